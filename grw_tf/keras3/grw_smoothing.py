@@ -1,0 +1,37 @@
+"""`grw_tf.layers.GRWSmoothing` for Keras 3."""
+
+import keras
+
+from grw_tf.keras3 import ops
+from grw_tf.random_walk.smoothing import Smoothing
+
+
+class _Keras3Smoothing:
+    """What Keras 3 spells in its own way for both GRW layers."""
+
+    ops = ops
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._terms = [keras.metrics.Mean(f"{self.name}_{term}") for term in self.METRICS]
+
+    def _log(self, *values):
+        for metric, value in zip(self._terms, values, strict=True):
+            metric.update_state(value)
+
+    def _create_step(self):
+        return self.add_weight(
+            name="step", shape=(), dtype="int32", initializer="zeros", trainable=False
+        )
+
+    def _advance_step(self):
+        self._step.assign_add(1)
+
+
+@keras.saving.register_keras_serializable(package="grw_tf")
+class GRWSmoothing(_Keras3Smoothing, Smoothing, keras.layers.Layer):
+    """Returns its input, and while training adds the GRW loss of it.
+
+    Arguments, shapes, metrics and errors are those of `grw_tf.layers.GRWSmoothing`,
+    but that embeddings that are not finite show as a loss that is not.
+    """

@@ -1,0 +1,31 @@
+"""`grw_tf.layers.IntermediateGRWSmoothing` for Keras 3."""
+
+import keras
+
+from grw_tf.keras3.grw_smoothing import _Keras3Smoothing
+from grw_tf.random_walk.smoothing import IntermediateSmoothing
+
+
+@keras.saving.register_keras_serializable(package="grw_tf")
+class IntermediateGRWSmoothing(
+    _Keras3Smoothing, IntermediateSmoothing, keras.layers.Layer
+):
+    """Returns its input, and while training adds the GRW loss of its frames.
+
+    Arguments, shapes, metrics and errors are those of
+    `grw_tf.layers.IntermediateGRWSmoothing`; `synchronized` acts on the TensorFlow
+    backend alone, as in Keras' own batch normalisation.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        self._batch_norm = keras.layers.BatchNormalization(
+            synchronized=self.synchronized and on_tensorflow,
+            **self._batch_norm_arguments(),
+        )
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        batch, frames, _, _, channels = input_shape
+        self._batch_norm.build((batch, frames, channels))

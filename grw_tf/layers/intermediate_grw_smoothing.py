@@ -1,0 +1,48 @@
+"""GRW smoothing of a feature map inside a network, as a Keras layer."""
+
+import tensorflow as tf
+import tf_keras
+
+from grw_tf.layers.grw_smoothing import _TensorFlowSmoothing
+from grw_tf.random_walk.smoothing import IntermediateSmoothing
+
+
+@tf_keras.utils.register_keras_serializable(package="grw_tf")
+class IntermediateGRWSmoothing(
+    _TensorFlowSmoothing, IntermediateSmoothing, tf_keras.layers.Layer
+):
+    """Returns its input, and while training adds the GRW loss of its frames.
+
+    A frame's embedding is its mean over space, batch-normalised without learned scale
+    and offset (at least in float32). The network's own path is untouched.
+
+    Args:
+      window: as every further argument not named here, of `GRWSmoothing`.
+      momentum: of the batch normalisation's moving statistics (default 0.99).
+      epsilon: added to the batch normalisation's variance (default 1e-3).
+      synchronized: whether batch statistics are taken over all replicas (default).
+      **kwargs: of `GRWSmoothing`.
+
+    Call arguments:
+      inputs: features [batch, N, height, width, channels], N >= window.
+      training: whether the loss is added.
+
+    Input shape: [batch, N, height, width, channels].
+
+    Output shape: as the input's.
+
+    Raises:
+      As `GRWSmoothing`.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._batch_norm = tf_keras.layers.BatchNormalization(
+            synchronized=self.synchronized, **self._batch_norm_arguments()
+        )
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        batch, frames, _, _, channels = input_shape
+        with tf.name_scope(self._batch_norm.name):
+            self._batch_norm.build((batch, frames, channels))

@@ -1,0 +1,72 @@
+"""Multi-head self-attention whose keys and values can be kept between calls."""
+
+import tensorflow as tf
+import tf_keras
+
+MASKED = -1e4
+
+
+@tf_keras.utils.register_keras_serializable(package="grw_tf")
+class SelfAttention(tf_keras.layers.Layer):
+    """Multi-head attention over time, scaled by 1/sqrt(channels per head).
+
+    Args:
+      num_heads: heads, dividing the channels.
+      **kwargs: of `tf_keras.layers.Layer`.
+
+    Call arguments:
+      inputs: queries [batch, time, channels].
+      mask: bool, broadcastable to [batch, heads, time, past + time]: which keys a
+        query sees. None: all.
+      past: (keys, values), each [batch, past, channels], that come before the inputs'.
+
+    Returns:
+      The output [batch, time, channels] and the keys and values [batch, past + time,
+      channels], past ones included.
+
+    Raises:
+      ValueError: if num_heads does not divide the channels.
+    """
+
+    def __init__(self, num_heads, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        if channels % self.num_heads:
+            raise ValueError(
+                f"num_heads must divide embed_dim, got embed_dim={channels} and"
+                f" num_heads={self.num_heads}."
+            )
+        for name in ("query", "key", "value", "output"):
+            setattr(self, f"_{name}_dense", tf_keras.layers.Dense(channels, name=name))
+        super().build(input_shape)
+
+    def call(self, inputs, mask=None, past=None):
+        query = self._query_dense(inputs)
+        key = self._key_dense(inputs)
+        value = self._value_dense(inputs)
+        if past is not None:
+            key = tf.concat([past[0], key], axis=1)
+            value = tf.concat([past[1], value], axis=1)
+
+        head_channels = inputs.shape[-1] // self.num_heads
+        scores = tf.matmul(
+            self._split(query) * head_channels**-0.5,
+            self._split(key),
+            transpose_b=True,
+        )
+        if mask is not None:
+            scores += MASKED * tf.cast(~mask, scores.dtype)
+        weights = tf.nn.softmax(scores, axis=-1)
+        mixed = tf.transpose(tf.matmul(weights, self._split(value)), (0, 2, 1, 3))
+        mixed = tf.reshape(mixed, (-1, inputs.shape[1], inputs.shape[2]))
+        return self._output_dense(mixed), (key, value)
+
+    def get_config(self):
+        return {**super().get_config(), "num_heads": self.num_heads}
+
+    def _split(self, x):
+        heads = (-1, x.shape[1], self.num_heads, x.shape[2] // self.num_heads)
+        return tf.transpose(tf.reshape(x, heads), (0, 2, 1, 3))

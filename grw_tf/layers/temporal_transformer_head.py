@@ -1,0 +1,148 @@
+"""The published GRW models' classification head."""
+
+import tensorflow as tf
+import tf_keras
+
+from grw_tf.layers.sincos_position import sincos_positions
+from grw_tf.layers.transformer_block import LAYER_NORM_EPSILON, TransformerBlock
+
+
+@tf_keras.utils.register_keras_serializable(package="grw_tf")
+class TemporalTransformerHead(tf_keras.layers.Layer):
+    """Classifies per-frame embeddings with a transformer over time.
+
+    LayerNorm, plus sine-cosine positions, `depth` blocks in which every frame sees
+    every frame, LayerNorm, mean over frames, dropout, Dense(num_classes).
+
+    In a stream it classifies the last `frames` embeddings, kept as a state, at any
+    moment: `update` takes new ones in (cheap), `classify` looks at what is kept. Before
+    `frames` frames have come it looks at those that have.
+
+    Args:
+      num_classes: number of classes.
+      frames: most frames it sees at once.
+      depth: number of blocks.
+      num_heads: attention heads, dividing the channels.
+      mlp_dim: hidden channels of each block.
+      dropout_rate: before the last dense layer.
+      stochastic_depth_drop_rate: of each block's branches.
+      **kwargs: of `tf_keras.layers.Layer`.
+
+    Call arguments:
+      inputs: embeddings [batch, time, channels], time <= frames.
+      training: whether dropout acts.
+
+    Output shape: logits [batch, num_classes], float32 under mixed precision.
+
+    Raises:
+      ValueError: if the channels are odd or num_heads does not divide them.
+
+    Reference: Goldman et al., NeurIPS 2025, arXiv 2511.20928.
+    """
+
+    def __init__(
+        self,
+        num_classes,
+        frames,
+        depth,
+        num_heads,
+        mlp_dim,
+        dropout_rate=0.0,
+        stochastic_depth_drop_rate=0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+        self.frames = frames
+        self.depth = depth
+        self.num_heads = num_heads
+        self.mlp_dim = mlp_dim
+        self.dropout_rate = dropout_rate
+        self.stochastic_depth_drop_rate = stochastic_depth_drop_rate
+        self._input_norm = tf_keras.layers.LayerNormalization(
+            epsilon=LAYER_NORM_EPSILON, name="input_norm"
+        )
+        self._blocks = [
+            TransformerBlock(
+                num_heads, mlp_dim, stochastic_depth_drop_rate, name=f"block{index}"
+            )
+            for index in range(depth)
+        ]
+        self._output_norm = tf_keras.layers.LayerNormalization(
+            epsilon=LAYER_NORM_EPSILON, name="output_norm"
+        )
+        self._dropout = tf_keras.layers.Dropout(dropout_rate)
+        self._classifier = tf_keras.layers.Dense(
+            num_classes,
+            dtype="float64" if self.compute_dtype == "float64" else "float32",
+            name="classifier",
+        )
+
+    def build(self, input_shape):
+        self._channels = input_shape[-1]
+        self._positions = sincos_positions(self.frames, self._channels)
+        super().build(input_shape)
+
+    def call(self, inputs, training=None):
+        x = self._with_positions(inputs, tf.range(inputs.shape[1]))
+        for block in self._blocks:
+            x, _ = block(x, mask=self._clip_mask(inputs.shape[1]), training=training)
+        x = tf.reduce_mean(self._output_norm(x), axis=1)
+        return self._classifier(self._dropout(x, training=training))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "frames": self.frames,
+            "depth": self.depth,
+            "num_heads": self.num_heads,
+            "mlp_dim": self.mlp_dim,
+            "dropout_rate": self.dropout_rate,
+            "stochastic_depth_drop_rate": self.stochastic_depth_drop_rate,
+        }
+
+    def state_specs(self, batch_size):
+        """Returns the stream's states as a dict of `tf.TensorSpec`s, all from zero.
+
+        `embeddings` [batch, frames, channels], the newest last, and `frame_count` [1],
+        which stops at `frames`.
+        """
+        shape = (batch_size, self.frames, self._channels)
+        return {
+            "embeddings": tf.TensorSpec(shape, self.compute_dtype),
+            "frame_count": tf.TensorSpec((1,), tf.int32),
+        }
+
+    def update(self, inputs, states):
+        """Takes embeddings [batch, time, channels] into the states.
+
+        Returns:
+          (None, states): this head gives logits on demand, by `classify`.
+        """
+        kept = tf.concat([states["embeddings"], inputs], axis=1)[:, -self.frames :]
+        count = tf.minimum(states["frame_count"] + inputs.shape[1], self.frames)
+        return None, {"embeddings": kept, "frame_count": count}
+
+    def classify(self, states):
+        """Returns the logits [batch, num_classes] of the frames kept in the states.
+
+        The stream must have seen at least one frame.
+        """
+        count = states["frame_count"]
+        positions = tf.range(self.frames) - (self.frames - count)
+        seen = positions >= 0
+        x = self._with_positions(states["embeddings"], tf.maximum(positions, 0))
+        for block in self._blocks:
+            x, _ = block(x, mask=seen)
+        x = self._output_norm(x)
+        x = tf.reduce_sum(x * tf.cast(seen, x.dtype)[:, None], axis=1)
+        return self._classifier(x / tf.cast(count, x.dtype))
+
+    def _with_positions(self, embeddings, positions):
+        x = self._input_norm(embeddings)
+        return x + tf.gather(tf.constant(self._positions, x.dtype), positions)
+
+    def _clip_mask(self, frames):
+        del frames
+        return None

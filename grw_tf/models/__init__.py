@@ -1,0 +1,38 @@
+"""Models: config, clip view and streaming view."""
+
+from grw_tf.models.classifiers import OfficialClassifier, TransformerClassifier
+from grw_tf.models.config import (
+    BackboneConfig,
+    HeadConfig,
+    ModelConfig,
+    SmoothingConfig,
+)
+from grw_tf.models.presets import preset
+from grw_tf.models.streaming import StreamingModel
+
+__all__ = [
+    "BackboneConfig",
+    "HeadConfig",
+    "ModelConfig",
+    "SmoothingConfig",
+    "StreamingModel",
+    "build_model",
+    "preset",
+]
+
+
+def build_model(config: ModelConfig):
+    """Builds the clip view of a model.
+
+    Args:
+      config: the model's config.
+
+    Returns:
+      A `tf_keras.Model` from clips [batch, frames, size, size, 3] in 0..1 to logits
+      [batch, num_classes]. `StreamingModel(model)` is its streaming view.
+
+    Raises:
+      ValueError: if the config names something that does not exist or fit.
+    """
+    official = config.head.type == "official"
+    return (OfficialClassifier if official else TransformerClassifier)(config)

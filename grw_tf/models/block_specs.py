@@ -1,0 +1,42 @@
+"""MoViNets smaller than the Model Garden's, for toy data, beside its own."""
+
+from official.projects.movinet.modeling import movinet
+
+_HALVED, _SAME = (1, 2, 2), (1, 1, 1)
+
+NANO = (
+    movinet.StemSpec(filters=8, kernel_size=(1, 3, 3), strides=_HALVED),
+    movinet.MovinetBlockSpec(
+        base_filters=16,
+        expand_filters=(32,),
+        kernel_sizes=((3, 3, 3),),
+        strides=(_HALVED,),
+    ),
+    movinet.MovinetBlockSpec(
+        base_filters=24,
+        expand_filters=(48, 48),
+        kernel_sizes=((5, 3, 3), (3, 3, 3)),
+        strides=(_HALVED, _SAME),
+    ),
+    movinet.HeadSpec(project_filters=64, head_filters=128),
+)
+"""For frames of 32-64 px; 3 blocks, about 30 thousand weights."""
+
+# The Model Garden finds block specs by model id in this dict.
+movinet.BLOCK_SPECS["nano"] = NANO
+
+
+def endpoint_names(model_id):
+    """Lists the endpoints [batch, N, height, width, channels] of a backbone.
+
+    "head" is the last, after the projection and the pooling over space.
+    """
+    names = ["stem"]
+    for block, spec in enumerate(movinet.BLOCK_SPECS[model_id][1:-1]):
+        names += [f"block{block}_layer{i}" for i in range(len(spec.expand_filters))]
+    return [*names, "head"]
+
+
+def model_ids():
+    """Lists the model ids there are."""
+    return sorted(movinet.BLOCK_SPECS)

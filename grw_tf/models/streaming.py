@@ -1,0 +1,102 @@
+"""The streaming view of a model: a few frames at a time, on the same variables."""
+
+import tensorflow as tf
+import tf_keras
+
+STATE_PREFIX = "state_temporal_head_"
+
+
+class StreamingModel(tf.Module):
+    """Feeds a causal model frame by frame, or in chunks of any sizes.
+
+    Fed a clip, a stream ends with the clip's logits. It has no variables of its own: it
+    calls the model's layers, and what they need to remember between calls are its
+    states, a dict of tensors that start at zero.
+
+    Args:
+      model: a causal model of `build_model`.
+
+    Raises:
+      ValueError: if the model is not causal.
+    """
+
+    def __init__(self, model):
+        super().__init__()
+        if not model.config.backbone.causal:
+            raise ValueError(
+                f"A base model ({model.config.backbone.model_id}, causal=False) sees"
+                " frames to come and cannot be streamed: use a stream model."
+            )
+        self.model = model
+        self._official = model.config.head.type == "official"
+        self._stages = [
+            layer
+            for layer in model.backbone.layers
+            if not isinstance(layer, tf_keras.layers.InputLayer)
+        ]
+
+    def state_specs(self, batch_size=1):
+        """Returns the states as a dict of `tf.TensorSpec`s, in a fixed order."""
+        size = self.model.config.size
+        backbone_specs = self.model.backbone.initial_state_specs(
+            (batch_size, 1, size, size, 3)
+        )
+        specs = {
+            name: tf.TensorSpec(spec.shape, spec.dtype)
+            for name, spec in backbone_specs.items()
+            # Without pooling over time these are never touched.
+            if self._official or not name.startswith("state_head_pool")
+        }
+        if not self._official:
+            head_specs = self.model.head.state_specs(batch_size)
+            specs |= {STATE_PREFIX + name: spec for name, spec in head_specs.items()}
+        return specs
+
+    def initial_states(self, batch_size=1):
+        """Returns the states of a stream that has seen no frame."""
+        return {
+            name: tf.zeros(spec.shape, spec.dtype)
+            for name, spec in self.state_specs(batch_size).items()
+        }
+
+    def step(self, frames, states):
+        """Takes in frames.
+
+        Args:
+          frames: [batch, time, size, size, 3] in 0..1, the next ones of the stream.
+          states: as the last step returned them, or `initial_states`.
+
+        Returns:
+          (logits [batch, num_classes] after the last frame, new states); logits are
+          None for the "transformer" head, which gives them on demand, by `classify`.
+        """
+        x, known = frames, set(states)
+        for stage in self._stages:
+            x, states = stage(x, states=states)
+        if self._official:
+            logits = self.model.head(x)
+        else:
+            logits, head_states = self.model.head.update(
+                self.model.project(x), _head_states(states)
+            )
+            states |= {STATE_PREFIX + name: s for name, s in head_states.items()}
+        return logits, {name: s for name, s in states.items() if name in known}
+
+    def classify(self, states):
+        """Returns the logits [batch, num_classes] of a stream of at least one frame.
+
+        Raises:
+          ValueError: for the "official" head, whose states are not enough to classify:
+            `step` gives its logits.
+        """
+        if self._official:
+            raise ValueError("The official head gives its logits at each step.")
+        return self.model.head.classify(_head_states(states))
+
+
+def _head_states(states):
+    return {
+        name.removeprefix(STATE_PREFIX): state
+        for name, state in states.items()
+        if name.startswith(STATE_PREFIX)
+    }

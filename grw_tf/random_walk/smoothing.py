@@ -1,0 +1,145 @@
+"""What the GRW layers of Keras 2 (`tf_keras`) and Keras 3 have in common.
+
+`Smoothing` and `IntermediateSmoothing` are mixins: put before a Keras `Layer`, they take
+the arguments and do everything but what the two Keras spell differently.
+"""
+
+from grw_tf.random_walk import orders as orders_lib
+from grw_tf.random_walk import terms as terms_lib
+from grw_tf.random_walk import windows
+
+
+class Smoothing:
+    """Arguments, checks and loss of a layer on embeddings [batch, N, K].
+
+    A subclass names its array library `ops`, and gives `_create_step`, `_advance_step`
+    and `_log`.
+    """
+
+    ops = None
+    METRICS = ("loss", "velocity", "order_accuracy")
+    INPUT_AXES = ("batch", "N", "K")
+
+    def __init__(
+        self,
+        window,
+        weight=0.1,
+        alpha=0.5,
+        warmup_steps=0,
+        orders="auto",
+        max_orders=1000,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        orders_lib.choose_method(window, orders, max_orders)
+        for name, value in (
+            ("weight", weight),
+            ("alpha", alpha),
+            ("warmup_steps", warmup_steps),
+        ):
+            if value < 0:
+                raise ValueError(
+                    f"Layer '{self.name}': {name} must not be negative, got {value}."
+                )
+        self.window = window
+        self.weight = weight
+        self.alpha = alpha
+        self.warmup_steps = warmup_steps
+        self.orders = orders
+        self.max_orders = max_orders
+        self.seed = seed
+
+    def build(self, input_shape):
+        if len(input_shape) != len(self.INPUT_AXES):
+            raise ValueError(
+                f"Layer '{self.name}' takes inputs [{', '.join(self.INPUT_AXES)}], got"
+                f" shape {tuple(input_shape)}."
+            )
+        if input_shape[1] is not None:
+            try:
+                windows.count_windows(input_shape[1], self.window)
+            except ValueError as error:
+                raise ValueError(f"Layer '{self.name}': {error}") from None
+        if self.warmup_steps:
+            self._step = self._create_step()
+        super().build(input_shape)
+
+    def call(self, inputs, training=None):
+        if training and self.weight:
+            z = windows.cut_windows(self.ops, self._embed(inputs), self.window)
+            terms = terms_lib.grw_terms(
+                self.ops, z, self.orders, self.max_orders, self.seed
+            )
+            # The only place where windows and clips are reduced to one loss.
+            loss = self.ops.mean(terms.loss(self.alpha))
+            self._log(loss, terms.velocity, terms.order_accuracy)
+            self.add_loss(self._current_weight(loss.dtype) * loss)
+        return inputs
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "window": self.window,
+            "weight": self.weight,
+            "alpha": self.alpha,
+            "warmup_steps": self.warmup_steps,
+            "orders": self.orders,
+            "max_orders": self.max_orders,
+            "seed": self.seed,
+        }
+
+    def _embed(self, inputs):
+        return inputs
+
+    def _current_weight(self, dtype):
+        if not self.warmup_steps:
+            return self.weight
+        done = self.ops.cast(self._step, dtype) / self.warmup_steps
+        self._advance_step()
+        return self.weight * self.ops.minimum(done, 1.0)
+
+
+class IntermediateSmoothing(Smoothing):
+    """`Smoothing` of the frames of a feature map.
+
+    A subclass creates `self._batch_norm`, a batch normalisation of [batch, N, channels]
+    without learned scale and offset.
+    """
+
+    INPUT_AXES = ("batch", "N", "height", "width", "channels")
+
+    def __init__(
+        self, window, momentum=0.99, epsilon=1e-3, synchronized=True, **kwargs
+    ):
+        super().__init__(window, **kwargs)
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.synchronized = synchronized
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "synchronized": self.synchronized,
+        }
+
+    def _batch_norm_arguments(self):
+        return {
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "center": False,
+            "scale": False,
+            "dtype": "float64" if self.compute_dtype == "float64" else "float32",
+            "name": "batch_norm",
+        }
+
+    def _embed(self, inputs):
+        # A float16 sum over space could overflow.
+        features = self.ops.cast(inputs, self._batch_norm.compute_dtype)
+        pooled = self.ops.mean(features, axis=(2, 3))
+        return self._batch_norm(pooled, training=True)

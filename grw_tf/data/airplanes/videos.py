@@ -1,0 +1,129 @@
+"""Videos of aeroplanes turning about one of their own axes.
+
+This module draws with NumPy and OpenCV alone, so that worker processes start
+without loading TensorFlow.
+"""
+
+import concurrent.futures
+import dataclasses
+import functools
+import logging
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
+
+import cv2
+import numpy as np
+
+from grw_tf.data.airplanes import shapes
+from grw_tf.data.airplanes.config import AirplanesConfig
+from grw_tf.data.airplanes.render import render
+
+CLASS_NAMES = ("yaw", "pitch", "roll")
+# Body axes of the classes: up, left wing, nose.
+AXES = np.array([(0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)])
+SPLITS = ("train", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class AirplaneVideo:
+    """One video.
+
+    Attributes:
+        frames: uint8 [time, height, width, 3], RGB.
+        label: Index into `CLASS_NAMES`.
+        shape: A key of `shapes.SHAPES`.
+        speed: Degrees per frame about the body axis, signed.
+        rotations: float64 [time, 3, 3], from body axes to the camera's.
+    """
+
+    frames: np.ndarray
+    label: int
+    shape: str
+    speed: float
+    rotations: np.ndarray
+
+
+def shape_names(config: AirplanesConfig, split: str) -> list[str]:
+    """Names of the shapes that may occur in a split, "train" or "test"."""
+    if not config.unseen_test_shapes:
+        return list(shapes.SHAPES)
+    return [s for s in shapes.SHAPES if (s in shapes.HELD_OUT) == (split == "test")]
+
+
+def draw(
+    config: AirplanesConfig, names: list[str], label: int, rng: np.random.Generator
+) -> AirplaneVideo:
+    """Draws one video.
+
+    The label decides the axis of the turn and nothing else. The first pose is
+    uniform over all rotations, so each frame's pose is too, whatever the label:
+    no single frame tells it.
+
+    Args:
+        config: Frame size, frames and speeds.
+        names: Shapes to choose from.
+        label: Index into `CLASS_NAMES`.
+        rng: Draws everything else.
+    """
+    name = names[rng.integers(len(names))]
+    mesh = shapes.build(name, rng)
+    background = rng.uniform(190, 225) + np.array((0, 6, 12)) * rng.uniform(0, 1.5)
+    speed = rng.uniform(config.min_speed, config.max_speed) * rng.choice((-1, 1))
+    quaternion = rng.normal(size=4)
+    length = np.linalg.norm(quaternion[1:])
+    first = _rotation(quaternion[1:] / length, 2 * np.arctan2(length, quaternion[0]))
+    # Multiplied from the right, a turn is about the body's axes, not the camera's.
+    rotations = np.stack(
+        [
+            first @ _rotation(AXES[label], np.radians(speed * t))
+            for t in range(config.frames)
+        ]
+    )
+    frames = [render(mesh, r, config.size, background) for r in rotations]
+    return AirplaneVideo(np.stack(frames), label, name, float(speed), rotations)
+
+
+def video(config: AirplanesConfig, split: str, index: int) -> AirplaneVideo:
+    """Draws video `index` of a split: the same bytes each time, on its own seed."""
+    seed = np.random.SeedSequence([config.seed, SPLITS.index(split), index])
+    label = index % len(CLASS_NAMES)
+    rng = np.random.default_rng(seed)
+    return draw(config, shape_names(config, split), label, rng)
+
+
+def videos(
+    config: AirplanesConfig, split: str, workers: int | None = None
+) -> Iterator[AirplaneVideo]:
+    """Draws a split in order; the number of workers changes no byte.
+
+    Args:
+        config: What to draw.
+        split: "train" or "test".
+        workers: Processes to draw in; 1 draws in this one. By default one for
+            each CPU, and fewer for a split too small to be worth starting them.
+    """
+    count = config.train_videos if split == "train" else config.test_videos
+    if workers is None:
+        workers = min(os.cpu_count() or 1, 1 + count // 64)
+    draw_one = functools.partial(video, config, split)
+    done = 0
+    if workers > 1:
+        # A fork of a process that has loaded TensorFlow can deadlock.
+        spawn = multiprocessing.get_context("spawn")
+        pool = concurrent.futures.ProcessPoolExecutor(workers, spawn)
+        try:
+            for drawn in pool.map(draw_one, range(count), chunksize=8):
+                yield drawn
+                done += 1
+        except BrokenProcessPool:
+            # So ends a pool in a script without `if __name__ == "__main__":`.
+            logging.warning("Worker processes do not start: drawing in this one.")
+        finally:
+            pool.shutdown(cancel_futures=True)
+    yield from map(draw_one, range(done, count))
+
+
+def _rotation(axis: np.ndarray, radians: float) -> np.ndarray:
+    return cv2.Rodrigues(axis * radians)[0]

@@ -1,0 +1,226 @@
+"""Behaviour of reading videos."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from grw_tf.data import clips
+
+_ROOT = Path(__file__).parents[2]
+_SHARED = Path(os.environ.get("GRW_TF_SHARED", _ROOT.parent / "shared")) / "data"
+_RED, _BLUE = (255, 0, 0), (0, 0, 255)
+
+
+def _write(path, colours, rate=10, pts=None, rotation=0, codec="mpeg4", right=None):
+    """Writes a video of one plain colour per frame, or `right` on the right half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.width, stream.height = 64, 48
+        stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for index, colour in enumerate(colours):
+            image = np.empty((48, 64, 3), np.uint8)
+            image[:] = colour
+            if right:
+                image[:, 32:] = right
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts = pts[index] if pts else index
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def _greys(count):
+    return [(20 * i,) * 3 for i in range(count)]
+
+
+def _levels(clip):
+    return [round(level / 20) for level in clip.mean(axis=(1, 2, 3))]
+
+
+def test_frames_are_dropped_by_time_stamp(tmp_path):
+    path = _write(tmp_path / "a.mp4", _greys(12), rate=10)
+    times, frames = zip(*clips.stream_frames(path, fps=5, size=32))
+    np.testing.assert_allclose(times, np.arange(6) / 5)
+    assert _levels(np.stack(frames)) == [0, 2, 4, 6, 8, 10]
+
+
+def test_frames_are_repeated_by_time_stamp(tmp_path):
+    path = _write(tmp_path / "a.mp4", _greys(4), rate=10)
+    frames = [frame for _, frame in clips.stream_frames(path, fps=20, size=32)]
+    assert _levels(np.stack(frames)) == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_uneven_time_stamps_that_start_late_are_honoured(tmp_path):
+    path = _write(tmp_path / "a.mkv", _greys(4), rate=10, pts=[5, 6, 10, 11])
+    frames = [frame for _, frame in clips.stream_frames(path, fps=10, size=32)]
+    assert _levels(np.stack(frames)) == [0, 1, 1, 1, 1, 2, 3]
+
+
+def test_clip_is_the_middle_of_a_longer_video(tmp_path):
+    path = _write(tmp_path / "a.mp4", _greys(12))
+    assert _levels(clips.read_clip(path, frames=4, fps=10, size=32)) == [4, 5, 6, 7]
+    assert _levels(clips.read_clip(path, frames=3, fps=10, size=32)) == [4, 5, 6]
+
+
+def test_short_video_repeats_its_last_frame(tmp_path):
+    path = _write(tmp_path / "a.mp4", _greys(3))
+    clip = clips.read_clip(path, frames=5, fps=10, size=32)
+    assert clip.shape == (5, 32, 32, 3) and clip.dtype == np.uint8
+    assert _levels(clip) == [0, 1, 2, 2, 2]
+
+
+def test_gif_is_read(tmp_path):
+    path = _write(tmp_path / "a.gif", [_RED, _BLUE, _RED], rate=10, codec="gif")
+    clip = clips.read_clip(path, frames=3, fps=10, size=32)
+    assert clip[:, 16, 16].argmax(axis=-1).tolist() == [0, 2, 0]
+
+
+@pytest.mark.parametrize(
+    "rotation, red_side",
+    [(0, np.s_[:, :8]), (90, np.s_[-8:]), (180, np.s_[:, -8:]), (-90, np.s_[:8])],
+)
+def test_rotation_metadata_is_honoured(tmp_path, rotation, red_side):
+    path = _write(tmp_path / "a.mp4", [_RED] * 3, rotation=rotation, right=_BLUE)
+    frame = clips.read_clip(path, frames=1, fps=10, size=32)[0].astype(int)
+    assert (frame[red_side][..., 0] > 200).all()
+    assert (frame[:, :, 0] > 200).mean() == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "size, side", [(172, 200), (224, 256), (256, 300), (32, 37), (86, 100)]
+)
+def test_crop_follows_the_published_preprocessing(size, side):
+    assert clips.resize_side(size) == side
+    rows = (np.arange(side) % 256).astype(np.uint8)
+    ramp = np.tile(rows[:, None, None], (1, side, 3))
+    start = (side - size) // 2
+    expected = ramp[start : start + size, start : start + size]
+    np.testing.assert_array_equal(clips.prepare_frame(ramp, size), expected)
+
+
+@pytest.mark.parametrize("bad", [{"fps": 0}, {"size": -1}, {"frames": 0}])
+def test_values_that_are_not_positive_are_refused(tmp_path, bad):
+    path = _write(tmp_path / "a.mp4", _greys(3))
+    with pytest.raises(ValueError, match=f"{list(bad)[0]} is "):
+        clips.read_clip(path, **({"frames": 2, "fps": 5, "size": 32} | bad))
+
+
+def _class_folders(root, counts=(("jump", 5), ("run", 10))):
+    for name, count in counts:
+        for index in range(count):
+            _write(root / name / f"{name}{index}.mp4", _greys(3))
+    return root
+
+
+def test_hashed_split_is_stratified_reproducible_and_complete(tmp_path):
+    root = _class_folders(tmp_path)
+    train, test = (clips.find_clips(root, split) for split in ("train", "test"))
+    assert np.bincount(test.labels).tolist() == [1, 2]
+    assert np.bincount(train.labels).tolist() == [4, 8]
+    assert not set(train.paths) & set(test.paths)
+    assert clips.find_clips(root, "test") == test
+    assert len(clips.find_clips(root).paths) == 15
+
+
+def test_split_folders_are_honoured(tmp_path):
+    _class_folders(tmp_path / "train", (("jump", 1), ("run", 2)))
+    _class_folders(tmp_path / "test", (("jump", 1), ("run", 1)))
+    found = clips.find_clips(tmp_path, "train")
+    assert found.class_names == ("jump", "run") and found.labels == (0, 1, 1)
+    assert len(clips.find_clips(tmp_path, "test").paths) == 2
+
+
+def test_splits_csv_is_honoured(tmp_path):
+    root = _class_folders(tmp_path, (("jump", 2), ("run", 2)))
+    (root / "splits.csv").write_text(
+        "path,label,split,source_video\njump/jump0.mp4,jump,test,a\n"
+        "jump/jump1.mp4,jump,train,b\nrun/run0.mp4,run,test,c\n"
+        "run/run1.mp4,run,unlisted,d\n"
+    )
+    test = clips.find_clips(root, "test")
+    assert test.paths == (root / "jump/jump0.mp4", root / "run/run0.mp4")
+    assert len(clips.find_clips(root, "train").paths) == 1
+    assert len(clips.find_clips(root).paths) == 4
+    (root / "splits.csv").write_text("path,label\n")
+    with pytest.raises(ValueError, match="lacks the columns"):
+        clips.find_clips(root)
+
+
+def test_classes_restrict_and_order_the_labels(tmp_path):
+    root = _class_folders(tmp_path, (("jump", 1), ("run", 1), ("walk", 1)))
+    found = clips.find_clips(root, classes=["walk", "jump"])
+    assert found.class_names == ("walk", "jump")
+    assert [path.parent.name for path in found.paths] == ["jump", "walk"]
+    assert found.labels == (1, 0)
+    with pytest.raises(ValueError, match=r"no videos of \['fly'\]"):
+        clips.find_clips(root, classes=["fly", "run"])
+
+
+def test_unreadable_videos_are_reported_and_left_out(tmp_path, caplog):
+    root = _class_folders(tmp_path, (("jump", 2), ("run", 1)))
+    (root / "jump/empty.mp4").touch()
+    (root / "run/noise.avi").write_bytes(b"not a video")
+    (root / "run/notes.txt").write_text("not meant as a video")
+    read = clips.load_clips(root, frames=2, fps=10, size=32)
+    assert read.videos.shape == (3, 2, 32, 32, 3)
+    assert read.labels.tolist() == [0, 0, 1] and read.labels.dtype == np.int64
+    assert [path.name for path in read.paths] == ["jump0.mp4", "jump1.mp4", "run0.mp4"]
+    assert len(read.unreadable) == 2
+    assert "empty.mp4" in caplog.text and "noise.avi" in caplog.text
+
+
+def test_errors_name_the_folder_and_what_was_expected(tmp_path):
+    with pytest.raises(ValueError, match=r"absent is not a folder: expected class"):
+        clips.load_clips(tmp_path / "absent", 2, 10, 32)
+    one = _class_folders(tmp_path / "one", (("jump", 1),))
+    with pytest.raises(ValueError, match=r"one has 1 classes .*at least two"):
+        clips.load_clips(one, 2, 10, 32)
+    for name in ("jump", "run"):
+        (tmp_path / "none" / name).mkdir(parents=True)
+        (tmp_path / "none" / name / "a.mp4").touch()
+    with pytest.raises(ValueError, match=r"None of the 2 videos in .*none"):
+        clips.load_clips(tmp_path / "none", 2, 10, 32)
+
+
+def test_tensorflow_is_not_imported():
+    code = "import sys, grw_tf.data.clips; sys.exit('tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=_ROOT)
+
+
+def _shared(folder):
+    if not (_SHARED / folder).is_dir():
+        pytest.skip(f"{_SHARED / folder} is not on this machine")
+    return _SHARED / folder
+
+
+def test_odd_videos_are_read_whole():
+    paths = sorted(_shared("odd_videos").iterdir())
+    assert len(paths) == 7
+    for path in paths:
+        clip = clips.read_clip(path, frames=8, fps=5, size=64)
+        assert clip.shape == (8, 64, 64, 3)
+        assert clip.std() > 10
+
+
+def test_first_frame_of_every_shared_video_is_read():
+    found = clips.find_clips(_shared("videos"))
+    assert len(found.paths) == 239 and len(found.class_names) == 6
+    for path in found.paths:
+        time, frame = next(clips.stream_frames(path, fps=5, size=32))
+        assert time == 0 and frame.shape == (32, 32, 3)
+
+
+def test_shared_split_is_the_listed_one():
+    names = ("kickflip", "ollie")
+    train, test = (
+        clips.find_clips(_shared("videos"), split, names) for split in ("train", "test")
+    )
+    assert (len(train.paths), len(test.paths)) == (150, 38)

@@ -1,10 +1,17 @@
 """Fixtures shared by all tests."""
 
+import functools
+import json
+import os
 import pathlib
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 
-SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
+TESTS = pathlib.Path(__file__).resolve().parent
+SHARED = TESTS.parents[1] / "shared"
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +20,73 @@ def shared():
     if not SHARED.is_dir():
         pytest.skip(f"reference data not found at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def published_cases(shared):
+    """The published implementation's losses and gradients, as a list of dicts."""
+    arrays = np.load(shared / "vectors" / "grw_vectors.npz")
+    names = ("Z", "loss", "grad", "loss64", "grad64")
+    cases = json.loads(str(arrays["index_json"]))
+    return [
+        case | {name: arrays[f"{case['case']}/{name}"] for name in names}
+        for case in cases
+    ]
+
+
+@pytest.fixture(scope="session")
+def run_isolated():
+    """A function that runs a file of checks by pytest in a process of its own."""
+
+    def run(file, **environment):
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", file],
+            cwd=TESTS,
+            env=os.environ | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def nano():
+    """A function that builds a tiny model with random weights, once a config.
+
+    It takes fields of `ModelConfig`, `backbone` as a dict of fields of
+    `BackboneConfig`. Tests that change the model ask for a `fresh` one.
+    """
+    import grw_tf.models as models
+
+    def make(backbone=(), **fields):
+        backbone = models.BackboneConfig(model_id="nano", **dict(backbone))
+        fields = {"num_classes": 5, "frames": 8, "size": 32} | fields
+        model = models.build_model(models.ModelConfig(backbone=backbone, **fields))
+        randomize(model)
+        return model
+
+    kept = functools.cache(make)
+
+    def build(fresh=False, backbone=(), **fields):
+        backbone = tuple(dict(backbone).items())
+        return (make if fresh else kept)(backbone=backbone, **fields)
+
+    return build
+
+
+def randomize(layer, seed=0):
+    """Moves every weight, moving statistics too, so that none is 0 or 1."""
+    rng = np.random.default_rng(seed)
+    for weight in layer.weights:
+        if weight.dtype.is_floating:
+            noise = 0.1 * rng.normal(size=weight.shape)
+            weight.assign_add(noise if weight.shape.rank > 1 else np.abs(noise) + 0.2)
+
+
+@pytest.fixture(scope="session")
+def clip():
+    """Two clips for `nano` models."""
+    return np.random.default_rng(0).random((2, 8, 32, 32, 3), "float32")

@@ -40,7 +40,8 @@ class SelfAttention(tf_keras.layers.Layer):
                 f" num_heads={self.num_heads}."
             )
         for name in ("query", "key", "value", "output"):
-            setattr(self, f"_{name}_dense", tf_keras.layers.Dense(channels, name=name))
+            dense = tf_keras.layers.Dense(channels, name=name, dtype=self.dtype_policy)
+            setattr(self, f"_{name}_dense", dense)
         super().build(input_shape)
 
     def call(self, inputs, mask=None, past=None):

@@ -60,18 +60,22 @@ class TemporalTransformerHead(tf_keras.layers.Layer):
         self.dropout_rate = dropout_rate
         self.stochastic_depth_drop_rate = stochastic_depth_drop_rate
         self._input_norm = tf_keras.layers.LayerNormalization(
-            epsilon=LAYER_NORM_EPSILON, name="input_norm"
+            epsilon=LAYER_NORM_EPSILON, name="input_norm", dtype=self.dtype_policy
         )
         self._blocks = [
             TransformerBlock(
-                num_heads, mlp_dim, stochastic_depth_drop_rate, name=f"block{index}"
+                num_heads,
+                mlp_dim,
+                stochastic_depth_drop_rate,
+                name=f"block{index}",
+                dtype=self.dtype_policy,
             )
             for index in range(depth)
         ]
         self._output_norm = tf_keras.layers.LayerNormalization(
-            epsilon=LAYER_NORM_EPSILON, name="output_norm"
+            epsilon=LAYER_NORM_EPSILON, name="output_norm", dtype=self.dtype_policy
         )
-        self._dropout = tf_keras.layers.Dropout(dropout_rate)
+        self._dropout = tf_keras.layers.Dropout(dropout_rate, dtype=self.dtype_policy)
         self._classifier = tf_keras.layers.Dense(
             num_classes,
             dtype="float64" if self.compute_dtype == "float64" else "float32",

@@ -34,19 +34,25 @@ class TransformerBlock(tf_keras.layers.Layer):
         self.mlp_dim = mlp_dim
         self.stochastic_depth_drop_rate = stochastic_depth_drop_rate
         self._attention_norm = tf_keras.layers.LayerNormalization(
-            epsilon=LAYER_NORM_EPSILON, name="attention_norm"
+            epsilon=LAYER_NORM_EPSILON, name="attention_norm", dtype=self.dtype_policy
         )
-        self._attention = SelfAttention(num_heads, name="attention")
+        self._attention = SelfAttention(
+            num_heads, name="attention", dtype=self.dtype_policy
+        )
         self._mlp_norm = tf_keras.layers.LayerNormalization(
-            epsilon=LAYER_NORM_EPSILON, name="mlp_norm"
+            epsilon=LAYER_NORM_EPSILON, name="mlp_norm", dtype=self.dtype_policy
         )
         self._mlp_hidden = tf_keras.layers.Dense(
-            mlp_dim, activation="gelu", name="mlp_hidden"
+            mlp_dim, activation="gelu", name="mlp_hidden", dtype=self.dtype_policy
         )
-        self._stochastic_depth = nn_layers.StochasticDepth(stochastic_depth_drop_rate)
+        self._stochastic_depth = nn_layers.StochasticDepth(
+            stochastic_depth_drop_rate, dtype=self.dtype_policy
+        )
 
     def build(self, input_shape):
-        self._mlp_output = tf_keras.layers.Dense(input_shape[-1], name="mlp_output")
+        self._mlp_output = tf_keras.layers.Dense(
+            input_shape[-1], name="mlp_output", dtype=self.dtype_policy
+        )
         super().build(input_shape)
 
     def call(self, inputs, mask=None, past=None, training=None):

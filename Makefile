@@ -1,0 +1,42 @@
+# Two commands do everything: `make demo` and `make test`.
+#
+#   make demo                         the airplanes demo, about ten minutes on 2 cores
+#   make demo CLIPS=DIR [INIT=CKPT]   the same on a folder of class folders of videos
+#   make demo ARGS='--epochs=3'       any flag of scripts/demo.py or demo_clips.py
+#   make test                         linter, formatter, tests
+#   make test-slow                    the longer tests
+#   make format                       rewrites the code as the formatter wants it
+
+PYTHON ?= python3
+BIN := .venv/bin
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: demo test test-slow format
+
+ifdef CLIPS
+demo: .venv/installed
+	$(BIN)/python -m scripts.demo_clips --clips="$(CLIPS)" $(if $(INIT),--init_checkpoint="$(INIT)") $(ARGS)
+else
+demo: .venv/installed
+	$(BIN)/python -m scripts.demo $(ARGS)
+endif
+
+test: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+test-slow: .venv/installed
+	$(BIN)/python -m pytest -m slow
+
+format: .venv/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The lock holds what the extra `dev` of setup.py resolved to, tested from empty.
+.venv/installed: requirements.lock setup.py
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@

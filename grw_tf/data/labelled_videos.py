@@ -1,0 +1,48 @@
+"""Videos of one split, in memory."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelledVideos:
+    """Attributes:
+    videos: uint8 [videos, time, height, width, 3], RGB.
+    labels: int64 [videos], indices into `class_names`.
+    class_names: names of the classes.
+    """
+
+    videos: np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+
+    def __len__(self):
+        return len(self.videos)
+
+    def batches(self, batch_size):
+        """Returns a `tf.data.Dataset` of (clips in 0..1, labels), in order."""
+        return self._dataset(np.arange(len(self)), batch_size, drop_remainder=False)
+
+    def shuffled_batches(self, batch_size, seed, epoch):
+        """As `batches`, in an order that depends on seed and epoch alone.
+
+        The last batch, if not full, is dropped.
+        """
+        order = np.random.default_rng([seed, epoch]).permutation(len(self))
+        return self._dataset(order, batch_size, drop_remainder=True)
+
+    def _dataset(self, order, batch_size, drop_remainder):
+        videos, labels = tf.constant(self.videos), tf.constant(self.labels)
+
+        def gather(index):
+            clips = tf.cast(tf.gather(videos, index), tf.float32) / 255
+            return clips, tf.gather(labels, index)
+
+        return (
+            tf.data.Dataset.from_tensor_slices(order)
+            .batch(batch_size, drop_remainder=drop_remainder)
+            .map(gather)
+            .prefetch(2)
+        )

@@ -1,0 +1,1 @@
+"""The demo: two equal models, trained without and with smoothing."""

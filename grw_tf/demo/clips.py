@@ -1,0 +1,81 @@
+"""The demo on one's own clips: what is trained, and how."""
+
+import dataclasses
+
+from grw_tf.data import clips
+from grw_tf.data.labelled_videos import LabelledVideos
+from grw_tf.flags import option
+from grw_tf.models import HeadConfig, ModelConfig, SmoothingConfig, preset
+from grw_tf.training.fit import FitConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipsConfig:
+    """Settings of the demo on clips; each is a flag of its program."""
+
+    clips: str = option("", "Folder of class folders of videos.")
+    classes: str = option("", "Class folders to use, by commas; empty: all.")
+    init_checkpoint: str = option("", "Checkpoint to take the backbone from.")
+    gating_activation: str = option(
+        "hard_sigmoid_keras",
+        "Gate the backbone was trained with: hard_sigmoid_keras (official and published"
+        " stream weights) or hard_sigmoid_relu6 (trained with today's Model Garden).",
+    )
+    preset: str = option("a0_stream", "Model preset, a stream one.")
+    output_dir: str = option("runs/clips", "Where runs and figures go.")
+    frames: int = option(12, "Frames of a clip.")
+    fps: float = option(10.0, "Frames a second of a clip.")
+    size: int = option(112, "Height and width of a frame, in pixels.")
+    epochs: int = option(5, "Passes over the training clips.")
+    batch_size: int = option(8, "Clips in a batch.")
+    learning_rate: float = option(1e-3, "Highest learning rate.")
+    window: int = option(6, "T, frames in a GRW window.")
+    weight: float = option(0.1, "lambda, weight of the GRW loss.")
+    seed: int = option(0, "Seed of initial weights and order of clips.")
+
+
+def load(config: ClipsConfig):
+    """Returns (train, test) `LabelledVideos`.
+
+    Raises:
+      ValueError: as `grw_tf.data.clips.load_clips`.
+    """
+    classes = config.classes.split(",") if config.classes else None
+    return tuple(
+        LabelledVideos(found.videos, found.labels, found.class_names)
+        for found in (
+            clips.load_clips(
+                config.clips, config.frames, config.fps, config.size, split, classes
+            )
+            for split in ("train", "test")
+        )
+    )
+
+
+def model_config(config: ClipsConfig, train: LabelledVideos) -> ModelConfig:
+    """Returns the preset with a transformer head and final-layer smoothing."""
+    base = preset(config.preset)
+    return dataclasses.replace(
+        base,
+        backbone=dataclasses.replace(
+            base.backbone, gating_activation=config.gating_activation
+        ),
+        head=HeadConfig(type="transformer"),
+        smoothing=SmoothingConfig(
+            layers=("final",), window=config.window, weight=config.weight
+        ),
+        num_classes=len(train.class_names),
+        frames=config.frames,
+        size=config.size,
+        fps=config.fps,
+    )
+
+
+def fit_config(config: ClipsConfig) -> FitConfig:
+    """Returns how the model is trained."""
+    return FitConfig(
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        seed=config.seed,
+    )

@@ -1,0 +1,111 @@
+"""Training one model without and with smoothing, all else equal."""
+
+import dataclasses
+import hashlib
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+import tf_keras
+
+from grw_tf.data.labelled_videos import LabelledVideos
+from grw_tf.evaluation.smoothness import Smoothness, smoothness
+from grw_tf.models import ModelConfig, build_model
+from grw_tf.training.fit import FitConfig, fit
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """A trained model and its measures on the test videos.
+
+    Attributes:
+      name: of the variant.
+      model: the trained model.
+      history: metrics of each epoch.
+      accuracy: on the test videos.
+      smoothness: of the test videos' embeddings.
+      z: embeddings [videos, N, K] of the test videos.
+    """
+
+    name: str
+    model: tf_keras.Model
+    history: list[dict]
+    accuracy: float
+    smoothness: Smoothness
+    z: np.ndarray
+
+
+def compare(
+    config: ModelConfig,
+    train: LabelledVideos,
+    test: LabelledVideos,
+    fit_config: FitConfig,
+    output_dir,
+    initialise: Callable = lambda model: None,
+):
+    """Trains and measures the model without and with its smoothing.
+
+    Both start from the same weights and see the same videos in the same order. Runs
+    found in `output_dir` go on, or are taken as they are if they have ended.
+
+    Args:
+      config: the model with smoothing.
+      train, test: the videos.
+      fit_config: how to train; its seed is also the initial weights'.
+      output_dir: folder of the runs.
+      initialise: called on each new model, to restore weights.
+
+    Returns:
+      The two `Result`s, "baseline" first.
+    """
+    without = dataclasses.replace(config.smoothing, layers=())
+    variants = {
+        "baseline": dataclasses.replace(config, smoothing=without),
+        "grw": config,
+    }
+    results, starts = [], set()
+    for name, variant in variants.items():
+        model = new_model(variant, fit_config.seed, initialise)
+        starts.add(_digest(model))
+        history = fit(
+            model,
+            train,
+            test,
+            fit_config,
+            pathlib.Path(output_dir) / name,
+            title=f"training {name}",
+        )
+        results.append(measure(name, model, history, test, config.smoothing.window))
+    if len(starts) > 1:
+        raise RuntimeError("The two models did not start from the same weights.")
+    return results
+
+
+def new_model(config, seed, initialise=lambda model: None):
+    """Builds a model whose initial weights depend on the seed alone."""
+    tf_keras.utils.set_random_seed(seed)
+    model = build_model(config)
+    initialise(model)
+    return model
+
+
+def measure(name, model, history, test, window) -> Result:
+    """Measures a trained model on test videos."""
+    batches = test.batches(16)
+    z = np.concatenate([model.embed(clips) for clips, _ in batches])
+    logits = model.predict(batches, verbose=0)
+    return Result(
+        name=name,
+        model=model,
+        history=history,
+        accuracy=float(np.mean(logits.argmax(axis=1) == test.labels)),
+        smoothness=smoothness(z, window),
+        z=z,
+    )
+
+
+def _digest(model):
+    digest = hashlib.sha256()
+    for weight in model.trainable_weights:
+        digest.update(weight.numpy().tobytes())
+    return digest.hexdigest()

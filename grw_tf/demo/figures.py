@@ -1,0 +1,112 @@
+"""The demo's figures."""
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b")
+_SHOWN_CLASSES, _SHOWN_FRAMES, _TRAJECTORIES = 3, 6, 4
+
+
+def draw_trajectories(path, test, results, title):
+    """Draws frames of the first classes, and embeddings without and with smoothing.
+
+    Embeddings are projected on the first two principal components of all the test
+    videos'; a few videos of each class are drawn as trajectories, with frame numbers.
+
+    Args:
+      path: the PNG to write.
+      test: the test videos.
+      results: `Result`s, one panel each.
+      title: of the figure.
+    """
+    classes = range(min(_SHOWN_CLASSES, len(test.class_names)))
+    figure = Figure(figsize=(12, 3.3 + 1.1 * len(classes)), layout="constrained")
+    figure.suptitle(title)
+    above, below = figure.subfigures(2, 1, height_ratios=[0.95 * len(classes), 4.4])
+
+    axes = above.subplots(len(classes), _SHOWN_FRAMES, squeeze=False)
+    frames = np.linspace(0, test.videos.shape[1] - 1, _SHOWN_FRAMES).round().astype(int)
+    for label, row in zip(classes, axes, strict=True):
+        video = test.videos[np.flatnonzero(test.labels == label)[0]]
+        for frame, axis in zip(frames, row, strict=True):
+            axis.imshow(video[frame])
+            axis.set(xticks=[], yticks=[])
+            for spine in axis.spines.values():
+                spine.set_color(COLOURS[label])
+            if label == 0:
+                axis.set_title(f"frame {frame}", fontsize=8)
+        row[0].set_ylabel(test.class_names[label], color=COLOURS[label])
+
+    for axis, result in zip(
+        np.atleast_1d(below.subplots(1, len(results))), results, strict=True
+    ):
+        _draw_embeddings(axis, test, result, classes)
+    figure.savefig(path, dpi=110)
+
+
+def _draw_embeddings(axis, test, result, classes):
+    points = _principal_components(result.z)
+    for label in classes:
+        videos = np.flatnonzero(test.labels == label)
+        colour = COLOURS[label]
+        axis.scatter(*points[videos].reshape(-1, 2).T, s=3, color=colour, alpha=0.15)
+        for rank, video in enumerate(videos[:_TRAJECTORIES]):
+            axis.plot(
+                *points[video].T,
+                color=colour,
+                linewidth=1.2,
+                label=test.class_names[label] if rank == 0 else None,
+            )
+            for number, (x, y) in enumerate(points[video]):
+                axis.text(x, y, number, fontsize=6, color="black", ha="center")
+    measured = result.smoothness
+    axis.set_title(
+        f"{result.name}: |a|/|v| {measured.acceleration_ratio:.2f},"
+        f" order accuracy {measured.order_accuracy:.2f},"
+        f" test accuracy {result.accuracy:.2f}",
+        fontsize=10,
+    )
+    axis.set(xlabel="first principal component", ylabel="second")
+    axis.legend(loc="best", fontsize=8)
+
+
+def _principal_components(z):
+    """Projects z [videos, N, K] on its first two principal components."""
+    flat = z.reshape(-1, z.shape[-1])
+    centre = flat.mean(axis=0)
+    _, _, directions = np.linalg.svd(flat - centre, full_matrices=False)
+    return (z - centre) @ directions[:2].T
+
+
+def draw_learning_curves(path, results):
+    """Draws loss, accuracies and GRW's order accuracy over the epochs.
+
+    Args:
+      path: the PNG to write.
+      results: `Result`s.
+    """
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    loss, accuracy, order = figure.subplots(1, 3)
+    for colour, result in zip(COLOURS, results, strict=False):
+        epochs = range(1, len(result.history) + 1)
+
+        def curve(axis, key, label, style="-", result=result, epochs=epochs, c=colour):
+            values = [epoch[key] for epoch in result.history]
+            axis.plot(epochs, values, style, color=c, label=f"{result.name} {label}")
+
+        curve(loss, "loss", "training (total)")
+        curve(loss, "test_loss", "test", "--")
+        curve(accuracy, "accuracy", "training")
+        curve(accuracy, "test_accuracy", "test", "--")
+        if "grw_order_accuracy" in result.history[0]:
+            curve(order, "grw_order_accuracy", "order accuracy")
+            curve(order, "grw_loss", "loss", ":")
+    for axis, title in ((loss, "loss"), (accuracy, "accuracy"), (order, "GRW, training")):
+        axis.set(title=title, xlabel="epoch")
+        axis.legend(fontsize=7)
+    figure.savefig(path, dpi=110)
+
+
+matplotlib.rcParams["axes.spines.top"] = False
+matplotlib.rcParams["axes.spines.right"] = False

@@ -1,0 +1,38 @@
+"""How smooth embeddings are over time."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from grw_tf import losses
+
+
+@dataclasses.dataclass(frozen=True)
+class Smoothness:
+    """Attributes:
+    acceleration_ratio: mean |acceleration| / mean |velocity| of frames' embeddings:
+      0 for straight lines at a steady pace, sqrt(3) for independent noise.
+    order_accuracy: how often the true order of a window's frames is the likeliest.
+    """
+
+    acceleration_ratio: float
+    order_accuracy: float
+
+
+def smoothness(z, window) -> Smoothness:
+    """Measures embeddings z [clips, N, K] in windows of `window` frames.
+
+    Neither number depends on the scale of the embeddings.
+    """
+    velocity = np.diff(z, axis=1)
+    acceleration = np.diff(velocity, axis=1)
+    terms = losses.grw_terms(losses.cut_windows(z, window))
+    return Smoothness(
+        acceleration_ratio=_mean_norm(acceleration) / _mean_norm(velocity),
+        order_accuracy=float(tf.reduce_mean(terms.order_accuracy)),
+    )
+
+
+def _mean_norm(vectors):
+    return float(np.linalg.norm(vectors, axis=-1).mean())

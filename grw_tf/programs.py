@@ -1,0 +1,22 @@
+"""Running the scripts: what users see when something is wrong."""
+
+import sys
+
+from absl import app, logging
+
+
+def run(main):
+    """Runs `main` with parsed flags, as `absl.app.run`.
+
+    A bad value or a file that cannot be used ends the program with one line; with
+    --verbosity=1 the traceback comes before it.
+    """
+
+    def guarded(arguments):
+        try:
+            return main(arguments)
+        except (OSError, ValueError) as error:
+            logging.debug("The error came from here:", exc_info=True)
+            sys.exit(f"{type(error).__name__}: {error}")
+
+    app.run(guarded)

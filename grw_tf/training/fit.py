@@ -1,0 +1,168 @@
+"""Keras `fit` on videos in memory, that can be killed and run again."""
+
+import dataclasses
+import json
+import pathlib
+import time
+
+import tensorflow as tf
+import tf_keras
+import tqdm
+
+from grw_tf.data.labelled_videos import LabelledVideos
+
+
+@dataclasses.dataclass(frozen=True)
+class FitConfig:
+    """How to train.
+
+    Attributes:
+      epochs: passes over the training videos.
+      batch_size: clips in a batch.
+      learning_rate: highest, after a linear warm-up over the first tenth of the steps;
+        then a cosine takes it to zero.
+      weight_decay: of AdamW.
+      seed: of the order of the videos.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float = 0.01
+    seed: int = 0
+
+
+def fit(
+    model,
+    train: LabelledVideos,
+    test: LabelledVideos,
+    config: FitConfig,
+    run_dir,
+    title,
+):
+    """Trains a classifier, keeping all it needs to go on in `run_dir`.
+
+    Args:
+      model: a model of `build_model`; afterwards compiled, with the last weights.
+      train: training videos, at least a batch.
+      test: test videos, evaluated after each epoch.
+      config: how to train.
+      run_dir: folder for checkpoints and `history.json`; a run found there goes on
+        after its last whole epoch, with the same order of videos.
+      title: words before the progress bar.
+
+    Returns:
+      The history, a dict of metrics for each epoch; `seconds` is the epoch's training
+      time.
+
+    Raises:
+      ValueError: if `run_dir` holds a run with other settings, or there are fewer
+        training videos than a batch.
+    """
+    steps = len(train) // config.batch_size
+    if not steps:
+        raise ValueError(
+            f"{len(train)} training videos do not fill a batch of {config.batch_size}:"
+            " lower batch_size."
+        )
+    run_dir = pathlib.Path(run_dir)
+    _claim(run_dir, model.config, config)
+    _compile(model, config, steps)
+    epoch = tf.Variable(0, trainable=False, dtype=tf.int64)
+    manager = tf.train.CheckpointManager(
+        tf.train.Checkpoint(model=model, optimizer=model.optimizer, epoch=epoch),
+        run_dir / "checkpoints",
+        max_to_keep=1,
+    )
+    manager.restore_or_initialize()
+    history_file = run_dir / "history.json"
+    history = json.loads(history_file.read_text()) if history_file.exists() else []
+    history = history[: epoch.numpy()]
+
+    with tqdm.tqdm(
+        desc=title,
+        total=config.epochs * steps,
+        initial=len(history) * steps,
+        unit="step",
+        disable=len(history) == config.epochs,
+    ) as bar:
+        while len(history) < config.epochs:
+            history.append(_epoch(model, train, test, config, len(history), bar))
+            epoch.assign_add(1)
+            # The history first: a kill in between is mended by the slice above.
+            history_file.write_text(json.dumps(history, indent=1))
+            manager.save()
+    return history
+
+
+def _compile(model, config, steps):
+    total = config.epochs * steps
+    warmup = total // 10
+    model.compile(
+        optimizer=tf_keras.optimizers.AdamW(
+            tf_keras.optimizers.schedules.CosineDecay(
+                0.0,
+                decay_steps=total - warmup,
+                warmup_target=config.learning_rate,
+                warmup_steps=warmup,
+            ),
+            weight_decay=config.weight_decay,
+        ),
+        loss=tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+
+
+def _epoch(model, train, test, config, epoch, bar):
+    batches = train.shuffled_batches(config.batch_size, config.seed, epoch)
+    start = time.perf_counter()
+    logs = model.fit(batches, verbose=0, callbacks=[_Progress(bar)]).history
+    seconds = time.perf_counter() - start
+    results = model.evaluate(
+        test.batches(config.batch_size), verbose=0, return_dict=True
+    )
+    return {
+        **{name: values[0] for name, values in logs.items()},
+        "test_loss": results["loss"],
+        "test_accuracy": results["accuracy"],
+        "seconds": seconds,
+    }
+
+
+class _Progress(tf_keras.callbacks.Callback):
+    def __init__(self, bar):
+        super().__init__()
+        self._bar = bar
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._bar.update(1)
+        self._bar.set_postfix({k: f"{v:.3f}" for k, v in logs.items()}, refresh=False)
+
+
+def _claim(run_dir, model_config, config):
+    settings = {
+        "model": json.loads(model_config.to_json()),
+        "training": dataclasses.asdict(config),
+    }
+    file = run_dir / "config.json"
+    if not file.exists():
+        run_dir.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(settings, indent=2))
+        return
+    found = json.loads(file.read_text())
+    if found != settings:
+        differing = _differing(found, settings)
+        raise ValueError(
+            f"{run_dir} holds a run with other settings ({differing}): choose another"
+            " folder, or remove that one."
+        )
+
+
+def _differing(found, wanted, path=""):
+    if not isinstance(found, dict) or not isinstance(wanted, dict):
+        return f"{path} {found} there, {wanted} now"
+    return ", ".join(
+        _differing(found.get(key), wanted.get(key), f"{path}.{key}".lstrip("."))
+        for key in {**found, **wanted}
+        if found.get(key) != wanted.get(key)
+    )

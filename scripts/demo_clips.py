@@ -1,0 +1,48 @@
+"""The demo on a folder of class folders of videos.
+
+Fine-tunes a streaming MoViNet twice, without and with GRW smoothing, all else equal,
+prints one table, draws embeddings and learning curves, and exports the smoothed model
+as a streaming TFLite file. Safe to kill and run again.
+
+    python -m scripts.demo_clips --clips=DIR --init_checkpoint=CHECKPOINT
+"""
+
+from grw_tf import flags, programs
+from grw_tf.demo import clips
+from grw_tf.demo.comparison import compare
+from grw_tf.demo.report import report
+from grw_tf.models.restore import restore_backbone
+
+flags.define_flags(clips.ClipsConfig, required=["clips"])
+
+
+def main(_):
+    config = flags.config_from_flags(clips.ClipsConfig)
+    train, test = clips.load(config)
+    fit_config = clips.fit_config(config)
+
+    def initialise(model):
+        if config.init_checkpoint:
+            restore_backbone(model, config.init_checkpoint)
+
+    results = compare(
+        clips.model_config(config, train),
+        train,
+        test,
+        fit_config,
+        config.output_dir,
+        initialise,
+    )
+    report(
+        results,
+        train,
+        test,
+        fit_config,
+        config.output_dir,
+        figure_name="clips",
+        title=f"{config.clips}: embeddings of unseen clips",
+    )
+
+
+if __name__ == "__main__":
+    programs.run(main)

@@ -1,0 +1,42 @@
+"""Package `grw_tf`. The bare install is the streaming runtime, without TensorFlow."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(
+    r'__version__ = "(.+)"', (HERE / "grw_tf" / "__init__.py").read_text()
+).group(1)
+
+TRAIN = [
+    "absl-py~=1.4",
+    "av~=18.1",
+    "keras~=3.15",
+    "matplotlib~=3.10",
+    "opencv-python-headless~=5.0",
+    "scipy~=1.15",
+    "tensorflow~=2.20.0",
+    "tensorflow-datasets~=4.9.10",
+    "tf-models-official~=2.20.0",
+    "tf_keras~=2.20.0",
+    "tqdm~=4.67",
+]
+
+setup(
+    name="grw_tf",
+    version=VERSION,
+    description="GRW smoothing and streaming export for TensorFlow MoViNets",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["grw_tf", "grw_tf.*"]),
+    python_requires=">=3.10,<3.13",
+    install_requires=["ai-edge-litert~=2.3", "numpy>=1.26"],
+    extras_require={
+        "train": TRAIN,
+        "dev": [*TRAIN, "pytest~=9.2", "pytest-xdist~=3.8", "ruff~=0.17.5"],
+        "torch": ["torch~=2.9"],
+    },
+)

@@ -1,0 +1,176 @@
+"""Tests of the smoothing layer on embeddings."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+from grw_tf.layers import GRWSmoothing
+from grw_tf.losses import cut_windows, grw_loss, grw_terms
+
+Z = np.random.default_rng(0).normal(size=(2, 7, 4)).astype("float32")
+
+
+def _mean_loss(z=Z, window=3, **arguments):
+    return float(tf.reduce_mean(grw_loss(cut_windows(z, window), **arguments)))
+
+
+def _operations(layer, training):
+    spec = tf.TensorSpec(Z.shape, tf.float32)
+    traced = tf.function(lambda z: layer(z, training=training), input_signature=[spec])
+    graph = traced.get_concrete_function().graph
+    return {operation.type for operation in graph.get_operations()}
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_output_is_the_input(training):
+    np.testing.assert_array_equal(GRWSmoothing(3)(Z, training=training), Z)
+
+
+def test_loss_is_the_weighted_mean_over_windows():
+    layer = GRWSmoothing(3, weight=0.3, alpha=0.7)
+    layer(Z, training=True)
+    (loss,) = layer.losses
+    np.testing.assert_allclose(loss, 0.3 * _mean_loss(alpha=0.7), rtol=1e-6)
+
+
+@pytest.mark.parametrize("training", [False, None])
+def test_layer_is_silent_but_in_training(training):
+    layer = GRWSmoothing(3)
+    layer(Z, training=training)
+    assert layer.losses == []
+    assert layer.metrics[0].count == 0
+
+
+@pytest.mark.parametrize(("weight", "training"), [(0.1, False), (0.0, True)])
+def test_inference_and_weight_0_add_no_operation(weight, training):
+    layer = GRWSmoothing(3, weight=weight, warmup_steps=5)
+    assert _operations(layer, training) <= {"Placeholder", "Identity", "NoOp"}
+    assert layer.losses == []
+
+
+def test_metrics_have_clear_names_and_values():
+    layer = GRWSmoothing(3, weight=0.3, name="grw")
+    layer(Z, training=True)
+    terms = grw_terms(cut_windows(Z, 3))
+    expected = {
+        "grw_loss": _mean_loss(),
+        "grw_velocity": tf.reduce_mean(terms.velocity),
+        "grw_order_accuracy": tf.reduce_mean(terms.order_accuracy),
+    }
+    results = {metric.name: metric.result() for metric in layer.metrics}
+    assert results.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(results[name], value, rtol=1e-6)
+
+
+def test_weight_grows_over_the_warmup_steps():
+    layer = GRWSmoothing(3, weight=0.3, warmup_steps=4)
+    step = tf.function(lambda: (layer(Z, training=True), layer.losses[0])[1])
+    losses = [float(step()) for _ in range(6)]
+    expected = 0.3 * _mean_loss() * np.array([0, 0.25, 0.5, 0.75, 1, 1])
+    np.testing.assert_allclose(losses, expected, rtol=1e-6)
+
+
+def test_warmup_counts_training_steps_only():
+    layer = GRWSmoothing(3, warmup_steps=4)
+    for training in (False, True, False):
+        layer(Z, training=training)
+    assert [int(weight) for weight in layer.weights] == [1]
+
+
+@pytest.mark.parametrize("warmup_steps", [0, 5])
+def test_checkpoint_holds_the_step_at_most(tmp_path, warmup_steps):
+    layer = GRWSmoothing(3, warmup_steps=warmup_steps)
+    layer(Z, training=True)
+    path = tf.train.Checkpoint(layer=layer).save(tmp_path / "layer")
+    names = {name for name, _ in tf.train.list_variables(path) if "layer/" in name}
+    step = {"layer/step/.ATTRIBUTES/VARIABLE_VALUE"}
+    assert names == (step if warmup_steps else set())
+    assert layer.trainable_weights == []
+
+
+def test_config_round_trip():
+    arguments = {
+        "window": 4,
+        "weight": 0.2,
+        "alpha": 0.3,
+        "warmup_steps": 7,
+        "orders": "sampled",
+        "max_orders": 5,
+        "seed": 6,
+        "name": "grw",
+    }
+    layer = tf_keras.layers.deserialize(
+        tf_keras.layers.serialize(GRWSmoothing(**arguments))
+    )
+    assert isinstance(layer, GRWSmoothing)
+    assert arguments.items() <= layer.get_config().items()
+
+
+def test_saved_model_with_the_layer_loads(tmp_path):
+    inputs = tf_keras.Input((7, 4))
+    outputs = GRWSmoothing(3, weight=0.3, name="grw")(tf_keras.layers.Dense(4)(inputs))
+    model = tf_keras.Model(inputs, outputs)
+    model.save(tmp_path / "model.keras")
+    loaded = tf_keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(Z, training=True), model(Z, training=True))
+    np.testing.assert_array_equal(loaded.losses, model.losses)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_loss_is_float32_under_mixed_precision(policy):
+    layer = GRWSmoothing(3, dtype=policy)
+    z = tf.constant(100 * Z)
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        output = layer(z, training=True)
+        (loss,) = layer.losses
+    assert output.dtype == layer.compute_dtype
+    assert loss.dtype == tf.float32
+    np.testing.assert_allclose(loss, 0.1 * _mean_loss(100 * Z), rtol=0.02)
+    assert np.isfinite(tape.gradient(loss, z)).all()
+
+
+def test_float64_stays_float64():
+    layer = GRWSmoothing(3, dtype="float64")
+    layer(Z.astype("float64"), training=True)
+    assert layer.losses[0].dtype == tf.float64
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_embeddings_that_are_not_finite_name_the_layer(bad):
+    z = Z.copy()
+    z[0, 0, 0] = bad
+    layer = GRWSmoothing(3, name="grw_here")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="'grw_here' are not fin"):
+        layer(z, training=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"window": 2}, "at least 3 frames"),
+        ({"window": 3, "weight": -0.1}, "'grw': weight must not be negative, got -0.1"),
+        ({"window": 3, "alpha": -1}, "'grw': alpha must not be negative"),
+        ({"window": 3, "warmup_steps": -1}, "'grw': warmup_steps must not be negative"),
+        ({"window": 3, "orders": "all"}, "got 'all'"),
+        ({"window": 13, "orders": "exact"}, "reaches T=12, got T=13"),
+        ({"window": 13, "max_orders": 1}, "max_orders=1"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        GRWSmoothing(**arguments, name="grw")
+
+
+@pytest.mark.parametrize(
+    ("z", "message"),
+    [
+        (Z[:, :4], "'grw': .* N=4 .* T=5"),
+        (Z[:, :, 0], r"'grw' takes inputs \[batch, N, K\], got shape \(2, 7\)"),
+    ],
+)
+def test_bad_inputs_are_refused(z, message):
+    with pytest.raises(ValueError, match=message):
+        GRWSmoothing(5, name="grw")(z)

@@ -2,7 +2,7 @@
 
 import sys
 
-from absl import app, logging
+from absl import app, flags, logging
 
 
 def run(main):
@@ -19,4 +19,5 @@ def run(main):
             logging.debug("The error came from here:", exc_info=True)
             sys.exit(f"{type(error).__name__}: {error}")
 
+    flags.FLAGS.set_default("verbosity", logging.WARNING)
     app.run(guarded)

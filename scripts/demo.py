@@ -7,7 +7,6 @@ smoothed model as a streaming TFLite file. Safe to kill and run again.
     python -m scripts.demo
 """
 
-
 from grw_tf import flags, programs
 from grw_tf.demo import airplanes
 from grw_tf.demo.comparison import compare
@@ -21,7 +20,11 @@ def main(_):
     train, test = airplanes.load(config)
     fit_config = airplanes.fit_config(config)
     results = compare(
-        airplanes.model_config(config, train), train, test, fit_config, config.output_dir
+        airplanes.model_config(config, train),
+        train,
+        test,
+        fit_config,
+        config.output_dir,
     )
     report(
         results,

@@ -1,6 +1,6 @@
 """Feeds a video to an exported model frame by frame and prints the running top 3.
 
-    python -m scripts.predict --model=runs/clips/model.tflite --video=VIDEO
+python -m scripts.predict --model=runs/clips/model.tflite --video=VIDEO
 """
 
 import time

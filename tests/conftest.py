@@ -62,7 +62,7 @@ def nano():
     import grw_tf.models as models
 
     def make(backbone=(), **fields):
-        backbone = models.BackboneConfig(model_id="nano", **dict(backbone))
+        backbone = models.BackboneConfig(**{"model_id": "nano"} | dict(backbone))
         fields = {"num_classes": 5, "frames": 8, "size": 32} | fields
         model = models.build_model(models.ModelConfig(backbone=backbone, **fields))
         randomize(model)
@@ -81,7 +81,10 @@ def randomize(layer, seed=0):
     """Moves every weight, moving statistics too, so that none is 0 or 1."""
     rng = np.random.default_rng(seed)
     for weight in layer.weights:
-        if weight.dtype.is_floating:
+        if "moving_variance" in weight.name:
+            # Small ones keep differences between frames alive down to the logits.
+            weight.assign(rng.uniform(0.05, 0.2, weight.shape))
+        elif weight.dtype.is_floating:
             noise = 0.1 * rng.normal(size=weight.shape)
             weight.assign_add(noise if weight.shape.rank > 1 else np.abs(noise) + 0.2)
 

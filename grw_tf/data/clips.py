@@ -188,7 +188,7 @@ def find_clips(
     ]
     if not kept:
         raise ValueError(f"{root} has no videos in its {split} split: {expected}.")
-    paths, labels = zip(*kept)
+    paths, labels = zip(*kept, strict=True)
     return ClipList(paths, labels, names)
 
 

@@ -3,9 +3,10 @@
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b")
-_SHOWN_CLASSES, _SHOWN_FRAMES, _TRAJECTORIES = 3, 6, 4
+_SHOWN_CLASSES, _SHOWN_FRAMES, _TRAJECTORIES = 3, 12, 2
 
 
 def draw_trajectories(path, test, results, title):
@@ -21,22 +22,18 @@ def draw_trajectories(path, test, results, title):
       title: of the figure.
     """
     classes = range(min(_SHOWN_CLASSES, len(test.class_names)))
-    figure = Figure(figsize=(12, 3.3 + 1.1 * len(classes)), layout="constrained")
+    figure = Figure(figsize=(12, 5.2 + 0.95 * len(classes)), layout="constrained")
     figure.suptitle(title)
-    above, below = figure.subfigures(2, 1, height_ratios=[0.95 * len(classes), 4.4])
+    above, below = figure.subfigures(2, 1, height_ratios=[0.95 * len(classes), 5.2])
 
-    axes = above.subplots(len(classes), _SHOWN_FRAMES, squeeze=False)
-    frames = np.linspace(0, test.videos.shape[1] - 1, _SHOWN_FRAMES).round().astype(int)
-    for label, row in zip(classes, axes, strict=True):
+    for label, axis in zip(
+        classes, np.atleast_1d(above.subplots(len(classes), 1)), strict=True
+    ):
         video = test.videos[np.flatnonzero(test.labels == label)[0]]
-        for frame, axis in zip(frames, row, strict=True):
-            axis.imshow(video[frame])
-            axis.set(xticks=[], yticks=[])
-            for spine in axis.spines.values():
-                spine.set_color(COLOURS[label])
-            if label == 0:
-                axis.set_title(f"frame {frame}", fontsize=8)
-        row[0].set_ylabel(test.class_names[label], color=COLOURS[label])
+        shown = np.linspace(0, len(video) - 1, min(_SHOWN_FRAMES, len(video)))
+        axis.imshow(np.concatenate(video[shown.round().astype(int)], axis=1))
+        axis.set(xticks=[], yticks=[])
+        axis.set_ylabel(test.class_names[label], color=COLOURS[label])
 
     for axis, result in zip(
         np.atleast_1d(below.subplots(1, len(results))), results, strict=True
@@ -55,11 +52,12 @@ def _draw_embeddings(axis, test, result, classes):
             axis.plot(
                 *points[video].T,
                 color=colour,
-                linewidth=1.2,
+                linewidth=1.5,
                 label=test.class_names[label] if rank == 0 else None,
             )
             for number, (x, y) in enumerate(points[video]):
-                axis.text(x, y, number, fontsize=6, color="black", ha="center")
+                text = axis.text(x, y, number, fontsize=7, ha="center", va="center")
+                text.set_path_effects([withStroke(linewidth=2, foreground="white")])
     measured = result.smoothness
     axis.set_title(
         f"{result.name}: |a|/|v| {measured.acceleration_ratio:.2f},"
@@ -91,18 +89,22 @@ def draw_learning_curves(path, results):
     for colour, result in zip(COLOURS, results, strict=False):
         epochs = range(1, len(result.history) + 1)
 
-        def curve(axis, key, label, style="-", result=result, epochs=epochs, c=colour):
+        def curve(axis, key, label, style=".-", result=result, epochs=epochs, c=colour):
             values = [epoch[key] for epoch in result.history]
             axis.plot(epochs, values, style, color=c, label=f"{result.name} {label}")
 
         curve(loss, "loss", "training (total)")
-        curve(loss, "test_loss", "test", "--")
+        curve(loss, "test_loss", "test", ".--")
         curve(accuracy, "accuracy", "training")
-        curve(accuracy, "test_accuracy", "test", "--")
+        curve(accuracy, "test_accuracy", "test", ".--")
         if "grw_order_accuracy" in result.history[0]:
             curve(order, "grw_order_accuracy", "order accuracy")
-            curve(order, "grw_loss", "loss", ":")
-    for axis, title in ((loss, "loss"), (accuracy, "accuracy"), (order, "GRW, training")):
+            curve(order, "grw_loss", "loss", ".:")
+    for axis, title in (
+        (loss, "loss"),
+        (accuracy, "accuracy"),
+        (order, "GRW, training"),
+    ):
         axis.set(title=title, xlabel="epoch")
         axis.legend(fontsize=7)
     figure.savefig(path, dpi=110)

@@ -13,7 +13,9 @@ class _Keras3Smoothing:
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self._terms = [keras.metrics.Mean(f"{self.name}_{term}") for term in self.METRICS]
+        self._terms = [
+            keras.metrics.Mean(f"{self.name}_{term}") for term in self.METRICS
+        ]
 
     def _log(self, *values):
         for metric, value in zip(self._terms, values, strict=True):

@@ -7,9 +7,9 @@ from grw_tf.models import block_specs
 from grw_tf.models.config import BackboneConfig
 
 GATES = {
-    # The Model Garden's "hard_sigmoid" was Keras 2's until July 2021, and is
-    # relu6(x + 3) / 6 since (tensorflow/models issue 13559). No string names the old
-    # one.
+    # When official stream weights were trained (July 2021) "hard_sigmoid" was Keras 2's
+    # in the Model Garden; today it is relu6(x + 3) / 6, and no string names the old one
+    # (tensorflow/models issue 13559).
     "hard_sigmoid_keras": tf_keras.activations.hard_sigmoid,
     "hard_sigmoid_relu6": "hard_sigmoid",
     "sigmoid": "sigmoid",
@@ -24,7 +24,7 @@ def build_backbone(config: BackboneConfig, average_pooling_type) -> movinet.Movi
       average_pooling_type: of the last layer: "3d" pools over time too, "2d" keeps it.
 
     Returns:
-      A `Movinet` from clips [batch, N, height, width, 3] in 0..1 to (endpoints, states).
+      A `Movinet` from clips [batch, N, height, width, 3] to (endpoints, states).
 
     Raises:
       ValueError: for an unknown model id or gating activation.

@@ -6,7 +6,12 @@ its PyTorch weights.
 
 import dataclasses
 
-from grw_tf.models.config import BackboneConfig, HeadConfig, ModelConfig, SmoothingConfig
+from grw_tf.models.config import (
+    BackboneConfig,
+    HeadConfig,
+    ModelConfig,
+    SmoothingConfig,
+)
 
 _STREAM = BackboneConfig()
 _BASE = BackboneConfig(

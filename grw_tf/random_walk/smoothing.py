@@ -1,7 +1,7 @@
 """What the GRW layers of Keras 2 (`tf_keras`) and Keras 3 have in common.
 
-`Smoothing` and `IntermediateSmoothing` are mixins: put before a Keras `Layer`, they take
-the arguments and do everything but what the two Keras spell differently.
+`Smoothing` and `IntermediateSmoothing` are mixins: put before a Keras `Layer`, they
+take the arguments and do everything but what the two Keras spell differently.
 """
 
 from grw_tf.random_walk import orders as orders_lib

@@ -1,5 +1,7 @@
 """Behaviour of the turning aeroplanes."""
 
+import itertools
+
 import cv2
 import numpy as np
 import pytest
@@ -26,7 +28,7 @@ def data_dir(tmp_path_factory):
 
 def test_same_seed_gives_same_bytes_and_another_seed_does_not():
     first, again, other = (_drawn(_config(seed=seed)) for seed in (0, 0, 1))
-    for a, b, c in zip(first, again, other):
+    for a, b, c in zip(first, again, other, strict=True):
         np.testing.assert_array_equal(a.frames, b.frames)
         assert not np.array_equal(a.frames, c.frames)
 
@@ -39,7 +41,7 @@ def test_splits_differ():
 def test_number_of_workers_changes_no_byte():
     alone, together = (_drawn(_config(), workers=workers) for workers in (1, 2))
     assert len(alone) == len(together) == 6
-    for a, b in zip(alone, together):
+    for a, b in zip(alone, together, strict=True):
         np.testing.assert_array_equal(a.frames, b.frames)
 
 
@@ -53,7 +55,7 @@ def test_classes_are_balanced():
 def test_each_class_turns_at_its_speed_about_its_own_body_axis(label, axis):
     rng = np.random.default_rng(7)
     video = videos.draw(_config(), ["delta"], label, rng)
-    for before, after in zip(video.rotations, video.rotations[1:]):
+    for before, after in itertools.pairwise(video.rotations):
         turn = np.degrees(cv2.Rodrigues(before.T @ after)[0].ravel())
         np.testing.assert_allclose(turn, video.speed * np.array(axis), atol=1e-6)
     assert 8 <= abs(video.speed) <= 16
@@ -160,7 +162,9 @@ def test_split_holds_the_drawn_bytes_and_is_built_once(data_dir, monkeypatch):
     config = _config(name="cached")
     frames, labels = airplanes.load_split("train", config, data_dir)
     drawn = {v.frames.tobytes(): v.label for v in _drawn(config)}
-    assert drawn == {f.tobytes(): label for f, label in zip(frames, labels)}
+    assert drawn == {
+        f.tobytes(): label for f, label in zip(frames, labels, strict=True)
+    }
     monkeypatch.setattr(videos, "videos", None)
     again, _ = airplanes.load_split("train", config, data_dir)
     np.testing.assert_array_equal(frames, again)

@@ -47,7 +47,7 @@ def _levels(clip):
 
 def test_frames_are_dropped_by_time_stamp(tmp_path):
     path = _write(tmp_path / "a.mp4", _greys(12), rate=10)
-    times, frames = zip(*clips.stream_frames(path, fps=5, size=32))
+    times, frames = zip(*clips.stream_frames(path, fps=5, size=32), strict=True)
     np.testing.assert_allclose(times, np.arange(6) / 5)
     assert _levels(np.stack(frames)) == [0, 2, 4, 6, 8, 10]
 

@@ -48,6 +48,6 @@ def render(
 
     canvas = np.empty((side, side, 3), np.uint8)
     canvas[:] = background
-    for polygon, colour in zip(polygons[order], colours[order].tolist()):
+    for polygon, colour in zip(polygons[order], colours[order].tolist(), strict=True):
         cv2.fillConvexPoly(canvas, polygon, colour, cv2.LINE_8, _SHIFT)
     return cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)

@@ -65,7 +65,7 @@ class Body:
     paint: str = "body"
 
     def rings(self, rng: np.random.Generator) -> np.ndarray:
-        knots, radii = zip(*_PROFILES[self.profile].items())
+        knots, radii = zip(*_PROFILES[self.profile].items(), strict=True)
         stations = np.union1d(knots, np.arange(0, 1, _PIECE / self.length))
         radii = self.radius * np.interp(stations, knots, radii)[:, None]
         turn = 2 * np.pi * (np.arange(_SIDES) + 0.5) / _SIDES

@@ -1,0 +1,150 @@
+"""Tests of the classifiers, against the Model Garden's own."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+from conftest import randomize
+from official.projects.movinet.modeling import movinet, movinet_model
+
+from grw_tf.models import HeadConfig, SmoothingConfig, build_model, preset
+
+TRANSFORMER = HeadConfig(type="transformer", embed_dim=16, num_heads=2, mlp_dim=32)
+CAUSAL = HeadConfig(type="causal_transformer", embed_dim=16, num_heads=2, mlp_dim=32)
+
+
+@pytest.fixture(scope="module")
+def garden():
+    """The Model Garden's classifier with the settings of the `nano` model."""
+    backbone = movinet.Movinet(
+        model_id="nano",
+        causal=True,
+        conv_type="2plus1d",
+        se_type="2plus3d",
+        activation="hard_swish",
+        gating_activation=tf_keras.activations.hard_sigmoid,
+    )
+    return movinet_model.MovinetClassifier(backbone, num_classes=5)
+
+
+def test_official_model_has_the_garden_variables(nano, garden):
+    assert [(w.name, w.shape) for w in nano().weights] == [
+        (w.name, w.shape) for w in garden.weights
+    ]
+
+
+def test_garden_reads_our_checkpoint_bit_for_bit(nano, garden, clip, tmp_path):
+    path = tf.train.Checkpoint(model=nano()).save(tmp_path / "ours")
+    status = tf.train.Checkpoint(model=garden).restore(path)
+    status.assert_existing_objects_matched()
+    np.testing.assert_array_equal(garden({"image": clip}), nano()(clip))
+
+
+def test_a_garden_checkpoint_is_read_bit_for_bit(nano, garden, clip, tmp_path):
+    randomize(garden, seed=1)
+    path = tf.train.Checkpoint(model=garden).save(tmp_path / "garden")
+    model = nano(fresh=True)
+    status = tf.train.Checkpoint(model=model).restore(path)
+    # The one thing that the Model Garden's checkpoints lack.
+    with pytest.raises(AssertionError, match="Found 1 Python objects .* ConfigRecord"):
+        status.assert_existing_objects_matched()
+    np.testing.assert_array_equal(model(clip), garden({"image": clip}))
+
+
+def test_smoothing_changes_no_output_and_adds_moving_statistics_only(nano, clip):
+    smoothing = SmoothingConfig(layers=("stem", "block1_layer1"), window=4)
+    model = nano(fresh=True, smoothing=smoothing)
+    plain = {weight.name: weight for weight in nano().weights}
+    added = []
+    for weight in model.weights:
+        if weight.name in plain:
+            weight.assign(plain.pop(weight.name))
+        else:
+            added.append(weight.name)
+    assert not plain
+    assert added == [
+        f"grw_{place}/batch_norm/moving_{kind}:0"
+        for place in smoothing.layers
+        for kind in ("mean", "variance")
+    ]
+    np.testing.assert_array_equal(model(clip), nano()(clip))
+
+
+@pytest.mark.parametrize("head", [TRANSFORMER, CAUSAL], ids=lambda head: head.type)
+def test_final_smoothing_adds_no_variable(nano, head):
+    smooth = nano(head=head, smoothing=SmoothingConfig(layers=("final",), window=4))
+    assert [w.name for w in smooth.weights] == [w.name for w in nano(head=head).weights]
+
+
+def test_logits_come_from_the_embeddings(nano, clip):
+    model = nano(head=TRANSFORMER)
+    np.testing.assert_array_equal(model(clip), model.head(model.embed(clip)))
+
+
+def test_embeddings_keep_time(nano, clip):
+    z = nano(head=TRANSFORMER).embed(clip).numpy()
+    assert z.shape == (2, 8, 16)
+    assert (np.abs(np.diff(z, axis=1)).max(axis=(0, 2)) > 1e-3).all()
+
+
+def test_clips_may_come_as_the_image_of_a_dict(nano, clip):
+    for model in (nano(), nano(head=TRANSFORMER)):
+        np.testing.assert_array_equal(model({"image": clip}), model(clip))
+
+
+@pytest.mark.parametrize(
+    "shape", [(2, 7, 32, 32, 3), (2, 8, 32, 40, 3), (2, 8, 32, 32, 1), (8, 32, 32, 3)]
+)
+def test_clips_that_the_config_does_not_describe_are_refused(nano, shape):
+    for model in (nano(), nano(head=TRANSFORMER)):
+        with pytest.raises(ValueError, match=r"\('batch', 8, 32, 32, 3\) .* got \("):
+            model(np.zeros(shape, "float32"))
+
+
+def _smoothing(*layers):
+    return SmoothingConfig(layers=layers, window=4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"backbone": {"model_id": "a9"}}, "Unknown model_id 'a9'; known: a0, a1"),
+        (
+            {"backbone": {"gating_activation": "hard_sigmoid"}},
+            "'hard_sigmoid'; known: hard_sigmoid_keras, hard_sigmoid_relu6, sigmoid",
+        ),
+        (
+            {"backbone": {"causal": False, "use_positional_encoding": True}},
+            "use_positional_encoding=True needs causal=True",
+        ),
+        (
+            {"smoothing": _smoothing("block9_layer0")},
+            "'block9_layer0' .* known: stem, block0_layer0, .*block1_layer1",
+        ),
+        (
+            {"smoothing": _smoothing("final")},
+            r"'final' for head.type='official' \('final' is the embedding of a",
+        ),
+        (
+            {"head": TRANSFORMER, "smoothing": _smoothing("finale")},
+            "'finale' for head.type='transformer'; known: stem, .*head, final",
+        ),
+        (
+            {"head": HeadConfig(type="transformer", embed_dim=15, num_heads=5)},
+            "even embed_dim of at least 4, got embed_dim=15",
+        ),
+        (
+            {"head": HeadConfig(type="causal_transformer", embed_dim=16, num_heads=3)},
+            "num_heads must divide embed_dim, got embed_dim=16 and num_heads=3",
+        ),
+    ],
+)
+def test_configs_that_cannot_be_built_are_refused(nano, fields, message):
+    with pytest.raises(ValueError, match=message):
+        nano(**fields)
+
+
+@pytest.mark.slow
+def test_a0_has_the_published_embeddings_shape():
+    model = build_model(preset("a0_stream_grw", frames=4, size=64))
+    assert model.embed(np.zeros((1, 4, 64, 64, 3), "float32")).shape == (1, 4, 480)

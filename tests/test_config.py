@@ -1,0 +1,56 @@
+"""Tests of the model's config."""
+
+import dataclasses
+import json
+
+import pytest
+
+from grw_tf.models import BackboneConfig, HeadConfig, ModelConfig, SmoothingConfig
+
+CONFIG = ModelConfig(
+    backbone=BackboneConfig(model_id="a2", causal=False, activation="swish"),
+    head=HeadConfig(type="transformer", depth=3),
+    smoothing=SmoothingConfig(layers=("final", "head"), window=6, seed=4),
+    num_classes=7,
+    fps=12.0,
+)
+
+
+def test_json_round_trip():
+    assert ModelConfig.from_json(CONFIG.to_json()) == CONFIG
+
+
+def test_json_holds_every_field():
+    assert json.loads(CONFIG.to_json()).keys() == {
+        field.name for field in dataclasses.fields(ModelConfig)
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"backbon": {}}, "Unknown key 'backbon' .* did you mean 'backbone'"),
+        ({"head": {"dept": 2}}, r"Unknown key 'head.dept' .* did you mean 'depth'"),
+        ({"head": {"zzz": 2}}, r"Unknown key 'head.zzz' .* known: .*'num_heads'"),
+        ({"head": 3}, "head. must be a mapping, got 3"),
+    ],
+)
+def test_json_that_is_no_config_is_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        ModelConfig.from_json(json.dumps(values))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"num_classes": 0}, "num_classes must be positive, got 0"),
+        ({"frames": -1}, "frames must be positive, got -1"),
+        ({"head": HeadConfig(type="linear")}, "head.type must be one of .* got 'lin"),
+        ({"smoothing": SmoothingConfig(("final",), 51)}, "N=50 .* T=51"),
+        ({"smoothing": SmoothingConfig(("final",), 2)}, "at least 3 frames"),
+        ({"smoothing": SmoothingConfig(("final",), 13, orders="exact")}, "T=12"),
+    ],
+)
+def test_values_that_no_model_can_have_are_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        ModelConfig(**fields)

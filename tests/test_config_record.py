@@ -1,0 +1,40 @@
+"""Tests of the config in a model's checkpoints."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from grw_tf.models.config_record import recorded_config
+
+KERAS = {"gating_activation": "hard_sigmoid_keras"}
+RELU6 = {"gating_activation": "hard_sigmoid_relu6"}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(nano, tmp_path_factory):
+    path = tmp_path_factory.mktemp("checkpoint") / "model"
+    return tf.train.Checkpoint(model=nano(backbone=KERAS)).save(path)
+
+
+def test_config_is_recorded(nano, checkpoint):
+    assert recorded_config(checkpoint) == nano(backbone=KERAS).config
+
+
+def test_checkpoint_without_a_config_has_none(tmp_path):
+    path = tf.train.Checkpoint(x=tf.Variable(1.0)).save(tmp_path / "other")
+    assert recorded_config(path) is None
+
+
+def test_another_gate_is_refused(nano, checkpoint):
+    reader = tf.train.Checkpoint(model=nano(fresh=True, backbone=RELU6))
+    with pytest.raises(
+        ValueError, match="gating_activation=hard_sigmoid_keras, .*with"
+    ):
+        reader.restore(checkpoint)
+
+
+def test_gates_differ_in_a_built_model(nano, clip):
+    keras, relu6 = (nano(backbone=backbone) for backbone in (KERAS, RELU6))
+    relu6.set_weights(keras.get_weights())
+    logits = keras(clip).numpy()
+    assert np.abs(relu6(clip) - logits).max() > 1e-3 * np.abs(logits).max()

@@ -1,0 +1,56 @@
+"""Tests of the configs of the official and the published models."""
+
+import pytest
+
+from grw_tf.models import presets
+
+SIZES = {"a0": 172, "a1": 172, "a2": 224, "a3": 256, "a4": 290, "a5": 320}
+FRAMES = {"a0": 50, "a1": 50, "a2": 50, "a3": 120, "a4": 80, "a5": 120}
+
+
+@pytest.mark.parametrize("model_id", SIZES)
+def test_official_stream_models(model_id):
+    config = presets.preset(f"{model_id}_stream")
+    backbone = config.backbone
+    assert (config.size, config.frames) == (SIZES[model_id], FRAMES[model_id])
+    assert backbone.causal
+    assert (backbone.conv_type, backbone.se_type) == ("2plus1d", "2plus3d")
+    assert backbone.activation == "hard_swish"
+    assert backbone.gating_activation == "hard_sigmoid_keras"
+    assert backbone.use_positional_encoding == (model_id in ("a3", "a4", "a5"))
+    assert config.head.type == "official"
+    assert config.smoothing.layers == ()
+
+
+@pytest.mark.parametrize("model_id", SIZES)
+def test_official_base_models(model_id):
+    config = presets.preset(f"{model_id}_base")
+    backbone = config.backbone
+    assert (config.size, config.frames) == (SIZES[model_id], FRAMES[model_id])
+    assert not backbone.causal and not backbone.use_positional_encoding
+    assert (backbone.conv_type, backbone.se_type) == ("3d", "3d")
+    assert (backbone.activation, backbone.gating_activation) == ("swish", "sigmoid")
+
+
+@pytest.mark.parametrize(
+    "name", ["a0_stream_grw", "a1_stream_grw", "a2_stream_grw", "a3_base_grw"]
+)
+def test_published_models(name):
+    config = presets.preset(name)
+    assert not config.backbone.use_positional_encoding
+    assert config.head.type == "transformer"
+    assert config.smoothing.layers == ("final",)
+    assert (config.smoothing.weight, config.smoothing.alpha) == (0.1, 0.5)
+    assert config.smoothing.window in (5, 6)
+    assert config.fps == (12.0 if name.startswith("a3") else 5.0)
+
+
+def test_fields_can_be_changed():
+    config = presets.preset("a0_stream", num_classes=9)
+    assert config.num_classes == 9
+    assert config.backbone == presets.preset("a0_stream").backbone
+
+
+def test_unknown_name_lists_the_known():
+    with pytest.raises(ValueError, match="'a9_stream'; known: a0_base, .*a5_stream"):
+        presets.preset("a9_stream")

@@ -1,0 +1,149 @@
+"""Tests that a stream, in chunks of any sizes, gives the clip's logits."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import randomize
+
+from grw_tf.models import HeadConfig, StreamingModel, build_model, preset
+
+HEADS = {
+    "official": HeadConfig(),
+    "transformer": HeadConfig(
+        type="transformer", embed_dim=16, depth=2, num_heads=2, mlp_dim=32
+    ),
+    "causal_transformer": HeadConfig(
+        type="causal_transformer", embed_dim=16, depth=2, num_heads=2, mlp_dim=32
+    ),
+}
+BACKBONES = {
+    "3d": {"conv_type": "3d", "se_type": "3d"},
+    "3d_2plus1d": {"conv_type": "3d_2plus1d", "se_type": "2plus3d"},
+    "2plus1d_3d": {"conv_type": "2plus1d", "se_type": "3d"},
+    "positions": {"use_positional_encoding": True},
+}
+CHUNKS = [(1,) * 8, (3, 1, 4), (8,)]
+
+
+def _stream(model, frames, chunks):
+    """Returns the logits after the last chunk and the last states."""
+    stream = StreamingModel(model)
+    states = stream.initial_states(len(frames))
+    start = 0
+    for size in chunks:
+        logits, states = stream.step(frames[:, start : start + size], states)
+        start += size
+    if model.config.head.type == "transformer":
+        assert logits is None
+        logits = stream.classify(states)
+    return logits.numpy(), states
+
+
+def _embed(model, frames):
+    """Returns the embeddings of a clip of any length."""
+    endpoints, _ = model.backbone(frames)
+    return model.project(endpoints["head"])
+
+
+def _assert_equal_logits(actual, expected):
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("chunks", CHUNKS, ids=str)
+@pytest.mark.parametrize("head", HEADS)
+def test_stream_gives_the_clips_logits(nano, clip, head, chunks):
+    model = nano(head=HEADS[head])
+    _assert_equal_logits(_stream(model, clip, chunks)[0], model(clip).numpy())
+
+
+@pytest.mark.parametrize("chunks", CHUNKS, ids=str)
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_stream_gives_the_clips_logits_for_every_backbone(nano, clip, backbone, chunks):
+    model = nano(backbone=BACKBONES[backbone])
+    _assert_equal_logits(_stream(model, clip, chunks)[0], model(clip).numpy())
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_logits_depend_on_the_order_of_frames(nano, clip, head):
+    model = nano(head=HEADS[head])
+    logits = model(clip).numpy()
+    difference = np.abs(model(clip[:, ::-1]) - logits).max()
+    assert difference > 1e-3 * np.abs(logits).max()
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_short_stream_gives_the_logits_of_a_model_of_fewer_frames(nano, clip, head):
+    model, short = nano(head=HEADS[head]), nano(head=HEADS[head], frames=3)
+    short.set_weights(model.get_weights())
+    logits, _ = _stream(model, clip, (1, 2))
+    _assert_equal_logits(logits, short(clip[:, :3]).numpy())
+
+
+@pytest.mark.parametrize("chunks", [(1,) * 13, (9, 4), (2, 11)], ids=str)
+def test_a_long_stream_classifies_the_last_frames(nano, clip, chunks):
+    model = nano(head=HEADS["transformer"])
+    frames = np.concatenate([clip, clip[::-1, :5]], axis=1)
+    expected = model.head(_embed(model, frames)[:, -8:]).numpy()
+    _assert_equal_logits(_stream(model, frames, chunks)[0], expected)
+
+
+def test_a_long_causal_stream_does_not_depend_on_the_chunks(nano, clip):
+    model = nano(head=HEADS["causal_transformer"])
+    frames = np.concatenate([clip, clip[::-1, :5]], axis=1)
+    logits, _ = _stream(model, frames, (1,) * 13)
+    for chunks in ((9, 4), (2, 11)):
+        _assert_equal_logits(_stream(model, frames, chunks)[0], logits)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_states_keep_their_names_shapes_and_types(nano, clip, head):
+    model = nano(head=HEADS[head])
+    specs = StreamingModel(model).state_specs(batch_size=2)
+    _, states = _stream(model, clip, (3,))
+    assert list(states) == list(specs)
+    for name, spec in specs.items():
+        assert (states[name].shape, states[name].dtype) == (spec.shape, spec.dtype)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_stream_has_no_variables_of_its_own(nano, head):
+    model = nano(head=HEADS[head])
+    stream = StreamingModel(model)
+    assert {id(v) for v in stream.variables} <= {id(v) for v in model.variables}
+
+
+def test_classify_gives_the_causal_heads_last_logits(nano, clip):
+    model = nano(head=HEADS["causal_transformer"])
+    logits, states = _stream(model, clip, (5,))
+    np.testing.assert_allclose(StreamingModel(model).classify(states), logits)
+
+
+def test_official_head_cannot_classify_from_states(nano):
+    stream = StreamingModel(nano())
+    with pytest.raises(ValueError, match="gives its logits at each step"):
+        stream.classify(stream.initial_states())
+
+
+def test_step_can_be_traced(nano, clip):
+    stream = StreamingModel(nano())
+    step = tf.function(stream.step)
+    states = stream.initial_states(2)
+    for start in (0, 4):
+        logits, states = step(clip[:, start : start + 4], states)
+    _assert_equal_logits(logits, nano()(clip).numpy())
+
+
+def test_base_models_cannot_be_streamed(nano):
+    base = {"causal": False, "conv_type": "3d", "se_type": "3d"}
+    with pytest.raises(ValueError, match=r"base model \(nano, causal=False\)"):
+        StreamingModel(nano(backbone=base))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["a0_stream", "a0_stream_grw"])
+def test_stream_of_a_real_model_gives_the_clips_logits(name):
+    model = build_model(preset(name, frames=5, size=64))
+    randomize(model)
+    frames = np.random.default_rng(0).random((1, 5, 64, 64, 3), "float32")
+    _assert_equal_logits(_stream(model, frames, (1, 3, 1))[0], model(frames).numpy())

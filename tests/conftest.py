@@ -40,7 +40,7 @@ def run_isolated():
 
     def run(file, **environment):
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", file],
+            [sys.executable, "-m", "pytest", "--tb=short", file],
             cwd=TESTS,
             env=os.environ | environment,
             stdout=subprocess.PIPE,

@@ -1,5 +1,7 @@
 """Tests of the classifiers, against the Model Garden's own."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -27,9 +29,14 @@ def garden():
     return movinet_model.MovinetClassifier(backbone, num_classes=5)
 
 
+def _path(weight):
+    """Returns a weight's name without the number of its model in this process."""
+    return re.sub(r"^classifier_head_\d+", "classifier_head", weight.name)
+
+
 def test_official_model_has_the_garden_variables(nano, garden):
-    assert [(w.name, w.shape) for w in nano().weights] == [
-        (w.name, w.shape) for w in garden.weights
+    assert [(_path(w), w.shape) for w in nano().weights] == [
+        (_path(w), w.shape) for w in garden.weights
     ]
 
 
@@ -46,7 +53,7 @@ def test_a_garden_checkpoint_is_read_bit_for_bit(nano, garden, clip, tmp_path):
     model = nano(fresh=True)
     status = tf.train.Checkpoint(model=model).restore(path)
     # The one thing that the Model Garden's checkpoints lack.
-    with pytest.raises(AssertionError, match="Found 1 Python objects .* ConfigRecord"):
+    with pytest.raises(AssertionError, match="Found 1 Python objects .*ConfigRecord"):
         status.assert_existing_objects_matched()
     np.testing.assert_array_equal(model(clip), garden({"image": clip}))
 
@@ -54,17 +61,17 @@ def test_a_garden_checkpoint_is_read_bit_for_bit(nano, garden, clip, tmp_path):
 def test_smoothing_changes_no_output_and_adds_moving_statistics_only(nano, clip):
     smoothing = SmoothingConfig(layers=("stem", "block1_layer1"), window=4)
     model = nano(fresh=True, smoothing=smoothing)
-    plain = {weight.name: weight for weight in nano().weights}
+    plain = {_path(weight): weight for weight in nano().weights}
     added = []
     for weight in model.weights:
-        if weight.name in plain:
-            weight.assign(plain.pop(weight.name))
+        if _path(weight) in plain:
+            weight.assign(plain.pop(_path(weight)))
         else:
             added.append(weight.name)
     assert not plain
-    assert added == [
+    assert sorted(added) == [
         f"grw_{place}/batch_norm/moving_{kind}:0"
-        for place in smoothing.layers
+        for place in sorted(smoothing.layers)
         for kind in ("mean", "variance")
     ]
     np.testing.assert_array_equal(model(clip), nano()(clip))

@@ -57,7 +57,7 @@ def test_stream_gives_the_clips_logits(nano, clip, head, chunks):
     _assert_equal_logits(_stream(model, clip, chunks)[0], model(clip).numpy())
 
 
-@pytest.mark.parametrize("chunks", CHUNKS, ids=str)
+@pytest.mark.parametrize("chunks", [(1, 2, 5), (8,)], ids=str)
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_stream_gives_the_clips_logits_for_every_backbone(nano, clip, backbone, chunks):
     model = nano(backbone=BACKBONES[backbone])
@@ -74,7 +74,8 @@ def test_logits_depend_on_the_order_of_frames(nano, clip, head):
 
 @pytest.mark.parametrize("head", HEADS)
 def test_a_short_stream_gives_the_logits_of_a_model_of_fewer_frames(nano, clip, head):
-    model, short = nano(head=HEADS[head]), nano(head=HEADS[head], frames=3)
+    model = nano(head=HEADS[head])
+    short = nano(fresh=True, head=HEADS[head], frames=3)
     short.set_weights(model.get_weights())
     logits, _ = _stream(model, clip, (1, 2))
     _assert_equal_logits(logits, short(clip[:, :3]).numpy())

@@ -111,6 +111,7 @@ def _compile(model, config, steps):
         loss=tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
+    model.optimizer.build(model.trainable_variables)
 
 
 def _epoch(model, train, test, config, epoch, bar):

@@ -1,0 +1,134 @@
+"""Tests of training that can be killed and run again."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+from grw_tf.data.labelled_videos import LabelledVideos
+from grw_tf.layers import GRWSmoothing
+from grw_tf.models import ModelConfig
+from grw_tf.training import fit as fit_lib
+from grw_tf.training.fit import FitConfig, fit
+
+
+class TinyModel(tf_keras.Model):
+    """A model that traces in a moment, where building a MoViNet takes many seconds."""
+
+    config = ModelConfig(num_classes=2, frames=4, size=32)
+
+    def __init__(self):
+        super().__init__()
+        self._embed = tf_keras.layers.Dense(8)
+        self._smoothing = GRWSmoothing(window=4, name="grw")
+        self._norm = tf_keras.layers.BatchNormalization()
+        self._classify = tf_keras.layers.Dense(2)
+
+    def call(self, clips, training=None):
+        frames = clips[:, :, ::4, ::4, :]
+        z = self._embed(tf.reshape(frames, (-1, 4, 8 * 8 * 3)))
+        z = self._norm(self._smoothing(z, training=training), training=training)
+        return self._classify(tf.reduce_mean(z, axis=1))
+
+
+TRAINING = FitConfig(epochs=2, batch_size=4, learning_rate=1e-3)
+
+
+@pytest.fixture(scope="module")
+def videos():
+    rng = np.random.default_rng(0)
+    return LabelledVideos(
+        rng.integers(0, 256, (10, 4, 32, 32, 3), np.uint8),
+        np.arange(10) % 2,
+        ("a", "b"),
+    )
+
+
+def _fit(run_dir, videos, training=TRAINING):
+    tf_keras.utils.set_random_seed(0)
+    model = TinyModel()
+    model(tf.zeros((1, 4, 32, 32, 3)))
+    return model, fit(model, videos, videos, training, run_dir, "test")
+
+
+def _without_times(history):
+    return [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in history]
+
+
+@pytest.fixture(scope="module")
+def whole_run(videos, tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("run")
+    return run_dir, *_fit(run_dir, videos)
+
+
+def test_history_names_each_loss_and_metric(whole_run):
+    _, _, history = whole_run
+    assert len(history) == TRAINING.epochs
+    assert {
+        "loss",
+        "accuracy",
+        "grw_loss",
+        "grw_velocity",
+        "grw_order_accuracy",
+        "test_accuracy",
+        "seconds",
+    } <= set(history[0])
+
+
+def test_killed_run_goes_on_to_the_same_weights(
+    whole_run, videos, tmp_path, monkeypatch
+):
+    _, model, history = whole_run
+    one_epoch = fit_lib._epoch
+
+    def killed_in_second_epoch(model, train, test, config, epoch, bar):
+        if epoch == 1:
+            raise KeyboardInterrupt
+        return one_epoch(model, train, test, config, epoch, bar)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fit_lib, "_epoch", killed_in_second_epoch)
+        with pytest.raises(KeyboardInterrupt):
+            _fit(tmp_path, videos)
+    resumed, resumed_history = _fit(tmp_path, videos)
+
+    for mine, theirs in zip(resumed.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(mine, theirs, err_msg=mine.name)
+    assert _without_times(resumed_history) == _without_times(history)
+
+
+def test_kill_between_history_and_checkpoint_repeats_the_epoch_once(
+    whole_run, videos, tmp_path, monkeypatch
+):
+    _, _, history = whole_run
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fit_lib.tf.train.CheckpointManager, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            _fit(tmp_path, videos)
+    _, resumed_history = _fit(tmp_path, videos)
+    assert _without_times(resumed_history) == _without_times(history)
+
+
+def test_finished_run_is_taken_as_it_is(whole_run, videos, monkeypatch):
+    run_dir, model, history = whole_run
+    monkeypatch.setattr(tf_keras.Model, "fit", None)
+    again, again_history = _fit(run_dir, videos)
+    assert again_history == history
+    np.testing.assert_array_equal(again.weights[0], model.weights[0])
+
+
+def test_run_with_other_settings_is_refused(whole_run, videos):
+    run_dir, _, _ = whole_run
+    other = FitConfig(epochs=3, batch_size=4, learning_rate=1e-3)
+    with pytest.raises(ValueError, match="training.epochs 2 there, 3 now"):
+        _fit(run_dir, videos, training=other)
+
+
+def test_fewer_videos_than_a_batch_are_refused(videos, tmp_path):
+    large = FitConfig(epochs=1, batch_size=11, learning_rate=1e-3)
+    with pytest.raises(ValueError, match="10 training videos do not fill .* 11"):
+        _fit(tmp_path, videos, training=large)

@@ -4,12 +4,11 @@
 
 Forms: `literal` gathers all (T-1)! permuted copies, as the published implementation
 does; `1000 samples` gathers 1000 of them; `grw_loss` is ours, exact. Times are medians
-of interleaved repeats in this process. Memory is the peak of a process that runs only
+of repeats, interleaved in one process. Memory is the peak of a process that runs only
 that form, above that of one that only makes the input.
 """
 
 import concurrent.futures
-import gc
 import math
 import multiprocessing
 import pathlib
@@ -56,10 +55,10 @@ def gathered_loss(z, orders, alpha=0.5):
 
 
 def gathered_gib(form, shape):
-    """Estimates the GiB of a gathered form: about four copies of what it gathers."""
+    """Estimates the GiB of a gathered form: up to six copies of what it gathers."""
     windows, frames, channels = shape
     count = 1000 if form == SAMPLES else math.factorial(frames - 1)
-    return 4 * 4 * windows * count * frames * channels / 2**30
+    return 6 * 4 * windows * count * frames * channels / 2**30
 
 
 def forms_of(frames):
@@ -99,15 +98,16 @@ def make_step(form, z):
     return step
 
 
-def peak_mib(form, shape):
-    """Returns the peak memory of a new process that runs one form, or none, twice."""
+def in_new_process(function, *args):
+    """Calls a function in a process that ends with it: TensorFlow keeps its memory."""
     with concurrent.futures.ProcessPoolExecutor(
         1, mp_context=multiprocessing.get_context("spawn")
     ) as pool:
-        return pool.submit(_run_alone, form, shape).result()
+        return pool.submit(function, *args).result()
 
 
-def _run_alone(form, shape):
+def peak_mib(form, shape):
+    """Returns this process' peak memory after it ran one form, or none, twice."""
     z = make_input(shape)
     if form:
         step = make_step(form, z)
@@ -118,10 +118,15 @@ def _run_alone(form, shape):
     return int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) / 1024
 
 
-def median_ms(steps, repeats):
+def median_ms(forms, shape, repeats):
     """Returns the median milliseconds of a call, by form, repeats interleaved."""
+    z = make_input(shape)
+    steps = {form: make_step(form, z) for form in forms}
+    for step in steps.values():
+        step()
     calls = {
-        form: math.ceil(LEAST_SECONDS / _seconds(s, 1)) for form, s in steps.items()
+        form: math.ceil(LEAST_SECONDS / _seconds(step, 1))
+        for form, step in steps.items()
     }
     times = {form: [] for form in steps}
     for _ in range(repeats):
@@ -131,8 +136,6 @@ def median_ms(steps, repeats):
 
 
 def _seconds(step, calls):
-    step()
-    gc.collect()
     start = time.perf_counter()
     for _ in range(calls):
         step()[0].numpy()
@@ -145,17 +148,17 @@ def main(_):
     print(" T  form              ms  speed-up  peak MiB  % memory")
     for frames in map(int, _FRAMES.value):
         shape = (_WINDOWS.value, frames, _CHANNELS.value)
-        z = make_input(shape)
         needs = {f: gathered_gib(f, shape) for f in forms_of(frames) if f != OURS}
         skipped = {f: gib for f, gib in needs.items() if gib > _MEMORY_GIB.value}
         run = [form for form in forms_of(frames) if form not in skipped]
-        ms = median_ms({form: make_step(form, z) for form in run}, _REPEATS.value)
-        idle = peak_mib(None, shape)
-        mib = {form: peak_mib(form, shape) - idle for form in run}
+        ms = in_new_process(median_ms, run, shape, _REPEATS.value)
+        idle = in_new_process(peak_mib, None, shape)
+        mib = {form: in_new_process(peak_mib, form, shape) - idle for form in run}
         for form in run:
             print(
                 f"{frames:2}  {form:12}{ms[form]:8.1f}{ms[run[0]] / ms[form]:9.1f}x"
-                f"{mib[form]:10.0f}{100 * mib[form] / mib[run[0]]:10.2f}"
+                f"{mib[form]:10.0f}{100 * mib[form] / mib[run[0]]:10.2f}",
+                flush=True,
             )
         for form, gib in skipped.items():
             print(f"{frames:2}  {form:12} skipped, needs {gib:,.0f} GiB")

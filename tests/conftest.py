@@ -53,6 +53,21 @@ def run_isolated():
 
 
 @pytest.fixture(scope="session")
+def run_program():
+    """A function that runs a module with flags and returns the ended process."""
+
+    def run(module, *flags):
+        return subprocess.run(
+            [sys.executable, "-m", module, *flags],
+            cwd=TESTS.parent,
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
 def nano():
     """A function that builds a tiny model with random weights, once a config.
 

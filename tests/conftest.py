@@ -74,11 +74,14 @@ def nano():
     It takes fields of `ModelConfig`, `backbone` as a dict of fields of
     `BackboneConfig`. Tests that change the model ask for a `fresh` one.
     """
+    import tf_keras
+
     import grw_tf.models as models
 
     def make(backbone=(), **fields):
         backbone = models.BackboneConfig(**{"model_id": "nano"} | dict(backbone))
         fields = {"num_classes": 5, "frames": 8, "size": 32} | fields
+        tf_keras.utils.set_random_seed(0)
         model = models.build_model(models.ModelConfig(backbone=backbone, **fields))
         randomize(model)
         return model

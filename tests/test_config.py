@@ -41,16 +41,27 @@ def test_json_that_is_no_config_is_refused(values, message):
 
 
 @pytest.mark.parametrize(
-    ("fields", "message"),
+    ("config_class", "fields", "message"),
     [
-        ({"num_classes": 0}, "num_classes must be positive, got 0"),
-        ({"frames": -1}, "frames must be positive, got -1"),
-        ({"head": HeadConfig(type="linear")}, "head.type must be one of .* got 'lin"),
-        ({"smoothing": SmoothingConfig(("final",), 51)}, "N=50 .* T=51"),
-        ({"smoothing": SmoothingConfig(("final",), 2)}, "at least 3 frames"),
-        ({"smoothing": SmoothingConfig(("final",), 13, orders="exact")}, "T=12"),
+        (ModelConfig, {"num_classes": 0}, "num_classes must be positive, got 0"),
+        (ModelConfig, {"frames": -1}, "frames must be positive, got -1"),
+        (HeadConfig, {"type": "linear"}, "head.type must be one of .* got 'linear'"),
+        (HeadConfig, {"num_heads": 0}, "head.num_heads must be at least 1, got 0"),
     ],
 )
-def test_values_that_no_model_can_have_are_refused(fields, message):
+def test_values_that_no_model_can_have_are_refused(config_class, fields, message):
     with pytest.raises(ValueError, match=message):
-        ModelConfig(**fields)
+        config_class(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"window": 51}, "N=50 .* T=51"),
+        ({"window": 2}, "at least 3 frames"),
+        ({"window": 13, "orders": "exact"}, "reaches T=12, got T=13"),
+    ],
+)
+def test_windows_that_do_not_fit_are_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        ModelConfig(smoothing=SmoothingConfig(layers=("final",), **fields))

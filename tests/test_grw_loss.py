@@ -37,13 +37,17 @@ def _literal_loss(z, orders, alpha=0.5):
     return logsumexp(log_f, axis=1) - log_f[:, 0] + alpha * velocity
 
 
-def _loss_and_gradient(z, **arguments):
-    z = tf.convert_to_tensor(z)
+def _loss_and_gradient_tensors(z, **arguments):
     with tf.GradientTape() as tape:
         tape.watch(z)
         loss = grw_loss(z, **arguments)
         mean = tf.reduce_mean(loss)
-    return loss.numpy(), tape.gradient(mean, z).numpy()
+    return loss, tape.gradient(mean, z)
+
+
+def _loss_and_gradient(z, **arguments):
+    loss, gradient = _loss_and_gradient_tensors(tf.convert_to_tensor(z), **arguments)
+    return loss.numpy(), gradient.numpy()
 
 
 def _assert_close(actual, expected, tolerance):
@@ -208,14 +212,9 @@ def test_compiled_equals_eager(jit_compile, arguments):
     arguments = dict(arguments)
     z = tf.constant(_embeddings(arguments.pop("frames")), tf.float32)
 
-    @tf.function(jit_compile=jit_compile)
-    def compiled(z):
-        with tf.GradientTape() as tape:
-            tape.watch(z)
-            loss = grw_loss(z, **arguments)
-            mean = tf.reduce_mean(loss)
-        return loss, tape.gradient(mean, z)
-
+    compiled = tf.function(
+        lambda z: _loss_and_gradient_tensors(z, **arguments), jit_compile=jit_compile
+    )
     loss, gradient = _loss_and_gradient(z, **arguments)
     compiled_loss, compiled_gradient = compiled(z)
     _assert_close(compiled_loss, loss, 2e-6)
@@ -240,6 +239,16 @@ def test_loss_works_under_a_strategy():
     strategy = tf.distribute.MirroredStrategy(["CPU:0"])
     loss = strategy.run(tf.function(grw_loss), (z,))
     np.testing.assert_allclose(loss, grw_loss(z), rtol=1e-12)
+
+
+@pytest.mark.parametrize("frames", [6, 8])
+def test_no_product_is_left_to_the_reduced_precision_of_accelerators(frames):
+    spec = tf.TensorSpec((2, frames, 4), tf.float32)
+    traced = tf.function(_loss_and_gradient_tensors, input_signature=[spec])
+    operations = traced.get_concrete_function().graph.get_operations()
+    products = [each for each in operations if "MatMul" in each.type]
+    assert len(products) >= 4
+    assert {each.outputs[0].dtype for each in products} == {tf.float64}
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

@@ -8,10 +8,12 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class LabelledVideos:
-    """Attributes:
-    videos: uint8 [videos, time, height, width, 3], RGB.
-    labels: int64 [videos], indices into `class_names`.
-    class_names: names of the classes.
+    """Videos with their classes.
+
+    Attributes:
+      videos: uint8 [videos, time, height, width, 3], RGB.
+      labels: int64 [videos], indices into `class_names`.
+      class_names: names of the classes.
     """
 
     videos: np.ndarray

@@ -11,10 +11,12 @@ from grw_tf.streaming import StreamSession
 
 @dataclasses.dataclass(frozen=True)
 class StreamCheck:
-    """Attributes:
-    largest_difference: between logits, of the stream and of the model's clip view.
-    scale: largest absolute logit.
-    milliseconds: median time of a frame, in the interpreter, on one thread.
+    """How an exported file compares with its model.
+
+    Attributes:
+      largest_difference: between logits, of the stream and of the model's clip view.
+      scale: largest absolute logit.
+      milliseconds: median time of a frame, in the interpreter, on one thread.
     """
 
     largest_difference: float

@@ -10,10 +10,12 @@ from grw_tf import losses
 
 @dataclasses.dataclass(frozen=True)
 class Smoothness:
-    """Attributes:
-    acceleration_ratio: mean |acceleration| / mean |velocity| of frames' embeddings:
-      0 for straight lines at a steady pace, sqrt(3) for independent noise.
-    order_accuracy: how often the true order of a window's frames is the likeliest.
+    """Measures of embeddings that do not depend on their scale.
+
+    Attributes:
+      acceleration_ratio: mean |acceleration| / mean |velocity| of frames' embeddings:
+        0 for straight lines at a steady pace, sqrt(3) for independent noise.
+      order_accuracy: how often the true order of a window's frames is the likeliest.
     """
 
     acceleration_ratio: float
@@ -21,10 +23,7 @@ class Smoothness:
 
 
 def smoothness(z, window) -> Smoothness:
-    """Measures embeddings z [clips, N, K] in windows of `window` frames.
-
-    Neither number depends on the scale of the embeddings.
-    """
+    """Measures embeddings z [clips, N, K] in windows of `window` frames."""
     velocity = np.diff(z, axis=1)
     acceleration = np.diff(velocity, axis=1)
     terms = losses.grw_terms(losses.cut_windows(z, window))

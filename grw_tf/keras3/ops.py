@@ -1,6 +1,7 @@
 """The array library of `grw_tf.random_walk`: `keras.ops`, and random numbers."""
 
 # ruff: noqa: F401
+from keras.config import backend
 from keras.ops import (
     any,
     argsort,
@@ -8,7 +9,6 @@ from keras.ops import (
     concatenate,
     convert_to_tensor,
     logsumexp,
-    matmul,
     max,
     maximum,
     mean,
@@ -23,3 +23,8 @@ from keras.ops import (
     zeros_like,
 )
 from keras.random import uniform as random_uniform
+
+if backend() == "tensorflow":
+    from grw_tf.losses.tensorflow_ops import matmul
+else:
+    from keras.ops import matmul

@@ -34,11 +34,7 @@ class SelfAttention(tf_keras.layers.Layer):
 
     def build(self, input_shape):
         channels = input_shape[-1]
-        if channels % self.num_heads:
-            raise ValueError(
-                f"num_heads must divide embed_dim, got embed_dim={channels} and"
-                f" num_heads={self.num_heads}."
-            )
+        check_heads(channels, self.num_heads)
         for name in ("query", "key", "value", "output"):
             dense = tf_keras.layers.Dense(channels, name=name, dtype=self.dtype_policy)
             setattr(self, f"_{name}_dense", dense)
@@ -71,3 +67,12 @@ class SelfAttention(tf_keras.layers.Layer):
     def _split(self, x):
         heads = (-1, x.shape[1], self.num_heads, x.shape[2] // self.num_heads)
         return tf.transpose(tf.reshape(x, heads), (0, 2, 1, 3))
+
+
+def check_heads(channels, num_heads):
+    """Raises a ValueError if num_heads does not divide the channels."""
+    if channels % num_heads:
+        raise ValueError(
+            f"num_heads must divide embed_dim, got embed_dim={channels} and"
+            f" num_heads={num_heads}."
+        )

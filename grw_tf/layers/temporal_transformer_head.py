@@ -3,6 +3,7 @@
 import tensorflow as tf
 import tf_keras
 
+from grw_tf.layers.self_attention import check_heads
 from grw_tf.layers.sincos_position import sincos_positions
 from grw_tf.layers.transformer_block import LAYER_NORM_EPSILON, TransformerBlock
 
@@ -85,6 +86,8 @@ class TemporalTransformerHead(tf_keras.layers.Layer):
     def build(self, input_shape):
         self._channels = input_shape[-1]
         self._positions = sincos_positions(self.frames, self._channels)
+        # Here, for Keras wraps what is raised within `call` in its own words.
+        check_heads(self._channels, self.num_heads)
         super().build(input_shape)
 
     def call(self, inputs, training=None):

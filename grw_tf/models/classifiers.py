@@ -8,26 +8,11 @@ from grw_tf import layers
 from grw_tf.models.backbone import build_backbone
 from grw_tf.models.config import ModelConfig
 from grw_tf.models.config_record import ConfigRecord
+from grw_tf.models.inputs import ClipInput, clip_of
 from grw_tf.models.smoothing import FINAL, build_smoothing
 
 
-def _clip_of(inputs, config):
-    """Returns the clips [batch, N, height, width, 3] of a model's input, checked."""
-    clip = inputs["image"] if isinstance(inputs, dict) else inputs
-    expected = (config.frames, config.size, config.size, 3)
-    given = tuple(clip.shape)
-    if len(given) != 5 or any(
-        size not in (None, want) for size, want in zip(given[1:], expected, strict=True)
-    ):
-        raise ValueError(
-            f"The model's config wants clips {('batch', *expected)} of (frames, height,"
-            f" width, RGB), got {given}: sample clips so, or change frames and size in"
-            " the config."
-        )
-    return clip
-
-
-class OfficialClassifier(movinet_model.MovinetClassifier):
+class OfficialClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier):
     """The Model Garden's MoViNet classifier, with smoothing on backbone endpoints.
 
     Its variables are those of `MovinetClassifier`, besides the smoothing's own; so are
@@ -52,7 +37,6 @@ class OfficialClassifier(movinet_model.MovinetClassifier):
             dropout_rate=config.head.dropout_rate,
         )
         self.config = config
-        self.config_record = ConfigRecord(config)
         self.smoothing = build_smoothing(config, _endpoint_shapes(backbone))
         (self.head,) = (
             layer
@@ -61,13 +45,13 @@ class OfficialClassifier(movinet_model.MovinetClassifier):
         )
 
     def call(self, inputs, training=None, mask=None):
-        endpoints, _ = self.backbone(_clip_of(inputs, self.config), training=training)
+        endpoints, _ = self.backbone(clip_of(inputs), training=training)
         for name, layer in self.smoothing.items():
             layer(endpoints[name], training=training)
         return self.head(endpoints["head"], training=training)
 
 
-class TransformerClassifier(tf_keras.Model):
+class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
     """MoViNet, an affine map to embeddings Z, and a transformer head over time.
 
     Args:
@@ -85,7 +69,6 @@ class TransformerClassifier(tf_keras.Model):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
-        self.config_record = ConfigRecord(config)
         self.backbone = build_backbone(config.backbone, average_pooling_type="2d")
         shapes = _endpoint_shapes(self.backbone)
         width = shapes["head"][-1]
@@ -114,7 +97,7 @@ class TransformerClassifier(tf_keras.Model):
         self.built = True
 
     def call(self, inputs, training=None):
-        endpoints, _ = self.backbone(_clip_of(inputs, self.config), training=training)
+        endpoints, _ = self.backbone(clip_of(inputs), training=training)
         for name, layer in self.smoothing.items():
             if name != FINAL:
                 layer(endpoints[name], training=training)
@@ -125,7 +108,7 @@ class TransformerClassifier(tf_keras.Model):
 
     def embed(self, inputs):
         """Returns the embeddings Z [batch, N, embed_dim] of clips, at inference."""
-        endpoints, _ = self.backbone(_clip_of(inputs, self.config), training=False)
+        endpoints, _ = self.backbone(clip_of(inputs), training=False)
         return self.project(endpoints["head"])
 
     def project(self, features):

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from grw_tf.random_walk import orders as orders_lib
 from grw_tf.random_walk import windows
 
+HEAD_TYPES = ("official", "transformer", "causal_transformer")
+
 
 @dataclasses.dataclass(frozen=True)
 class BackboneConfig:
@@ -63,6 +65,22 @@ class HeadConfig:
     dropout_rate: float = 0.0
     stochastic_depth_drop_rate: float = 0.0
 
+    def __post_init__(self):
+        if self.type not in HEAD_TYPES:
+            raise ValueError(
+                f"head.type must be one of {', '.join(HEAD_TYPES)}, got {self.type!r}."
+            )
+        for name, least in (
+            ("embed_dim", 0),
+            ("depth", 0),
+            ("num_heads", 1),
+            ("mlp_dim", 1),
+        ):
+            if getattr(self, name) < least:
+                raise ValueError(
+                    f"head.{name} must be at least {least}, got {getattr(self, name)}."
+                )
+
 
 @dataclasses.dataclass(frozen=True)
 class SmoothingConfig:
@@ -113,7 +131,6 @@ class ModelConfig:
         for name in ("num_classes", "frames", "size", "fps"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}.")
-        _check_choice("head.type", self.head.type, HEAD_TYPES)
         if self.smoothing.layers:
             orders_lib.choose_method(
                 self.smoothing.window, self.smoothing.orders, self.smoothing.max_orders
@@ -132,14 +149,6 @@ class ModelConfig:
           ValueError: for an unknown key, with the nearest known one, or bad values.
         """
         return _from_dict(cls, json.loads(text), "")
-
-
-HEAD_TYPES = ("official", "transformer", "causal_transformer")
-
-
-def _check_choice(name, value, choices):
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}.")
 
 
 def _from_dict(cls, values, path):

@@ -6,34 +6,39 @@ import tensorflow as tf
 
 from grw_tf.models.config import ModelConfig
 
-ATTRIBUTE = "config_record"
+_ATTRIBUTE = "model_config"
 
 
-class ConfigRecord(tf.train.experimental.PythonState):
-    """Writes a model's config into each of its checkpoints, and checks it on restore.
+class ConfigRecord:
+    """Mixin of a Keras model with a `config`: every checkpoint of it holds the config.
 
-    Args:
-      config: the model's.
+    Restoring checks the gating activation, for weights fit a model with another one and
+    give wrong numbers. Checkpoints without a config, as the Model Garden's, restore
+    unchecked; the Model Garden's models read those with one.
 
     Raises:
-      ValueError: on restore, if the checkpoint's gating activation is another one: the
-        weights would fit and the numbers be wrong.
+      ValueError: on restore, if the checkpoint's gating activation is another one.
     """
 
-    def __init__(self, config: ModelConfig):
-        self._config = config
+    def _serialize_to_tensors(self):
+        return {_ATTRIBUTE: tf.constant(self.config.to_json())}
 
-    def serialize(self):
-        return self._config.to_json()
+    def _restore_from_tensors(self, restored_tensors):
+        # Tracing for a SavedModel restores nothing.
+        if tf.executing_eagerly():
+            saved = ModelConfig.from_json(restored_tensors[_ATTRIBUTE].numpy().decode())
+            check_gate(saved, self.config)
 
-    def deserialize(self, string_value):
-        saved = ModelConfig.from_json(string_value).backbone.gating_activation
-        built = self._config.backbone.gating_activation
-        if saved != built:
-            raise ValueError(
-                f"The checkpoint's weights were trained with gating_activation={saved},"
-                f" the model is built with {built}: build it with {saved}."
-            )
+
+def check_gate(saved: ModelConfig, built: ModelConfig):
+    """Raises a ValueError if weights were trained with another gate than built."""
+    trained = saved.backbone.gating_activation
+    given = built.backbone.gating_activation
+    if trained != given:
+        raise ValueError(
+            f"The checkpoint's weights were trained with gating_activation={trained},"
+            f" the model is built with {given}: build it with {trained}."
+        )
 
 
 def recorded_config(checkpoint_path) -> ModelConfig | None:
@@ -46,7 +51,7 @@ def recorded_config(checkpoint_path) -> ModelConfig | None:
     keys = [
         key
         for key in reader.get_variable_to_shape_map()
-        if key.endswith(f"{ATTRIBUTE}/.ATTRIBUTES/py_state")
+        if key.endswith(f".ATTRIBUTES/{_ATTRIBUTE}")
     ]
     if not keys:
         logging.info("%s records no config.", checkpoint_path)

@@ -7,7 +7,7 @@ import tempfile
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-from grw_tf.models.config_record import recorded_config
+from grw_tf.models.config_record import check_gate, recorded_config
 
 
 def restore_backbone(model, checkpoint):
@@ -23,7 +23,9 @@ def restore_backbone(model, checkpoint):
     """
     with tempfile.TemporaryDirectory() as folder:
         prefix = _prefix(pathlib.Path(checkpoint), folder)
-        _check_gate(model, prefix)
+        recorded = recorded_config(prefix)
+        if recorded is not None:
+            check_gate(recorded, model.config)
         children = _object_children(prefix)
         try:
             _reader_for(model.backbone, children).read(
@@ -55,19 +57,6 @@ def _prefix(path, folder):
     if not path.with_name(path.name + ".index").is_file():
         raise ValueError(f"There is no checkpoint {path} (no {path.name}.index).")
     return str(path)
-
-
-def _check_gate(model, prefix):
-    recorded = recorded_config(prefix)
-    if recorded is None:
-        return
-    saved = recorded.backbone.gating_activation
-    built = model.config.backbone.gating_activation
-    if saved != built:
-        raise ValueError(
-            f"{prefix} was trained with gating_activation={saved}, the model is built"
-            f" with {built}: build it with {saved}."
-        )
 
 
 def _object_children(prefix):

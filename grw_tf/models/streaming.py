@@ -3,6 +3,8 @@
 import tensorflow as tf
 import tf_keras
 
+from grw_tf.models.inputs import check_frames, check_states
+
 STATE_PREFIX = "state_temporal_head_"
 
 
@@ -42,7 +44,7 @@ class StreamingModel(tf.Module):
             (batch_size, 1, size, size, 3)
         )
         specs = {
-            name: tf.TensorSpec(spec.shape, spec.dtype)
+            name: tf.TensorSpec(spec.shape, self._state_dtype(spec))
             for name, spec in backbone_specs.items()
             # Without pooling over time these are never touched.
             if self._official or not name.startswith("state_head_pool")
@@ -69,8 +71,16 @@ class StreamingModel(tf.Module):
         Returns:
           (logits [batch, num_classes] after the last frame, new states); logits are
           None for the "transformer" head, which gives them on demand, by `classify`.
+
+        Raises:
+          ValueError: for frames of another size or not floating point, or states of
+            other names.
         """
-        x, known = frames, set(states)
+        size = self.model.config.size
+        check_frames(frames, (None, size, size, 3))
+        known = self.state_specs(frames.shape[0])
+        check_states(states, known)
+        x = frames
         for stage in self._stages:
             x, states = stage(x, states=states)
         if self._official:
@@ -92,6 +102,11 @@ class StreamingModel(tf.Module):
         if self._official:
             raise ValueError("The official head gives its logits at each step.")
         return self.model.head.classify(_head_states(states))
+
+    def _state_dtype(self, spec):
+        # Under mixed precision the Model Garden's specs name the variables' type.
+        is_floating = tf.as_dtype(spec.dtype).is_floating
+        return self.model.backbone.compute_dtype if is_floating else spec.dtype
 
 
 def _head_states(states):

@@ -1,0 +1,66 @@
+"""What a model accepts as frames, and as states."""
+
+import tensorflow as tf
+
+
+def check_frames(frames, shape):
+    """Checks frames given to a model.
+
+    Args:
+      frames: a tensor [batch, time, height, width, 3].
+      shape: the expected (time, height, width, 3), None for any.
+
+    Raises:
+      ValueError: if they have another shape, or are not floating point.
+    """
+    given = tuple(frames.shape)
+    if len(given) != 5 or any(
+        want is not None and size not in (None, want)
+        for size, want in zip(given[1:], shape, strict=True)
+    ):
+        wanted = ", ".join("any" if size is None else str(size) for size in shape)
+        raise ValueError(
+            f"The model's config wants clips [batch, {wanted}] of frames, height, width"
+            f" and RGB, got {given}: sample clips so, or change frames and size in the"
+            " config."
+        )
+    if not tf.as_dtype(frames.dtype).is_floating:
+        raise ValueError(
+            f"Frames must be floating point in 0..1, got {frames.dtype}: divide bytes"
+            " by 255."
+        )
+
+
+class ClipInput:
+    """Mixin of a Keras model with a `config`: checks the clips it is called on.
+
+    In `__call__`, for Keras wraps errors of `call` in its own words.
+    """
+
+    def __call__(self, inputs, *args, **kwargs):
+        config = self.config
+        check_frames(clip_of(inputs), (config.frames, config.size, config.size, 3))
+        return super().__call__(inputs, *args, **kwargs)
+
+
+def clip_of(inputs):
+    """Returns the clips of a model's input: itself, or what it holds as "image"."""
+    return inputs["image"] if isinstance(inputs, dict) else inputs
+
+
+def check_states(states, names):
+    """Checks the names of the states given to a stream.
+
+    Raises:
+      ValueError: if one is missing or unknown.
+    """
+    missing, unknown = (
+        sorted(set(names) - set(states)),
+        sorted(set(states) - set(names)),
+    )
+    if missing or unknown:
+        raise ValueError(
+            "States must be those of initial_states or of the last step:"
+            f" {len(missing)} missing {missing[:3]}, {len(unknown)} unknown"
+            f" {unknown[:3]}."
+        )

@@ -67,8 +67,9 @@ def runs(nano):
 def test_losses_are_the_same(runs):
     (one, _, _), (two, _, _) = runs
     assert len(one["reg_loss"]) == 2
-    np.testing.assert_allclose(one["reg_loss"], two["reg_loss"], rtol=1e-5)
-    np.testing.assert_allclose(one["loss"], two["loss"], rtol=1e-5)
+    # Keras' synchronised variance is E[x^2] - E[x]^2, and so less accurate.
+    np.testing.assert_allclose(one["reg_loss"], two["reg_loss"], rtol=1e-4)
+    np.testing.assert_allclose(one["loss"], two["loss"], rtol=1e-4)
 
 
 def test_gradients_are_the_same(runs):
@@ -90,4 +91,4 @@ def test_moving_statistics_are_those_of_the_whole_batch(runs):
     assert len(names) == 2
     for name in names:
         assert (one[name] != before[name]).any()
-        np.testing.assert_allclose(one[name], two[name], rtol=1e-5)
+        np.testing.assert_allclose(one[name], two[name], rtol=1e-4)

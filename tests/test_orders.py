@@ -23,11 +23,14 @@ def test_sampled_orders_keep_the_first_frame_and_follow_the_seed():
     assert (orders != orders_lib.sample_orders(9, 50, seed=2)).any()
 
 
-def test_acceleration_form_is_the_sum_of_squared_accelerations():
+@pytest.mark.parametrize(
+    ("form_of", "times"),
+    [(orders_lib.velocity_form, 1), (orders_lib.acceleration_form, 2)],
+)
+def test_forms_are_sums_of_squared_differences(form_of, times):
     z = np.random.default_rng(0).normal(size=(6, 4))
-    expected = (np.diff(z, n=2, axis=0) ** 2).sum()
-    form = orders_lib.acceleration_form(6)
-    np.testing.assert_allclose((form * (z @ z.T)).sum(), expected)
+    expected = (np.diff(z, n=times, axis=0) ** 2).sum()
+    np.testing.assert_allclose((form_of(6) * (z @ z.T)).sum(), expected)
 
 
 @pytest.mark.parametrize(

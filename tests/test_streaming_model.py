@@ -135,6 +135,14 @@ def test_step_can_be_traced(nano, clip):
     _assert_equal_logits(logits, nano()(clip).numpy())
 
 
+@pytest.mark.parametrize("size", [31, 40])
+def test_frames_of_another_size_are_refused(nano, size):
+    stream = StreamingModel(nano())
+    frames = np.zeros((1, 1, size, size, 3), "float32")
+    with pytest.raises(ValueError, match=f"32, 32, 3.* got .*{size}, {size}, 3"):
+        stream.step(frames, stream.initial_states())
+
+
 def test_base_models_cannot_be_streamed(nano):
     base = {"causal": False, "conv_type": "3d", "se_type": "3d"}
     with pytest.raises(ValueError, match=r"base model \(nano, causal=False\)"):

@@ -54,10 +54,8 @@ def check_states(states, names):
     Raises:
       ValueError: if one is missing or unknown.
     """
-    missing, unknown = (
-        sorted(set(names) - set(states)),
-        sorted(set(states) - set(names)),
-    )
+    missing = sorted(set(names) - set(states))
+    unknown = sorted(set(states) - set(names))
     if missing or unknown:
         raise ValueError(
             "States must be those of initial_states or of the last step:"

@@ -73,7 +73,16 @@ def sample_orders(frames, count, seed):
     return np.insert(np.argsort(draws, axis=1) + 1, 0, 0, axis=1)
 
 
+def velocity_form(frames):
+    """Returns Q [T, T] with sum_t |v_t|^2 = <Q, Z Z^T> for frames in their order."""
+    return _difference_form(frames, 1)
+
+
 def acceleration_form(frames):
     """Returns Q [T, T] with sum_t |a_t|^2 = <Q, Z Z^T> for frames in their order."""
-    differences = np.diff(np.eye(frames), n=2, axis=0)
+    return _difference_form(frames, 2)
+
+
+def _difference_form(frames, times):
+    differences = np.diff(np.eye(frames), n=times, axis=0)
     return differences.T @ differences

@@ -50,23 +50,25 @@ def grw_terms(ops, z, orders="auto", max_orders=1000, seed=None):
         )
     method = orders_lib.choose_method(z.shape[1], orders, max_orders)
     z = ops.cast(z, "float64" if _is_float64(z) else "float32")
+    # The loss does not see where a window lies, so its middle frame may become the
+    # origin (which keeps the Gram matrix accurate), and needs no gradient for it.
+    z = z - ops.stop_gradient(z[:, z.shape[1] // 2, None])
+    gram = ops.matmul(z, ops.transpose(z, (0, 2, 1)))
 
     # v_t = z_{t+1} - z_t, a_t = v_{t+1} - v_t, f(Z) = prod_t N(a_t; 0, I)
     # L(Z) = -log(f(Z) / sum_pi f(Z_pi)) + alpha * 1/2 sum_t |v_t|^2
-    ratio_sum, best_ratio = _others(ops, z, method, max_orders, seed)
+    ratio_sum, best_ratio = _others(ops, gram, method, max_orders, seed)
     order = ops.softplus(ratio_sum)
-    v = z[:, 1:] - z[:, :-1]
-    velocity = 0.5 * ops.sum(v * v, axis=(1, 2))
-    accuracy = ops.cast(best_ratio < 0, z.dtype)
+    form = ops.convert_to_tensor(
+        orders_lib.velocity_form(gram.shape[-1]), dtype=gram.dtype
+    )
+    velocity = 0.5 * ops.sum(form * gram, axis=(1, 2))
+    accuracy = ops.cast(best_ratio < 0, gram.dtype)
     return GRWTerms(order, velocity, accuracy)
 
 
-def _others(ops, z, method, max_orders, seed):
+def _others(ops, gram, method, max_orders, seed):
     """Returns log sum_pi and log max_pi of f(Z_pi) / f(Z), pi not the true order."""
-    # f does not see where the window lies, so its middle frame may become the origin
-    # (which keeps the Gram matrix accurate) and needs no gradient for being that.
-    z = z - ops.stop_gradient(z[:, z.shape[1] // 2, None])
-    gram = ops.matmul(z, ops.transpose(z, (0, 2, 1)))
     if method == "programme":
         ratio_sum = programme.log_ratio_of_others(ops, gram)
         best = programme.log_ratio_of_others(
@@ -76,7 +78,7 @@ def _others(ops, z, method, max_orders, seed):
     if method == "enumerated":
         ratios = enumeration.log_ratios_of_all(ops, gram)
     else:
-        orders = _draw(ops, z.shape[1], max_orders - 1, seed)
+        orders = _draw(ops, gram.shape[-1], max_orders - 1, seed)
         ratios = enumeration.log_ratios_of(ops, gram, orders)
     best = ops.max(ops.stop_gradient(ratios), axis=1)
     return ops.logsumexp(ratios, axis=1), best

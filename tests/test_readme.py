@@ -1,0 +1,24 @@
+"""Tests that what the README shows runs."""
+
+import pathlib
+import re
+
+README = pathlib.Path(__file__).resolve().parents[1] / "README.md"
+
+
+def test_code_of_the_readme_runs():
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    names = {}
+    for block in blocks:
+        exec(block, names)
+    assert len(blocks) == 2
+    assert names["logits"].shape == (1, 10)
+
+
+def test_files_that_the_readme_names_exist():
+    text = README.read_text()
+    for name in re.findall(r"\]\((docs/[^)]+)\)", text):
+        assert (README.parent / name).is_file(), name
+    for name in re.findall(r"^    (\w[\w/]+)  ", text, re.MULTILINE):
+        if name != "make":
+            assert (README.parent / name).exists(), name

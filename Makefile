@@ -35,6 +35,7 @@ format: .venv/installed
 
 # The lock holds what the extra `dev` of setup.py resolved to, tested from empty.
 .venv/installed: requirements.lock setup.py
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v not in ((3, 11), (3, 12)) and "Python 3.11 or 3.12 is needed, $(PYTHON) is %d.%d: give another by PYTHON=..." % v)'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock

@@ -36,7 +36,7 @@ setup(
     install_requires=["ai-edge-litert~=2.3", "numpy>=1.26"],
     extras_require={
         "train": TRAIN,
-        "dev": [*TRAIN, "pytest~=9.2", "pytest-xdist~=3.8", "ruff~=0.17.5"],
+        "dev": [*TRAIN, "pytest~=9.2", "ruff~=0.17.5"],
         "torch": ["torch~=2.9"],
     },
 )

@@ -19,7 +19,7 @@ from grw_tf.demo import airplanes
 from grw_tf.demo.comparison import measure, new_model
 from grw_tf.training.fit import fit
 
-flags.define_flags(airplanes.AirplanesConfig)
+flags.define_flags(airplanes.AirplanesDemoConfig)
 _SEEDS = absl_flags.DEFINE_integer("seeds", 5, "How many seeds, from `seed` on.")
 _WEIGHTS = absl_flags.DEFINE_list(
     "weights", ["0", "0.01", "0.1", "1"], "Weights of the GRW loss."
@@ -57,13 +57,14 @@ def markdown_table(results):
         cells = []
         for column in columns:
             values = [numbers[column] for numbers in runs]
-            cells.append(f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}")
+            spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
+            cells.append(f"{np.mean(values):.3f}{spread}")
         lines.append(f"| {weight} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def main(_):
-    config = flags.config_from_flags(airplanes.AirplanesConfig)
+    config = flags.config_from_flags(airplanes.AirplanesDemoConfig)
     train, test = airplanes.load(config)
     output_dir = pathlib.Path(config.output_dir) / "study"
     results = {weight: [] for weight in _WEIGHTS.value}
@@ -76,8 +77,7 @@ def main(_):
             )
             results[weight].append(run(variant, train, test))
         (output_dir / "results.json").write_text(json.dumps(results, indent=1))
-        if len(results[weight]) > 1:
-            print(f"\n{markdown_table(results)}\n", flush=True)
+        print(f"\n{markdown_table(results)}\n", flush=True)
 
 
 if __name__ == "__main__":

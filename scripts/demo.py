@@ -12,11 +12,11 @@ from grw_tf.demo import airplanes
 from grw_tf.demo.comparison import compare
 from grw_tf.demo.report import report
 
-flags.define_flags(airplanes.AirplanesConfig)
+flags.define_flags(airplanes.AirplanesDemoConfig)
 
 
 def main(_):
-    config = flags.config_from_flags(airplanes.AirplanesConfig)
+    config = flags.config_from_flags(airplanes.AirplanesDemoConfig)
     train, test = airplanes.load(config)
     fit_config = airplanes.fit_config(config)
     results = compare(

@@ -13,11 +13,11 @@ from grw_tf.demo.comparison import compare
 from grw_tf.demo.report import report
 from grw_tf.models.restore import restore_backbone
 
-flags.define_flags(clips.ClipsConfig, required=["clips"])
+flags.define_flags(clips.ClipsDemoConfig, required=["clips"])
 
 
 def main(_):
-    config = flags.config_from_flags(clips.ClipsConfig)
+    config = flags.config_from_flags(clips.ClipsDemoConfig)
     train, test = clips.load(config)
     fit_config = clips.fit_config(config)
 

@@ -155,3 +155,13 @@ def test_configs_that_cannot_be_built_are_refused(nano, fields, message):
 def test_a0_has_the_published_embeddings_shape():
     model = build_model(preset("a0_stream_grw", frames=5, size=64))
     assert model.embed(np.zeros((1, 5, 64, 64, 3), "float32")).shape == (1, 5, 480)
+
+
+@pytest.mark.parametrize("head", ["official", "transformer"])
+def test_model_is_saved_whole_and_loaded(nano, clip, tmp_path, head):
+    model = nano(fresh=True, head=HeadConfig(type=head, num_heads=2))
+    path = tmp_path / "model.keras"
+    model.save(path)
+    loaded = tf_keras.models.load_model(path)
+    assert loaded.config == model.config
+    np.testing.assert_array_equal(loaded(clip), model(clip))

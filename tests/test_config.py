@@ -65,3 +65,29 @@ def test_values_that_no_model_can_have_are_refused(config_class, fields, message
 def test_windows_that_do_not_fit_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         ModelConfig(smoothing=SmoothingConfig(layers=("final",), **fields))
+
+
+def test_layers_are_a_list_of_names():
+    with pytest.raises(ValueError, match="list of names, got the string 'final'"):
+        SmoothingConfig(layers="final")
+    config = ModelConfig(smoothing=SmoothingConfig(layers=["stem"]))
+    assert ModelConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ('{"frames": "8"}', "frames in the model config must be of type int, got '8'"),
+        ('{"fps": true}', "fps in the model config must be of type float, got True"),
+        ('{"head": {"num_heads": 2.5}}', "head.num_heads .* type int, got 2.5"),
+        ('{"smoothing": {"layers": [1]}}', r"smoothing.layers .* got \[1\]"),
+        ('{"head": 3}', "head. must be a mapping, got 3"),
+    ],
+)
+def test_values_of_other_types_are_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        ModelConfig.from_json(text)
+
+
+def test_whole_numbers_are_floats_too():
+    assert ModelConfig.from_json('{"fps": 5}').fps == 5

@@ -17,7 +17,7 @@ DATA = DataConfig(name="toy", size=32, frames=6, train_videos=8, test_videos=6)
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
-    config = airplanes.AirplanesConfig(
+    config = airplanes.AirplanesDemoConfig(
         data_config=DATA,
         data_dir=str(folder / "data"),
         output_dir=str(folder / "runs"),
@@ -102,12 +102,22 @@ def test_clips_demo_names_a_missing_folder_in_one_line(tmp_path, run_program):
     assert "nothing is not a folder" in done.stderr.strip().splitlines()[-1]
 
 
+def test_class_without_test_clips_is_named_before_training(tmp_path):
+    for part, names in (("train", "ab"), ("test", "a")):
+        for name in names:
+            (tmp_path / part / name).mkdir(parents=True)
+            _write_video(tmp_path / part / name / "1.mp4", frames=4, rate=10)
+    config = clips.ClipsDemoConfig(clips=str(tmp_path), classes="a,b", size=32)
+    with pytest.raises(ValueError, match=r"no test videos of \['b'\]"):
+        clips.load(config)
+
+
 def test_clips_config_changes_only_what_clips_need(tmp_path):
     for name in ("a", "b"):
         for part in ("train", "test"):
             (tmp_path / part / name).mkdir(parents=True)
             _write_video(tmp_path / part / name / "1.mp4", frames=4, rate=10)
-    config = clips.ClipsConfig(clips=str(tmp_path), frames=6, size=32)
+    config = clips.ClipsDemoConfig(clips=str(tmp_path), frames=6, size=32)
     train, test = clips.load(config)
     assert train.videos.shape == (2, 6, 32, 32, 3)
     assert test.class_names == ("a", "b")

@@ -1,5 +1,7 @@
 """Tests of training that can be killed and run again."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -44,8 +46,8 @@ def videos():
     )
 
 
-def _fit(run_dir, videos, training=TRAINING):
-    tf_keras.utils.set_random_seed(0)
+def _fit(run_dir, videos, training=TRAINING, seed=0):
+    tf_keras.utils.set_random_seed(seed)
     model = TinyModel()
     model(tf.zeros((1, 4, 32, 32, 3)))
     return model, fit(model, videos, videos, training, run_dir, "test")
@@ -126,6 +128,25 @@ def test_run_with_other_settings_is_refused(whole_run, videos):
     other = FitConfig(epochs=3, batch_size=4, learning_rate=1e-3)
     with pytest.raises(ValueError, match="training.epochs 2 there, 3 now"):
         _fit(run_dir, videos, training=other)
+
+
+def test_run_on_other_data_is_refused(whole_run, videos):
+    run_dir, _, _ = whole_run
+    other = dataclasses.replace(videos, videos=255 - videos.videos)
+    with pytest.raises(ValueError, match="other settings .train .* there, .* now, te"):
+        _fit(run_dir, other)
+
+
+def test_run_from_other_initial_weights_is_refused(whole_run, videos):
+    run_dir, _, _ = whole_run
+    with pytest.raises(ValueError, match="other settings .initial_weights .* there"):
+        _fit(run_dir, videos, seed=1)
+
+
+def test_embeddings_that_are_not_finite_end_in_one_line(videos, tmp_path):
+    wild = dataclasses.replace(TRAINING, learning_rate=float("inf"))
+    with pytest.raises(ValueError, match="'grw' are not finite in epoch 1: lower"):
+        _fit(tmp_path, videos, training=wild)
 
 
 def test_fewer_videos_than_a_batch_are_refused(videos, tmp_path):

@@ -37,18 +37,45 @@ def test_backbone_comes_from_this_projects_transformer_models(nano, tmp_path):
     _equal_backbones(model, saved)
 
 
-def test_other_network_is_refused(nano, tmp_path):
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        {"conv_type": "3d"},
+        {"se_type": "none"},
+        {"activation": "swish"},
+        {"gating_activation": "hard_sigmoid_relu6"},
+    ],
+    ids=lambda backbone: next(iter(backbone)),
+)
+def test_recorded_backbone_of_another_kind_is_refused(nano, tmp_path, backbone):
     path = tf.train.Checkpoint(model=nano()).save(tmp_path / "ckpt")
-    other = nano(fresh=True, backbone={"conv_type": "3d", "se_type": "2d"})
-    with pytest.raises(ValueError, match="does not hold the weights of this backbone"):
-        restore_backbone(other, path)
+    ((name, value),) = backbone.items()
+    with pytest.raises(ValueError, match=rf"backbone\.{name}=.* built with {value}"):
+        restore_backbone(nano(fresh=True, backbone=backbone), path)
 
 
-def test_other_gate_is_refused(nano, tmp_path):
-    path = tf.train.Checkpoint(model=nano()).save(tmp_path / "ckpt")
-    other = nano(fresh=True, backbone={"gating_activation": "hard_sigmoid_relu6"})
-    with pytest.raises(ValueError, match="trained with gating_activation=hard_sigm"):
-        restore_backbone(other, path)
+@pytest.mark.parametrize(
+    "backbone, message",
+    [
+        # Fewer variables than saved, more, and as many of other shapes.
+        ({"se_type": "none"}, "it has .* variables, the model's backbone"),
+        ({"use_positional_encoding": True}, "it has .* variables, the model's backb"),
+        ({"se_type": "3d"}, "does not hold the weights of this backbone"),
+    ],
+    ids=["fewer", "more", "shapes"],
+)
+def test_unrecorded_backbone_of_another_kind_is_refused(
+    nano, tmp_path, backbone, message
+):
+    path = tf.train.Checkpoint(backbone=nano().backbone).save(tmp_path / "ckpt")
+    with pytest.raises(ValueError, match=message):
+        restore_backbone(nano(fresh=True, backbone=backbone), path)
+
+
+def test_checkpoint_without_a_backbone_is_refused(nano, tmp_path):
+    path = tf.train.Checkpoint(x=tf.Variable(1.0)).save(tmp_path / "ckpt")
+    with pytest.raises(ValueError, match=r"neither a model nor a backbone, only \['s"):
+        restore_backbone(nano(), path)
 
 
 @pytest.mark.parametrize("name", ["nothing", "nothing.tar.gz"])

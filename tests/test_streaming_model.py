@@ -156,3 +156,44 @@ def test_stream_of_a_real_model_gives_the_clips_logits(name):
     randomize(model)
     frames = np.random.default_rng(0).random((1, 5, 64, 64, 3), "float32")
     _assert_equal_logits(_stream(model, frames, (1, 3, 1))[0], model(frames).numpy())
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_step_is_traced_without_a_known_batch_size(nano, clip, head):
+    model = nano(head=HEADS[head])
+    stream = StreamingModel(model)
+    specs = stream.state_specs(None)
+
+    @tf.function(
+        input_signature=[tf.TensorSpec((None, 2, 32, 32, 3)), specs], autograph=False
+    )
+    def step(frames, states):
+        return stream.step(frames, states)[1]
+
+    states = stream.initial_states(len(clip))
+    expected = stream.step(clip[:, :2], states)[1]
+    for name, state in step(clip[:, :2], states).items():
+        scale = 1 + np.abs(expected[name]).max()
+        atol = 1e-5 * scale
+        np.testing.assert_allclose(state, expected[name], atol=atol, err_msg=name)
+
+
+def test_states_of_another_stream_are_refused(nano, clip):
+    stream = StreamingModel(nano())
+    states = stream.initial_states(len(clip))
+    with pytest.raises(ValueError, match="stream keeps its batch size"):
+        stream.step(clip[:1, :1], states)
+    states.pop(next(iter(states)))
+    with pytest.raises(ValueError, match="1 missing .*, 0 unknown"):
+        stream.step(clip[:, :1], states)
+    with pytest.raises(ValueError, match="known time of at least 1"):
+        stream.step(clip[:, :0], states)
+
+
+def test_bytes_are_refused(nano, clip):
+    frames = tf.cast(clip, tf.uint8)
+    with pytest.raises(ValueError, match="divide bytes by 255"):
+        nano()(frames)
+    stream = StreamingModel(nano())
+    with pytest.raises(ValueError, match="divide bytes by 255"):
+        stream.step(frames, stream.initial_states(len(clip)))

@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 from ai_edge_litert.interpreter import Interpreter
 from tensorflow.lite.python import schema_py_generated
 
@@ -72,6 +73,23 @@ def test_labels_and_config_travel_in_the_file(exported):
         assert archive.read("labels.txt").decode().split() == CLASSES
         manifest = json.loads(archive.read("manifest.json"))
     assert ModelConfig.from_json(json.dumps(manifest["model"])) == model.config
+
+
+@pytest.mark.parametrize("conv_type", ["3d", "3d_2plus1d"])
+def test_convolutions_that_tflite_lacks_are_refused(nano, tmp_path, conv_type):
+    model = nano(backbone={"conv_type": conv_type})
+    with pytest.raises(ValueError, match=f"conv_type={conv_type} needs Conv3D"):
+        write_streaming_tflite(tmp_path / "model.tflite", model, CLASSES)
+
+
+def test_model_of_mixed_precision_is_refused(nano, tmp_path):
+    tf_keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        model = nano(fresh=True)
+    finally:
+        tf_keras.mixed_precision.set_global_policy("float32")
+    with pytest.raises(ValueError, match="computes in bfloat16"):
+        write_streaming_tflite(tmp_path / "model.tflite", model, CLASSES)
 
 
 def test_wrong_number_of_class_names_is_refused(nano, tmp_path):

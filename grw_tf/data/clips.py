@@ -18,7 +18,10 @@ import cv2
 import numpy as np
 import tqdm
 
-SUFFIXES = (".mp4", ".avi", ".mov", ".gif", ".webm", ".mkv")
+SUFFIXES = (
+    *(".mp4", ".avi", ".mov", ".gif", ".webm", ".mkv", ".m4v"),
+    *(".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".3gp", ".ogv"),
+)
 TEST_SHARE = 0.2
 # Side of the square that published preprocessing crops each size from.
 _PUBLISHED_RESIZE = {172: 200, 224: 256, 256: 300}
@@ -187,7 +190,8 @@ def find_clips(
         if label in names and split in (part, None)
     ]
     if not kept:
-        raise ValueError(f"{root} has no videos in its {split} split: {expected}.")
+        splits = sorted({part for _, _, part in entries})
+        raise ValueError(f"{root} has no videos of split {split!r}, only of {splits}.")
     paths, labels = zip(*kept, strict=True)
     return ClipList(paths, labels, names)
 
@@ -318,7 +322,7 @@ def _entries(root: Path) -> list[tuple[Path, str, str]]:
     entries = []
     for name, paths in by_class.items():
         ranked = sorted(paths, key=lambda p: hashlib.sha256(p.name.encode()).digest())
-        held_out = set(ranked[: round(TEST_SHARE * len(paths))])
+        held_out = set(ranked[: max(1, round(TEST_SHARE * len(paths)))])
         entries += [(p, name, "test" if p in held_out else "train") for p in paths]
     return entries
 

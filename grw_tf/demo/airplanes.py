@@ -12,7 +12,7 @@ from grw_tf.training.fit import FitConfig
 
 
 @dataclasses.dataclass(frozen=True)
-class AirplanesConfig:
+class AirplanesDemoConfig:
     """Settings of the airplanes demo; each is a flag of its programs."""
 
     data_config: str = option("48px", "Config of the TFDS data set `airplanes`.")
@@ -26,7 +26,7 @@ class AirplanesConfig:
     seed: int = option(0, "Seed of initial weights and order of videos.")
 
 
-def load(config: AirplanesConfig):
+def load(config: AirplanesDemoConfig):
     """Returns (train, test) `LabelledVideos`, building the data set once."""
     pathlib.Path(config.data_dir).mkdir(parents=True, exist_ok=True)
     return tuple(
@@ -38,7 +38,7 @@ def load(config: AirplanesConfig):
     )
 
 
-def model_config(config: AirplanesConfig, train: LabelledVideos) -> ModelConfig:
+def model_config(config: AirplanesDemoConfig, train: LabelledVideos) -> ModelConfig:
     """Returns the config of a small streaming MoViNet with final-layer smoothing."""
     _, frames, size, _, _ = train.videos.shape
     return ModelConfig(
@@ -53,7 +53,7 @@ def model_config(config: AirplanesConfig, train: LabelledVideos) -> ModelConfig:
     )
 
 
-def fit_config(config: AirplanesConfig) -> FitConfig:
+def fit_config(config: AirplanesDemoConfig) -> FitConfig:
     """Returns how the model is trained."""
     return FitConfig(
         epochs=config.epochs,

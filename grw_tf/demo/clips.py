@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from grw_tf.data import clips
 from grw_tf.data.labelled_videos import LabelledVideos
 from grw_tf.flags import option
@@ -10,7 +12,7 @@ from grw_tf.training.fit import FitConfig
 
 
 @dataclasses.dataclass(frozen=True)
-class ClipsConfig:
+class ClipsDemoConfig:
     """Settings of the demo on clips; each is a flag of its program."""
 
     clips: str = option("", "Folder of class folders of videos.")
@@ -34,25 +36,31 @@ class ClipsConfig:
     seed: int = option(0, "Seed of initial weights and order of clips.")
 
 
-def load(config: ClipsConfig):
+def load(config: ClipsDemoConfig):
     """Returns (train, test) `LabelledVideos`.
 
     Raises:
-      ValueError: as `grw_tf.data.clips.load_clips`.
+      ValueError: as `grw_tf.data.clips.load_clips`, or if a class has no videos in a
+        split.
     """
+    return tuple(_load_split(config, split) for split in ("train", "test"))
+
+
+def _load_split(config, split):
     classes = config.classes.split(",") if config.classes else None
-    return tuple(
-        LabelledVideos(found.videos, found.labels, found.class_names)
-        for found in (
-            clips.load_clips(
-                config.clips, config.frames, config.fps, config.size, split, classes
-            )
-            for split in ("train", "test")
-        )
+    found = clips.load_clips(
+        config.clips, config.frames, config.fps, config.size, split, classes
     )
+    counts = np.bincount(found.labels, minlength=len(found.class_names))
+    if not counts.all():
+        lacking = [
+            n for n, count in zip(found.class_names, counts, strict=True) if not count
+        ]
+        raise ValueError(f"{config.clips} has no {split} videos of {lacking}.")
+    return LabelledVideos(found.videos, found.labels, found.class_names)
 
 
-def model_config(config: ClipsConfig, train: LabelledVideos) -> ModelConfig:
+def model_config(config: ClipsDemoConfig, train: LabelledVideos) -> ModelConfig:
     """Returns the preset with a transformer head and final-layer smoothing."""
     base = preset(config.preset)
     return dataclasses.replace(
@@ -71,7 +79,7 @@ def model_config(config: ClipsConfig, train: LabelledVideos) -> ModelConfig:
     )
 
 
-def fit_config(config: ClipsConfig) -> FitConfig:
+def fit_config(config: ClipsDemoConfig) -> FitConfig:
     """Returns how the model is trained."""
     return FitConfig(
         epochs=config.epochs,

@@ -1,7 +1,6 @@
 """Training one model without and with smoothing, all else equal."""
 
 import dataclasses
-import hashlib
 import pathlib
 from collections.abc import Callable
 
@@ -11,6 +10,7 @@ import tf_keras
 from grw_tf.data.labelled_videos import LabelledVideos
 from grw_tf.evaluation.smoothness import Smoothness, smoothness
 from grw_tf.models import ModelConfig, build_model
+from grw_tf.training.fingerprint import weights_fingerprint
 from grw_tf.training.fit import FitConfig, fit
 
 
@@ -66,7 +66,7 @@ def compare(
     results, starts = [], set()
     for name, variant in variants.items():
         model = new_model(variant, fit_config.seed, initialise)
-        starts.add(_digest(model))
+        starts.add(weights_fingerprint(model))
         history = fit(
             model,
             train,
@@ -102,10 +102,3 @@ def measure(name, model, history, test, window) -> Result:
         smoothness=smoothness(z, window),
         z=z,
     )
-
-
-def _digest(model):
-    digest = hashlib.sha256()
-    for weight in model.trainable_weights:
-        digest.update(weight.numpy().tobytes())
-    return digest.hexdigest()

@@ -14,7 +14,8 @@ class Smoothness:
 
     Attributes:
       acceleration_ratio: mean |acceleration| / mean |velocity| of frames' embeddings:
-        0 for straight lines at a steady pace, sqrt(3) for independent noise.
+        0 for straight lines at a steady pace, sqrt(3) for independent noise, NaN for
+        constants.
       order_accuracy: how often the true order of a window's frames is the likeliest.
     """
 
@@ -23,15 +24,21 @@ class Smoothness:
 
 
 def smoothness(z, window) -> Smoothness:
-    """Measures embeddings z [clips, N, K] in windows of `window` frames."""
+    """Measures embeddings z [clips, N, K] in windows of `window` frames.
+
+    `z` is what the GRW loss sees: of a transformer head, the normalised embeddings that
+    its affine map gives.
+    """
     velocity = np.diff(z, axis=1)
     acceleration = np.diff(velocity, axis=1)
     terms = losses.grw_terms(losses.cut_windows(z, window))
     return Smoothness(
-        acceleration_ratio=_mean_norm(acceleration) / _mean_norm(velocity),
+        acceleration_ratio=float(
+            np.divide(_mean_norm(acceleration), _mean_norm(velocity))
+        ),
         order_accuracy=float(tf.reduce_mean(terms.order_accuracy)),
     )
 
 
 def _mean_norm(vectors):
-    return float(np.linalg.norm(vectors, axis=-1).mean())
+    return np.linalg.norm(vectors, axis=-1).mean()

@@ -28,12 +28,23 @@ def write_streaming_tflite(path, model, class_names):
       class_names: names of the classes.
 
     Raises:
-      ValueError: if the model is not causal, or the names are not one for each class.
+      ValueError: if the model is not causal, not of conv_type "2plus1d" or not float32,
+        or the names are not one for each class.
     """
     config = model.config
     if len(class_names) != config.num_classes:
         raise ValueError(
             f"The model has {config.num_classes} classes, got {len(class_names)} names."
+        )
+    if config.backbone.conv_type != "2plus1d":
+        raise ValueError(
+            f"conv_type={config.backbone.conv_type} needs Conv3D, which TFLite's"
+            " built-in ops lack: export a model of conv_type=2plus1d."
+        )
+    if model.backbone.compute_dtype != "float32":
+        raise ValueError(
+            f"The model computes in {model.backbone.compute_dtype}: build it under the"
+            " float32 policy, with the same weights, to export it."
         )
     content = _convert(StreamingModel(model))
     with open(path, "wb") as file:

@@ -3,6 +3,7 @@
 import keras
 
 from grw_tf.keras3 import ops
+from grw_tf.random_walk import orders as orders_lib
 from grw_tf.random_walk.smoothing import Smoothing
 
 
@@ -13,12 +14,22 @@ class _Keras3Smoothing:
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self._terms = [
-            keras.metrics.Mean(f"{self.name}_{term}") for term in self.METRICS
-        ]
+        self._terms = []
+        on_jax = keras.backend.backend() == "jax"
+        if not on_jax:
+            self._terms = [
+                keras.metrics.Mean(f"{self.name}_{term}") for term in self.METRICS
+            ]
+        method = orders_lib.choose_method(self.window, self.orders, self.max_orders)
+        if on_jax and method == "sampled" and self.seed is None:
+            raise ValueError(
+                f"Layer '{self.name}': on JAX sampled orders need a seed, for a"
+                " compiled step would draw the same ones for ever."
+            )
 
     def _log(self, *values):
-        for metric, value in zip(self._terms, values, strict=True):
+        # No metrics on JAX, whose trainer does not carry those of layers.
+        for metric, value in zip(self._terms, values, strict=False):
             metric.update_state(value)
 
     def _create_step(self):
@@ -35,5 +46,6 @@ class GRWSmoothing(_Keras3Smoothing, Smoothing, keras.layers.Layer):
     """Returns its input, and while training adds the GRW loss of it.
 
     Arguments, shapes, metrics and errors are those of `grw_tf.layers.GRWSmoothing`,
-    but that embeddings that are not finite show as a loss that is not.
+    but that embeddings that are not finite show as a loss that is not, and that on JAX
+    there are no metrics and sampled orders need a seed.
     """

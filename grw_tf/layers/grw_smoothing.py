@@ -53,7 +53,8 @@ class GRWSmoothing(_TensorFlowSmoothing, Smoothing, tf_keras.layers.Layer):
     While training the layer also keeps three metrics, named after it:
     `<name>_loss` (unweighted), `<name>_velocity` (1/2 sum_t |v_t|^2 of a window) and
     `<name>_order_accuracy` (how often the true order of a window's frames is the
-    likeliest of all: 1 for smooth embeddings, 0 for rough or constant ones).
+    likeliest of all: 1 for smooth embeddings, 0 for rough or constant ones). Nothing
+    updates them at inference: what `evaluate` shows of them is 0.
 
     At inference, and with weight 0, it costs nothing.
 

@@ -12,6 +12,7 @@ from grw_tf.models.inputs import ClipInput, clip_of
 from grw_tf.models.smoothing import FINAL, build_smoothing
 
 
+@tf_keras.utils.register_keras_serializable(package="grw_tf")
 class OfficialClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier):
     """The Model Garden's MoViNet classifier, with smoothing on backbone endpoints.
 
@@ -51,6 +52,7 @@ class OfficialClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifie
         return self.head(endpoints["head"], training=training)
 
 
+@tf_keras.utils.register_keras_serializable(package="grw_tf")
 class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
     """MoViNet, an affine map to embeddings Z, and a transformer head over time.
 

@@ -101,6 +101,14 @@ class SmoothingConfig:
     max_orders: int = 1000
     seed: int | None = None
 
+    def __post_init__(self):
+        if isinstance(self.layers, str):
+            raise ValueError(
+                "smoothing.layers must be a list of names, got the string"
+                f" {self.layers!r}."
+            )
+        object.__setattr__(self, "layers", tuple(self.layers))
+
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
@@ -151,6 +159,18 @@ class ModelConfig:
         return _from_dict(cls, json.loads(text), "")
 
 
+def _fits(value, wanted):
+    """Says whether a JSON value is of a field's type; whole numbers are floats too."""
+    if typing.get_origin(wanted) is tuple:
+        return isinstance(value, list) and all(isinstance(v, str) for v in value)
+    accepted = typing.get_args(wanted) or (wanted,)
+    if float in accepted:
+        accepted += (int,)
+    if isinstance(value, bool):
+        return bool in accepted
+    return isinstance(value, accepted)
+
+
 def _from_dict(cls, values, path):
     if not isinstance(values, Mapping):
         raise ValueError(f"{path or 'the config'} must be a mapping, got {values!r}.")
@@ -163,7 +183,10 @@ def _from_dict(cls, values, path):
             raise ValueError(f"Unknown key {path + key!r} in the model config; {hint}")
         if dataclasses.is_dataclass(types[key]):
             value = _from_dict(types[key], value, f"{path}{key}.")
-        elif isinstance(value, list):
-            value = tuple(value)
+        elif not _fits(value, types[key]):
+            raise ValueError(
+                f"{path}{key} in the model config must be of type"
+                f" {getattr(types[key], '__name__', types[key])}, got {value!r}."
+            )
         arguments[key] = value
     return cls(**arguments)

@@ -1,5 +1,7 @@
 """The config that travels inside a model's checkpoints."""
 
+import dataclasses
+import json
 import logging
 
 import tensorflow as tf
@@ -12,13 +14,21 @@ _ATTRIBUTE = "model_config"
 class ConfigRecord:
     """Mixin of a Keras model with a `config`: every checkpoint of it holds the config.
 
-    Restoring checks the gating activation, for weights fit a model with another one and
-    give wrong numbers. Checkpoints without a config, as the Model Garden's, restore
-    unchecked; the Model Garden's models read those with one.
+    Restoring checks what changes a model's function but not its variables, as the
+    gating activation does: weights fit a model with another one and give wrong numbers.
+    Checkpoints without a config, as the Model Garden's, restore unchecked; the Model
+    Garden's models read those with one.
 
     Raises:
-      ValueError: on restore, if the checkpoint's gating activation is another one.
+      ValueError: on restore, if the checkpoint's model is another function.
     """
+
+    def get_config(self):
+        return {"config": json.loads(self.config.to_json())}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(ModelConfig.from_json(json.dumps(config["config"])))
 
     def _serialize_to_tensors(self):
         return {_ATTRIBUTE: tf.constant(self.config.to_json())}
@@ -27,17 +37,25 @@ class ConfigRecord:
         # Tracing for a SavedModel restores nothing.
         if tf.executing_eagerly():
             saved = ModelConfig.from_json(restored_tensors[_ATTRIBUTE].numpy().decode())
-            check_gate(saved, self.config)
+            check_backbone(saved, self.config)
+            for field in ("type", "num_heads", "activation"):
+                _check_field("head", field, saved, self.config)
 
 
-def check_gate(saved: ModelConfig, built: ModelConfig):
-    """Raises a ValueError if weights were trained with another gate than built."""
-    trained = saved.backbone.gating_activation
-    given = built.backbone.gating_activation
+def check_backbone(saved: ModelConfig, built: ModelConfig):
+    """Raises a ValueError if the saved backbone is another function than the built."""
+    for field in dataclasses.fields(saved.backbone):
+        if field.name != "stochastic_depth_drop_rate":
+            _check_field("backbone", field.name, saved, built)
+
+
+def _check_field(part, field, saved, built):
+    trained = getattr(getattr(saved, part), field)
+    given = getattr(getattr(built, part), field)
     if trained != given:
         raise ValueError(
-            f"The checkpoint's weights were trained with gating_activation={trained},"
-            f" the model is built with {given}: build it with {trained}."
+            f"The checkpoint's weights were trained with {part}.{field}={trained}, the"
+            f" model is built with {given}: build it with {trained}."
         )
 
 

@@ -24,6 +24,8 @@ def check_frames(frames, shape):
             f" and RGB, got {given}: sample clips so, or change frames and size in the"
             " config."
         )
+    if not given[1]:
+        raise ValueError(f"Frames need a known time of at least 1, got {given}.")
     if not tf.as_dtype(frames.dtype).is_floating:
         raise ValueError(
             f"Frames must be floating point in 0..1, got {frames.dtype}: divide bytes"
@@ -48,17 +50,23 @@ def clip_of(inputs):
     return inputs["image"] if isinstance(inputs, dict) else inputs
 
 
-def check_states(states, names):
-    """Checks the names of the states given to a stream.
+def check_states(states, specs):
+    """Checks the names and shapes of the states given to a stream.
 
     Raises:
-      ValueError: if one is missing or unknown.
+      ValueError: if one is missing, unknown or of another shape.
     """
-    missing = sorted(set(names) - set(states))
-    unknown = sorted(set(states) - set(names))
+    missing = sorted(set(specs) - set(states))
+    unknown = sorted(set(states) - set(specs))
     if missing or unknown:
         raise ValueError(
             "States must be those of initial_states or of the last step:"
             f" {len(missing)} missing {missing[:3]}, {len(unknown)} unknown"
             f" {unknown[:3]}."
         )
+    for name, spec in specs.items():
+        if not spec.shape.is_compatible_with(states[name].shape):
+            raise ValueError(
+                f"State {name} must have shape {spec.shape} for these frames, got"
+                f" {states[name].shape}: a stream keeps its batch size."
+            )

@@ -1,5 +1,6 @@
 """Starting from a checkpoint's backbone."""
 
+import logging
 import pathlib
 import tarfile
 import tempfile
@@ -7,11 +8,11 @@ import tempfile
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-from grw_tf.models.config_record import check_gate, recorded_config
+from grw_tf.models.config_record import check_backbone, recorded_config
 
 
 def restore_backbone(model, checkpoint):
-    """Restores the backbone of a model, every variable of it.
+    """Restores the backbone of a model: every variable of it, and all of the saved one.
 
     Args:
       model: a model of `build_model`.
@@ -25,18 +26,27 @@ def restore_backbone(model, checkpoint):
         prefix = _prefix(pathlib.Path(checkpoint), folder)
         recorded = recorded_config(prefix)
         if recorded is not None:
-            check_gate(recorded, model.config)
-        children = _object_children(prefix)
+            check_backbone(recorded, model.config)
         try:
-            _reader_for(model.backbone, children).read(
-                prefix
-            ).assert_existing_objects_matched().expect_partial()
+            _restore(model.backbone, prefix)
         except (AssertionError, ValueError) as error:
             detail = str(error).splitlines()[0]
             raise ValueError(
                 f"{checkpoint} does not hold the weights of this backbone"
                 f" ({model.config.backbone}): {detail}"
             ) from None
+
+
+def _restore(backbone, prefix):
+    path, saved = _find_backbone(prefix)
+    wanted = len(backbone.weights)
+    if saved != wanted:
+        raise ValueError(f"it has {saved} variables, the model's backbone {wanted}.")
+    reader = backbone
+    for name in reversed(path):
+        reader = tf.train.Checkpoint(**{name: reader})
+    reader.read(prefix).assert_existing_objects_matched().expect_partial()
+    logging.info("%d of %d backbone variables restored.", saved, wanted)
 
 
 def _prefix(path, folder):
@@ -59,23 +69,32 @@ def _prefix(path, folder):
     return str(path)
 
 
-def _object_children(prefix):
-    """Returns names of the checkpoint's root's and of its model's children."""
+def _find_backbone(prefix):
+    """Returns the path to a checkpoint's backbone and how many variables it has."""
     graph = trackable_object_graph_pb2.TrackableObjectGraph()
     reader = tf.train.load_checkpoint(prefix)
     graph.ParseFromString(reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
-    root = {child.local_name: child.node_id for child in graph.nodes[0].children}
-    if "model" not in root:
-        return set(root), set()
-    model = graph.nodes[root["model"]].children
-    return set(root), {child.local_name for child in model}
+
+    def children(node):
+        return {c.local_name: c.node_id for c in graph.nodes[node].children}
+
+    for path in (("backbone",), ("model", "_backbone"), ("model", "backbone")):
+        node = 0
+        for name in path:
+            node = children(node).get(name) if node is not None else None
+        if node is not None:
+            return path, _count_variables(graph, children, node)
+    raise ValueError(
+        f"it has neither a model nor a backbone, only {sorted(children(0))}."
+    )
 
 
-def _reader_for(backbone, children):
-    root, model = children
-    if "backbone" in root:
-        return tf.train.Checkpoint(backbone=backbone)
-    for name in ("_backbone", "backbone"):
-        if name in model:
-            return tf.train.Checkpoint(model=tf.train.Checkpoint(**{name: backbone}))
-    raise ValueError(f"it has neither a model nor a backbone, only {sorted(root)}.")
+def _count_variables(graph, children, root):
+    found, open_nodes, keys = {root}, [root], set()
+    while open_nodes:
+        node = open_nodes.pop()
+        keys |= {a.checkpoint_key for a in graph.nodes[node].attributes}
+        new = set(children(node).values()) - found
+        found |= new
+        open_nodes += new
+    return len(keys)

@@ -65,7 +65,8 @@ class StreamingModel(tf.Module):
         """Takes in frames.
 
         Args:
-          frames: [batch, time, size, size, 3] in 0..1, the next ones of the stream.
+          frames: [batch, time, size, size, 3] in 0..1, the next ones of the stream;
+            time must be known, the batch size need not.
           states: as the last step returned them, or `initial_states`.
 
         Returns:
@@ -86,9 +87,10 @@ class StreamingModel(tf.Module):
         if self._official:
             logits = self.model.head(x)
         else:
-            logits, head_states = self.model.head.update(
-                self.model.project(x), _head_states(states)
-            )
+            z = self.model.project(x)
+            # Layers of the backbone lose it where the batch size is unknown.
+            z.set_shape((None, frames.shape[1], None))
+            logits, head_states = self.model.head.update(z, _head_states(states))
             states |= {STATE_PREFIX + name: s for name, s in head_states.items()}
         return logits, {name: s for name, s in states.items() if name in known}
 

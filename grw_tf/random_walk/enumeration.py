@@ -52,5 +52,6 @@ def log_ratios_of(ops, gram, orders):
     flat = ops.reshape(gram, (-1, frames * frames))
     ratios = ops.matmul(flat, ops.transpose(forms))
     # Only the true order leaves the form as it is (reversal would move frame 0).
-    moved_at_all = ops.any(places != np.arange(frames, dtype="int32"), axis=1)
+    in_place = ops.convert_to_tensor(np.arange(frames), dtype="int32")
+    moved_at_all = ops.any(ops.cast(places, "int32") != in_place, axis=1)
     return ops.where(moved_at_all[None, :], ratios, NEVER)

@@ -33,6 +33,8 @@ def choose_method(frames, orders, max_orders):
         raise ValueError(
             f"orders must be 'auto', 'exact' or 'sampled', got {orders!r}."
         )
+    if not isinstance(frames, int):
+        raise ValueError(f"A GRW window is a whole number of frames, got {frames!r}.")
     if frames < 3:
         raise ValueError(
             "A GRW window needs at least 3 frames (an acceleration takes three), got"

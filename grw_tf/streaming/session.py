@@ -45,6 +45,7 @@ class StreamSession:
     def reset(self):
         """Forgets all frames."""
         self._logits = None
+        self._has_frames = False
         self._states = {
             name: np.zeros(detail["shape"], detail["dtype"])
             for name, detail in self._step.get_input_details().items()
@@ -66,6 +67,7 @@ class StreamSession:
         outputs = self._step(image=image, **self._states)
         self._logits = outputs.pop("logits", None)
         self._states = outputs
+        self._has_frames = True
 
     def logits(self):
         """Returns the logits [num_classes] of the frames pushed so far.
@@ -74,10 +76,10 @@ class StreamSession:
           ValueError: if no frame was pushed since the start or `reset`.
         """
         if self._logits is None:
-            wanted = self._classify.get_input_details() if self._classify else ()
-            states = {name: self._states[name] for name in wanted}
-            if not states or not states["state_temporal_head_frame_count"].any():
+            if not self._has_frames:
                 raise ValueError("Push a frame first: the stream has seen none.")
+            wanted = self._classify.get_input_details()
+            states = {name: self._states[name] for name in wanted}
             self._logits = self._classify(**states)["logits"]
         return self._logits[0]
 

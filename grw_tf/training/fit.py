@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import re
 import time
 
 import tensorflow as tf
@@ -10,6 +11,7 @@ import tf_keras
 import tqdm
 
 from grw_tf.data.labelled_videos import LabelledVideos
+from grw_tf.training.fingerprint import fingerprint, weights_fingerprint
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +58,9 @@ def fit(
       time.
 
     Raises:
-      ValueError: if `run_dir` holds a run with other settings, or there are fewer
-        training videos than a batch.
+      ValueError: if `run_dir` holds a run with other settings, data or initial
+        weights, there are fewer training videos than a batch, or embeddings are no
+        longer finite.
     """
     steps = len(train) // config.batch_size
     if not steps:
@@ -66,7 +69,17 @@ def fit(
             " lower batch_size."
         )
     run_dir = pathlib.Path(run_dir)
-    _claim(run_dir, model.config, config)
+    _claim(
+        run_dir,
+        {
+            "model": json.loads(model.config.to_json()),
+            "training": dataclasses.asdict(config),
+            "initial_weights": weights_fingerprint(model),
+            "class_names": list(train.class_names),
+            "train": fingerprint([train.videos, train.labels]),
+            "test": fingerprint([test.videos, test.labels]),
+        },
+    )
     _compile(model, config, steps)
     epoch = tf.Variable(0, trainable=False, dtype=tf.int64)
     manager = tf.train.CheckpointManager(
@@ -90,7 +103,7 @@ def fit(
             history.append(_epoch(model, train, test, config, len(history), bar))
             epoch.assign_add(1)
             # The history first: a kill in between is mended by the slice above.
-            history_file.write_text(json.dumps(history, indent=1))
+            _write(history_file, history)
             manager.save()
     return history
 
@@ -117,7 +130,16 @@ def _compile(model, config, steps):
 def _epoch(model, train, test, config, epoch, bar):
     batches = train.shuffled_batches(config.batch_size, config.seed, epoch)
     start = time.perf_counter()
-    logs = model.fit(batches, verbose=0, callbacks=[_Progress(bar)]).history
+    try:
+        logs = model.fit(batches, verbose=0, callbacks=[_Progress(bar)]).history
+    except tf.errors.InvalidArgumentError as error:
+        found = re.search(r"Embeddings of layer .* are not finite", error.message)
+        if not found:
+            raise
+        raise ValueError(
+            f"{found[0]} in epoch {epoch + 1}: lower the learning rate"
+            f" ({config.learning_rate}) or the weight of the GRW loss."
+        ) from None
     seconds = time.perf_counter() - start
     results = model.evaluate(
         test.batches(config.batch_size), verbose=0, return_dict=True
@@ -140,15 +162,11 @@ class _Progress(tf_keras.callbacks.Callback):
         self._bar.set_postfix({k: f"{v:.3f}" for k, v in logs.items()}, refresh=False)
 
 
-def _claim(run_dir, model_config, config):
-    settings = {
-        "model": json.loads(model_config.to_json()),
-        "training": dataclasses.asdict(config),
-    }
+def _claim(run_dir, settings):
     file = run_dir / "config.json"
     if not file.exists():
         run_dir.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(settings, indent=2))
+        _write(file, settings)
         return
     found = json.loads(file.read_text())
     if found != settings:
@@ -157,6 +175,13 @@ def _claim(run_dir, model_config, config):
             f"{run_dir} holds a run with other settings ({differing}): choose another"
             " folder, or remove that one."
         )
+
+
+def _write(file, content):
+    """Writes JSON whole or not at all."""
+    draft = file.with_suffix(".tmp")
+    draft.write_text(json.dumps(content, indent=1))
+    draft.replace(file)
 
 
 def _differing(found, wanted, path=""):

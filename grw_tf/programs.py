@@ -9,15 +9,17 @@ def run(main):
     """Runs `main` with parsed flags, as `absl.app.run`.
 
     A bad value or a file that cannot be used ends the program with one line; with
-    --verbosity=1 the traceback comes before it.
+    --verbosity=1 the traceback comes before it. Without --verbosity only warnings are
+    logged.
     """
 
     def guarded(arguments):
+        if not flags.FLAGS["verbosity"].present:
+            logging.set_verbosity(logging.WARNING)
         try:
             return main(arguments)
         except (OSError, ValueError) as error:
             logging.debug("The error came from here:", exc_info=True)
             sys.exit(f"{type(error).__name__}: {error}")
 
-    flags.FLAGS.set_default("verbosity", logging.WARNING)
     app.run(guarded)

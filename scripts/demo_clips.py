@@ -7,6 +7,8 @@ as a streaming TFLite file. Safe to kill and run again.
     python -m scripts.demo_clips --clips=DIR --init_checkpoint=CHECKPOINT
 """
 
+import pathlib
+
 from grw_tf import flags, programs
 from grw_tf.demo import clips
 from grw_tf.demo.comparison import compare
@@ -40,7 +42,7 @@ def main(_):
         fit_config,
         config.output_dir,
         figure_name="clips",
-        title=f"{config.clips}: embeddings of unseen clips",
+        title=f"Embeddings of unseen clips of {pathlib.Path(config.clips).name}",
     )
 
 

@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`.
 #
-#   make demo                         the airplanes demo, about ten minutes on 2 cores
+#   make demo                         the airplanes demo, five to ten minutes on 2 cores
 #   make demo CLIPS=DIR [INIT=CKPT]   the same on a folder of class folders of videos
 #   make demo ARGS='--epochs=3'       any flag of scripts/demo.py or demo_clips.py
 #   make test                         linter, formatter, tests

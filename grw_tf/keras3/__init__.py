@@ -1,4 +1,4 @@
-"""The loss and the layers for Keras 3 (`keras`), on any of its backends.
+"""The loss and the layers for Keras 3 (`keras`), written in `keras.ops`.
 
 They are for models of your own: the Model Garden, and all else in this project, is
 Keras 2 (`tf_keras`), and the two cannot be mixed in one model.

@@ -7,6 +7,7 @@ An order is a permutation pi of frames 0..T-1 that keeps frame 0 in place; row t
 import functools
 import itertools
 import math
+import numbers
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def choose_method(frames, orders, max_orders):
         raise ValueError(
             f"orders must be 'auto', 'exact' or 'sampled', got {orders!r}."
         )
-    if not isinstance(frames, int):
+    if not isinstance(frames, numbers.Integral):
         raise ValueError(f"A GRW window is a whole number of frames, got {frames!r}.")
     if frames < 3:
         raise ValueError(

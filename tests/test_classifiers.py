@@ -165,3 +165,18 @@ def test_model_is_saved_whole_and_loaded(nano, clip, tmp_path, head):
     loaded = tf_keras.models.load_model(path)
     assert loaded.config == model.config
     np.testing.assert_array_equal(loaded(clip), model(clip))
+
+
+@pytest.mark.parametrize("head", ["official", "transformer", "causal_transformer"])
+def test_shapes_that_the_input_does_not_know_come_from_the_config(nano, clip, head):
+    places = ("stem",) if head == "official" else ("stem", "final")
+    model = nano(
+        head=HeadConfig(type=head, num_heads=2),
+        smoothing=SmoothingConfig(layers=places, window=4),
+    )
+    unknown = tf.TensorSpec((None, None, None, None, 3), tf.float32)
+    step = tf.function(lambda x: model(x, training=True), input_signature=[unknown])
+    assert step(clip).shape == (2, 5)
+    assert len(model.losses) == len(places)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"expected .*8,32,32,3"):
+        step(clip[:, 1:])

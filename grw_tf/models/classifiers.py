@@ -8,7 +8,7 @@ from grw_tf import layers
 from grw_tf.models.backbone import build_backbone
 from grw_tf.models.config import ModelConfig
 from grw_tf.models.config_record import ConfigRecord
-from grw_tf.models.inputs import ClipInput, clip_of
+from grw_tf.models.inputs import ClipInput
 from grw_tf.models.smoothing import FINAL, build_smoothing
 
 
@@ -46,7 +46,7 @@ class OfficialClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifie
         )
 
     def call(self, inputs, training=None, mask=None):
-        endpoints, _ = self.backbone(clip_of(inputs), training=training)
+        endpoints, _ = self.backbone(self.clip(inputs), training=training)
         for name, layer in self.smoothing.items():
             layer(endpoints[name], training=training)
         return self.head(endpoints["head"], training=training)
@@ -99,7 +99,7 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
         self.built = True
 
     def call(self, inputs, training=None):
-        endpoints, _ = self.backbone(clip_of(inputs), training=training)
+        endpoints, _ = self.backbone(self.clip(inputs), training=training)
         for name, layer in self.smoothing.items():
             if name != FINAL:
                 layer(endpoints[name], training=training)
@@ -110,7 +110,7 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
 
     def embed(self, inputs):
         """Returns the embeddings Z [batch, N, embed_dim] of clips, at inference."""
-        endpoints, _ = self.backbone(clip_of(inputs), training=False)
+        endpoints, _ = self.backbone(self.clip(inputs), training=False)
         return self.project(endpoints["head"])
 
     def project(self, features):

@@ -24,7 +24,7 @@ def check_frames(frames, shape):
             f" and RGB, got {given}: sample clips so, or change frames and size in the"
             " config."
         )
-    if not given[1]:
+    if shape[0] is None and not given[1]:
         raise ValueError(f"Frames need a known time of at least 1, got {given}.")
     if not tf.as_dtype(frames.dtype).is_floating:
         raise ValueError(
@@ -40,13 +40,22 @@ class ClipInput:
     """
 
     def __call__(self, inputs, *args, **kwargs):
-        config = self.config
-        check_frames(clip_of(inputs), (config.frames, config.size, config.size, 3))
+        check_frames(_clip_of(inputs), self._clip_shape)
         return super().__call__(inputs, *args, **kwargs)
 
+    def clip(self, inputs):
+        """Returns the clips of an input, of the config's shape where none is known."""
+        clip = _clip_of(inputs)
+        if None in tuple(clip.shape[1:]):
+            clip = tf.ensure_shape(clip, (None, *self._clip_shape))
+        return clip
 
-def clip_of(inputs):
-    """Returns the clips of a model's input: itself, or what it holds as "image"."""
+    @property
+    def _clip_shape(self):
+        return self.config.frames, self.config.size, self.config.size, 3
+
+
+def _clip_of(inputs):
     return inputs["image"] if isinstance(inputs, dict) else inputs
 
 

@@ -5,6 +5,9 @@ import typing
 
 from absl import flags
 
+# Flags defined here count as the calling program's: its --help shows them.
+flags.disclaim_key_flags()
+
 _DEFINE = {
     bool: flags.DEFINE_bool,
     int: flags.DEFINE_integer,

@@ -33,7 +33,7 @@ def run(config, train, test):
         model,
         train,
         test,
-        airplanes.fit_config(config),
+        config.training(),
         config.output_dir,
         title=f"lambda {config.weight}, seed {config.seed}",
     )

@@ -18,20 +18,12 @@ flags.define_flags(airplanes.AirplanesDemoConfig)
 def main(_):
     config = flags.config_from_flags(airplanes.AirplanesDemoConfig)
     train, test = airplanes.load(config)
-    fit_config = airplanes.fit_config(config)
-    results = compare(
-        airplanes.model_config(config, train),
-        train,
-        test,
-        fit_config,
-        config.output_dir,
-    )
+    results = compare(airplanes.model_config(config, train), train, test, config)
     report(
         results,
         train,
         test,
-        fit_config,
-        config.output_dir,
+        config,
         figure_name="airplanes",
         title="Airplanes turning in yaw, pitch or roll: embeddings of unseen videos",
     )

@@ -21,26 +21,19 @@ flags.define_flags(clips.ClipsDemoConfig, required=["clips"])
 def main(_):
     config = flags.config_from_flags(clips.ClipsDemoConfig)
     train, test = clips.load(config)
-    fit_config = clips.fit_config(config)
 
     def initialise(model):
         if config.init_checkpoint:
             restore_backbone(model, config.init_checkpoint)
 
     results = compare(
-        clips.model_config(config, train),
-        train,
-        test,
-        fit_config,
-        config.output_dir,
-        initialise,
+        clips.model_config(config, train), train, test, config, initialise
     )
     report(
         results,
         train,
         test,
-        fit_config,
-        config.output_dir,
+        config,
         figure_name="clips",
         title=f"Embeddings of unseen clips of {pathlib.Path(config.clips).name}",
     )

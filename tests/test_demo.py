@@ -25,15 +25,8 @@ def demo(tmp_path_factory):
         batch_size=4,
     )
     train, test = airplanes.load(config)
-    fit_config = airplanes.fit_config(config)
-    results = compare(
-        airplanes.model_config(config, train),
-        train,
-        test,
-        fit_config,
-        config.output_dir,
-    )
-    report(results, train, test, fit_config, config.output_dir, "airplanes", "Toy")
+    results = compare(airplanes.model_config(config, train), train, test, config)
+    report(results, train, test, config, "airplanes", "Toy")
     return folder / "runs", results
 
 

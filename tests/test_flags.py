@@ -42,6 +42,12 @@ def test_flags_set_the_fields():
     assert done.stdout.strip() == "Config(epochs=4, rate=1.0, name='y')"
 
 
+def test_help_lists_the_flags(run_program):
+    done = run_program("scripts.demo_clips", "--help")
+    assert "--init_checkpoint: Checkpoint to take the backbone from." in done.stdout
+    assert "--epochs: Passes over the training clips." in done.stdout
+
+
 @pytest.mark.parametrize("verbosity, traceback", [("0", False), ("1", True)])
 def test_bad_value_ends_in_one_line(verbosity, traceback):
     done = _run("--epochs=0", f"--verbosity={verbosity}")

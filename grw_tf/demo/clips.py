@@ -6,13 +6,13 @@ import numpy as np
 
 from grw_tf.data import clips
 from grw_tf.data.labelled_videos import LabelledVideos
+from grw_tf.demo.config import DemoConfig
 from grw_tf.flags import option
-from grw_tf.models import HeadConfig, ModelConfig, SmoothingConfig, preset
-from grw_tf.training.fit import FitConfig
+from grw_tf.models import HeadConfig, ModelConfig, preset
 
 
 @dataclasses.dataclass(frozen=True)
-class ClipsDemoConfig:
+class ClipsDemoConfig(DemoConfig):
     """Settings of the demo on clips; each is a flag of its program."""
 
     clips: str = option("", "Folder of class folders of videos.")
@@ -31,9 +31,6 @@ class ClipsDemoConfig:
     epochs: int = option(5, "Passes over the training clips.")
     batch_size: int = option(8, "Clips in a batch.")
     learning_rate: float = option(1e-3, "Highest learning rate.")
-    window: int = option(6, "T, frames in a GRW window.")
-    weight: float = option(0.1, "lambda, weight of the GRW loss.")
-    seed: int = option(0, "Seed of initial weights and order of clips.")
 
 
 def load(config: ClipsDemoConfig):
@@ -69,21 +66,9 @@ def model_config(config: ClipsDemoConfig, train: LabelledVideos) -> ModelConfig:
             base.backbone, gating_activation=config.gating_activation
         ),
         head=HeadConfig(type="transformer"),
-        smoothing=SmoothingConfig(
-            layers=("final",), window=config.window, weight=config.weight
-        ),
+        smoothing=config.smoothing(),
         num_classes=len(train.class_names),
         frames=config.frames,
         size=config.size,
         fps=config.fps,
-    )
-
-
-def fit_config(config: ClipsDemoConfig) -> FitConfig:
-    """Returns how the model is trained."""
-    return FitConfig(
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-        seed=config.seed,
     )

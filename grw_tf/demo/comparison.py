@@ -8,10 +8,11 @@ import numpy as np
 import tf_keras
 
 from grw_tf.data.labelled_videos import LabelledVideos
+from grw_tf.demo.config import DemoConfig
 from grw_tf.evaluation.smoothness import Smoothness, smoothness
 from grw_tf.models import ModelConfig, build_model
 from grw_tf.training.fingerprint import weights_fingerprint
-from grw_tf.training.fit import FitConfig, fit
+from grw_tf.training.fit import fit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,46 +37,44 @@ class Result:
 
 
 def compare(
-    config: ModelConfig,
+    model_config: ModelConfig,
     train: LabelledVideos,
     test: LabelledVideos,
-    fit_config: FitConfig,
-    output_dir,
+    config: DemoConfig,
     initialise: Callable = lambda model: None,
 ):
     """Trains and measures the model without and with its smoothing.
 
     Both start from the same weights and see the same videos in the same order. Runs
-    found in `output_dir` go on, or are taken as they are if they have ended.
+    found in the output folder go on, or are taken as they are if they have ended.
 
     Args:
-      config: the model with smoothing.
+      model_config: the model with smoothing.
       train, test: the videos.
-      fit_config: how to train; its seed is also the initial weights'.
-      output_dir: folder of the runs.
+      config: how to train, from which seed, and where to.
       initialise: called on each new model, to restore weights.
 
     Returns:
       The two `Result`s, "baseline" first.
     """
-    without = dataclasses.replace(config.smoothing, layers=())
+    without = dataclasses.replace(model_config.smoothing, layers=())
     variants = {
-        "baseline": dataclasses.replace(config, smoothing=without),
-        "grw": config,
+        "baseline": dataclasses.replace(model_config, smoothing=without),
+        "grw": model_config,
     }
     results, starts = [], set()
     for name, variant in variants.items():
-        model = new_model(variant, fit_config.seed, initialise)
+        model = new_model(variant, config.seed, initialise)
         starts.add(weights_fingerprint(model))
         history = fit(
             model,
             train,
             test,
-            fit_config,
-            pathlib.Path(output_dir) / name,
+            config.training(),
+            pathlib.Path(config.output_dir) / name,
             title=f"training {name}",
         )
-        results.append(measure(name, model, history, test, config.smoothing.window))
+        results.append(measure(name, model, history, test, config.window))
     if len(starts) > 1:
         raise RuntimeError("The two models did not start from the same weights.")
     return results

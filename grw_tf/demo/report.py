@@ -10,19 +10,18 @@ from grw_tf.export.tflite import write_streaming_tflite
 _CHECKED_VIDEOS = 10
 
 
-def report(results, train, test, fit_config, output_dir, figure_name, title):
+def report(results, train, test, config, figure_name, title):
     """Prints one table, writes the figures, and exports the model with smoothing.
 
     Args:
       results: the two `Result`s of `compare`.
       train, test: the videos.
-      fit_config: how the models were trained.
-      output_dir: where `<figure_name>.png`, `learning_curves.png`, `table.txt` and
-        `model.tflite` go.
+      config: the demo's; `<figure_name>.png`, `learning_curves.png`, `table.txt` and
+        `model.tflite` go to its `output_dir`.
       figure_name: of the trajectories' figure.
       title: of that figure.
     """
-    output_dir = pathlib.Path(output_dir)
+    output_dir = pathlib.Path(config.output_dir)
     baseline, grw = results
     draw_trajectories(output_dir / f"{figure_name}.png", test, results, title)
     draw_learning_curves(output_dir / "learning_curves.png", results)
@@ -31,7 +30,7 @@ def report(results, train, test, fit_config, output_dir, figure_name, title):
     write_streaming_tflite(exported, grw.model, test.class_names)
     check = check_stream(exported, grw.model, test.videos[:_CHECKED_VIDEOS])
 
-    batch = next(iter(train.batches(fit_config.batch_size)))
+    batch = next(iter(train.batches(config.batch_size)))
     cost = measure_step_cost(baseline.model, grw.model, batch)
     table = _table(
         ("", "test accuracy", "|a|/|v|", "order accuracy", "s/step", "GRW's share"),

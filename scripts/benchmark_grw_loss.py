@@ -18,8 +18,9 @@ import time
 
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
+from absl import flags
 
+from grw_tf import programs
 from grw_tf.losses import grw_loss
 from grw_tf.random_walk import orders as orders_lib
 
@@ -165,4 +166,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    programs.run(main)

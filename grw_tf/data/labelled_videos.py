@@ -1,6 +1,7 @@
 """Videos of one split, in memory."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import tensorflow as tf
@@ -35,8 +36,12 @@ class LabelledVideos:
         order = np.random.default_rng([seed, epoch]).permutation(len(self))
         return self._dataset(order, batch_size, drop_remainder=True)
 
+    @functools.cached_property
+    def _tensors(self):
+        return tf.constant(self.videos), tf.constant(self.labels)
+
     def _dataset(self, order, batch_size, drop_remainder):
-        videos, labels = tf.constant(self.videos), tf.constant(self.labels)
+        videos, labels = self._tensors
 
         def gather(index):
             clips = tf.cast(tf.gather(videos, index), tf.float32) / 255

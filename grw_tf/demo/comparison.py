@@ -66,6 +66,8 @@ def compare(
     for name, variant in variants.items():
         model = new_model(variant, config.seed, initialise)
         starts.add(weights_fingerprint(model))
+        if len(starts) > 1:
+            raise RuntimeError("The two models do not start from the same weights.")
         history = fit(
             model,
             train,
@@ -75,8 +77,6 @@ def compare(
             title=f"training {name}",
         )
         results.append(measure(name, model, history, test, config.window))
-    if len(starts) > 1:
-        raise RuntimeError("The two models did not start from the same weights.")
     return results
 
 

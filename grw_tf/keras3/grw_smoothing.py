@@ -14,12 +14,10 @@ class _Keras3Smoothing:
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self._terms = []
         on_jax = keras.backend.backend() == "jax"
-        if not on_jax:
-            self._terms = [
-                keras.metrics.Mean(f"{self.name}_{term}") for term in self.METRICS
-            ]
+        # JAX's trainer does not carry the metrics of layers.
+        names = () if on_jax else self.METRICS
+        self._terms = [keras.metrics.Mean(f"{self.name}_{name}") for name in names]
         method = orders_lib.choose_method(self.window, self.orders, self.max_orders)
         if on_jax and method == "sampled" and self.seed is None:
             raise ValueError(
@@ -28,7 +26,6 @@ class _Keras3Smoothing:
             )
 
     def _log(self, *values):
-        # No metrics on JAX, whose trainer does not carry those of layers.
         for metric, value in zip(self._terms, values, strict=False):
             metric.update_state(value)
 

@@ -1,6 +1,5 @@
 """Behaviour of reading videos."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 from grw_tf.data import clips
 
 _ROOT = Path(__file__).parents[2]
-_SHARED = Path(os.environ.get("GRW_TF_SHARED", _ROOT.parent / "shared")) / "data"
 _RED, _BLUE = (255, 0, 0), (0, 0, 255)
 
 
@@ -195,14 +193,8 @@ def test_tensorflow_is_not_imported():
     subprocess.run([sys.executable, "-c", code], check=True, cwd=_ROOT)
 
 
-def _shared(folder):
-    if not (_SHARED / folder).is_dir():
-        pytest.skip(f"{_SHARED / folder} is not on this machine")
-    return _SHARED / folder
-
-
-def test_odd_videos_are_read_whole():
-    paths = sorted(_shared("odd_videos").iterdir())
+def test_odd_videos_are_read_whole(shared):
+    paths = sorted((shared / "data" / "odd_videos").iterdir())
     assert len(paths) == 7
     for path in paths:
         clip = clips.read_clip(path, frames=8, fps=5, size=64)
@@ -210,17 +202,18 @@ def test_odd_videos_are_read_whole():
         assert clip.std() > 10
 
 
-def test_first_frame_of_every_shared_video_is_read():
-    found = clips.find_clips(_shared("videos"))
+def test_first_frame_of_every_shared_video_is_read(shared):
+    found = clips.find_clips(shared / "data" / "videos")
     assert len(found.paths) == 239 and len(found.class_names) == 6
     for path in found.paths:
         time, frame = next(clips.stream_frames(path, fps=5, size=32))
         assert time == 0 and frame.shape == (32, 32, 3)
 
 
-def test_shared_split_is_the_listed_one():
+def test_shared_split_is_the_listed_one(shared):
     names = ("kickflip", "ollie")
     train, test = (
-        clips.find_clips(_shared("videos"), split, names) for split in ("train", "test")
+        clips.find_clips(shared / "data" / "videos", split, names)
+        for split in ("train", "test")
     )
     assert (len(train.paths), len(test.paths)) == (150, 38)

@@ -25,7 +25,9 @@ def define_flags(config_class, required=()):
     """Defines a flag for each field of a dataclass of `option` fields."""
     types = typing.get_type_hints(config_class)
     for field in dataclasses.fields(config_class):
-        _DEFINE[types[field.name]](field.name, field.default, field.metadata["help"])
+        # absl takes any default for an answer.
+        default = None if field.name in required else field.default
+        _DEFINE[types[field.name]](field.name, default, field.metadata["help"])
     flags.mark_flags_as_required(required)
 
 

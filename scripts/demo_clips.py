@@ -13,7 +13,7 @@ from grw_tf import flags, programs
 from grw_tf.demo import clips
 from grw_tf.demo.comparison import compare
 from grw_tf.demo.report import report
-from grw_tf.models.restore import restore_backbone
+from grw_tf.weights.restore import restore
 
 flags.define_flags(clips.ClipsDemoConfig, required=["clips"])
 
@@ -24,7 +24,7 @@ def main(_):
 
     def initialise(model):
         if config.init_checkpoint:
-            restore_backbone(model, config.init_checkpoint)
+            restore(model, config.init_checkpoint)
 
     results = compare(
         clips.model_config(config, train), train, test, config, initialise

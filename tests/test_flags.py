@@ -42,6 +42,13 @@ def test_flags_set_the_fields():
     assert done.stdout.strip() == "Config(epochs=4, rate=1.0, name='y')"
 
 
+def test_required_flag_is_asked_for(run_program):
+    done = run_program("scripts.import_torch_weights", "--output_dir=x")
+    assert done.returncode == 1
+    assert "flag --input=None: Flag --input must have a value" in done.stderr
+    assert "Warning" not in done.stderr
+
+
 def test_help_lists_the_flags(run_program):
     done = run_program("scripts.demo_clips", "--help")
     assert "--init_checkpoint: Checkpoint to take the backbone from." in done.stdout

@@ -1,104 +1,252 @@
-"""Tests of starting from a checkpoint's backbone."""
+"""Tests of starting a model from a checkpoint."""
+
+import dataclasses
+import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from grw_tf.models import HeadConfig, build_model, preset
-from grw_tf.models.config import BackboneConfig
-from grw_tf.models.restore import restore_backbone
+from grw_tf.models import (
+    BackboneConfig,
+    HeadConfig,
+    SmoothingConfig,
+    preset,
+)
+from grw_tf.weights.official import OFFICIAL
+from grw_tf.weights.restore import restore
+
+TRANSFORMER = HeadConfig(type="transformer", num_heads=2)
+CAUSAL = HeadConfig(type="causal_transformer", num_heads=2)
+HEADS = [HeadConfig(), TRANSFORMER, CAUSAL]
 
 
-def _equal_backbones(first, second):
-    for mine, theirs in zip(
-        first.backbone.weights, second.backbone.weights, strict=True
-    ):
-        np.testing.assert_array_equal(mine, theirs, err_msg=mine.name)
+def _ids(head):
+    return head.type
+
+
+def _save(model, folder, root="model"):
+    items = {"model": model} if root == "model" else {"backbone": model.backbone}
+    return tf.train.Checkpoint(**items).save(folder / "ckpt")
+
+
+def _zeroed(model):
+    for weight in model.weights:
+        weight.assign(tf.zeros_like(weight))
+    return model
+
+
+def _assert_equal(mine, theirs):
+    for weight, other in zip(mine.weights, theirs.weights, strict=True):
+        np.testing.assert_array_equal(weight, other, err_msg=weight.name)
 
 
 @pytest.mark.parametrize("root", ["model", "backbone"])
-@pytest.mark.parametrize("head", ["official", "transformer"])
+@pytest.mark.parametrize("head", HEADS, ids=_ids)
 def test_backbone_comes_from_either_root_into_any_head(nano, tmp_path, root, head):
-    saved = nano()
-    items = {"model": saved} if root == "model" else {"backbone": saved.backbone}
-    path = tf.train.Checkpoint(**items).save(tmp_path / "ckpt")
-    model = nano(fresh=True, head=HeadConfig(type=head, num_heads=2), num_classes=3)
-    for weight in model.backbone.weights:
-        weight.assign(tf.zeros_like(weight))
-    restore_backbone(model, path)
-    _equal_backbones(model, saved)
+    path = _save(nano(), tmp_path, root)
+    model = _zeroed(nano(fresh=True, head=head, num_classes=3))
+    restored = restore(model, path)
+    _assert_equal(model.backbone, nano().backbone)
+    assert sum(n.startswith("backbone/") for n in restored.names) == len(
+        model.backbone.weights
+    )
 
 
-def test_backbone_comes_from_this_projects_transformer_models(nano, tmp_path):
-    saved = nano(head=HeadConfig(type="transformer", num_heads=2))
-    tf.train.Checkpoint(model=saved).save(tmp_path / "ckpt")
-    model = nano(fresh=True)
-    restore_backbone(model, tmp_path)
-    _equal_backbones(model, saved)
+def test_backbone_comes_from_saved_weights_of_a_keras_model(nano, tmp_path):
+    nano().save_weights(str(tmp_path / "weights"))
+    model = _zeroed(nano(fresh=True))
+    restore(model, tmp_path / "weights")
+    _assert_equal(model, nano())
 
 
-@pytest.mark.parametrize(
-    "backbone",
-    [
-        {"conv_type": "3d"},
-        {"se_type": "none"},
-        {"activation": "swish"},
-        {"gating_activation": "hard_sigmoid_relu6"},
-    ],
-    ids=lambda backbone: next(iter(backbone)),
-)
-def test_recorded_backbone_of_another_kind_is_refused(nano, tmp_path, backbone):
-    path = tf.train.Checkpoint(model=nano()).save(tmp_path / "ckpt")
-    ((name, value),) = backbone.items()
-    with pytest.raises(ValueError, match=rf"backbone\.{name}=.* built with {value}"):
-        restore_backbone(nano(fresh=True, backbone=backbone), path)
+@pytest.mark.parametrize("head", HEADS, ids=_ids)
+def test_head_comes_too_if_it_agrees(nano, tmp_path, head):
+    saved = nano(head=head)
+    model = _zeroed(nano(fresh=True, head=head))
+    restored = restore(model, _save(saved, tmp_path))
+    _assert_equal(model, saved)
+    assert not restored.new
+    assert "its classifier of 5 classes too" in restored.message
 
 
-@pytest.mark.parametrize(
-    "backbone, message",
-    [
-        # Fewer variables than saved, more, and as many of other shapes.
-        ({"se_type": "none"}, "it has .* variables, the model's backbone"),
-        ({"use_positional_encoding": True}, "it has .* variables, the model's backb"),
-        ({"se_type": "3d"}, "does not hold the weights of this backbone"),
-    ],
-    ids=["fewer", "more", "shapes"],
-)
-def test_unrecorded_backbone_of_another_kind_is_refused(
-    nano, tmp_path, backbone, message
+@pytest.mark.parametrize("head", HEADS, ids=_ids)
+def test_only_the_classifier_starts_anew_for_other_classes(
+    nano, tmp_path, head, caplog
 ):
-    path = tf.train.Checkpoint(backbone=nano().backbone).save(tmp_path / "ckpt")
-    with pytest.raises(ValueError, match=message):
-        restore_backbone(nano(fresh=True, backbone=backbone), path)
+    saved = nano(head=head)
+    model = _zeroed(nano(fresh=True, head=head, num_classes=3))
+    restored = restore(model, _save(saved, tmp_path))
+    changed = len(model.weights) - len(restored.new)
+    assert changed == len(restored.names)
+    assert all(name.startswith("head/_classifier/") for name in restored.new)
+    assert len(restored.new) == 2
+    for weight, other in zip(model.weights, saved.weights, strict=True):
+        if weight.shape == other.shape:
+            np.testing.assert_array_equal(weight, other, err_msg=weight.name)
+        else:
+            assert not np.any(weight)
+    assert "classifier, which starts anew with 3 classes" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "saved_head, head",
+    [
+        (HeadConfig(), TRANSFORMER),
+        (TRANSFORMER, HeadConfig()),
+        (TRANSFORMER, CAUSAL),
+        (TRANSFORMER, HeadConfig(type="transformer", num_heads=2, depth=2)),
+        (TRANSFORMER, HeadConfig(type="transformer", num_heads=4)),
+        (TRANSFORMER, HeadConfig(type="transformer", num_heads=2, embed_dim=16)),
+        (HeadConfig(), HeadConfig(activation="relu")),
+    ],
+    ids=["kind", "kind back", "causal", "depth", "heads", "width", "activation"],
+)
+def test_head_of_another_kind_or_size_starts_anew(
+    nano, tmp_path, saved_head, head, caplog
+):
+    model = _zeroed(nano(fresh=True, head=head))
+    restored = restore(model, _save(nano(head=saved_head), tmp_path))
+    _assert_equal(model.backbone, nano(head=saved_head).backbone)
+    assert not any(np.any(weight) for weight in model.head.weights)
+    assert all(name.startswith("backbone/") for name in restored.names)
+    assert f"the {head.type} head of 5 classes starts anew" in caplog.text
+
+
+def test_smoothing_keeps_its_own_state(nano, tmp_path):
+    smoothing = SmoothingConfig(layers=("final", "block0_layer0"))
+    saved = nano(head=TRANSFORMER, smoothing=smoothing)
+    path = _save(saved, tmp_path)
+    model = _zeroed(nano(fresh=True, head=TRANSFORMER, smoothing=smoothing))
+    restore(model, path)
+    own = [w for layer in model.smoothing.values() for w in layer.weights]
+    assert own and not any(np.any(weight) for weight in own)
+    _assert_equal(model.head, saved.head)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [("activation", "swish"), ("gating_activation", "hard_sigmoid_relu6")],
+)
+def test_recorded_backbone_of_another_function_is_refused(nano, tmp_path, name, value):
+    path = _save(nano(), tmp_path)
+    model = _zeroed(nano(fresh=True, backbone={name: value}))
+    with pytest.raises(ValueError, match=rf"backbone\.{name}=.* built with {value}"):
+        restore(model, path)
+    assert not any(np.any(weight) for weight in model.weights)
+
+
+@pytest.mark.parametrize("root", ["model", "backbone"])
+@pytest.mark.parametrize(
+    "backbone, rows",
+    [
+        ({"se_type": "none"}, ["unused +12 "]),
+        (
+            {"use_positional_encoding": True},
+            ["missing +3 .*block0_layer0/_attention/_pos"],
+        ),
+        (
+            {"se_type": "3d"},
+            [r"shape differs +9 .*saved \[1, 1, 48, 16\], model \[1, 1,"],
+        ),
+        ({"conv_type": "3d"}, ["missing", "unused"]),
+        ({"model_id": "a0"}, ["missing", "unused", "shape differs"]),
+    ],
+    ids=["unused", "missing", "shapes", "base", "size"],
+)
+def test_another_backbone_is_refused_with_a_table(nano, tmp_path, backbone, rows, root):
+    path = _save(nano(), tmp_path, root)
+    config = nano().config
+    changed = BackboneConfig(**vars(config.backbone) | backbone)
+    model = types.SimpleNamespace(config=preset("a0_stream", backbone=changed))
+    with pytest.raises(ValueError, match="does not hold this model's backbone") as info:
+        restore(model, path)
+    for row in ["matched", *rows]:
+        assert info.match(rf"\n  {row}")
+    assert info.match("It is nano, conv_type 2plus1d, se_type 2plus3d, without posit")
+
+
+def test_refused_checkpoint_leaves_the_model_as_it_was(nano, tmp_path):
+    path = _save(nano(), tmp_path)
+    model = nano(fresh=True, backbone={"se_type": "3d"})
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="does not hold"):
+        restore(model, path)
+    for weight, other in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, other)
+
+
+@pytest.mark.parametrize("root", ["model", "backbone"])
+@pytest.mark.parametrize(
+    "saved_type, conv_type", [("3d_2plus1d", "2plus1d"), ("2plus1d", "3d_2plus1d")]
+)
+def test_2plus1d_weights_convert_as_by_the_model_garden(
+    nano, clip, tmp_path, saved_type, conv_type, root
+):
+    saved = nano(backbone={"conv_type": saved_type})
+    model = _zeroed(nano(fresh=True, backbone={"conv_type": conv_type}))
+    restore(model, _save(saved, tmp_path, root))
+    if root == "model":
+        logits = saved(clip)
+        error = np.abs(model(clip) - logits).max() / np.abs(logits).max()
+        assert error < 1e-4
+    deep, flat = (saved, model) if saved_type == "3d_2plus1d" else (model, saved)
+    for wide, narrow in zip(
+        deep.backbone.get_weights(), flat.backbone.get_weights(), strict=True
+    ):
+        # What official.projects.movinet.tools.convert_3d_2plus1d does.
+        if wide.shape != narrow.shape:
+            wide = wide[0] if wide.shape[0] == 1 else wide[:, 0]
+            if wide.shape[-1] != narrow.shape[-1]:
+                wide = np.transpose(wide, (0, 1, 3, 2))
+        np.testing.assert_array_equal(wide, narrow)
+
+
+def test_unknown_gate_is_told(nano, tmp_path, caplog):
+    caplog.set_level("INFO")
+    restore(nano(fresh=True), _save(nano(), tmp_path, root="backbone"))
+    assert "records no gating activation, and the model has hard_sig" in caplog.text
+
+
+def test_official_checkpoint_by_name_is_known_to_have_its_gate(
+    nano, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("GRW_TF_CACHE", str(tmp_path))
+    _save(nano(), tmp_path / "movinet_a0_stream", root="backbone")
+    published = OFFICIAL["movinet_a0_stream"]
+    config = dataclasses.replace(published.config, backbone=nano().config.backbone)
+    monkeypatch.setitem(
+        OFFICIAL, published.name, dataclasses.replace(published, config=config)
+    )
+    assert "records no" not in restore(nano(fresh=True), "a0_stream").message
+    model = nano(fresh=True, backbone={"gating_activation": "hard_sigmoid_relu6"})
+    with pytest.raises(ValueError, match="gating_activation=hard_sigmoid_keras, the"):
+        restore(model, "a0_stream")
+
+
+def test_damaged_checkpoint_is_refused(nano, tmp_path):
+    path = _save(nano(), tmp_path)
+    data = tmp_path / "ckpt-1.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:-1000])
+    with pytest.raises(ValueError, match="is damaged: .* cannot be read"):
+        restore(nano(fresh=True), path)
+
+
+def test_weights_that_are_not_finite_are_refused(nano, tmp_path):
+    model = nano(fresh=True)
+    model.backbone.weights[0].assign(np.nan * model.backbone.weights[0])
+    with pytest.raises(ValueError, match="values that are not finite in .*_stem"):
+        restore(nano(fresh=True), _save(model, tmp_path))
 
 
 def test_checkpoint_without_a_backbone_is_refused(nano, tmp_path):
     path = tf.train.Checkpoint(x=tf.Variable(1.0)).save(tmp_path / "ckpt")
-    with pytest.raises(ValueError, match=r"neither a model nor a backbone, only \['s"):
-        restore_backbone(nano(), path)
+    with pytest.raises(ValueError, match="neither a model nor a backbone, only s"):
+        restore(nano(), path)
 
 
-@pytest.mark.parametrize("name", ["nothing", "nothing.tar.gz"])
-def test_missing_checkpoint_is_named(nano, tmp_path, name):
-    with pytest.raises(ValueError, match=f"There is no checkpoint .*{name}"):
-        restore_backbone(nano(), tmp_path / name)
-
-
-def test_empty_folder_is_refused(nano, tmp_path):
-    with pytest.raises(ValueError, match="Expected one checkpoint .* found 0"):
-        restore_backbone(nano(), tmp_path)
-
-
-def test_real_archive_is_restored(shared):
-    stream = preset("a0_stream").backbone
-    backbone = BackboneConfig(
-        **{**vars(stream), "gating_activation": "hard_sigmoid_relu6"}
-    )
-    model = build_model(
-        preset("a0_stream", backbone=backbone, num_classes=2, frames=2, size=32)
-    )
-    archive = "movinet_a0_stream_trained_model_only.tar.gz"
-    restore_backbone(model, shared / "data" / "real_a0_stream" / archive)
-    # ReZero starts at 0: a trained network has left it.
-    scales = [w for w in model.backbone.weights if w.name.endswith("scale:0")]
-    assert scales and all(np.abs(scale.numpy()) > 0 for scale in scales)
+def test_file_that_is_no_checkpoint_is_refused(nano, tmp_path):
+    for name in ("ckpt.index", "ckpt.data-00000-of-00001"):
+        (tmp_path / name).write_bytes(b"not a checkpoint")
+    with pytest.raises(ValueError, match="ckpt is no readable checkpoint"):
+        restore(nano(), tmp_path / "ckpt")

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-import torch_file
 from conftest import randomize
 
 from grw_tf.layers import TemporalTransformerHead
+from grw_tf.weights.torch_file import read_torch_file
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def outputs(shared):
 
 @pytest.fixture(scope="module")
 def published_weights(shared):
-    return torch_file.read(shared / "vectors" / "a0s_random.pt")["model_state"]
+    return read_torch_file(shared / "vectors" / "a0s_random.pt")["model_state"]
 
 
 def _by_our_name(torch_weights):

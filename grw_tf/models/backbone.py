@@ -29,11 +29,7 @@ def build_backbone(config: BackboneConfig, average_pooling_type) -> movinet.Movi
     Raises:
       ValueError: for an unknown model id or gating activation.
     """
-    if config.model_id not in block_specs.model_ids():
-        raise ValueError(
-            f"Unknown model_id {config.model_id!r}; known:"
-            f" {', '.join(block_specs.model_ids())}."
-        )
+    block_specs.check_model_id(config.model_id)
     if config.gating_activation not in GATES:
         raise ValueError(
             f"Unknown gating_activation {config.gating_activation!r}; known:"

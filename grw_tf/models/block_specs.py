@@ -40,3 +40,11 @@ def endpoint_names(model_id):
 def model_ids():
     """Lists the model ids there are."""
     return sorted(movinet.BLOCK_SPECS)
+
+
+def check_model_id(model_id):
+    """Raises a ValueError for an unknown model id."""
+    if model_id not in movinet.BLOCK_SPECS:
+        raise ValueError(
+            f"Unknown model_id {model_id!r}; known: {', '.join(model_ids())}."
+        )

@@ -42,10 +42,16 @@ class ConfigRecord:
                 _check_field("head", field, saved, self.config)
 
 
-def check_backbone(saved: ModelConfig, built: ModelConfig):
-    """Raises a ValueError if the saved backbone is another function than the built."""
+def check_backbone(saved: ModelConfig, built: ModelConfig, ignored=()):
+    """Raises a ValueError if the saved backbone is another function than the built.
+
+    Args:
+      saved: config of the saved model.
+      built: config of the model to restore.
+      ignored: names of fields of `BackboneConfig` that may differ.
+    """
     for field in dataclasses.fields(saved.backbone):
-        if field.name != "stochastic_depth_drop_rate":
+        if field.name not in ("stochastic_depth_drop_rate", *ignored):
             _check_field("backbone", field.name, saved, built)
 
 

@@ -32,8 +32,9 @@ _INPUTS = {
 }
 
 
-def _official(model_id, causal):
-    size, frames, fps = _INPUTS[model_id]
+def official_config(model_id, causal) -> ModelConfig:
+    """Returns the official model's config; of ids that have none, with A0's clips."""
+    size, frames, fps = _INPUTS.get(model_id, _INPUTS["a0"])
     backbone = dataclasses.replace(
         _STREAM if causal else _BASE,
         model_id=model_id,
@@ -42,8 +43,9 @@ def _official(model_id, causal):
     return ModelConfig(backbone=backbone, frames=frames, size=size, fps=fps)
 
 
-def _published(model_id, causal):
-    config = _official(model_id, causal)
+def published_config(model_id, causal) -> ModelConfig:
+    """Returns the published GRW recipe upon `official_config`."""
+    config = official_config(model_id, causal)
     return dataclasses.replace(
         config,
         # Positional encodings are the official models' alone.
@@ -56,10 +58,16 @@ def _published(model_id, causal):
 
 
 PRESETS = {
-    **{f"{model_id}_stream": _official(model_id, True) for model_id in _INPUTS},
-    **{f"{model_id}_base": _official(model_id, False) for model_id in _INPUTS},
-    **{f"{model_id}_stream_grw": _published(model_id, True) for model_id in _INPUTS},
-    **{f"{model_id}_base_grw": _published(model_id, False) for model_id in _INPUTS},
+    **{f"{model_id}_stream": official_config(model_id, True) for model_id in _INPUTS},
+    **{f"{model_id}_base": official_config(model_id, False) for model_id in _INPUTS},
+    **{
+        f"{model_id}_stream_grw": published_config(model_id, True)
+        for model_id in _INPUTS
+    },
+    **{
+        f"{model_id}_base_grw": published_config(model_id, False)
+        for model_id in _INPUTS
+    },
 }
 """Configs by name: `<id>_stream` and `<id>_base` are the official models, with `_grw`
 the published recipe upon them (weights exist of a0, a1, a2 stream and a3 base)."""

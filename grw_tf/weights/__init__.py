@@ -1,0 +1,1 @@
+"""Weights: official checkpoints, and exchange with PyTorch."""

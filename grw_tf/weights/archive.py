@@ -1,0 +1,101 @@
+"""Unpacking archives that come from elsewhere."""
+
+import gzip
+import io
+import pathlib
+import shutil
+import tarfile
+import zlib
+
+_MOST_BYTES = 2 * 2**30
+_MOST_MEMBERS = 1000
+_CHUNK = 2**20
+
+
+def extract(archive, folder):
+    """Unpacks a .tar.gz of plain files into a new folder: all of it or nothing.
+
+    One process at a time may make the same folder.
+
+    Args:
+      archive: the .tar.gz.
+      folder: the folder to make. It grows beside itself as `<folder>.unfinished`.
+
+    Raises:
+      ValueError: if the archive is damaged or too large, or if it holds anything but
+        files and folders that lie within.
+    """
+    folder = pathlib.Path(folder)
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        with (
+            _BoundedGzipFile(archive) as stream,
+            tarfile.open(fileobj=stream, mode="r:") as tar,
+        ):
+            members = _checked_members(tar)
+            # The checksum stands at the end, behind what tarfile reads.
+            while stream.read(_CHUNK):
+                pass
+            _write(tar, members, unfinished)
+        unfinished.rename(folder)
+    except (
+        EOFError,
+        RecursionError,
+        ValueError,
+        gzip.BadGzipFile,
+        tarfile.TarError,
+        zlib.error,
+    ) as error:
+        raise ValueError(
+            f"{archive} cannot be unpacked ({error}): get a sound copy of it."
+        ) from None
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+class _BoundedGzipFile(gzip.GzipFile):
+    """Refuses to unpack beyond a bound, be it for files or for headers."""
+
+    def read(self, size=-1):
+        if not 0 <= size <= _CHUNK:
+            raise ValueError(f"a header of {size} bytes")
+        data = super().read(size)
+        self._check(self.tell())
+        return data
+
+    def seek(self, offset, whence=io.SEEK_SET):
+        self._check(offset)
+        return super().seek(offset, whence)
+
+    def _check(self, position):
+        if position > _MOST_BYTES:
+            raise ValueError(f"it holds more than {_MOST_BYTES} bytes")
+
+
+def _checked_members(tar):
+    members = []
+    for member in tar:
+        path = pathlib.PurePosixPath(member.name)
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"it holds {member.name!r}, which lies outside")
+        plain = member.isdir() or (member.isreg() and not member.issparse())
+        if not plain or member.size < 0:
+            raise ValueError(f"it holds {member.name!r}, no plain file or folder")
+        members.append(member)
+        if len(members) > _MOST_MEMBERS:
+            raise ValueError(f"it holds more than {_MOST_MEMBERS} files")
+    if not any(member.isreg() for member in members):
+        raise ValueError("it holds no files")
+    return members
+
+
+def _write(tar, members, folder):
+    for member in members:
+        path = folder / member.name
+        if member.isdir():
+            path.mkdir(parents=True, exist_ok=True)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tar.extractfile(member) as source, open(path, "xb") as target:
+            shutil.copyfileobj(source, target, _CHUNK)

@@ -1,0 +1,171 @@
+"""Downloads that can be cut, killed and run twice at once."""
+
+import base64
+import contextlib
+import fcntl
+import hashlib
+import http.client
+import logging
+import os
+import pathlib
+import time
+import urllib.error
+import urllib.request
+
+import tqdm
+
+from grw_tf.weights.archive import extract
+
+_ATTEMPTS = 4
+_PAUSE_SECONDS = 2.0
+_TIMEOUT_SECONDS = 30.0
+
+
+def cache_folder() -> pathlib.Path:
+    """Returns where downloads lie: $GRW_TF_CACHE, or grw_tf in the user's cache."""
+    named = os.environ.get("GRW_TF_CACHE")
+    if named:
+        return pathlib.Path(named).expanduser()
+    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return pathlib.Path(caches).expanduser() / "grw_tf"
+
+
+def fetch(checkpoint) -> pathlib.Path:
+    """Returns the folder of an official checkpoint, downloaded if it is not there.
+
+    A download that was cut goes on where it ended. An archive that the user put into
+    the cache as `<name>.tar.gz` is taken instead.
+
+    Args:
+      checkpoint: an `OfficialCheckpoint`.
+
+    Raises:
+      OSError: if it cannot be downloaded.
+      ValueError: if the archive cannot be unpacked.
+    """
+    cache = cache_folder()
+    folder = cache / checkpoint.name
+    if folder.is_dir():
+        return folder
+    cache.mkdir(parents=True, exist_ok=True)
+    given = cache / f"{checkpoint.name}.tar.gz"
+    part = cache / f"{checkpoint.name}.tar.gz.part"
+    with _locked(cache / f"{checkpoint.name}.lock"):
+        # While this process waited, another may have made the folder.
+        if not folder.is_dir():
+            if given.is_file():
+                extract(given, folder)
+            else:
+                _download(checkpoint, part)
+                try:
+                    extract(part, folder)
+                except ValueError as error:
+                    part.unlink()
+                    raise ValueError(
+                        f"{checkpoint.url} sent no sound archive: {error}"
+                    ) from None
+            part.unlink(missing_ok=True)
+    return folder
+
+
+@contextlib.contextmanager
+def _locked(path):
+    with open(path, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logging.warning("Waiting for another process that holds %s.", path)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _download(checkpoint, part):
+    headers = _receive_all(checkpoint, part)
+    wanted = _md5(headers)
+    found = hashlib.md5(part.read_bytes(), usedforsecurity=False).digest()
+    found = base64.b64encode(found).decode()
+    if wanted not in (None, found):
+        part.unlink()
+        raise OSError(
+            f"{checkpoint.url} arrived damaged and was deleted: its MD5 is {found}, the"
+            f" server says {wanted}. Run again."
+        )
+
+
+def _receive_all(checkpoint, part):
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return _receive(checkpoint, part)
+        except (OSError, http.client.HTTPException) as error:
+            refused = isinstance(error, urllib.error.HTTPError) and error.code < 500
+            if refused or attempt == _ATTEMPTS:
+                raise OSError(_advice(checkpoint, part, error)) from None
+            logging.warning("%s: %s. Trying again.", checkpoint.url, error)
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _advice(checkpoint, part, error):
+    size = _size(part)
+    kept = f" {size} bytes are kept: run again to go on from there." if size else ""
+    return (
+        f"{checkpoint.url} cannot be downloaded: {error}.{kept} If that stays so, get"
+        f" it by other means and pass --init_checkpoint=/path/{checkpoint.name}.tar.gz,"
+        f" or put it into {part.parent} as {checkpoint.name}.tar.gz."
+    )
+
+
+def _receive(checkpoint, part):
+    """Downloads what is missing and returns the headers of the server's answer."""
+    have = _size(part)
+    # Servers may unpack what they send to clients that do not take gzip.
+    request = urllib.request.Request(
+        checkpoint.url, headers={"Accept-Encoding": "gzip"}
+    )
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+    try:
+        response = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
+    except urllib.error.HTTPError as error:
+        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not have:
+            raise
+        if error.headers["Content-Range"] == f"bytes */{have}":
+            return error.headers
+        part.unlink()
+        return _receive(checkpoint, part)
+    with response:
+        resumed = response.status == http.HTTPStatus.PARTIAL_CONTENT
+        if not resumed:
+            have = 0
+        elif not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+            part.unlink()
+            raise OSError(f"the server did not go on from byte {have}")
+        total = None if response.length is None else have + response.length
+        with (
+            open(part, "ab" if resumed else "wb") as file,
+            tqdm.tqdm(
+                desc=checkpoint.name,
+                total=total,
+                initial=have,
+                unit="B",
+                unit_scale=True,
+            ) as bar,
+        ):
+            while data := response.read1(2**16):
+                bar.update(file.write(data))
+        if total is not None and _size(part) < total:
+            raise OSError(f"the connection ended after {_size(part)} of {total} bytes")
+        return response.headers
+
+
+def _size(path):
+    return path.stat().st_size if path.exists() else 0
+
+
+def _md5(headers):
+    """Returns the base64 MD5 that Google's storage sends along, None without."""
+    for header in headers.get_all("x-goog-hash", []):
+        for entry in header.split(","):
+            kind, _, value = entry.strip().partition("=")
+            if kind == "md5":
+                return value
+    return None

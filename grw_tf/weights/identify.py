@@ -1,0 +1,101 @@
+"""Which model a checkpoint is of, from its variables alone."""
+
+import dataclasses
+import itertools
+
+from grw_tf.models import BackboneConfig, HeadConfig, ModelConfig
+from grw_tf.models.block_specs import endpoint_names, model_ids
+from grw_tf.models.presets import official_config
+from grw_tf.weights.comparison import compare
+from grw_tf.weights.saved_variables import SavedVariables
+
+# Squeeze excitations that variables tell apart: those of "2d" are those of "3d".
+_SE_TYPES = ("2plus3d", "3d", "none")
+
+
+def identify(saved: SavedVariables) -> ModelConfig:
+    """Returns the config that has exactly a checkpoint's variables.
+
+    What variables do not show is as in the official model of these sizes: stream for
+    the (2+1)D convolution types, else base.
+
+    Raises:
+      ValueError: if no known model has them; it says which is nearest, and how that
+        differs.
+    """
+    config = _nearest(saved, _backbones(saved), ("backbone",))
+    if not saved.has("head"):
+        return config
+    return _nearest(saved, [_with_head(saved, config)], ("affine", "head"))
+
+
+def describe(backbone: BackboneConfig):
+    """Returns what of a backbone its variables show, in a few words."""
+    positions = "with" if backbone.use_positional_encoding else "without"
+    return (
+        f"{backbone.model_id}, conv_type {backbone.conv_type}, se_type"
+        f" {backbone.se_type}, {positions} positional encoding"
+    )
+
+
+def _nearest(saved, configs, parts):
+    comparison, config = min(
+        ((compare(saved, c, parts, convert=False), c) for c in configs),
+        key=lambda found: found[0].differences,
+    )
+    if comparison.differences:
+        raise ValueError(
+            f"no known model; its {parts[-1]} is nearest to that of"
+            f" {describe(config.backbone)}, which differs:\n{comparison.table()}"
+        )
+    return config
+
+
+def _backbones(saved):
+    depths = {name: len(endpoint_names(name)) for name in model_ids()}
+    of_depth = [name for name, depth in depths.items() if depth == saved.layer_count()]
+    if not of_depth:
+        raise ValueError(
+            f"no known model: its backbone has {saved.layer_count()} layers with"
+            f" weights, {', '.join(f'{name} {n}' for name, n in depths.items())}."
+        )
+    for model_id, conv_type, se_type, positions in itertools.product(
+        of_depth, ("2plus1d", "3d_2plus1d", "3d"), _SE_TYPES, (False, True)
+    ):
+        official = official_config(model_id, causal=conv_type != "3d" or positions)
+        yield dataclasses.replace(
+            official,
+            backbone=dataclasses.replace(
+                official.backbone,
+                conv_type=conv_type,
+                se_type=se_type,
+                use_positional_encoding=positions,
+            ),
+        )
+
+
+def _with_head(saved, config):
+    def shape(*names):
+        """Returns the shape of the first of the names that the checkpoint has."""
+        found = (key for key in saved.keys(names).values() if key)
+        return next((saved.shape(key) for key in found), (0,))
+
+    classes = shape(
+        "head/_classifier/bias",
+        "head/_classifier/_conv/bias",
+        "head/_classifier/_conv/_conv/bias",
+    )[-1]
+    head = HeadConfig()
+    if saved.has("affine"):
+        depths = (
+            depth
+            for depth in itertools.count()
+            if shape(f"head/_blocks/{depth}/_mlp_norm/gamma") == (0,)
+        )
+        head = HeadConfig(
+            type="transformer",
+            embed_dim=shape("affine/bias")[-1],
+            depth=next(depths),
+            mlp_dim=shape("head/_blocks/0/_mlp_hidden/bias")[-1] or 1,
+        )
+    return dataclasses.replace(config, head=head, num_classes=max(classes, 1))

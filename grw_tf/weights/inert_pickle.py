@@ -1,0 +1,241 @@
+"""Reading pickles without running them: nothing that a pickle names is ever called."""
+
+import dataclasses
+import pickletools
+from collections.abc import Callable
+
+_MOST_ATTRIBUTES = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedClass:
+    """A class by its name alone.
+
+    Attributes:
+      module: where the writer of the pickle had it.
+      name: its name there.
+    """
+
+    module: str
+    name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedInstance:
+    """An instance of a class that is known by name alone.
+
+    Attributes:
+      named_class: the class.
+      state: its attributes, whole numbers.
+    """
+
+    named_class: NamedClass
+    state: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Function:
+    """What stands for a function that pickles may call.
+
+    Attributes:
+      apply: takes the tuple of arguments, any values, and returns the result.
+    """
+
+    apply: Callable[[tuple], object]
+
+
+def load(data, find_global, load_persistent):
+    """Returns what a pickle holds.
+
+    Understood are plain containers, numbers, strings, and what stands for the pickle's
+    globals. The result may be nested deeply or in itself.
+
+    Args:
+      data: bytes of the pickle.
+      find_global: takes a module and a name and returns what stands for it: a
+        `Function`, a `NamedClass` or another value; or None to refuse it.
+      load_persistent: takes a persistent id, any value, and returns what it stands for.
+
+    Raises:
+      ValueError: if the pickle is damaged or does anything else.
+    """
+    machine = _Machine(find_global, load_persistent)
+    for opcode, argument, _ in _operations(data):
+        machine.run(opcode.name, argument)
+    return machine.result()
+
+
+def _operations(data):
+    try:
+        yield from pickletools.genops(data)
+    except ValueError as error:
+        raise ValueError(f"its pickle is damaged ({error!s:.200}).") from None
+
+
+class _Machine:
+    def __init__(self, find_global, load_persistent):
+        self._find_global = find_global
+        self._load_persistent = load_persistent
+        self._stack = []
+        self._below_marks = []
+        self._memo = {}
+
+    def run(self, name, argument):
+        match name:
+            case "PROTO" | "FRAME" | "STOP":
+                pass
+            case "BININT" | "BININT1" | "BININT2" | "BINFLOAT":
+                self._push(argument)
+            case "LONG1":
+                if argument.bit_length() > 63:
+                    raise ValueError(
+                        "its pickle has a number of over 8 bytes: refused."
+                    )
+                self._push(argument)
+            case "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8":
+                self._push(argument)
+            case "NONE":
+                self._push(None)
+            case "NEWTRUE" | "NEWFALSE":
+                self._push(name == "NEWTRUE")
+            case "EMPTY_TUPLE":
+                self._push(())
+            case "EMPTY_LIST":
+                self._push([])
+            case "EMPTY_DICT":
+                self._push({})
+            case "MARK":
+                self._below_marks.append(self._stack)
+                self._stack = []
+            case "TUPLE":
+                self._push(tuple(self._pop_to_mark()))
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                self._push(tuple(self._pop(int(name[-1]))))
+            case "APPEND":
+                self._append(self._pop(1))
+            case "APPENDS":
+                self._append(self._pop_to_mark())
+            case "SETITEM":
+                self._set_items(self._pop(2))
+            case "SETITEMS":
+                self._set_items(self._pop_to_mark())
+            case "BINPUT" | "LONG_BINPUT":
+                self._memo[argument] = self._top()
+            case "MEMOIZE":
+                self._memo[len(self._memo)] = self._top()
+            case "BINGET" | "LONG_BINGET":
+                if argument not in self._memo:
+                    raise _damaged(f"{name} of {argument}, which nothing put")
+                self._push(self._memo[argument])
+            case "GLOBAL":
+                self._push_global(*argument.partition(" ")[::2])
+            case "STACK_GLOBAL":
+                self._push_global(*self._pop(2))
+            case "BINPERSID":
+                self._push(self._load_persistent(*self._pop(1)))
+            case "REDUCE":
+                self._reduce(*self._pop(2))
+            case "NEWOBJ":
+                self._make_instance(*self._pop(2))
+            case "BUILD":
+                self._build(*self._pop(1))
+            case _:
+                raise ValueError(
+                    f"its pickle has the operation {name}, which no weights file"
+                    " needs: refused."
+                )
+
+    def result(self):
+        if self._below_marks or len(self._stack) != 1:
+            raise _damaged("it does not end with one value")
+        return self._stack[0]
+
+    def _push(self, value):
+        self._stack.append(value)
+
+    def _pop(self, count):
+        if len(self._stack) < count:
+            raise _damaged("a value is missing")
+        values = self._stack[-count:]
+        del self._stack[-count:]
+        return values
+
+    def _pop_to_mark(self):
+        if not self._below_marks:
+            raise _damaged("a mark is missing")
+        values, self._stack = self._stack, self._below_marks.pop()
+        return values
+
+    def _top(self, kind=object):
+        if not self._stack:
+            raise _damaged("a value is missing")
+        if not isinstance(self._stack[-1], kind):
+            raise _damaged(f"a {_kind(self._stack[-1])} where a {kind.__name__} is due")
+        return self._stack[-1]
+
+    def _append(self, values):
+        self._top(list).extend(values)
+
+    def _set_items(self, values):
+        if len(values) % 2:
+            raise _damaged("a key without a value")
+        keys = values[::2]
+        for key in keys:
+            if type(key) not in (str, int):
+                raise ValueError(f"its pickle has a {_kind(key)} as key: refused.")
+        self._top(dict).update(zip(keys, values[1::2], strict=True))
+
+    def _push_global(self, module, name):
+        if not (isinstance(module, str) and isinstance(name, str)):
+            raise _damaged(f"a global named by a {_kind(module)} and a {_kind(name)}")
+        found = self._find_global(module, name)
+        if found is None:
+            raise ValueError(
+                f"its pickle names {f'{module}.{name}'!r:.120}, which no weights file"
+                " needs: refused."
+            )
+        self._push(found)
+
+    def _reduce(self, function, arguments):
+        if not isinstance(function, Function) or not isinstance(arguments, tuple):
+            raise ValueError(
+                f"its pickle calls a {_kind(function)} with a {_kind(arguments)}:"
+                " refused."
+            )
+        self._push(function.apply(arguments))
+
+    def _make_instance(self, named_class, arguments):
+        none = isinstance(arguments, tuple) and not arguments
+        if not isinstance(named_class, NamedClass) or not none:
+            raise ValueError(
+                f"its pickle makes an instance of a {_kind(named_class)} with a"
+                f" {_kind(arguments)}: refused."
+            )
+        self._push(NamedInstance(named_class))
+
+    def _build(self, state):
+        target = self._top()
+        # The attributes of a dict are those of an OrderedDict, of use to nobody here.
+        if isinstance(target, dict) and isinstance(state, dict):
+            return
+        if not isinstance(target, NamedInstance) or not _has_whole_numbers(state):
+            raise ValueError(
+                f"its pickle sets attributes of a {_kind(target)} by a {_kind(state)},"
+                " not those of an instance to whole numbers: refused."
+            )
+        target.state.update(state)
+
+
+def _has_whole_numbers(state):
+    # A short pickle may name one long state many times.
+    if not isinstance(state, dict) or len(state) > _MOST_ATTRIBUTES:
+        return False
+    return all(type(key) is str and type(state[key]) is int for key in state)
+
+
+def _kind(value):
+    return type(value).__name__
+
+
+def _damaged(what):
+    return ValueError(f"its pickle is damaged ({what}).")

@@ -1,0 +1,96 @@
+"""A report on a checkpoint, for people."""
+
+import math
+
+from grw_tf.models.config_record import recorded_config
+from grw_tf.weights.comparison import compare
+from grw_tf.weights.identify import identify
+from grw_tf.weights.layout import model_layout
+from grw_tf.weights.locate import located
+from grw_tf.weights.saved_variables import SavedVariables
+
+_GATES = (
+    "not recorded: hard_sigmoid_keras in official and published stream weights,"
+    " hard_sigmoid_relu6 if trained with today's Model Garden, sigmoid in base models"
+)
+
+
+def inspect(checkpoint) -> str:
+    """Returns what a checkpoint is, a line a property.
+
+    Args:
+      checkpoint: as `init_checkpoint` of `grw_tf.weights.restore.restore`.
+
+    Raises:
+      ValueError: if it is of no model known here, with reasons, or records a config
+        that its variables do not fit.
+      OSError: if it cannot be fetched or read.
+    """
+    with located(checkpoint) as place:
+        saved = SavedVariables(place.prefix)
+        trained = place.config or recorded_config(place.prefix)
+        try:
+            config = identify(saved)
+        except ValueError as error:
+            raise ValueError(f"{checkpoint} is of {error}") from None
+        if trained:
+            _check_record(saved, trained, checkpoint)
+        rows = _rows(saved, trained or config, trained is not None)
+    return "\n".join(f"{title:20} {value}" for title, value in rows.items())
+
+
+def _check_record(saved, trained, checkpoint):
+    comparison = compare(saved, trained, _parts(saved), convert=False)
+    if comparison.differences:
+        raise ValueError(
+            f"{checkpoint} records a config that its variables do not fit:\n"
+            f"{comparison.table()}"
+        )
+
+
+def _parts(saved):
+    return tuple(part for part in ("backbone", "affine", "head") if saved.has(part))
+
+
+def _rows(saved, config, known):
+    def recorded(value, otherwise=" (not recorded: as in official models)"):
+        return f"{value}{'' if known else otherwise}"
+
+    backbone, shapes = config.backbone, model_layout(config)
+    se_type = backbone.se_type
+    if se_type == "3d" and not known:
+        se_type = "3d or 2d"
+    counts = {
+        part: [shape for name, shape in shapes.items() if name.startswith(part)]
+        for part in _parts(saved)
+    }
+    return {
+        "model id": backbone.model_id,
+        "kind": recorded("stream" if backbone.causal else "base"),
+        "conv_type": backbone.conv_type,
+        "se_type": se_type,
+        "activation": recorded(backbone.activation),
+        "gating_activation": backbone.gating_activation if known else _GATES,
+        "positional encoding": "yes" if backbone.use_positional_encoding else "no",
+        "head": _head(config, recorded) if saved.has("head") else "none",
+        "classes": config.num_classes if saved.has("head") else "none",
+        "clip": recorded(
+            f"{config.frames} frames of {config.size} px at {config.fps:g} a second"
+        ),
+        "variables": ", ".join(f"{part} {len(c)}" for part, c in counts.items()),
+        "parameters": ", ".join(
+            f"{part} {sum(map(math.prod, c)):,}" for part, c in counts.items()
+        ),
+        "also there": ", ".join(saved.others) or "nothing",
+    }
+
+
+def _head(config, recorded):
+    head = config.head
+    if head.type == "official":
+        return "official"
+    return (
+        f"{head.type}, embed_dim {head.embed_dim or 'of the backbone'}, depth"
+        f" {head.depth}, mlp_dim {head.mlp_dim}, "
+        + recorded(f"num_heads {head.num_heads}", "num_heads not recorded")
+    )

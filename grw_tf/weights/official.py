@@ -1,0 +1,80 @@
+"""The official MoViNet checkpoints, trained on Kinetics-600.
+
+Source: tensorflow/models, official/projects/movinet/README.md. No SHA-256 is published.
+"""
+
+import dataclasses
+import difflib
+
+from grw_tf.models.config import ModelConfig
+from grw_tf.models.presets import preset
+
+_URL = "https://storage.googleapis.com/tf_model_garden/vision/movinet/{}.tar.gz"
+
+
+@dataclasses.dataclass(frozen=True)
+class OfficialCheckpoint:
+    """A published checkpoint of a whole model.
+
+    Attributes:
+      name: such as `movinet_a0_stream`.
+      url: where its .tar.gz lies.
+      config: of the model; holds the size and frames of the clips it was measured on.
+      top1: published accuracy in percent.
+      top5: the same, of the five likeliest classes.
+      megabytes: published size.
+    """
+
+    name: str
+    url: str
+    config: ModelConfig
+    top1: float
+    top5: float
+    megabytes: int
+
+
+# model: (top-1, top-5, megabytes).
+_FIGURES = {
+    "a0_base": (72.28, 90.92, 12),
+    "a1_base": (76.69, 93.40, 18),
+    "a2_base": (78.62, 94.17, 20),
+    "a3_base": (81.79, 95.67, 29),
+    "a4_base": (83.48, 96.16, 44),
+    "a5_base": (84.27, 96.39, 72),
+    "a0_stream": (72.05, 90.63, 12),
+    "a1_stream": (76.45, 93.25, 18),
+    "a2_stream": (78.40, 94.05, 20),
+    "a3_stream": (80.09, 94.84, 29),
+    "a4_stream": (81.49, 95.66, 44),
+    "a5_stream": (82.37, 95.79, 72),
+}
+
+OFFICIAL = {
+    f"movinet_{model}": OfficialCheckpoint(
+        f"movinet_{model}", _URL.format(f"movinet_{model}"), preset(model), *figures
+    )
+    for model, figures in _FIGURES.items()
+}
+"""Official checkpoints by name."""
+
+
+def find(name) -> OfficialCheckpoint | None:
+    """Returns the official checkpoint of a name, None if there is none.
+
+    Args:
+      name: as `movinet_a0_stream`, `a0_stream` or `MoViNet-A0-Stream`.
+    """
+    name = _plain(name)
+    return OFFICIAL.get(name) or OFFICIAL.get(f"movinet_{name}")
+
+
+def hint(name) -> str:
+    """Returns a sentence for who gave a wrong name: the nearest, and all."""
+    shorts = [official.removeprefix("movinet_") for official in OFFICIAL]
+    near = difflib.get_close_matches(_plain(name).removeprefix("movinet_"), shorts, 1)
+    question = f"Did you mean movinet_{near[0]}? " if near else ""
+    return f"{question}Official checkpoints: {', '.join(OFFICIAL)}."
+
+
+def _plain(name):
+    return name.lower().replace("-", "_")

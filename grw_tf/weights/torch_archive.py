@@ -1,0 +1,121 @@
+"""PyTorch's files as archives of records."""
+
+import contextlib
+import math
+import struct
+import zipfile
+
+# Before 1.6 PyTorch's files began with the pickle of a number, of any protocol.
+_OLD_START = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+
+
+@contextlib.contextmanager
+def opened(path):
+    """Opens a PyTorch file as a `TorchArchive`.
+
+    Raises:
+      ValueError: if it is damaged or no such file; in one line that begins with the
+        path, as do `ValueError`s raised while it is open.
+      OSError: if it cannot be read.
+    """
+    with open(path, "rb") as file:
+        try:
+            yield TorchArchive(file)
+        except (
+            EOFError,
+            NotImplementedError,
+            OverflowError,
+            RuntimeError,
+            UnicodeDecodeError,
+            struct.error,
+            zipfile.BadZipFile,
+        ) as error:
+            raise ValueError(
+                f"{path}: its zip archive is damaged or cut short ({error!s:.200}):"
+                " get a sound copy of it."
+            ) from None
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+
+
+class TorchArchive:
+    """A checked zip archive of uncompressed records in one folder."""
+
+    def __init__(self, file):
+        start = file.read(len(_OLD_START) + 2)
+        self.file_size = file.seek(0, 2)
+        if start[2:] == _OLD_START:
+            raise ValueError(
+                "it has PyTorch's format of before version 1.6: load it and save it"
+                " again by a recent PyTorch."
+            )
+        if not start.startswith(b"PK"):
+            raise ValueError("it is no file of PyTorch, which are zip archives.")
+        self._zip = zipfile.ZipFile(file)
+        self._folder = _found_folder(self._zip.namelist())
+        self._members = self._checked_members()
+        if self.size("byteorder") is not None:
+            order = self.read("byteorder")
+            if order != b"little":
+                raise ValueError(
+                    f"its byte order is {order!r:.40}, not little: save it again on a"
+                    " little-endian machine."
+                )
+
+    def size(self, record):
+        """Returns the size of a record, None if absent."""
+        member = self._members.get(f"{self._folder}/{record}")
+        return None if member is None else member.file_size
+
+    def read(self, record, most_bytes=math.inf):
+        """Returns a record's bytes; a ValueError if there are more than so many."""
+        member = self._members[f"{self._folder}/{record}"]
+        if member.file_size > most_bytes:
+            raise ValueError(
+                f"its {record} has {member.file_size} bytes, more than {most_bytes}."
+            )
+        return self._zip.read(member)
+
+    def _checked_members(self):
+        members = {}
+        for member in self._zip.infolist():
+            name = f"{member.filename!r:.120}"
+            if member.filename in members:
+                raise ValueError(f"its zip archive has {name} twice.")
+            if ".." in member.filename.split("/"):
+                raise ValueError(f"its zip archive has {name}, which lies outside.")
+            if member.flag_bits & 1:
+                raise ValueError(f"its record {name} is encrypted.")
+            if (
+                member.compress_type != zipfile.ZIP_STORED
+                or member.compress_size != member.file_size
+            ):
+                raise ValueError(
+                    f"its record {name} is not stored plainly, as by PyTorch: use the"
+                    " file as PyTorch wrote it."
+                )
+            if not 0 <= member.header_offset < self.file_size:
+                raise ValueError(f"its record {name} begins outside of the file.")
+            members[member.filename] = member
+        total = sum(member.file_size for member in members.values())
+        if total > self.file_size:
+            raise ValueError(
+                f"its records have {total} bytes, the whole file {self.file_size}."
+            )
+        return members
+
+
+def _found_folder(names):
+    found = [name for name in names if name.endswith("/data.pkl")]
+    if len(found) != 1:
+        raise ValueError(
+            f"its zip archive has {len(found)} data.pkl in folders; PyTorch's files"
+            " have one."
+        )
+    folder = found[0].removesuffix("/data.pkl")
+    if f"{folder}/constants.pkl" in names:
+        raise ValueError(
+            "it is a TorchScript archive: save the model's state_dict() by torch.save"
+            " instead."
+        )
+    return folder

@@ -1,0 +1,85 @@
+"""Writing a checkpoint as a state dict for PyTorch."""
+
+import dataclasses
+import logging
+
+import numpy as np
+
+from grw_tf.models import ModelConfig
+from grw_tf.models.config_record import check_backbone, recorded_config
+from grw_tf.models.presets import official_config
+from grw_tf.weights.comparison import compare
+from grw_tf.weights.identify import identify
+from grw_tf.weights.layout import CONVERTIBLE, model_layout, with_conv_type
+from grw_tf.weights.locate import located
+from grw_tf.weights.saved_variables import SavedVariables
+from grw_tf.weights.torch_names import counters, torch_tensors
+from grw_tf.weights.torch_snapshot import CONFIG_RECORD
+from grw_tf.weights.torch_writer import write_state_dict
+
+
+def export_torch_weights(checkpoint, path) -> ModelConfig:
+    """Writes a model's weights as a plain state dict, without needing PyTorch.
+
+    Of transformer heads it is the published GRW code's `ActionRecognitionModel`'s, of
+    official heads MoViNet-pytorch's `MoViNet`'s. The config goes along as a record that
+    PyTorch ignores, so that importing the file gives the same model.
+
+    Args:
+      checkpoint: as `init_checkpoint` of `grw_tf.weights.restore.restore`.
+      path: the file to write.
+
+    Returns:
+      The config of the written model.
+
+    Raises:
+      ValueError: if the checkpoint is of no known model or incomplete, or PyTorch's
+        code has no network of the same function.
+      OSError: if it cannot be read or the file not written.
+    """
+    with located(checkpoint) as place:
+        saved = SavedVariables(place.prefix)
+        config = place.config or recorded_config(place.prefix)
+        if config is None:
+            config = identify(saved)
+            logging.warning(
+                "%s records no config; its weights are taken to be of the official"
+                " function, with %s.",
+                checkpoint,
+                config.backbone.gating_activation,
+            )
+        written = _as_in_pytorch(config, checkpoint)
+        found = compare(saved, config, ("backbone", "affine", "head"), convert=False)
+        if found.differences:
+            raise ValueError(f"{checkpoint} is no complete model:\n{found.table()}")
+        names = zip(model_layout(config), model_layout(written).items(), strict=True)
+        values = {
+            name: saved.value(found.matched[saved_name]).reshape(shape)
+            for saved_name, (name, shape) in names
+        }
+    state = {k: t.from_variables(values) for k, t in torch_tensors(written).items()}
+    state |= {key: np.zeros((), np.int64) for key in sorted(counters(state))}
+    write_state_dict(path, state, {CONFIG_RECORD: written.to_json()})
+    return written
+
+
+def _as_in_pytorch(config, checkpoint):
+    """Returns the config, of a PyTorch convolution type, if its code has the same."""
+    if config.backbone.conv_type in CONVERTIBLE:
+        config = with_conv_type(config, "2plus1d")
+    if config.head.type == "causal_transformer":
+        raise ValueError(
+            f"{checkpoint} has a causal transformer head, which PyTorch's code has not."
+        )
+    official = official_config(config.backbone.model_id, config.backbone.causal)
+    backbone = dataclasses.replace(official.backbone, use_positional_encoding=False)
+    try:
+        check_backbone(config, dataclasses.replace(official, backbone=backbone))
+    except ValueError as error:
+        raise ValueError(f"PyTorch's code has no such network. {error}") from None
+    if config.head.type == "official" and config.head.activation != "swish":
+        raise ValueError(
+            f"{checkpoint} has head.activation={config.head.activation}, PyTorch's code"
+            " swish."
+        )
+    return config

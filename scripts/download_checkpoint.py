@@ -1,0 +1,63 @@
+"""Downloads official MoViNet checkpoints into the cache, once.
+
+    python -m scripts.download_checkpoint --list
+    python -m scripts.download_checkpoint --name=movinet_a0_stream
+
+Safe to kill and run again. The cache is $GRW_TF_CACHE, or ~/.cache/grw_tf.
+"""
+
+import dataclasses
+
+from grw_tf import flags, programs
+from grw_tf.weights import official
+from grw_tf.weights.download import cache_folder, fetch
+
+
+@dataclasses.dataclass(frozen=True)
+class DownloadConfig:
+    """What to download; each is a flag."""
+
+    name: str = flags.option("", "Checkpoint to download, or all.")
+    list: bool = flags.option(False, "List the checkpoints instead.")
+
+
+flags.define_flags(DownloadConfig)
+
+
+def main(_):
+    config = flags.config_from_flags(DownloadConfig)
+    if config.list:
+        _print_table()
+    elif config.name == "all":
+        for checkpoint in official.OFFICIAL.values():
+            _download(checkpoint)
+    else:
+        checkpoint = official.find(config.name)
+        if checkpoint is None:
+            raise ValueError(
+                f"There is no official checkpoint {config.name!r}: give --name=all or"
+                f" one name. {official.hint(config.name)}"
+            )
+        _download(checkpoint)
+
+
+def _print_table():
+    print(f"{'name':<20}{'clip':<14}{'top-1 %':>7}{'MB':>6}  in cache")
+    for name, checkpoint in official.OFFICIAL.items():
+        config = checkpoint.config
+        clip = f"{config.frames} x {config.size} px"
+        cached = "yes" if (cache_folder() / name).is_dir() else "no"
+        print(
+            f"{name:<20}{clip:<14}{checkpoint.top1:>7.2f}{checkpoint.megabytes:>6}"
+            f"  {cached}"
+        )
+
+
+def _download(checkpoint):
+    folder = fetch(checkpoint)
+    print(f"{checkpoint.name} is in {folder}; use it by")
+    print(f"    --init_checkpoint={checkpoint.name}", flush=True)
+
+
+if __name__ == "__main__":
+    programs.run(main)

@@ -1,0 +1,35 @@
+"""Writes a model's weights as a state dict for PyTorch, without needing PyTorch.
+
+    python -m scripts.export_torch_weights --checkpoint=runs/model --output=model.pt
+
+Then `model.load_state_dict(torch.load("model.pt"))`, into the published GRW code's
+ActionRecognitionModel or, with the official head, MoViNet-pytorch's MoViNet.
+"""
+
+import dataclasses
+
+from grw_tf import programs
+from grw_tf.flags import config_from_flags, define_flags, option
+from grw_tf.weights.torch_export import export_torch_weights
+from grw_tf.weights.torch_import import model_name
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportConfig:
+    """Settings of the export; each is a flag."""
+
+    checkpoint: str = option("", "Checkpoint: prefix, folder, .tar.gz or name.")
+    output: str = option("", "The .pt file to write.")
+
+
+define_flags(ExportConfig, required=["checkpoint", "output"])
+
+
+def main(_):
+    config = config_from_flags(ExportConfig)
+    written = export_torch_weights(config.checkpoint, config.output)
+    print(f"{config.output}: {model_name(written)}, {written.head.type} head.")
+
+
+if __name__ == "__main__":
+    programs.run(main)

@@ -1,0 +1,43 @@
+"""Makes a checkpoint of PyTorch weights, without PyTorch and without running the file.
+
+    python -m scripts.import_torch_weights --input=a0s_grw.pt --output_dir=a0s_grw
+
+Of the published GRW models (a0s, a1s, a2s, a3b), and of plain state dicts of theirs or
+of MoViNet-pytorch's. The folder then holds a checkpoint for --init_checkpoint.
+"""
+
+import dataclasses
+
+from grw_tf import programs
+from grw_tf.flags import config_from_flags, define_flags, option
+from grw_tf.weights.torch_import import import_torch_weights
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportConfig:
+    """Settings of the import; each is a flag."""
+
+    input: str = option("", "The .pt file.")
+    output_dir: str = option("", "Folder that gets the checkpoint.")
+    weights: str = option(
+        "ema", "Of a published file: ema (as published results) or model."
+    )
+    num_heads: int = option(
+        0, "Attention heads, where a plain state dict does not say."
+    )
+
+
+define_flags(ImportConfig, required=["input", "output_dir"])
+
+
+def main(_):
+    config = config_from_flags(ImportConfig)
+    imported = import_torch_weights(
+        config.input, config.output_dir, config.weights, config.num_heads
+    )
+    print(f"{config.input}: {imported.text()}")
+    print(f"Checkpoint: --init_checkpoint={config.output_dir}")
+
+
+if __name__ == "__main__":
+    programs.run(main)

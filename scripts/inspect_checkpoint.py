@@ -1,0 +1,22 @@
+"""Says which model a checkpoint is of.
+
+    python -m scripts.inspect_checkpoint CHECKPOINT ...
+
+CHECKPOINT is a prefix, a folder, a .tar.gz, or the name of an official one.
+"""
+
+import sys
+
+from grw_tf import programs
+from grw_tf.weights.inspection import inspect
+
+
+def main(arguments):
+    if len(arguments) < 2:
+        sys.exit(__doc__)
+    for checkpoint in arguments[1:]:
+        print(f"{'checkpoint':20} {checkpoint}\n{inspect(checkpoint)}\n")
+
+
+if __name__ == "__main__":
+    programs.run(main)

@@ -29,9 +29,10 @@ def test_all_tells_how_to_use_each(cache, run_program):
         assert f"--init_checkpoint={name}\n" in done.stdout
 
 
-def test_wrong_name_ends_in_one_line(run_program):
+def test_wrong_name_ends_in_a_line(run_program):
     done = run_program("scripts.download_checkpoint", "--name=a0_steam")
     assert done.returncode == 1
-    (line,) = done.stderr.strip().splitlines()
+    assert "Traceback" not in done.stderr
+    line = done.stderr.strip().splitlines()[-1]
     assert "There is no official checkpoint 'a0_steam'" in line
     assert "Did you mean movinet_a0_stream?" in line

@@ -51,7 +51,7 @@ def test_required_flag_is_asked_for(run_program):
 
 def test_help_lists_the_flags(run_program):
     done = run_program("scripts.demo_clips", "--help")
-    assert "--init_checkpoint: Checkpoint to take the backbone from." in done.stdout
+    assert "--init_checkpoint: Checkpoint to start from: a name as" in done.stdout
     assert "--epochs: Passes over the training clips." in done.stdout
 
 

@@ -3,15 +3,23 @@
 import pathlib
 import re
 
+import tensorflow as tf
+
+from grw_tf import models
+
 README = pathlib.Path(__file__).resolve().parents[1] / "README.md"
 
 
-def test_code_of_the_readme_runs():
+def test_code_of_the_readme_runs(tmp_path, monkeypatch):
+    # In place of the download.
+    official = models.build_model(models.preset("a0_stream"))
+    tf.train.Checkpoint(model=official).save(tmp_path / "movinet_a0_stream" / "ckpt")
+    monkeypatch.setenv("GRW_TF_CACHE", str(tmp_path))
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     names = {}
     for block in blocks:
         exec(block, names)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     assert names["logits"].shape == (1, 10)
 
 

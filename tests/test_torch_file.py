@@ -12,6 +12,7 @@ from torch_archives import members, write_members, write_snapshot, write_torch_f
 
 from grw_tf.weights.inert_pickle import NamedClass, NamedInstance
 from grw_tf.weights.torch_file import read_record, read_torch_file
+from grw_tf.weights.torch_import import import_torch_weights
 from grw_tf.weights.torch_writer import write_state_dict
 
 PARAMS = {
@@ -344,6 +345,10 @@ def _assert_refused(path, message):
     assert str(caught.value).startswith(f"{path}: ")
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < len(str(path)) + 300
+    # The importer says the same, and has written nothing.
+    with pytest.raises(ValueError, match=message):
+        import_torch_weights(path, path.with_name("out"))
+    assert not path.with_name("out").exists()
 
 
 @pytest.mark.parametrize(

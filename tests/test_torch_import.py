@@ -92,9 +92,12 @@ def test_stream_gives_the_logits_of_pytorch(model, outputs):
 
 @pytest.fixture
 def float64_everywhere():
+    policy = tf_keras.mixed_precision.global_policy()
     tf_keras.backend.set_floatx("float64")
+    tf_keras.mixed_precision.set_global_policy("float64")
     yield
     tf_keras.backend.set_floatx("float32")
+    tf_keras.mixed_precision.set_global_policy(policy)
 
 
 def test_float64_model_equals_pytorch(

@@ -17,7 +17,9 @@ class ClipsDemoConfig(DemoConfig):
 
     clips: str = option("", "Folder of class folders of videos.")
     classes: str = option("", "Class folders to use, by commas; empty: all.")
-    init_checkpoint: str = option("", "Checkpoint to take the backbone from.")
+    init_checkpoint: str = option(
+        "", "Checkpoint to start from: a name as movinet_a0_stream, or a path."
+    )
     gating_activation: str = option(
         "hard_sigmoid_keras",
         "Gate the backbone was trained with: hard_sigmoid_keras (official and published"

@@ -32,26 +32,36 @@ class Comparison:
 
     def table(self):
         """Returns counts, and the first names of what differs, as lines of text."""
+        return "\n".join(
+            f"  {title:14}{len(names):5d}  {_shortened(names)}".rstrip()
+            for title, names in self._rows()
+        )
+
+    def line(self):
+        """Returns what `table` does, as one line."""
+        return "; ".join(
+            f"{title} {len(names)} {_shortened(names)}".rstrip()
+            for title, names in self._rows()
+        )
+
+    def _rows(self):
         reshaped = [
             f"{name} (saved {list(saved)}, model {list(built)})"
             for name, (saved, built) in self.reshaped.items()
         ]
-        return "\n".join(
-            f"  {title:14}{len(names):5d}{_shortened(names)}"
-            for title, names in (
-                ("matched", self.matched),
-                ("missing", self.missing),
-                ("unused", self.unused),
-                ("shape differs", reshaped),
-            )
+        return (
+            ("matched", self.matched),
+            ("missing", self.missing),
+            ("unused", self.unused),
+            ("shape differs", reshaped),
         )
 
 
 def _shortened(names):
-    if isinstance(names, dict) or not names:
+    if isinstance(names, dict):
         return ""
     more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
-    return "  " + ", ".join(names[:_SHOWN] + more)
+    return ", ".join([*names[:_SHOWN], *more])
 
 
 def compare(saved, config: ModelConfig, parts, convert=True) -> Comparison:

@@ -22,8 +22,8 @@ def inspect(checkpoint) -> str:
       checkpoint: as `init_checkpoint` of `grw_tf.weights.restore.restore`.
 
     Raises:
-      ValueError: if it is of no model known here, with reasons, or records a config
-        that its variables do not fit.
+      ValueError: if it is of no model known here, with reasons, or not of the model
+        that it says or is named after.
       OSError: if it cannot be fetched or read.
     """
     with located(checkpoint) as place:
@@ -43,7 +43,7 @@ def _check_record(saved, trained, checkpoint):
     comparison = compare(saved, trained, _parts(saved), convert=False)
     if comparison.differences:
         raise ValueError(
-            f"{checkpoint} records a config that its variables do not fit:\n"
+            f"{checkpoint} has not the variables of its own config:\n"
             f"{comparison.table()}"
         )
 

@@ -1,19 +1,17 @@
 """Writing a checkpoint as a state dict for PyTorch."""
 
-import dataclasses
 import logging
 
 import numpy as np
 
 from grw_tf.models import ModelConfig
 from grw_tf.models.config_record import check_backbone, recorded_config
-from grw_tf.models.presets import official_config
 from grw_tf.weights.comparison import compare
 from grw_tf.weights.identify import identify
 from grw_tf.weights.layout import CONVERTIBLE, model_layout, with_conv_type
 from grw_tf.weights.locate import located
 from grw_tf.weights.saved_variables import SavedVariables
-from grw_tf.weights.torch_names import counters, torch_tensors
+from grw_tf.weights.torch_names import counters, torch_config, torch_tensors
 from grw_tf.weights.torch_snapshot import CONFIG_RECORD
 from grw_tf.weights.torch_writer import write_state_dict
 
@@ -71,10 +69,9 @@ def _as_in_pytorch(config, checkpoint):
         raise ValueError(
             f"{checkpoint} has a causal transformer head, which PyTorch's code has not."
         )
-    official = official_config(config.backbone.model_id, config.backbone.causal)
-    backbone = dataclasses.replace(official.backbone, use_positional_encoding=False)
+    backbone = config.backbone
     try:
-        check_backbone(config, dataclasses.replace(official, backbone=backbone))
+        check_backbone(config, torch_config(backbone.model_id, backbone.causal, False))
     except ValueError as error:
         raise ValueError(f"PyTorch's code has no such network. {error}") from None
     if config.head.type == "official" and config.head.activation != "swish":

@@ -9,10 +9,14 @@ import tensorflow as tf
 
 from grw_tf.models import HeadConfig, ModelConfig, build_model
 from grw_tf.models.block_specs import model_ids
-from grw_tf.models.presets import official_config, published_config
 from grw_tf.weights.comparison import Comparison
 from grw_tf.weights.layout import find_variable
-from grw_tf.weights.torch_names import PUBLISHED_BACKBONE, counters, torch_tensors
+from grw_tf.weights.torch_names import (
+    PUBLISHED_BACKBONE,
+    counters,
+    torch_config,
+    torch_tensors,
+)
 from grw_tf.weights.torch_snapshot import TorchSnapshot, read_snapshot
 
 CONFIG_FILE = "model_config.json"
@@ -64,7 +68,7 @@ def read_torch_weights(path, weights="ema", num_heads=0) -> Imported:
 
     Raises:
       ValueError: as `read_snapshot`, or if the tensors are not exactly a known model's
-        (with a table), or not of the model that the file says.
+        or not of the model that the file says.
       OSError: if it cannot be read.
     """
     snapshot = read_snapshot(path, weights)
@@ -75,8 +79,8 @@ def read_torch_weights(path, weights="ema", num_heads=0) -> Imported:
     )
     if comparison.differences:
         raise ValueError(
-            f"{path} holds no MoViNet known; the nearest, {model_name(config)}, differs:\n"
-            f"{comparison.table()}"
+            f"{path} holds no known MoViNet; nearest is {model_name(config)}:"
+            f" {comparison.line()}."
         )
     config = _with_heads(_agreeing(config, snapshot, path), snapshot, num_heads, path)
     tensors = torch_tensors(config)
@@ -124,11 +128,12 @@ def _candidates(snapshot: TorchSnapshot, found):
     if snapshot.config:
         return [snapshot.config]
     published = any(key.startswith(PUBLISHED_BACKBONE) for key in found)
-    config_of = published_config if published else official_config
     head = {"head": _published_head(found)} if published else {}
     return [
         dataclasses.replace(
-            config_of(model_id, causal), num_classes=_classes(found), **head
+            torch_config(model_id, causal, published),
+            num_classes=_classes(found),
+            **head,
         )
         for model_id in model_ids()
         for causal in (True, False)
@@ -165,7 +170,7 @@ def _compare(found, config):
     return Comparison(
         matched={key: key for key in wanted if found.get(key) == wanted[key]},
         missing=[key for key in wanted if key not in found],
-        unused=[str(key) for key in found if key not in wanted],
+        unused=[f"{key!r:.120}" for key in found if key not in wanted],
         reshaped={
             key: (found[key], shape)
             for key, shape in wanted.items()
@@ -197,7 +202,10 @@ def _agreeing(config, snapshot, path):
     if snapshot.window is None:
         return config
     smoothing = dataclasses.replace(config.smoothing, window=snapshot.window)
-    return dataclasses.replace(config, smoothing=smoothing)
+    try:
+        return dataclasses.replace(config, smoothing=smoothing)
+    except ValueError as error:
+        raise ValueError(f"{path} says T is {snapshot.window}. {error}") from None
 
 
 def _with_heads(config, snapshot, num_heads, path):
@@ -214,7 +222,8 @@ def _with_heads(config, snapshot, num_heads, path):
         )
     if config.head.embed_dim % num_heads:
         raise ValueError(
-            f"num_heads={num_heads} does not divide embed_dim={config.head.embed_dim}."
+            f"{path}: num_heads={num_heads} does not divide"
+            f" embed_dim={config.head.embed_dim}."
         )
     head = dataclasses.replace(config.head, num_heads=num_heads)
     return dataclasses.replace(config, head=head)

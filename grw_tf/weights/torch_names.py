@@ -12,6 +12,7 @@ import numpy as np
 from official.projects.movinet.modeling import movinet
 
 from grw_tf.models import ModelConfig
+from grw_tf.models.presets import official_config, published_config
 from grw_tf.weights.layout import model_layout
 
 PUBLISHED_BACKBONE = "video_backbone._encoder."
@@ -81,11 +82,27 @@ class TorchTensor:
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
+def torch_config(model_id, causal, published) -> ModelConfig:
+    """Returns the config of a network of PyTorch's code.
+
+    Args:
+      model_id: its size.
+      causal: whether it is a stream model.
+      published: whether it is a published GRW model, or one of MoViNet-pytorch.
+    """
+    config = (published_config if published else official_config)(model_id, causal)
+    backbone = dataclasses.replace(config.backbone, use_positional_encoding=False)
+    return dataclasses.replace(config, backbone=backbone)
+
+
 def torch_tensors(config: ModelConfig) -> dict[str, TorchTensor]:
     """Returns the tensors of a model's state dict by key, but for the counters.
 
     Args:
-      config: the model's; conv_type "2plus1d" or "3d", without positional encoding.
+      config: the model's, of conv_type "2plus1d" or "3d".
+
+    Raises:
+      ValueError: if it has what PyTorch's code has not, as positional encoding.
     """
     key_of = _Keys(config)
     variables = {}

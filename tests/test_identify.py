@@ -1,0 +1,114 @@
+"""Tests of telling a checkpoint's model from its variables, and of the report on it."""
+
+import dataclasses
+
+import pytest
+import tensorflow as tf
+
+from grw_tf.models import HeadConfig
+from grw_tf.weights.identify import identify
+from grw_tf.weights.inspection import inspect
+from grw_tf.weights.saved_variables import SavedVariables
+
+TRANSFORMER = HeadConfig(
+    type="transformer", embed_dim=32, depth=2, num_heads=4, mlp_dim=16
+)
+
+
+@pytest.mark.parametrize("conv_type", ["2plus1d", "3d_2plus1d", "3d"])
+@pytest.mark.parametrize("se_type", ["2plus3d", "3d", "none"])
+@pytest.mark.parametrize("positions", [False, True])
+def test_backbone_is_told_by_its_variables(
+    nano, tmp_path, conv_type, se_type, positions
+):
+    if positions and se_type == "none":
+        pytest.skip("positions are in the squeeze excitation")
+    backbone = {
+        "conv_type": conv_type,
+        "se_type": se_type,
+        "use_positional_encoding": positions,
+    }
+    model = nano(backbone=backbone)
+    prefix = tf.train.Checkpoint(backbone=model.backbone).save(tmp_path / "ckpt")
+    found = identify(SavedVariables(prefix)).backbone
+    assert {name: getattr(found, name) for name in backbone} == backbone
+    assert found.model_id == "nano"
+
+
+@pytest.mark.parametrize("head", [HeadConfig(), TRANSFORMER], ids=lambda h: h.type)
+def test_head_is_told_by_its_variables(nano, tmp_path, head):
+    prefix = tf.train.Checkpoint(model=nano(head=head)).save(tmp_path / "ckpt")
+    found = identify(SavedVariables(prefix))
+    assert found.num_classes == 5
+    # Heads of attention share their variables' shapes.
+    assert dataclasses.replace(found.head, num_heads=head.num_heads) == head
+
+
+def test_network_of_another_depth_is_refused(tmp_path):
+    model = tf.Module()
+    model.backbone = tf.Module()
+    model.backbone.x = tf.Variable(1.0)
+    prefix = tf.train.Checkpoint(model=model).save(tmp_path / "ckpt")
+    with pytest.raises(ValueError, match="backbone has 0 layers with weights, a0 17,"):
+        identify(SavedVariables(prefix))
+
+
+def _tampered(nano, folder):
+    """Saves a model of which one kernel has another shape."""
+    model = nano(fresh=True)
+    stem = model.backbone.get_layer("stem")._stem._conv._conv
+    stem.kernel = tf.Variable(tf.zeros((3, 3, 3, 9)))
+    return tf.train.Checkpoint(backbone=model.backbone).save(folder / "ckpt")
+
+
+def test_network_of_another_shape_is_refused_with_a_table(nano, tmp_path):
+    with pytest.raises(ValueError, match=r"shape differs +1 .*saved \[3, 3, 3, 9\]"):
+        identify(SavedVariables(_tampered(nano, tmp_path)))
+    with pytest.raises(
+        ValueError, match="ckpt-1 is of no known model; its backbone is"
+    ):
+        inspect(tmp_path / "ckpt-1")
+
+
+def _rows(path):
+    return dict((line[:20].strip(), line[21:]) for line in inspect(path).splitlines())
+
+
+def test_report_on_a_recorded_model_tells_all(nano, tmp_path):
+    model = nano(backbone={"gating_activation": "sigmoid"}, head=TRANSFORMER)
+    tf.train.Checkpoint(model=model, step=tf.Variable(3)).save(tmp_path / "ckpt")
+    rows = _rows(tmp_path)
+    assert rows["model id"] == "nano"
+    assert rows["kind"] == "stream"
+    assert rows["gating_activation"] == "sigmoid"
+    assert rows["head"] == "transformer, embed_dim 32, depth 2, mlp_dim 16, num_heads 4"
+    assert rows["clip"] == "8 frames of 32 px at 5 a second"
+    assert rows["variables"] == "backbone 95, affine 2, head 38"
+    assert rows["also there"] == "save_counter, step"
+
+
+def test_report_on_a_backbone_says_what_is_not_recorded(nano, tmp_path):
+    model = nano(backbone={"se_type": "3d"})
+    tf.train.Checkpoint(backbone=model.backbone).save(tmp_path / "ckpt")
+    rows = _rows(tmp_path)
+    assert rows["se_type"] == "3d or 2d"
+    assert rows["head"] == rows["classes"] == "none"
+    assert rows["gating_activation"].startswith("not recorded: hard_sigmoid_keras in")
+    assert rows["kind"] == "stream (not recorded: as in official models)"
+
+
+def test_record_that_does_not_fit_is_refused(nano, tmp_path):
+    model = nano(fresh=True)
+    model.config = dataclasses.replace(model.config, num_classes=6)
+    tf.train.Checkpoint(model=model).save(tmp_path / "ckpt")
+    with pytest.raises(ValueError, match="has not the variables of its own config"):
+        inspect(tmp_path)
+
+
+def test_program_prints_the_report(nano, tmp_path, run_program):
+    tf.train.Checkpoint(model=nano()).save(tmp_path / "ckpt")
+    done = run_program(
+        "scripts.inspect_checkpoint", str(tmp_path), str(tmp_path / "no")
+    )
+    assert f"checkpoint           {tmp_path}\nmodel id             nano" in done.stdout
+    assert done.stderr.splitlines()[-1].startswith("ValueError: There is no checkpoint")

@@ -1,0 +1,149 @@
+"""Tests of what a PyTorch file must hold to be imported: each fault is one line."""
+
+import numpy as np
+import pytest
+from torch_archives import write_snapshot, write_torch_file
+
+from grw_tf.models.presets import published_config
+from grw_tf.weights.torch_import import import_torch_weights, read_torch_weights
+from grw_tf.weights.torch_names import counters, torch_tensors
+
+CONFIG = published_config("nano", True)
+PARAMS = {
+    "embed_dim": 64,
+    "depth": 1,
+    "num_heads": 8,
+    "mlp_dim": 1024,
+    "num_classes": 600,
+}
+NORM = "video_backbone._encoder.conv1.conv_1.norm"
+BIAS = "attention.linear_head.bias"
+
+
+def random_state(config, seed=0):
+    """Returns a random state dict of a model."""
+    rng = np.random.default_rng(seed)
+    shapes = {key: tensor.shape for key, tensor in torch_tensors(config).items()}
+    state = {k: rng.uniform(0.1, 1, s).astype("float32") for k, s in shapes.items()}
+    return state | {key: np.array(3, np.int64) for key in counters(shapes)}
+
+
+STATE = random_state(CONFIG)
+
+
+def _write(path, state=None, params=PARAMS, **options):
+    state = STATE if state is None else state
+    write_snapshot(path, state, state, params, **{"backbone": "nano"} | options)
+    return path
+
+
+def _changed(key, value):
+    return lambda path: _write(path, STATE | {key: value})
+
+
+def _without(key):
+    return lambda path: _write(path, {k: v for k, v in STATE.items() if k != key})
+
+
+def _said(**params):
+    return lambda path: _write(path, params=PARAMS | params)
+
+
+def _plain(value):
+    return lambda path: write_torch_file(path, value)
+
+
+def _odd(**entries):
+    snapshot = {"model_state": STATE, "ema_weights": STATE, "version": 10, "T": 4}
+    return _plain(snapshot | entries)
+
+
+WRONG = {
+    "a tensor alone": (_plain(np.zeros(3, "f4")), "holds a ndarray, neither"),
+    "a list": (_plain([1, 2]), "holds a list, neither"),
+    "nothing": (_plain({}), "nearest is .*: matched 0; missing"),
+    "numbers": (_plain({"w": 3}), "'w' is a int; a state dict has tensors only"),
+    "nested": (_plain({"w": {"v": np.zeros(3, "f4")}}), "'w' is a dict; a state"),
+    "optimiser": (_plain({"state": {}, "param_groups": []}), "'state' is a dict"),
+    "missing key": (_without(BIAS), f"missing 1 {BIAS}; unused 0"),
+    "missing block": (_without("ln.bias"), "missing 1 ln.bias"),
+    "missing counter": (
+        _without(f"{NORM}.num_batches_tracked"),
+        rf"missing 1 {NORM}\.num_batches_tracked",
+    ),
+    "unexpected key": (_changed("extra", BIAS and STATE[BIAS]), "unused 1 'extra'"),
+    "key of line breaks": (_changed("a\nb", STATE[BIAS]), r"unused 1 'a\\nb'"),
+    "key that is a number": (_changed(3, STATE[BIAS]), "unused 1 '3'"),
+    "other shape": (
+        _changed("ln.bias", np.zeros(65, "f4")),
+        r"shape differs 1 ln.bias \(saved \[65\], model \[64\]\)",
+    ),
+    "NaN": (_changed(BIAS, np.full(600, np.nan, "f4")), "has values that are not fin"),
+    "infinity": (_changed(BIAS, np.full(600, np.inf, "f4")), "not finite"),
+    "negative variance": (
+        _changed(f"{NORM}.running_var", np.full(8, -1, "f4")),
+        "running_var', a variance, has negative values",
+    ),
+    "float64": (_changed(BIAS, np.zeros(600)), f"'{BIAS}' is float64, not float32"),
+    "float16": (_changed(BIAS, np.zeros(600, "f2")), "is float16, not float32"),
+    "integers": (_changed(BIAS, np.zeros(600, "i8")), "is int64, not float32"),
+    "counter of floats": (
+        _changed(f"{NORM}.num_batches_tracked", np.zeros((), "f4")),
+        "is float32, not int64",
+    ),
+    "version": (lambda path: _write(path, version=9), "of version 9; version 10"),
+    "no version": (_odd(version=None), "version None; version 10"),
+    "no EMA": (
+        lambda path: write_snapshot(path, STATE, None, PARAMS),
+        "has no EMA weights; --weights=model",
+    ),
+    "EMA of another kind": (_odd(ema_weights=[1]), "its ema weights are no state dict"),
+    "no parameters": (_odd(), "has no transformer_params"),
+    "window of 0": (
+        lambda path: _write(path, T=0),
+        "T must be a positive number, got 0",
+    ),
+    "huge window": (lambda path: _write(path, T=10**6), "1000000"),
+    "no heads": (_said(num_heads=0), "num_heads must be a positive number, got 0"),
+    "odd heads": (_said(num_heads=7), "num_heads=7 does not divide embed_dim=64"),
+    "other depth": (_said(depth=2), "says depth is 2, but its tensors have 1"),
+    "other classes": (_said(num_classes=5), "says num_classes is 5, but .* have 600"),
+    "other width": (_said(embed_dim=128), "says embed_dim is 128, but"),
+    "other network": (
+        lambda path: _write(path, backbone="a0s"),
+        "MovinetBackbone, but its tensors are of nanos",
+    ),
+}
+
+
+@pytest.mark.parametrize("write, message", WRONG.values(), ids=WRONG)
+def test_wrong_file_is_refused_in_one_line(tmp_path, write, message):
+    path = tmp_path / "wrong.pt"
+    write(path)
+    with pytest.raises(ValueError, match=message) as refused:
+        import_torch_weights(path, tmp_path / "out")
+    assert str(refused.value).isprintable()
+    assert str(path) in str(refused.value)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_other_choice_of_weights_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="weights must be 'ema' or 'model', got 'x'"):
+        read_torch_weights(_write(tmp_path / "s.pt"), weights="x")
+
+
+def test_right_file_is_read(tmp_path):
+    imported = read_torch_weights(_write(tmp_path / "s.pt"))
+    assert imported.config.head.num_heads == 8
+    assert imported.config.smoothing.window == 4
+    assert set(imported.left_out) == counters(torch_tensors(CONFIG))
+
+
+@pytest.mark.parametrize("weights, seed", [("ema", 1), ("model", 0)])
+def test_weights_are_those_asked_for(tmp_path, weights, seed):
+    states = [random_state(CONFIG, seed) for seed in (0, 1)]
+    write_snapshot(tmp_path / "s.pt", *states, PARAMS, backbone="nano")
+    imported = read_torch_weights(tmp_path / "s.pt", weights)
+    np.testing.assert_array_equal(
+        imported.values["head/_classifier/bias"], states[seed][BIAS]
+    )

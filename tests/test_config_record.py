@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from grw_tf.models.config_record import recorded_config
+from grw_tf.weights.saved_variables import SavedVariables
 
 KERAS = {"gating_activation": "hard_sigmoid_keras"}
 RELU6 = {"gating_activation": "hard_sigmoid_relu6"}
@@ -17,12 +17,12 @@ def checkpoint(nano, tmp_path_factory):
 
 
 def test_config_is_recorded(nano, checkpoint):
-    assert recorded_config(checkpoint) == nano(backbone=KERAS).config
+    assert SavedVariables(checkpoint).config == nano(backbone=KERAS).config
 
 
-def test_checkpoint_without_a_config_has_none(tmp_path):
-    path = tf.train.Checkpoint(x=tf.Variable(1.0)).save(tmp_path / "other")
-    assert recorded_config(path) is None
+def test_checkpoint_without_a_config_has_none(nano, tmp_path):
+    path = tf.train.Checkpoint(backbone=nano().backbone).save(tmp_path / "other")
+    assert SavedVariables(path).config is None
 
 
 def test_another_gate_is_refused(nano, checkpoint):

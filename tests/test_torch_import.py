@@ -13,8 +13,8 @@ from torch_archives import write_snapshot
 
 from grw_tf.layers import temporal_transformer_head
 from grw_tf.models import ModelConfig, StreamingModel, build_model, preset
-from grw_tf.models.config_record import recorded_config
 from grw_tf.weights.restore import restore
+from grw_tf.weights.saved_variables import SavedVariables
 from grw_tf.weights.torch_import import import_torch_weights
 
 DATA = pathlib.Path(__file__).parent / "data"
@@ -64,7 +64,7 @@ def test_config_is_in_the_checkpoint_and_beside_it(imported):
     folder, weights = imported
     text = (folder / "model_config.json").read_text()
     assert ModelConfig.from_json(text) == weights.config
-    assert recorded_config(str(folder / "ckpt-1")) == weights.config
+    assert SavedVariables(str(folder / "ckpt-1")).config == weights.config
     assert weights.config.smoothing.window == 4
 
 

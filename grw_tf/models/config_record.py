@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-import logging
 
 import tensorflow as tf
 
 from grw_tf.models.config import ModelConfig
 
-_ATTRIBUTE = "model_config"
+RECORD = "model_config"
+"""What the config is called in a checkpoint."""
 
 
 class ConfigRecord:
@@ -31,12 +31,12 @@ class ConfigRecord:
         return cls(ModelConfig.from_json(json.dumps(config["config"])))
 
     def _serialize_to_tensors(self):
-        return {_ATTRIBUTE: tf.constant(self.config.to_json())}
+        return {RECORD: tf.constant(self.config.to_json())}
 
     def _restore_from_tensors(self, restored_tensors):
         # Tracing for a SavedModel restores nothing.
         if tf.executing_eagerly():
-            saved = ModelConfig.from_json(restored_tensors[_ATTRIBUTE].numpy().decode())
+            saved = ModelConfig.from_json(restored_tensors[RECORD].numpy().decode())
             check_backbone(saved, self.config)
             for field in ("type", "num_heads", "activation"):
                 _check_field("head", field, saved, self.config)
@@ -63,21 +63,3 @@ def _check_field(part, field, saved, built):
             f"The checkpoint's weights were trained with {part}.{field}={trained}, the"
             f" model is built with {given}: build it with {trained}."
         )
-
-
-def recorded_config(checkpoint_path) -> ModelConfig | None:
-    """Reads the config of the model saved in a checkpoint, None if it has none.
-
-    Args:
-      checkpoint_path: the checkpoint's prefix.
-    """
-    reader = tf.train.load_checkpoint(checkpoint_path)
-    keys = [
-        key
-        for key in reader.get_variable_to_shape_map()
-        if key.endswith(f".ATTRIBUTES/{_ATTRIBUTE}")
-    ]
-    if not keys:
-        logging.info("%s records no config.", checkpoint_path)
-        return None
-    return ModelConfig.from_json(reader.get_tensor(keys[0]).decode())

@@ -2,12 +2,10 @@
 
 import math
 
-from grw_tf.models.config_record import recorded_config
 from grw_tf.weights.comparison import compare
 from grw_tf.weights.identify import identify
 from grw_tf.weights.layout import model_layout
-from grw_tf.weights.locate import located
-from grw_tf.weights.saved_variables import SavedVariables
+from grw_tf.weights.saved_variables import open_checkpoint
 
 _GATES = (
     "not recorded: hard_sigmoid_keras in official and published stream weights,"
@@ -26,21 +24,19 @@ def inspect(checkpoint) -> str:
         that it says or is named after.
       OSError: if it cannot be fetched or read.
     """
-    with located(checkpoint) as place:
-        saved = SavedVariables(place.prefix)
-        trained = place.config or recorded_config(place.prefix)
+    with open_checkpoint(checkpoint) as saved:
         try:
             config = identify(saved)
         except ValueError as error:
             raise ValueError(f"{checkpoint} is of {error}") from None
-        if trained:
-            _check_record(saved, trained, checkpoint)
-        rows = _rows(saved, trained or config, trained is not None)
+        if saved.config:
+            _check_record(saved, checkpoint)
+        rows = _rows(saved, saved.config or config, saved.config is not None)
     return "\n".join(f"{title:20} {value}" for title, value in rows.items())
 
 
-def _check_record(saved, trained, checkpoint):
-    comparison = compare(saved, trained, _parts(saved), convert=False)
+def _check_record(saved, checkpoint):
+    comparison = compare(saved, saved.config, _parts(saved), convert=False)
     if comparison.differences:
         raise ValueError(
             f"{checkpoint} has not the variables of its own config:\n"

@@ -3,12 +3,11 @@
 import dataclasses
 import logging
 
-from grw_tf.models.config_record import check_backbone, recorded_config
+from grw_tf.models.config_record import check_backbone
 from grw_tf.weights.comparison import compare
 from grw_tf.weights.identify import describe, identify
 from grw_tf.weights.layout import find_variable, model_layout
-from grw_tf.weights.locate import located
-from grw_tf.weights.saved_variables import SavedVariables
+from grw_tf.weights.saved_variables import open_checkpoint
 
 _CLASSIFIER = "head/_classifier"
 
@@ -52,9 +51,8 @@ def restore(model, init_checkpoint) -> Restored:
       OSError: if it cannot be fetched or read.
     """
     config = model.config
-    with located(init_checkpoint) as place:
-        saved = SavedVariables(place.prefix)
-        trained = place.config or recorded_config(place.prefix)
+    with open_checkpoint(init_checkpoint) as saved:
+        trained = saved.config
         backbone = compare(saved, config, ("backbone",))
         if backbone.differences:
             raise ValueError(

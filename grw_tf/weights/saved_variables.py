@@ -1,8 +1,14 @@
 """The variables of a model in a checkpoint, by the names of a layout."""
 
+import contextlib
+
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
+
+from grw_tf.models import ModelConfig
+from grw_tf.models.config_record import RECORD
+from grw_tf.weights.locate import located
 
 _ALIASES = {
     # What holds each part in a Model Garden model, in this project's, and in a
@@ -21,13 +27,19 @@ class SavedVariables:
 
     Args:
       prefix: the checkpoint's path, without `.index`.
+      config: of the saved model, if that is known.
+
+    Attributes:
+      config: of the saved model: the known one, or what the checkpoint records, or
+        None.
+      others: names of what else is at the root.
 
     Raises:
       ValueError: if there is no readable checkpoint, or nothing that may be a backbone
         in it.
     """
 
-    def __init__(self, prefix):
+    def __init__(self, prefix, config=None):
         self._prefix = prefix
         self._reader, self._nodes = _open(prefix)
         self._shapes = self._reader.get_variable_to_shape_map()
@@ -39,6 +51,19 @@ class SavedVariables:
                 f" {', '.join(sorted(root)) or 'nothing'}."
             )
         self.others = sorted(root.keys() - {"model", *_ALIASES})
+        self.config = config or self._recorded_config()
+
+    def _recorded_config(self):
+        ending = f".ATTRIBUTES/{RECORD}"
+        keys = [key for key in self._shapes if key.endswith(ending)]
+        if not keys:
+            return None
+        try:
+            return ModelConfig.from_json(self._read(keys[0]).decode())
+        except ValueError as error:
+            raise ValueError(
+                f"{self._prefix} records no valid config: {error}"
+            ) from None
 
     def _find_parts(self, *candidates):
         for node in candidates:
@@ -121,19 +146,36 @@ class SavedVariables:
         Raises:
           ValueError: if it cannot be read or is not finite.
         """
-        try:
-            value = self._reader.get_tensor(key)
-        except (tf.errors.OpError, RuntimeError, ValueError) as error:
-            raise ValueError(
-                f"{self._prefix} is damaged: {key} cannot be read"
-                f" ({str(error).splitlines()[0]})."
-            ) from None
+        value = self._read(key)
         if not np.isfinite(value).all():
             raise ValueError(
                 f"{self._prefix} holds values that are not finite in {key}: its"
                 " training diverged, or it is damaged."
             )
         return value
+
+    def _read(self, key):
+        try:
+            return self._reader.get_tensor(key)
+        except (tf.errors.OpError, RuntimeError) as error:
+            raise ValueError(
+                f"{self._prefix} is damaged: {key} cannot be read"
+                f" ({str(error).splitlines()[0]})."
+            ) from None
+
+
+@contextlib.contextmanager
+def open_checkpoint(init_checkpoint):
+    """Yields the `SavedVariables` of what a user gives as checkpoint.
+
+    Args:
+      init_checkpoint: see `grw_tf.weights.locate.located`.
+
+    Raises:
+      ValueError, OSError: as `located` and `SavedVariables`.
+    """
+    with located(init_checkpoint) as place:
+        yield SavedVariables(place.prefix, place.config)
 
 
 def _open(prefix):

@@ -5,12 +5,11 @@ import logging
 import numpy as np
 
 from grw_tf.models import ModelConfig
-from grw_tf.models.config_record import check_backbone, recorded_config
+from grw_tf.models.config_record import check_backbone
 from grw_tf.weights.comparison import compare
 from grw_tf.weights.identify import identify
 from grw_tf.weights.layout import CONVERTIBLE, model_layout, with_conv_type
-from grw_tf.weights.locate import located
-from grw_tf.weights.saved_variables import SavedVariables
+from grw_tf.weights.saved_variables import open_checkpoint
 from grw_tf.weights.torch_names import counters, torch_config, torch_tensors
 from grw_tf.weights.torch_snapshot import CONFIG_RECORD
 from grw_tf.weights.torch_writer import write_state_dict
@@ -35,9 +34,8 @@ def export_torch_weights(checkpoint, path) -> ModelConfig:
         code has no network of the same function.
       OSError: if it cannot be read or the file not written.
     """
-    with located(checkpoint) as place:
-        saved = SavedVariables(place.prefix)
-        config = place.config or recorded_config(place.prefix)
+    with open_checkpoint(checkpoint) as saved:
+        config = saved.config
         if config is None:
             config = identify(saved)
             logging.warning(

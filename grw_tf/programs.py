@@ -8,7 +8,7 @@ from absl import app, flags, logging
 def run(main):
     """Runs `main` with parsed flags, as `absl.app.run`.
 
-    A bad value or a file that cannot be used ends the program with one line; with
+    A bad value or a file that cannot be used ends the program with a message; with
     --verbosity=1 the traceback comes before it. Without --verbosity only warnings are
     logged.
     """

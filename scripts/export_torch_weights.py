@@ -11,7 +11,7 @@ import dataclasses
 from grw_tf import programs
 from grw_tf.flags import config_from_flags, define_flags, option
 from grw_tf.weights.torch_export import export_torch_weights
-from grw_tf.weights.torch_import import model_name
+from grw_tf.weights.torch_names import model_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +20,9 @@ class ExportConfig:
 
     checkpoint: str = option("", "Checkpoint: prefix, folder, .tar.gz or name.")
     output: str = option("", "The .pt file to write.")
+    gating_activation: str = option(
+        "", "Gate of a checkpoint that records none, as the Model Garden's."
+    )
 
 
 define_flags(ExportConfig, required=["checkpoint", "output"])
@@ -27,7 +30,9 @@ define_flags(ExportConfig, required=["checkpoint", "output"])
 
 def main(_):
     config = config_from_flags(ExportConfig)
-    written = export_torch_weights(config.checkpoint, config.output)
+    written = export_torch_weights(
+        config.checkpoint, config.output, config.gating_activation
+    )
     print(f"{config.output}: {model_name(written)}, {written.head.type} head.")
 
 

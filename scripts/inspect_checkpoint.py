@@ -14,8 +14,15 @@ from grw_tf.weights.inspection import inspect
 def main(arguments):
     if len(arguments) < 2:
         sys.exit(__doc__)
+    failed = False
     for checkpoint in arguments[1:]:
-        print(f"{'checkpoint':20} {checkpoint}\n{inspect(checkpoint)}\n")
+        print(f"{'checkpoint':20} {checkpoint}")
+        try:
+            print(f"{inspect(checkpoint)}\n")
+        except (OSError, ValueError) as error:
+            print(f"{error}\n", file=sys.stderr)
+            failed = True
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

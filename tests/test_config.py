@@ -6,6 +6,8 @@ import json
 import pytest
 
 from grw_tf.models import BackboneConfig, HeadConfig, ModelConfig, SmoothingConfig
+from grw_tf.models.backbone import GATES
+from grw_tf.models.config import GATING_ACTIVATIONS
 
 CONFIG = ModelConfig(
     backbone=BackboneConfig(model_id="a2", causal=False, activation="swish"),
@@ -43,10 +45,14 @@ def test_json_that_is_no_config_is_refused(values, message):
 @pytest.mark.parametrize(
     ("config_class", "fields", "message"),
     [
-        (ModelConfig, {"num_classes": 0}, "num_classes must be positive, got 0"),
-        (ModelConfig, {"frames": -1}, "frames must be positive, got -1"),
+        (
+            ModelConfig,
+            {"num_classes": 0},
+            "num_classes must be from 1 to 1048576, got 0",
+        ),
+        (ModelConfig, {"frames": -1}, "frames must be from 1 to 10000, got -1"),
         (HeadConfig, {"type": "linear"}, "head.type must be one of .* got 'linear'"),
-        (HeadConfig, {"num_heads": 0}, "head.num_heads must be at least 1, got 0"),
+        (HeadConfig, {"num_heads": 0}, "head.num_heads must be from 1 to 65536, got 0"),
     ],
 )
 def test_values_that_no_model_can_have_are_refused(config_class, fields, message):
@@ -91,3 +97,7 @@ def test_values_of_other_types_are_refused(text, message):
 
 def test_whole_numbers_are_floats_too():
     assert ModelConfig.from_json('{"fps": 5}').fps == 5
+
+
+def test_each_gate_of_the_config_is_built():
+    assert set(GATES) == set(GATING_ACTIVATIONS)

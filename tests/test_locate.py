@@ -99,14 +99,28 @@ def test_state_that_names_nothing_is_passed_over(tmp_path, scheme):
     assert _read(f"{scheme}{tmp_path}/run") == f"{scheme}{tmp_path}/run/ckpt-1"
 
 
-@pytest.mark.parametrize("named", ["{there}/other/ckpt-1", "../other/ckpt-1"])
-def test_state_that_names_another_folder_is_passed_over(tmp_path, scheme, named):
-    _save(tmp_path / "other/ckpt")
-    prefix = _save(tmp_path / "run/ckpt")
-    named = named.format(there=f"{scheme}{tmp_path}")
-    state = tmp_path / "run/checkpoint"
-    state.write_text(f'model_checkpoint_path: "{named}"\n')
-    assert _read(f"{scheme}{tmp_path}/run") == f"{scheme}{prefix}"
+def test_state_of_a_folder_that_was_moved_still_names_the_latest(tmp_path, scheme):
+    checkpoint = tf.train.Checkpoint(x=tf.Variable(1.0))
+    for _ in range(2):
+        checkpoint.save(f"{tmp_path}/old/ckpt")
+    (tmp_path / "old").rename(tmp_path / "new")
+    state = tmp_path / "new/checkpoint"
+    state.write_text(f'model_checkpoint_path: "{tmp_path}/old/ckpt-2"')
+    assert _read(f"{scheme}{tmp_path}/new") == f"{scheme}{tmp_path}/new/ckpt-2"
+
+
+def test_latest_of_a_training_run_comes_before_its_best(tmp_path):
+    latest = _save(tmp_path / "run/ckpt")
+    _save(tmp_path / "run/best_ckpt/ckpt")
+    assert _read(tmp_path / "run") == latest
+
+
+def test_path_that_tensorflow_takes_for_a_pattern_is_refused(tmp_path):
+    (tmp_path / "a[1]").mkdir()
+    _refused(_save(tmp_path / "ckpt").replace("ckpt", "a[1]/ckpt"), "no official one")
+    for file in tmp_path.glob("ckpt*"):
+        file.rename(tmp_path / "a[1]" / file.name)
+    _refused(tmp_path / "a[1]", r"no checkpoint whose path has one of \[ \] \* \?")
 
 
 def test_damaged_state_is_passed_over(tmp_path):
@@ -157,11 +171,12 @@ def test_remote_archive_is_copied_first(tmp_path):
     assert _read("ram://archives/a.tar.gz").endswith("/ckpt-1")
 
 
-def test_state_in_an_archive_is_not_trusted(tmp_path):
-    _save(tmp_path / "run/ckpt")
-    _save(tmp_path / "run/other")
+def test_latest_of_an_archived_training_run_is_taken(tmp_path):
+    checkpoint = tf.train.Checkpoint(x=tf.Variable(1.0))
+    for _ in range(2):
+        checkpoint.save(f"{tmp_path}/run/ckpt")
     archive = _pack(tmp_path / "a.tar.gz", tmp_path / "run")
-    _refused(archive, r"one checkpoint in .*a.tar.gz, found 2: .* ckpt-1, other-1")
+    assert os.path.basename(_read(archive)) == "ckpt-2"
 
 
 def test_hidden_files_of_an_archive_are_passed_over(tmp_path):

@@ -69,7 +69,7 @@ def test_stream_agrees_with_the_tflite_of_the_same_network(
     archive, official_model, clips, shared
 ):
     restored = restore(official_model, archive)
-    assert not restored.new
+    assert not restored.own
     stream = StreamingModel(official_model)
     step = tf.function(stream.step, autograph=False)
     states, logits = stream.initial_states(len(clips)), []
@@ -120,13 +120,13 @@ def test_backbone_comes_into_grw_models_of_each_head(archive, official_model, ty
         model.backbone.weights, official_model.backbone.weights, strict=True
     ):
         np.testing.assert_array_equal(mine, theirs)
-    assert f"{type} head of 3 classes starts anew" in restored.message
+    assert f"keeps its own {type} head of 3 classes" in restored.message
 
 
 def test_other_class_counts_get_a_new_classifier_only(archive):
     model = build_model(_config(num_classes=600))
     restored = restore(model, archive)
-    assert [name.rsplit("/", 1)[1] for name in restored.new] == ["kernel", "bias"]
+    assert [name.rsplit("/", 1)[1] for name in restored.own] == ["kernel", "bias"]
     # ReZero starts at 0: a trained network has left it.
     scales = [w for w in model.backbone.weights if w.name.endswith("scale:0")]
     assert len(scales) == 15 and all(np.abs(scale.numpy()) > 0 for scale in scales)

@@ -6,6 +6,7 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from grw_tf.models import (
     BackboneConfig,
@@ -16,6 +17,10 @@ from grw_tf.models import (
 from grw_tf.weights.official import OFFICIAL
 from grw_tf.weights.restore import restore
 
+GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+STEM = (
+    "backbone/layer_with_weights-0/_stem/_conv/_conv/kernel/.ATTRIBUTES/VARIABLE_VALUE"
+)
 TRANSFORMER = HeadConfig(type="transformer", num_heads=2)
 CAUSAL = HeadConfig(type="causal_transformer", num_heads=2)
 HEADS = [HeadConfig(), TRANSFORMER, CAUSAL]
@@ -66,7 +71,7 @@ def test_head_comes_too_if_it_agrees(nano, tmp_path, head):
     model = _zeroed(nano(fresh=True, head=head))
     restored = restore(model, _save(saved, tmp_path))
     _assert_equal(model, saved)
-    assert not restored.new
+    assert not restored.own
     assert "its classifier of 5 classes too" in restored.message
 
 
@@ -77,16 +82,16 @@ def test_only_the_classifier_starts_anew_for_other_classes(
     saved = nano(head=head)
     model = _zeroed(nano(fresh=True, head=head, num_classes=3))
     restored = restore(model, _save(saved, tmp_path))
-    changed = len(model.weights) - len(restored.new)
+    changed = len(model.weights) - len(restored.own)
     assert changed == len(restored.names)
-    assert all(name.startswith("head/_classifier/") for name in restored.new)
-    assert len(restored.new) == 2
+    assert all(name.startswith("head/_classifier/") for name in restored.own)
+    assert len(restored.own) == 2
     for weight, other in zip(model.weights, saved.weights, strict=True):
         if weight.shape == other.shape:
             np.testing.assert_array_equal(weight, other, err_msg=weight.name)
         else:
             assert not np.any(weight)
-    assert "classifier, which starts anew with 3 classes" in caplog.text
+    assert "classifier: the model keeps its own of 3 classes" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -110,7 +115,7 @@ def test_head_of_another_kind_or_size_starts_anew(
     _assert_equal(model.backbone, nano(head=saved_head).backbone)
     assert not any(np.any(weight) for weight in model.head.weights)
     assert all(name.startswith("backbone/") for name in restored.names)
-    assert f"the {head.type} head of 5 classes starts anew" in caplog.text
+    assert f"the model keeps its own {head.type} head of 5 classes" in caplog.text
 
 
 def test_smoothing_keeps_its_own_state(nano, tmp_path):
@@ -205,7 +210,7 @@ def test_2plus1d_weights_convert_as_by_the_model_garden(
 def test_unknown_gate_is_told(nano, tmp_path, caplog):
     caplog.set_level("INFO")
     restore(nano(fresh=True), _save(nano(), tmp_path, root="backbone"))
-    assert "records no gating activation, and the model has hard_sig" in caplog.text
+    assert "the gating activation is not recorded (hard_sigmoid_k" in caplog.text
 
 
 def test_official_checkpoint_by_name_is_known_to_have_its_gate(
@@ -218,10 +223,34 @@ def test_official_checkpoint_by_name_is_known_to_have_its_gate(
     monkeypatch.setitem(
         OFFICIAL, published.name, dataclasses.replace(published, config=config)
     )
-    assert "records no" not in restore(nano(fresh=True), "a0_stream").message
+    assert "not recorded" not in restore(nano(fresh=True), "a0_stream").message
     model = nano(fresh=True, backbone={"gating_activation": "hard_sigmoid_relu6"})
     with pytest.raises(ValueError, match="gating_activation=hard_sigmoid_keras, the"):
         restore(model, "a0_stream")
+
+
+def test_backbone_alone_may_be_the_model(nano, tmp_path):
+    path = tf.train.Checkpoint(model=nano().backbone).save(tmp_path / "ckpt")
+    nano().backbone.save_weights(str(tmp_path / "weights"))
+    for prefix in (path, tmp_path / "weights"):
+        model = _zeroed(nano(fresh=True))
+        restore(model, prefix)
+        _assert_equal(model.backbone, nano().backbone)
+
+
+def test_prefix_comes_before_a_folder_of_its_name(nano, tmp_path):
+    nano().save_weights(str(tmp_path / "run"))
+    (tmp_path / "run").mkdir()
+    _save(_zeroed(nano(fresh=True)), tmp_path / "run")
+    model = nano(fresh=True)
+    restore(model, tmp_path / "run")
+    _assert_equal(model, nano())
+
+
+def test_config_is_that_of_the_model_beside_others(nano, tmp_path):
+    teacher = nano(backbone={"gating_activation": "hard_sigmoid_relu6"})
+    path = tf.train.Checkpoint(a_teacher=teacher, model=nano()).save(tmp_path / "ckpt")
+    restore(nano(fresh=True), path)
 
 
 def test_damaged_checkpoint_is_refused(nano, tmp_path):
@@ -230,6 +259,63 @@ def test_damaged_checkpoint_is_refused(nano, tmp_path):
     data.write_bytes(bytes(1000) + data.read_bytes()[1000:])
     with pytest.raises(ValueError, match="is damaged: .* cannot be read"):
         restore(nano(fresh=True), path)
+
+
+def _crafted(nano, folder, change):
+    """Saves a backbone's graph of objects, changed, and variables of zeros."""
+    path = tf.train.Checkpoint(backbone=nano().backbone).save(folder / "whole")
+    reader = tf.train.load_checkpoint(path)
+    graph = trackable_object_graph_pb2.TrackableObjectGraph()
+    graph.ParseFromString(reader.get_tensor(GRAPH))
+    tensors = {
+        name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()
+    }
+    graph = change(graph, tensors) or graph
+    tensors[GRAPH] = graph.SerializeToString()
+    names = list(tensors)
+    tf.raw_ops.SaveV2(
+        prefix=str(folder / "crafted"),
+        tensor_names=names,
+        shape_and_slices=[""] * len(names),
+        tensors=[tf.constant(tensors[name]) for name in names],
+    )
+    return folder / "crafted"
+
+
+def _without_nodes(graph, tensors):
+    return type(graph)()
+
+
+def _with_child_outside(graph, tensors):
+    graph.nodes[0].children[0].node_id = len(graph.nodes)
+
+
+def _without_a_tensor(graph, tensors):
+    del tensors[STEM]
+
+
+def _with_text(graph, tensors):
+    tensors[STEM] = "text"
+
+
+def _with_config_of_numbers(graph, tensors):
+    tensors["config"] = 3.0
+    graph.nodes[0].attributes.add(name="model_config", checkpoint_key="config")
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (_without_nodes, "its graph of objects is not sound"),
+        (_with_child_outside, "its graph of objects is not sound"),
+        (_without_a_tensor, "its graph of objects is not sound"),
+        (_with_text, r"shape differs +1|something else than floats"),
+        (_with_config_of_numbers, "records no valid config"),
+    ],
+)
+def test_crafted_checkpoint_is_refused(nano, tmp_path, change, message):
+    with pytest.raises(ValueError, match=message):
+        restore(nano(fresh=True), _crafted(nano, tmp_path, change))
 
 
 def test_weights_that_are_not_finite_are_refused(nano, tmp_path):
@@ -241,7 +327,9 @@ def test_weights_that_are_not_finite_are_refused(nano, tmp_path):
 
 def test_checkpoint_without_a_backbone_is_refused(nano, tmp_path):
     path = tf.train.Checkpoint(x=tf.Variable(1.0)).save(tmp_path / "ckpt")
-    with pytest.raises(ValueError, match="neither a model nor a backbone, only s"):
+    with pytest.raises(
+        ValueError, match="nor a MoViNet backbone, only save_counter, x"
+    ):
         restore(nano(), path)
 
 

@@ -10,13 +10,10 @@ from torch_archives import write_snapshot, write_torch_file
 
 from grw_tf.models import HeadConfig, build_model
 from grw_tf.models.presets import official_config, published_config
+from grw_tf.weights.layout import assign
 from grw_tf.weights.torch_export import export_torch_weights
 from grw_tf.weights.torch_file import read_torch_file
-from grw_tf.weights.torch_import import (
-    assign,
-    import_torch_weights,
-    read_torch_weights,
-)
+from grw_tf.weights.torch_import import import_torch_weights, read_torch_weights
 
 TRANSFORMER = HeadConfig(
     type="transformer", embed_dim=32, depth=2, num_heads=4, mlp_dim=16
@@ -112,13 +109,16 @@ def test_plain_state_dict_of_a_published_model_needs_its_heads(tmp_path):
         ({"head": HeadConfig(activation="relu")}, "has head.activation=relu"),
         (
             {"backbone": {"gating_activation": "hard_sigmoid_relu6"}},
-            "no such network. .*gating_activation=hard_sigmoid_relu6",
+            "=hard_sigmoid_relu6, PyTorch's code has hard_sigmoid_keras",
         ),
         (
             {"backbone": {"use_positional_encoding": True}},
-            "no such network. .*use_positional_encoding=True",
+            "use_positional_encoding=True, PyTorch's code has False",
         ),
-        ({"backbone": {"activation": "relu"}}, "no such network. .*activation=relu"),
+        (
+            {"backbone": {"activation": "relu"}},
+            "activation=relu, PyTorch's code has hard_swish",
+        ),
     ],
     ids=["causal head", "head", "gate", "positions", "activation"],
 )
@@ -131,14 +131,18 @@ def test_what_pytorchs_code_cannot_run_is_refused(nano, tmp_path, fields, messag
 def test_backbone_alone_is_no_complete_model(nano, tmp_path):
     prefix = tf.train.Checkpoint(backbone=nano().backbone).save(tmp_path / "ckpt")
     with pytest.raises(ValueError, match="is no complete model:\n.*\n  missing +4"):
-        export_torch_weights(prefix, tmp_path / "model.pt")
+        export_torch_weights(prefix, tmp_path / "model.pt", "hard_sigmoid_keras")
 
 
-def test_weights_of_unknown_function_are_warned_of(shared, tmp_path, caplog):
+def test_gate_that_is_not_recorded_is_asked_for(shared, tmp_path):
     archive = shared / "data" / "real_a0_stream" / "movinet_a0_stream_trained.tar.gz"
-    written = export_torch_weights(archive, tmp_path / "model.pt")
+    path = tmp_path / "model.pt"
+    with pytest.raises(ValueError, match="no gating activation .* --gating_activation"):
+        export_torch_weights(archive, path)
+    with pytest.raises(ValueError, match="gating_activation=hard_sigmoid_relu6, PyTor"):
+        export_torch_weights(archive, path, "hard_sigmoid_relu6")
+    written = export_torch_weights(archive, path, "hard_sigmoid_keras")
     assert written.num_classes == 7
-    assert "taken to be of the official function, with hard_sigmoid_k" in caplog.text
 
 
 def test_pytorch_loads_what_was_written(nano, tmp_path):

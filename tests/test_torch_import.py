@@ -39,7 +39,7 @@ def _built(imported):
     """Builds the imported model for the 8 frames of the outputs."""
     folder, weights = imported
     model = build_model(dataclasses.replace(weights.config, frames=8))
-    assert not restore(model, folder).new
+    assert not restore(model, folder).own
     return model
 
 
@@ -55,8 +55,8 @@ def _clips(outputs, dtype="float32"):
 def test_what_was_imported_is_told(imported):
     assert imported[1].text() == (
         "a0s, transformer head (embed_dim 480, depth 2, num_heads 8, mlp_dim 512), 600"
-        " classes; EMA weights: 417 tensors used once each, 62 counters of batch norm's"
-        " steps left out."
+        " classes; EMA weights (its model weights left out): 417 tensors used once"
+        " each, 62 counters of batch norm's steps left out."
     )
 
 

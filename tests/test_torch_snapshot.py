@@ -7,6 +7,8 @@ from torch_archives import write_snapshot, write_torch_file
 from grw_tf.models.presets import published_config
 from grw_tf.weights.torch_import import import_torch_weights, read_torch_weights
 from grw_tf.weights.torch_names import counters, torch_tensors
+from grw_tf.weights.torch_snapshot import CONFIG_RECORD
+from grw_tf.weights.torch_writer import write_state_dict
 
 CONFIG = published_config("nano", True)
 PARAMS = {
@@ -54,7 +56,8 @@ def _plain(value):
 
 
 def _odd(**entries):
-    snapshot = {"model_state": STATE, "ema_weights": STATE, "version": 10, "T": 4}
+    ema = {f"module.{key}": value for key, value in STATE.items()}
+    snapshot = {"model_state": STATE, "ema_weights": ema, "version": 10, "T": 4}
     return _plain(snapshot | entries)
 
 
@@ -62,6 +65,13 @@ WRONG = {
     "a tensor alone": (_plain(np.zeros(3, "f4")), "holds a ndarray, neither"),
     "a list": (_plain([1, 2]), "holds a list, neither"),
     "nothing": (_plain({}), "nearest is .*: matched 0; missing"),
+    "number as key": (_plain({0: np.zeros(3, "f4")}), "has 0 as key, no text"),
+    "unknown entry": (_odd(optimizer={}), "unknown entries: 'optimizer'"),
+    "version as tensor": (_odd(version=np.array([10])), "of version array"),
+    "EMA without prefix": (
+        _odd(ema_weights={"module.w": np.zeros(1, "f4"), "w": np.zeros(1, "f4")}),
+        "its EMA weights have 'w', which does not begin with 'module.'",
+    ),
     "numbers": (_plain({"w": 3}), "'w' is a int; a state dict has tensors only"),
     "nested": (_plain({"w": {"v": np.zeros(3, "f4")}}), "'w' is a dict; a state"),
     "optimiser": (_plain({"state": {}, "param_groups": []}), "'state' is a dict"),
@@ -127,6 +137,44 @@ def test_wrong_file_is_refused_in_one_line(tmp_path, write, message):
     assert list(tmp_path.iterdir()) == [path]
 
 
+RECORDS = {
+    "no JSON": ("{", "its grw_tf_config.json is no config"),
+    "nested": ("[" * 100_000, "nested too deeply"),
+    "unknown key": ('{"framez": 3}', "did you mean 'frames'"),
+    "unknown size": ('{"backbone": {"model_id": "zz"}}', "Unknown model_id 'zz'"),
+    "unknown gate": (
+        '{"backbone": {"gating_activation": "a\\nb"}}',
+        r"Unknown gating_activation 'a\\nb'",
+    ),
+    "huge depth": (
+        '{"head": {"depth": 1000000000}}',
+        "head.depth must be from 0 to 100",
+    ),
+    "huge clip": ('{"frames": 10000000000}', "frames must be from 1 to 10000"),
+    "positions": (
+        '{"backbone": {"use_positional_encoding": true}}',
+        "have nothing like block0_layer0/_attention/_pos_encoding",
+    ),
+}
+
+
+@pytest.mark.parametrize("record, message", RECORDS.values(), ids=RECORDS)
+def test_wrong_record_of_a_config_is_refused_in_one_line(tmp_path, record, message):
+    path = tmp_path / "wrong.pt"
+    write_state_dict(path, STATE, {CONFIG_RECORD: record})
+    with pytest.raises(ValueError, match=message) as refused:
+        import_torch_weights(path, tmp_path / "out")
+    assert str(refused.value).startswith(f"{path}: ")
+    assert str(refused.value).isprintable()
+
+
+def test_heads_asked_for_must_be_those_recorded(tmp_path):
+    path = tmp_path / "model.pt"
+    write_state_dict(path, STATE, {CONFIG_RECORD: CONFIG.to_json()})
+    with pytest.raises(ValueError, match="says num_heads is 8, not 4"):
+        read_torch_weights(path, num_heads=4)
+
+
 def test_other_choice_of_weights_is_refused(tmp_path):
     with pytest.raises(ValueError, match="weights must be 'ema' or 'model', got 'x'"):
         read_torch_weights(_write(tmp_path / "s.pt"), weights="x")
@@ -136,7 +184,7 @@ def test_right_file_is_read(tmp_path):
     imported = read_torch_weights(_write(tmp_path / "s.pt"))
     assert imported.config.head.num_heads == 8
     assert imported.config.smoothing.window == 4
-    assert set(imported.left_out) == counters(torch_tensors(CONFIG))
+    assert set(imported.left_out) == set(counters(torch_tensors(CONFIG)))
 
 
 @pytest.mark.parametrize("weights, seed", [("ema", 1), ("model", 0)])

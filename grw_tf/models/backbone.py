@@ -27,14 +27,9 @@ def build_backbone(config: BackboneConfig, average_pooling_type) -> movinet.Movi
       A `Movinet` from clips [batch, N, height, width, 3] to (endpoints, states).
 
     Raises:
-      ValueError: for an unknown model id or gating activation.
+      ValueError: for an unknown model id, or positional encoding of a base model.
     """
     block_specs.check_model_id(config.model_id)
-    if config.gating_activation not in GATES:
-        raise ValueError(
-            f"Unknown gating_activation {config.gating_activation!r}; known:"
-            f" {', '.join(GATES)}."
-        )
     if config.use_positional_encoding and not config.causal:
         raise ValueError(
             "use_positional_encoding=True needs causal=True: the Model Garden leaves"

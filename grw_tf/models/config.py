@@ -10,6 +10,14 @@ from grw_tf.random_walk import orders as orders_lib
 from grw_tf.random_walk import windows
 
 HEAD_TYPES = ("official", "transformer", "causal_transformer")
+CONV_TYPES = ("2plus1d", "3d_2plus1d", "3d")
+SE_TYPES = ("2plus3d", "3d", "2d", "none")
+GATING_ACTIVATIONS = ("hard_sigmoid_keras", "hard_sigmoid_relu6", "sigmoid")
+
+
+def _check_range(name, value, least, most):
+    if not least <= value <= most:
+        raise ValueError(f"{name} must be from {least} to {most}, got {value}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +46,18 @@ class BackboneConfig:
     gating_activation: str = "hard_sigmoid_keras"
     use_positional_encoding: bool = False
     stochastic_depth_drop_rate: float = 0.0
+
+    def __post_init__(self):
+        for name, known in (
+            ("conv_type", CONV_TYPES),
+            ("se_type", SE_TYPES),
+            ("gating_activation", GATING_ACTIVATIONS),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"Unknown {name} {getattr(self, name)!r:.80}; known:"
+                    f" {', '.join(known)}."
+                )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,18 +88,16 @@ class HeadConfig:
     def __post_init__(self):
         if self.type not in HEAD_TYPES:
             raise ValueError(
-                f"head.type must be one of {', '.join(HEAD_TYPES)}, got {self.type!r}."
+                f"head.type must be one of {', '.join(HEAD_TYPES)}, got"
+                f" {self.type!r:.80}."
             )
-        for name, least in (
-            ("embed_dim", 0),
-            ("depth", 0),
-            ("num_heads", 1),
-            ("mlp_dim", 1),
+        for name, least, most in (
+            ("embed_dim", 0, 2**16),
+            ("depth", 0, 100),
+            ("num_heads", 1, 2**16),
+            ("mlp_dim", 1, 2**20),
         ):
-            if getattr(self, name) < least:
-                raise ValueError(
-                    f"head.{name} must be at least {least}, got {getattr(self, name)}."
-                )
+            _check_range(f"head.{name}", getattr(self, name), least, most)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,9 +154,14 @@ class ModelConfig:
     fps: float = 5.0
 
     def __post_init__(self):
-        for name in ("num_classes", "frames", "size", "fps"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}.")
+        for name, most in (
+            ("num_classes", 2**20),
+            ("frames", 10_000),
+            ("size", 10_000),
+        ):
+            _check_range(name, getattr(self, name), 1, most)
+        if not self.fps > 0:
+            raise ValueError(f"fps must be positive, got {self.fps}.")
         if self.smoothing.layers:
             orders_lib.choose_method(
                 self.smoothing.window, self.smoothing.orders, self.smoothing.max_orders
@@ -156,7 +179,10 @@ class ModelConfig:
         Raises:
           ValueError: for an unknown key, with the nearest known one, or bad values.
         """
-        return _from_dict(cls, json.loads(text), "")
+        try:
+            return _from_dict(cls, json.loads(text), "")
+        except RecursionError:
+            raise ValueError("The model config is nested too deeply.") from None
 
 
 def _fits(value, wanted):

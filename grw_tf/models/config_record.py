@@ -7,6 +7,9 @@ import tensorflow as tf
 
 from grw_tf.models.config import ModelConfig
 
+HEAD_FUNCTION = ("type", "num_heads", "activation")
+"""Fields of `HeadConfig` that change a head's function but not its variables."""
+
 RECORD = "model_config"
 """What the config is called in a checkpoint."""
 
@@ -38,7 +41,7 @@ class ConfigRecord:
         if tf.executing_eagerly():
             saved = ModelConfig.from_json(restored_tensors[RECORD].numpy().decode())
             check_backbone(saved, self.config)
-            for field in ("type", "num_heads", "activation"):
+            for field in HEAD_FUNCTION:
                 _check_field("head", field, saved, self.config)
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import pathlib
 import shutil
 import tarfile
@@ -74,7 +75,7 @@ class _BoundedGzipFile(gzip.GzipFile):
 
 
 def _checked_members(tar):
-    members = []
+    members, seen, folders = [], set(), set()
     for member in tar:
         path = pathlib.PurePosixPath(member.name)
         if path.is_absolute() or ".." in path.parts:
@@ -82,6 +83,14 @@ def _checked_members(tar):
         plain = member.isdir() or (member.isreg() and not member.issparse())
         if not plain or member.size < 0:
             raise ValueError(f"it holds {member.name!r}, no plain file or folder")
+        twice = path in seen and not (member.isdir() and path in folders)
+        if twice or not folders.issuperset(seen.intersection(path.parents)):
+            raise ValueError(f"it holds {member.name!r} twice, or within a file")
+        if any(len(os.fsencode(part)) > 255 for part in path.parts):
+            raise ValueError(f"it holds a name too long, {member.name!r:.80}")
+        seen.add(path)
+        if member.isdir():
+            folders.add(path)
         members.append(member)
         if len(members) > _MOST_MEMBERS:
             raise ValueError(f"it holds more than {_MOST_MEMBERS} files")

@@ -5,12 +5,18 @@ import itertools
 
 from grw_tf.models import BackboneConfig, HeadConfig, ModelConfig
 from grw_tf.models.block_specs import endpoint_names, model_ids
+from grw_tf.models.config import CONV_TYPES
 from grw_tf.models.presets import official_config
 from grw_tf.weights.comparison import compare
 from grw_tf.weights.saved_variables import SavedVariables
 
 # Squeeze excitations that variables tell apart: those of "2d" are those of "3d".
 _SE_TYPES = ("2plus3d", "3d", "none")
+
+GATES_EXPLAINED = (
+    "hard_sigmoid_keras in official and published stream weights, hard_sigmoid_relu6"
+    " if trained with today's Model Garden, sigmoid in base models"
+)
 
 
 def identify(saved: SavedVariables) -> ModelConfig:
@@ -60,7 +66,7 @@ def _backbones(saved):
             f" weights, {', '.join(f'{name} {n}' for name, n in depths.items())}."
         )
     for model_id, conv_type, se_type, positions in itertools.product(
-        of_depth, ("2plus1d", "3d_2plus1d", "3d"), _SE_TYPES, (False, True)
+        of_depth, CONV_TYPES, _SE_TYPES, (False, True)
     ):
         official = official_config(model_id, causal=conv_type != "3d" or positions)
         yield dataclasses.replace(

@@ -3,14 +3,9 @@
 import math
 
 from grw_tf.weights.comparison import compare
-from grw_tf.weights.identify import identify
+from grw_tf.weights.identify import GATES_EXPLAINED, identify
 from grw_tf.weights.layout import model_layout
 from grw_tf.weights.saved_variables import open_checkpoint
-
-_GATES = (
-    "not recorded: hard_sigmoid_keras in official and published stream weights,"
-    " hard_sigmoid_relu6 if trained with today's Model Garden, sigmoid in base models"
-)
 
 
 def inspect(checkpoint) -> str:
@@ -66,7 +61,9 @@ def _rows(saved, config, known):
         "conv_type": backbone.conv_type,
         "se_type": se_type,
         "activation": recorded(backbone.activation),
-        "gating_activation": backbone.gating_activation if known else _GATES,
+        "gating_activation": backbone.gating_activation
+        if known
+        else f"not recorded: {GATES_EXPLAINED}",
         "positional encoding": "yes" if backbone.use_positional_encoding else "no",
         "head": _head(config, recorded) if saved.has("head") else "none",
         "classes": config.num_classes if saved.has("head") else "none",

@@ -26,9 +26,10 @@ def model_layout(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     Raises:
       ValueError: for an unknown model id.
     """
+    backbone = backbone_layout(config.backbone)
     width = movinet.BLOCK_SPECS[config.backbone.model_id][-1].project_filters
     return {
-        **backbone_layout(config.backbone),
+        **backbone,
         **head_layout(config.head, width, config.num_classes, config.backbone),
     }
 
@@ -121,6 +122,12 @@ def find_variable(model, name):
         if found is None:
             raise KeyError(f"{name}: nothing at {attribute!r}.")
     return found
+
+
+def assign(model, values):
+    """Sets variables of a built model to values by name."""
+    for name, value in values.items():
+        find_variable(model, name).assign(value)
 
 
 def with_conv_type(config: ModelConfig, conv_type) -> ModelConfig:

@@ -56,15 +56,16 @@ def located(init_checkpoint):
 def _find(path, scratch):
     prefix = re.sub(r"\.(index|data-\d+-of-\d+)$", "", path)
     if tf.io.gfile.exists(f"{prefix}.index"):
-        return Place(_with_data(prefix))
+        return Place(_checked(prefix))
     if tf.io.gfile.isdir(path):
-        return Place(_latest(path) or _only(path, path))
+        return Place(_within(path, path))
     if path.endswith((".tar.gz", ".tgz")) and tf.io.gfile.exists(path):
         return Place(_unpacked(path, scratch))
     if tf.io.gfile.exists(path):
         raise ValueError(
             f"{path} is no TensorFlow checkpoint (there is no {prefix}.index): give the"
-            " prefix of one, its folder or a .tar.gz."
+            " prefix of one, its folder or a .tar.gz; scripts/import_torch_weights.py"
+            " makes one of a PyTorch file."
         )
     checkpoint = official.find(path)
     if checkpoint is None:
@@ -73,20 +74,7 @@ def _find(path, scratch):
             f" no official one of this name). {official.hint(path)}"
         )
     folder = str(fetch(checkpoint))
-    return Place(_only(folder, folder), checkpoint.config)
-
-
-def _latest(folder):
-    """Returns the checkpoint that the folder's state names, if it lies in there."""
-    # Not tf.train.latest_checkpoint: that logs an error where this is None.
-    state = tf.train.get_checkpoint_state(folder)
-    prefix = state.model_checkpoint_path if state else ""
-    inside = pathlib.Path(os.path.abspath(prefix)).is_relative_to(
-        os.path.abspath(folder)
-    )
-    if inside and tf.io.gfile.exists(f"{prefix}.index"):
-        return _with_data(prefix)
-    return None
+    return Place(_within(folder, folder), checkpoint.config)
 
 
 def _unpacked(archive, scratch):
@@ -96,10 +84,11 @@ def _unpacked(archive, scratch):
         tf.io.gfile.copy(archive, str(local))
     folder = scratch / "unpacked"
     extract(local, folder)
-    return _only(str(folder), archive)
+    return _within(str(folder), archive)
 
 
-def _only(folder, given):
+def _within(folder, given):
+    """Returns the latest checkpoint in a folder by its state, else the only one."""
     found = sorted(
         os.path.join(parent, name).removesuffix(".index")
         for parent, _, names in tf.io.gfile.walk(folder)
@@ -107,8 +96,13 @@ def _only(folder, given):
         # Hidden: archives made on macOS hold a `._ckpt.index` beside `ckpt.index`.
         if name.endswith(".index") and not name.startswith(".")
     )
+    parents = {os.path.dirname(prefix) for prefix in found}
+    for parent in [folder, *parents] if len(parents) == 1 else [folder]:
+        latest = _latest(parent)
+        if latest in found:
+            return _checked(latest)
     if len(found) == 1:
-        return _with_data(found[0])
+        return _checked(found[0])
     if found:
         listed = [prefix[len(folder) :].lstrip("/") for prefix in found]
     else:
@@ -119,7 +113,21 @@ def _only(folder, given):
     )
 
 
-def _with_data(prefix):
+def _latest(folder):
+    """Returns what the folder's state names, wherever the folder was then."""
+    # Not tf.train.latest_checkpoint: that logs an error where this is None, and does
+    # not find what has moved.
+    state = tf.train.get_checkpoint_state(folder)
+    name = os.path.basename(state.model_checkpoint_path) if state else ""
+    return os.path.join(folder, name)
+
+
+def _checked(prefix):
+    if re.search(r"[][*?]", prefix):
+        raise ValueError(
+            f"{prefix}: TensorFlow reads no checkpoint whose path has one of [ ] * ?:"
+            " rename it."
+        )
     folder, name = os.path.split(prefix)
     if not any(
         file.startswith(f"{name}.data-") for file in tf.io.gfile.listdir(folder or ".")

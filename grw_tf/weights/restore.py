@@ -2,11 +2,12 @@
 
 import dataclasses
 import logging
+import os
 
-from grw_tf.models.config_record import check_backbone
+from grw_tf.models.config_record import HEAD_FUNCTION, check_backbone
 from grw_tf.weights.comparison import compare
-from grw_tf.weights.identify import describe, identify
-from grw_tf.weights.layout import find_variable, model_layout
+from grw_tf.weights.identify import GATES_EXPLAINED, describe, identify
+from grw_tf.weights.layout import assign, find_variable, model_layout
 from grw_tf.weights.saved_variables import open_checkpoint
 
 _CLASSIFIER = "head/_classifier"
@@ -18,12 +19,12 @@ class Restored:
 
     Attributes:
       names: of the restored variables, as in `grw_tf.weights.layout`.
-      new: names of the head's variables that start anew; empty if all came.
+      own: names of the head's variables that stay as the model had them.
       message: all of it in words.
     """
 
     names: tuple[str, ...]
-    new: tuple[str, ...]
+    own: tuple[str, ...]
     message: str
 
 
@@ -31,7 +32,7 @@ def restore(model, init_checkpoint) -> Restored:
     """Restores the backbone of a model entirely, and of its head what fits.
 
     The head comes too if it is of the same kind and sizes; only its classifier, the
-    last layer, starts anew where the number of classes differs. (2+1)D weights are
+    last layer, stays the model's own where the number of classes differs. Weights are
     converted between `2plus1d` and `3d_2plus1d`, as by the Model Garden's
     `convert_3d_2plus1d`. Smoothing layers keep their own state. Nothing of the model
     changes if anything is refused.
@@ -42,7 +43,7 @@ def restore(model, init_checkpoint) -> Restored:
         one: prefix, folder or .tar.gz, local or gs://.
 
     Returns:
-      A `Restored`; its message is logged, as a warning if anything starts anew.
+      A `Restored`; its message is logged, as a warning if the model keeps some own.
 
     Raises:
       ValueError: if there is no such checkpoint, if it lacks any variable of the
@@ -52,7 +53,6 @@ def restore(model, init_checkpoint) -> Restored:
     """
     config = model.config
     with open_checkpoint(init_checkpoint) as saved:
-        trained = saved.config
         backbone = compare(saved, config, ("backbone",))
         if backbone.differences:
             raise ValueError(
@@ -60,18 +60,19 @@ def restore(model, init_checkpoint) -> Restored:
                 f" {describe(config.backbone)}:\n{backbone.table()}\n"
                 f"It is {_what(saved)}"
             )
-        if trained:
-            check_backbone(trained, config, ignored=("conv_type",))
-        keys = backbone.matched | _matching_head(saved, trained, config)
+        if saved.config:
+            try:
+                check_backbone(saved.config, config, ignored=("conv_type",))
+            except ValueError as error:
+                raise ValueError(f"{init_checkpoint}: {error}") from None
+        keys = backbone.matched | _matching_head(saved, config)
         layout = model_layout(config)
         values = {
             name: saved.value(key).reshape(layout[name]) for name, key in keys.items()
         }
-    variables = {name: find_variable(model, name) for name in layout}
-    _check_complete(model, variables)
-    for name, value in values.items():
-        variables[name].assign(value)
-    return _report(init_checkpoint, config, trained, tuple(values), layout)
+    _check_complete(model, layout)
+    assign(model, values)
+    return _report(init_checkpoint, saved, config, tuple(values))
 
 
 def _what(saved):
@@ -81,9 +82,14 @@ def _what(saved):
         return f"of {error}"
 
 
-def _matching_head(saved, trained, config):
+def _matching_head(saved, config):
     """Returns the checkpoint's keys of the head's variables that can come along."""
-    if not saved.has("head") or (trained and not _same_kind(trained.head, config.head)):
+    if not saved.has("head"):
+        return {}
+    if saved.config and any(
+        getattr(saved.config.head, field) != getattr(config.head, field)
+        for field in HEAD_FUNCTION
+    ):
         return {}
     comparison = compare(saved, config, ("affine", "head"))
     classifier = {n for n in comparison.reshaped if n.startswith(_CLASSIFIER)}
@@ -96,15 +102,8 @@ def _matching_head(saved, trained, config):
     }
 
 
-def _same_kind(trained, built):
-    return all(
-        getattr(trained, field) == getattr(built, field)
-        for field in ("type", "num_heads", "activation")
-    )
-
-
-def _check_complete(model, variables):
-    known = {id(variable) for variable in variables.values()}
+def _check_complete(model, layout):
+    known = {id(find_variable(model, name)) for name in layout}
     unknown = [w.name for w in model.backbone.weights if id(w) not in known]
     if unknown:
         raise ValueError(
@@ -113,28 +112,29 @@ def _check_complete(model, variables):
         )
 
 
-def _report(init_checkpoint, config, trained, names, layout):
-    new = tuple(name for name in layout if name not in set(names))
+def _report(init_checkpoint, saved, config, names):
+    own = tuple(name for name in model_layout(config) if name not in set(names))
     count = sum(name.startswith("backbone/") for name in names)
-    lines = [f"{init_checkpoint}: all {count} variables of the backbone restored"]
-    if not new:
-        lines.append(f"the head and its classifier of {config.num_classes} classes too")
+    prefix = os.path.basename(saved.prefix)
+    text = [f"{init_checkpoint} ({prefix}): all {count} variables of the backbone came"]
+    if not own:
+        text.append(f"the head with its classifier of {config.num_classes} classes too")
     elif len(names) > count:
-        lines.append(
-            "the head too, but for its classifier, which starts anew with"
+        text.append(
+            "the head too, but for its classifier: the model keeps its own of"
             f" {config.num_classes} classes"
         )
     else:
-        lines.append(
-            f"the {config.head.type} head of {config.num_classes} classes starts anew"
+        text.append(
+            f"no head that fits: the model keeps its own {config.head.type} head of"
+            f" {config.num_classes} classes"
         )
     gate = config.backbone.gating_activation
-    if not trained and gate.startswith("hard_sigmoid"):
-        lines.append(
-            f"it records no gating activation, and the model has {gate} (official and"
-            " published stream weights: hard_sigmoid_keras; those trained with today's"
-            " Model Garden: hard_sigmoid_relu6)"
+    if not saved.config and gate.startswith("hard_sigmoid"):
+        text.append(
+            f"the gating activation is not recorded ({GATES_EXPLAINED}); the model's is"
+            f" {gate}"
         )
-    message = "; ".join(lines) + "."
-    logging.log(logging.WARNING if new else logging.INFO, "%s", message)
-    return Restored(names, new, message)
+    message = "; ".join(text) + "."
+    logging.log(logging.WARNING if own else logging.INFO, "%s", message)
+    return Restored(names, own, message)

@@ -30,6 +30,7 @@ class SavedVariables:
       config: of the saved model, if that is known.
 
     Attributes:
+      prefix: of the checkpoint.
       config: of the saved model: the known one, or what the checkpoint records, or
         None.
       others: names of what else is at the root.
@@ -40,41 +41,49 @@ class SavedVariables:
     """
 
     def __init__(self, prefix, config=None):
-        self._prefix = prefix
-        self._reader, self._nodes = _open(prefix)
-        self._shapes = self._reader.get_variable_to_shape_map()
+        self.prefix = prefix
+        self._reader, self._shapes, self._nodes = _open(prefix)
         root = self._children(0)
-        self._parts = self._find_parts(root.get("model"), 0)
+        model = root.get("model", 0)
+        self._parts = self._find_parts(model)
+        if not self._parts and model:
+            model, self._parts = 0, self._find_parts(0)
         if not self._parts:
             raise ValueError(
-                f"{prefix} has neither a model nor a backbone, only"
-                f" {', '.join(sorted(root)) or 'nothing'}."
+                f"{prefix} has neither a model with a MoViNet nor a MoViNet backbone,"
+                f" only {', '.join(sorted(root)) or 'nothing'}."
             )
-        self.others = sorted(root.keys() - {"model", *_ALIASES})
-        self.config = config or self._recorded_config()
+        self.others = sorted(root.keys() - {"model", *_ALIASES}) if model else []
+        self.config = config or self._recorded_config(model)
 
-    def _recorded_config(self):
-        ending = f".ATTRIBUTES/{RECORD}"
-        keys = [key for key in self._shapes if key.endswith(ending)]
-        if not keys:
+    def _recorded_config(self, model):
+        key = self._key_of(model, RECORD)
+        if key is None:
             return None
         try:
-            return ModelConfig.from_json(self._read(keys[0]).decode())
-        except ValueError as error:
+            return ModelConfig.from_json(bytes(self._read(key)).decode())
+        except (TypeError, ValueError) as error:
             raise ValueError(
-                f"{self._prefix} records no valid config: {error}"
+                f"{self.prefix} records no valid config: {error}"
             ) from None
 
-    def _find_parts(self, *candidates):
-        for node in candidates:
-            children = self._children(node) if node is not None else {}
-            parts = {
-                part: next((children[a] for a in aliases if a in children), None)
-                for part, aliases in _ALIASES.items()
-            }
-            if parts["backbone"] is not None:
-                return parts
+    def _find_parts(self, node):
+        children = self._children(node)
+        parts = {
+            part: next((children[a] for a in aliases if a in children), None)
+            for part, aliases in _ALIASES.items()
+        }
+        if self._is_backbone(parts["backbone"]):
+            return parts
+        if self._is_backbone(node):
+            return dict.fromkeys(_ALIASES) | {"backbone": node}
         return {}
+
+    def _is_backbone(self, node):
+        if node is None:
+            return False
+        first = self._children(node).get("layer_with_weights-0")
+        return first is not None and "_stem" in self._children(first)
 
     def _children(self, node):
         return {c.local_name: c.node_id for c in self._nodes[node].children}
@@ -102,11 +111,11 @@ class SavedVariables:
             if node is None:
                 return None
             node = self._children(node).get(step)
-        return self._value_key(node) if node is not None else None
+        return self._key_of(node, "VARIABLE_VALUE") if node is not None else None
 
-    def _value_key(self, node):
+    def _key_of(self, node, name):
         for attribute in self._nodes[node].attributes:
-            if attribute.name == "VARIABLE_VALUE":
+            if attribute.name == name:
                 return attribute.checkpoint_key
         return None
 
@@ -124,7 +133,7 @@ class SavedVariables:
         start = self._parts[part]
         seen, queue, found = {start}, [(start, (part,))], {}
         for node, path in queue:
-            key = self._value_key(node)
+            key = self._key_of(node, "VARIABLE_VALUE")
             if key:
                 found[key] = "/".join(path)
             steps = self._children(node)
@@ -147,9 +156,13 @@ class SavedVariables:
           ValueError: if it cannot be read or is not finite.
         """
         value = self._read(key)
+        if not isinstance(value, np.ndarray | np.generic) or value.dtype.kind != "f":
+            raise ValueError(
+                f"{self.prefix} holds something else than floats in {key}."
+            )
         if not np.isfinite(value).all():
             raise ValueError(
-                f"{self._prefix} holds values that are not finite in {key}: its"
+                f"{self.prefix} holds values that are not finite in {key}: its"
                 " training diverged, or it is damaged."
             )
         return value
@@ -159,7 +172,7 @@ class SavedVariables:
             return self._reader.get_tensor(key)
         except (tf.errors.OpError, RuntimeError) as error:
             raise ValueError(
-                f"{self._prefix} is damaged: {key} cannot be read"
+                f"{self.prefix} is damaged: {key} cannot be read"
                 f" ({str(error).splitlines()[0]})."
             ) from None
 
@@ -179,16 +192,28 @@ def open_checkpoint(init_checkpoint):
 
 
 def _open(prefix):
+    graph = trackable_object_graph_pb2.TrackableObjectGraph()
     try:
-        reader = tf.train.load_checkpoint(prefix)
-        graph = trackable_object_graph_pb2.TrackableObjectGraph()
+        # Not tf.train.load_checkpoint: of a prefix that is a folder too it reads the
+        # folder's.
+        reader = tf.compat.v1.train.NewCheckpointReader(prefix)
+        shapes = reader.get_variable_to_shape_map()
         graph.ParseFromString(reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
     except Exception as error:  # TensorFlow's reader raises of many kinds.
         raise ValueError(
             f"{prefix} is no readable checkpoint of tf.train.Checkpoint:"
             f" {str(error).splitlines()[0]}"
         ) from None
-    return reader, graph.nodes
+    nodes = graph.nodes
+    children = (child.node_id for node in nodes for child in node.children)
+    keys = (entry.checkpoint_key for node in nodes for entry in node.attributes)
+    if (
+        not nodes
+        or not all(0 <= child < len(nodes) for child in children)
+        or not all(key in shapes for key in keys)
+    ):
+        raise ValueError(f"{prefix} is damaged: its graph of objects is not sound.")
+    return reader, shapes, nodes
 
 
 def _layer_indices(layout):

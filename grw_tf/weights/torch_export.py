@@ -1,13 +1,12 @@
 """Writing a checkpoint as a state dict for PyTorch."""
 
-import logging
+import dataclasses
 
 import numpy as np
 
-from grw_tf.models import ModelConfig
-from grw_tf.models.config_record import check_backbone
+from grw_tf.models import BackboneConfig, ModelConfig
 from grw_tf.weights.comparison import compare
-from grw_tf.weights.identify import identify
+from grw_tf.weights.identify import GATES_EXPLAINED, identify
 from grw_tf.weights.layout import CONVERTIBLE, model_layout, with_conv_type
 from grw_tf.weights.saved_variables import open_checkpoint
 from grw_tf.weights.torch_names import counters, torch_config, torch_tensors
@@ -15,7 +14,7 @@ from grw_tf.weights.torch_snapshot import CONFIG_RECORD
 from grw_tf.weights.torch_writer import write_state_dict
 
 
-def export_torch_weights(checkpoint, path) -> ModelConfig:
+def export_torch_weights(checkpoint, path, gating_activation="") -> ModelConfig:
     """Writes a model's weights as a plain state dict, without needing PyTorch.
 
     Of transformer heads it is the published GRW code's `ActionRecognitionModel`'s, of
@@ -24,7 +23,8 @@ def export_torch_weights(checkpoint, path) -> ModelConfig:
 
     Args:
       checkpoint: as `init_checkpoint` of `grw_tf.weights.restore.restore`.
-      path: the file to write.
+      path: the file to write; its tensors are float32.
+      gating_activation: of a checkpoint that records none.
 
     Returns:
       The config of the written model.
@@ -35,28 +35,32 @@ def export_torch_weights(checkpoint, path) -> ModelConfig:
       OSError: if it cannot be read or the file not written.
     """
     with open_checkpoint(checkpoint) as saved:
-        config = saved.config
-        if config is None:
-            config = identify(saved)
-            logging.warning(
-                "%s records no config; its weights are taken to be of the official"
-                " function, with %s.",
-                checkpoint,
-                config.backbone.gating_activation,
-            )
+        config = saved.config or _assumed(saved, checkpoint, gating_activation)
         written = _as_in_pytorch(config, checkpoint)
         found = compare(saved, config, ("backbone", "affine", "head"), convert=False)
         if found.differences:
             raise ValueError(f"{checkpoint} is no complete model:\n{found.table()}")
         names = zip(model_layout(config), model_layout(written).items(), strict=True)
         values = {
-            name: saved.value(found.matched[saved_name]).reshape(shape)
+            name: saved.value(found.matched[saved_name]).reshape(shape).astype("f4")
             for saved_name, (name, shape) in names
         }
     state = {k: t.from_variables(values) for k, t in torch_tensors(written).items()}
-    state |= {key: np.zeros((), np.int64) for key in sorted(counters(state))}
+    state |= {key: np.zeros((), np.int64) for key in counters(state)}
     write_state_dict(path, state, {CONFIG_RECORD: written.to_json()})
     return written
+
+
+def _assumed(saved, checkpoint, gating_activation):
+    """Returns the config of a checkpoint that records none."""
+    if not gating_activation:
+        raise ValueError(
+            f"{checkpoint} records no gating activation ({GATES_EXPLAINED}): give it by"
+            " --gating_activation."
+        )
+    config = identify(saved)
+    backbone = dataclasses.replace(config.backbone, gating_activation=gating_activation)
+    return dataclasses.replace(config, backbone=backbone)
 
 
 def _as_in_pytorch(config, checkpoint):
@@ -67,11 +71,15 @@ def _as_in_pytorch(config, checkpoint):
         raise ValueError(
             f"{checkpoint} has a causal transformer head, which PyTorch's code has not."
         )
-    backbone = config.backbone
-    try:
-        check_backbone(config, torch_config(backbone.model_id, backbone.causal, False))
-    except ValueError as error:
-        raise ValueError(f"PyTorch's code has no such network. {error}") from None
+    there = torch_config(config.backbone.model_id, config.backbone.causal, False)
+    for field in dataclasses.fields(BackboneConfig):
+        mine = getattr(config.backbone, field.name)
+        theirs = getattr(there.backbone, field.name)
+        if mine != theirs and field.name != "stochastic_depth_drop_rate":
+            raise ValueError(
+                f"{checkpoint} has backbone.{field.name}={mine}, PyTorch's code has"
+                f" {theirs}."
+            )
     if config.head.type == "official" and config.head.activation != "swish":
         raise ValueError(
             f"{checkpoint} has head.activation={config.head.activation}, PyTorch's code"

@@ -10,10 +10,11 @@ import tensorflow as tf
 from grw_tf.models import HeadConfig, ModelConfig, build_model
 from grw_tf.models.block_specs import model_ids
 from grw_tf.weights.comparison import Comparison
-from grw_tf.weights.layout import find_variable
+from grw_tf.weights.layout import assign
 from grw_tf.weights.torch_names import (
     PUBLISHED_BACKBONE,
     counters,
+    model_name,
     torch_config,
     torch_tensors,
 )
@@ -72,23 +73,10 @@ def read_torch_weights(path, weights="ema", num_heads=0) -> Imported:
       OSError: if it cannot be read.
     """
     snapshot = read_snapshot(path, weights)
-    found = {key: tensor.shape for key, tensor in snapshot.tensors.items()}
-    comparison, config = min(
-        ((_compare(found, c), c) for c in _candidates(snapshot, found)),
-        key=lambda pair: pair[0].differences,
-    )
-    if comparison.differences:
-        raise ValueError(
-            f"{path} holds no known MoViNet; nearest is {model_name(config)}:"
-            f" {comparison.line()}."
-        )
-    config = _with_heads(_agreeing(config, snapshot, path), snapshot, num_heads, path)
-    tensors = torch_tensors(config)
-    values = {}
-    for key, tensor in tensors.items():
-        values |= tensor.to_variables(snapshot.tensors[key])
-    left_out = tuple(key for key in found if key not in tensors)
-    return Imported(config, values, snapshot.source, len(tensors), left_out)
+    try:
+        return _identified(snapshot, num_heads)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def import_torch_weights(path, output_dir, weights="ema", num_heads=0) -> Imported:
@@ -118,10 +106,24 @@ def import_torch_weights(path, output_dir, weights="ema", num_heads=0) -> Import
     return imported
 
 
-def assign(model, values):
-    """Sets variables of a model by their names in `grw_tf.weights.layout`."""
-    for name, value in values.items():
-        find_variable(model, name).assign(value)
+def _identified(snapshot, num_heads):
+    found = {key: tensor.shape for key, tensor in snapshot.tensors.items()}
+    comparison, config = min(
+        ((_compare(found, c), c) for c in _candidates(snapshot, found)),
+        key=lambda pair: pair[0].differences,
+    )
+    if comparison.differences:
+        raise ValueError(
+            f"it holds no known MoViNet; nearest is {model_name(config)}:"
+            f" {comparison.line()}."
+        )
+    config = _with_heads(_agreeing(config, snapshot), snapshot, num_heads)
+    tensors = torch_tensors(config)
+    values = {}
+    for key, tensor in tensors.items():
+        values |= tensor.to_variables(snapshot.tensors[key])
+    left_out = tuple(key for key in found if key not in tensors)
+    return Imported(config, values, snapshot.source, len(tensors), left_out)
 
 
 def _candidates(snapshot: TorchSnapshot, found):
@@ -179,51 +181,43 @@ def _compare(found, config):
     )
 
 
-def model_name(config: ModelConfig):
-    """Returns the published code's name of a network: "a0s" stream, "a3b" base."""
-    return f"{config.backbone.model_id}{'s' if config.backbone.causal else 'b'}"
-
-
-def _agreeing(config, snapshot, path):
+def _agreeing(config, snapshot):
     """Returns the config with the window, if all that the file says agrees."""
     named = re.search(r"\.(a\d[sb])\.", snapshot.backbone or "")
     if named and named.group(1) != model_name(config):
         raise ValueError(
-            f"{path} says its backbone is {snapshot.backbone}, but its tensors are of"
+            f"it says its backbone is {snapshot.backbone}, but its tensors are of"
             f" {model_name(config)}."
         )
     for name, said in (snapshot.head or {}).items():
         holder = config if name == "num_classes" else config.head
         if name != "num_heads" and said != getattr(holder, name):
             raise ValueError(
-                f"{path} says {name} is {said}, but its tensors have"
+                f"it says {name} is {said}, but its tensors have"
                 f" {getattr(holder, name)}."
             )
     if snapshot.window is None:
         return config
     smoothing = dataclasses.replace(config.smoothing, window=snapshot.window)
-    try:
-        return dataclasses.replace(config, smoothing=smoothing)
-    except ValueError as error:
-        raise ValueError(f"{path} says T is {snapshot.window}. {error}") from None
+    return dataclasses.replace(config, smoothing=smoothing)
 
 
-def _with_heads(config, snapshot, num_heads, path):
-    if snapshot.config or config.head.type == "official":
+def _with_heads(config, snapshot, num_heads):
+    if config.head.type == "official":
         return config
-    said = (snapshot.head or {}).get("num_heads")
+    said = config.head.num_heads if snapshot.config else None
+    if snapshot.head:
+        said = snapshot.head["num_heads"]
     if said and num_heads and said != num_heads:
-        raise ValueError(f"{path} says num_heads is {said}, not {num_heads}.")
+        raise ValueError(f"it says num_heads is {said}, not {num_heads}.")
     num_heads = num_heads or said
     if not num_heads:
         raise ValueError(
-            f"{path} does not say how many attention heads its model has: give"
-            " --num_heads."
-        )
-    if config.head.embed_dim % num_heads:
-        raise ValueError(
-            f"{path}: num_heads={num_heads} does not divide"
-            f" embed_dim={config.head.embed_dim}."
+            "it does not say how many attention heads its model has: give --num_heads."
         )
     head = dataclasses.replace(config.head, num_heads=num_heads)
+    if head.embed_dim % num_heads:
+        raise ValueError(
+            f"num_heads={num_heads} does not divide embed_dim={head.embed_dim}."
+        )
     return dataclasses.replace(config, head=head)

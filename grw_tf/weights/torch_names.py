@@ -82,6 +82,11 @@ class TorchTensor:
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
+def model_name(config: ModelConfig):
+    """Returns the published code's name of a network: "a0s" stream, "a3b" base."""
+    return f"{config.backbone.model_id}{'s' if config.backbone.causal else 'b'}"
+
+
 def torch_config(model_id, causal, published) -> ModelConfig:
     """Returns the config of a network of PyTorch's code.
 
@@ -104,9 +109,10 @@ def torch_tensors(config: ModelConfig) -> dict[str, TorchTensor]:
     Raises:
       ValueError: if it has what PyTorch's code has not, as positional encoding.
     """
+    layout = model_layout(config)
     key_of = _Keys(config)
     variables = {}
-    for name, shape in model_layout(config).items():
+    for name, shape in layout.items():
         variables.setdefault(key_of(name), []).append((name, shape))
     return {key: _tensor(stacked) for key, stacked in variables.items()}
 
@@ -114,7 +120,7 @@ def torch_tensors(config: ModelConfig) -> dict[str, TorchTensor]:
 def counters(keys):
     """Returns the keys of the counters that go with a state dict's batch norms."""
     variance = "running_var"
-    return {key.removesuffix(variance) + COUNTER for key in keys if variance in key}
+    return [key.removesuffix(variance) + COUNTER for key in keys if variance in key]
 
 
 def _tensor(stacked):

@@ -12,6 +12,15 @@ CONFIG_RECORD = "grw_tf_config.json"
 """The model's config, in the files that this project writes."""
 
 _VERSION = 10
+_ENTRIES = {
+    "model_state",
+    "ema_weights",
+    "num_samples",
+    "transformer_params",
+    "backbone",
+    "T",
+    "version",
+}
 _EMA_PREFIX = "module."
 _EMA_COUNT = "n_averaged"
 
@@ -58,24 +67,35 @@ def read_snapshot(path, weights) -> TorchSnapshot:
             " nor a state dict."
         )
     if "model_state" not in content:
-        record = read_record(path, CONFIG_RECORD)
-        return TorchSnapshot(
-            _checked(content, path),
-            "state dict",
-            config=None if record is None else ModelConfig.from_json(record),
-        )
-    if content.get("version") != _VERSION:
+        tensors = _checked(content, path)
+        return TorchSnapshot(tensors, "state dict", config=_recorded(path))
+    version = content.get("version")
+    if type(version) is not int or version != _VERSION:
         raise ValueError(
-            f"{path} is a snapshot of version {content.get('version')!r:.80}; version"
+            f"{path} is a snapshot of version {version!r:.80}; version"
             f" {_VERSION}, the published one, can be read."
         )
+    unknown = sorted(map(str, content.keys() - _ENTRIES))
+    if unknown:
+        raise ValueError(f"{path} has unknown entries: {', '.join(unknown)!r:.120}.")
     return TorchSnapshot(
         _checked(_chosen(content, weights, path), path),
-        {"ema": "EMA weights", "model": "model weights"}[weights],
+        {
+            "ema": "EMA weights (its model weights left out)",
+            "model": "model weights (its EMA weights left out)",
+        }[weights],
         head=_transformer_params(content, path),
         window=_whole(content, "T", path),
         backbone=_class_path(content, path),
     )
+
+
+def _recorded(path):
+    record = read_record(path, CONFIG_RECORD)
+    try:
+        return None if record is None else ModelConfig.from_json(record)
+    except ValueError as error:
+        raise ValueError(f"{path}: its {CONFIG_RECORD} is no config: {error}") from None
 
 
 def _chosen(content, weights, path):
@@ -87,18 +107,28 @@ def _chosen(content, weights, path):
                 f"{path} has no EMA weights; --weights=model reads the others."
             )
         if isinstance(state, dict):
-            state = {
-                str(key).removeprefix(_EMA_PREFIX): value
-                for key, value in state.items()
-                if key != _EMA_COUNT
-            }
+            state = _unwrapped(state, path)
     if not isinstance(state, dict):
         raise ValueError(f"{path}: its {weights} weights are no state dict.")
     return state
 
 
+def _unwrapped(state, path):
+    """Returns the state dict within that of a `torch.optim.swa_utils.AveragedModel`."""
+    keys = [key for key in state if key != _EMA_COUNT]
+    other = [key for key in keys if not str(key).startswith(_EMA_PREFIX)]
+    if other:
+        raise ValueError(
+            f"{path}: its EMA weights have {other[0]!r:.120}, which does not begin with"
+            f" {_EMA_PREFIX!r}."
+        )
+    return {key.removeprefix(_EMA_PREFIX): state[key] for key in keys}
+
+
 def _checked(state, path):
     for key, value in state.items():
+        if not isinstance(key, str):
+            raise ValueError(f"{path}: its state dict has {key!r} as key, no text.")
         if not isinstance(value, np.ndarray):
             raise ValueError(
                 f"{path}: {key!r:.120} is a {type(value).__name__}; a state dict has"

@@ -1,12 +1,10 @@
-"""Reads videos frame by frame, as clips, or as folders of classes.
+"""Reads videos as clips of square frames, alone or from folders of classes.
 
 TensorFlow is not imported here, so that a runtime without it reads frames alike.
 """
 
 import collections
-import csv
 import dataclasses
-import hashlib
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -18,16 +16,13 @@ import cv2
 import numpy as np
 import tqdm
 
-SUFFIXES = (
-    *(".mp4", ".avi", ".mov", ".gif", ".webm", ".mkv", ".m4v"),
-    *(".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".3gp", ".ogv"),
-)
+from grw_tf.data.splits import assign_splits
+from grw_tf.data.video_frames import check_positive, sample_frames, upright
+from grw_tf.data.video_list import EXPECTED, SUFFIXES, list_folder
+
 TEST_SHARE = 0.2
 # Side of the square that published preprocessing crops each size from.
 _PUBLISHED_RESIZE = {172: 200, 224: 256, 256: 300}
-# Containers round time stamps to a millisecond.
-_TOLERANCE = 1e-3
-_FALLBACK_RATE = 25.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,10 +79,7 @@ def prepare_frame(frame: np.ndarray, size: int) -> np.ndarray:
 def stream_frames(
     path: str | os.PathLike, fps: float, size: int
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Yields a video's frames at a steady rate.
-
-    At each time k / fps after the first frame it yields the frame then on screen,
-    so frames are dropped or repeated as the video's own rate demands.
+    """Yields a video's frames at a steady rate, as `sample_frames` does.
 
     Args:
         path: A video or an animated GIF.
@@ -101,15 +93,14 @@ def stream_frames(
         ValueError: If `fps` or `size` is not positive, or the file holds no video.
         av.FFmpegError: If the file cannot be decoded.
     """
-    _check(fps=fps, size=size)
-    tick, shown = 0, None
-    for start, frame in _timed_frames(path):
-        if shown is not None and tick / fps < start - _TOLERANCE:
-            picture = _picture(shown, size)
-            while tick / fps < start - _TOLERANCE:
-                yield tick / fps, picture
-                tick += 1
-        shown = frame
+    check_positive(size=size)
+    shown, picture = None, None
+    for seconds, frame in sample_frames(path, fps):
+        if frame is not shown:
+            # A square turned after resizing is the square resized after turning.
+            square = prepare_frame(frame.to_ndarray(format="rgb24"), size)
+            shown, picture = frame, upright(square, frame)
+        yield seconds, picture
 
 
 def read_clip(
@@ -132,7 +123,7 @@ def read_clip(
     Raises:
         ValueError, av.FFmpegError: As `stream_frames`.
     """
-    _check(frames=frames)
+    check_positive(frames=frames)
     window = collections.deque()
     for count, (_, picture) in enumerate(stream_frames(path, fps, size), start=1):
         window.append(picture)
@@ -151,10 +142,8 @@ def find_clips(
 ) -> ClipList:
     """Lists the videos of a folder of class folders, without reading them.
 
-    The splits are, in this order of preference: the folders `train` and `test`,
-    each holding class folders; the columns path, label and split of a `splits.csv`
-    beside the class folders, which then alone says what the set holds; or, of each
-    class, the fifth of its videos whose names' hashes come first is the test split.
+    The splits are those of `list_folder`; if it gives none, about a fifth of each
+    class is the test split, by `assign_splits`.
 
     Args:
         directory: The folder.
@@ -166,32 +155,31 @@ def find_clips(
         ValueError: If the folder is not there, has fewer than two classes or no
             video for the split, or lacks one of `classes`.
     """
-    root = Path(directory)
-    expected = f"expected class folders of videos ({', '.join(SUFFIXES)})"
-    if not root.is_dir():
-        raise ValueError(f"{root} is not a folder: {expected}.")
     if split not in ("train", "test", None):
         raise ValueError(f'split is {split!r}: use "train", "test" or None.')
-    entries = _entries(root)
-    present = sorted({label for _, label, _ in entries})
+    videos = assign_splits(list_folder(directory), 0.0, TEST_SHARE)
+    present = sorted({video.label for video in videos})
     missing = sorted(set(classes or ()) - set(present))
     if missing:
         raise ValueError(
-            f"{root} has no videos of {missing}: its classes are {present}."
+            f"{directory} has no videos of {missing}: its classes are {present}."
         )
     names = tuple(dict.fromkeys(classes or present))
     if len(names) < 2:
         raise ValueError(
-            f"{root} has {len(names)} classes {list(names)}: {expected}, at least two."
+            f"{directory} has {len(names)} classes {list(names)}: {EXPECTED}, at least"
+            " two."
         )
     kept = [
-        (path, names.index(label))
-        for path, label, part in entries
-        if label in names and split in (part, None)
+        (video.path, names.index(video.label))
+        for video in videos
+        if video.label in names and split in (video.split, None)
     ]
     if not kept:
-        splits = sorted({part for _, _, part in entries})
-        raise ValueError(f"{root} has no videos of split {split!r}, only of {splits}.")
+        splits = sorted({video.split for video in videos})
+        raise ValueError(
+            f"{directory} has no videos of split {split!r}, only of {splits}."
+        )
     paths, labels = zip(*kept, strict=True)
     return ClipList(paths, labels, names)
 
@@ -225,7 +213,7 @@ def load_clips(
         ValueError: As `find_clips`, if no video at all can be read, or if `frames`,
             `fps` or `size` is not positive.
     """
-    _check(frames=frames, fps=fps, size=size)
+    check_positive(frames=frames, fps=fps, size=size)
     found = find_clips(directory, split, classes)
     count = len(found.paths)
     videos = np.empty((count, frames, size, size, 3), np.uint8)
@@ -265,81 +253,3 @@ def load_clips(
         tuple(found.paths[index] for index in good),
         unreadable,
     )
-
-
-def _check(**positive: float) -> None:
-    for name, value in positive.items():
-        if value <= 0:
-            raise ValueError(f"{name} is {value}: it must be above 0.")
-
-
-def _timed_frames(
-    path: str | os.PathLike,
-) -> Iterator[tuple[float, av.VideoFrame | None]]:
-    """Yields seconds since the first frame and the frame; the end and None last."""
-    with av.open(os.fspath(path)) as container:
-        if not container.streams.video:
-            raise ValueError(f"{path} holds no video.")
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        step = 1 / float(stream.average_rate or _FALLBACK_RATE)
-        origin, now, last = None, -step, None
-        for last in container.decode(stream):
-            if origin is None or last.time is None:
-                now += step
-            else:
-                # Some AVI files with B-frames give times out of order.
-                now = max(now, last.time - origin)
-            if origin is None and last.time is not None:
-                origin = last.time - now
-            yield now, last
-        if last is None:
-            raise ValueError(f"{path} holds no frames.")
-        if last.duration:
-            step = float(last.duration * last.time_base)
-        yield now + max(step, 2 * _TOLERANCE), None
-
-
-def _picture(frame: av.VideoFrame, size: int) -> np.ndarray:
-    picture = prepare_frame(frame.to_ndarray(format="rgb24"), size)
-    # A square turned after resizing is the square resized after turning.
-    return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90)))
-
-
-def _entries(root: Path) -> list[tuple[Path, str, str]]:
-    """Lists path, class and split of each video."""
-    if all((root / split).is_dir() for split in ("train", "test")):
-        return [
-            (path, path.parent.name, split)
-            for split in ("train", "test")
-            for path in _class_videos(root / split)
-        ]
-    if (root / "splits.csv").is_file():
-        return _csv_entries(root)
-    by_class = collections.defaultdict(list)
-    for path in _class_videos(root):
-        by_class[path.parent.name].append(path)
-    entries = []
-    for name, paths in by_class.items():
-        ranked = sorted(paths, key=lambda p: hashlib.sha256(p.name.encode()).digest())
-        held_out = set(ranked[: max(1, round(TEST_SHARE * len(paths)))])
-        entries += [(p, name, "test" if p in held_out else "train") for p in paths]
-    return entries
-
-
-def _class_videos(root: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in root.glob("*/*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-    )
-
-
-def _csv_entries(root: Path) -> list[tuple[Path, str, str]]:
-    table = root / "splits.csv"
-    with table.open(newline="", encoding="utf-8-sig") as lines:
-        rows = csv.DictReader(lines)
-        lacking = {"path", "label", "split"} - set(rows.fieldnames or ())
-        if lacking:
-            raise ValueError(f"{table} lacks the columns {sorted(lacking)}.")
-        return [(root / row["path"], row["label"], row["split"]) for row in rows]

@@ -4,39 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
+from drawn_videos import BLUE, RED, greys, write_video
 
 from grw_tf.data import clips
 
 _ROOT = Path(__file__).parents[2]
-_RED, _BLUE = (255, 0, 0), (0, 0, 255)
-
-
-def _write(path, colours, rate=10, pts=None, rotation=0, codec="mpeg4", right=None):
-    """Writes a video of one plain colour per frame, or `right` on the right half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate)
-        stream.width, stream.height = 64, 48
-        stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
-        if rotation:
-            stream.set_display_rotation(rotation)
-        for index, colour in enumerate(colours):
-            image = np.empty((48, 64, 3), np.uint8)
-            image[:] = colour
-            if right:
-                image[:, 32:] = right
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.pts = pts[index] if pts else index
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
-
-
-def _greys(count):
-    return [(20 * i,) * 3 for i in range(count)]
 
 
 def _levels(clip):
@@ -44,39 +18,39 @@ def _levels(clip):
 
 
 def test_frames_are_dropped_by_time_stamp(tmp_path):
-    path = _write(tmp_path / "a.mp4", _greys(12), rate=10)
+    path = write_video(tmp_path / "a.mp4", greys(12), rate=10)
     times, frames = zip(*clips.stream_frames(path, fps=5, size=32), strict=True)
     np.testing.assert_allclose(times, np.arange(6) / 5)
     assert _levels(np.stack(frames)) == [0, 2, 4, 6, 8, 10]
 
 
 def test_frames_are_repeated_by_time_stamp(tmp_path):
-    path = _write(tmp_path / "a.mp4", _greys(4), rate=10)
+    path = write_video(tmp_path / "a.mp4", greys(4), rate=10)
     frames = [frame for _, frame in clips.stream_frames(path, fps=20, size=32)]
     assert _levels(np.stack(frames)) == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
 def test_uneven_time_stamps_that_start_late_are_honoured(tmp_path):
-    path = _write(tmp_path / "a.mkv", _greys(4), rate=10, pts=[5, 6, 10, 11])
+    path = write_video(tmp_path / "a.mkv", greys(4), rate=10, pts=[5, 6, 10, 11])
     frames = [frame for _, frame in clips.stream_frames(path, fps=10, size=32)]
     assert _levels(np.stack(frames)) == [0, 1, 1, 1, 1, 2, 3]
 
 
 def test_clip_is_the_middle_of_a_longer_video(tmp_path):
-    path = _write(tmp_path / "a.mp4", _greys(12))
+    path = write_video(tmp_path / "a.mp4", greys(12))
     assert _levels(clips.read_clip(path, frames=4, fps=10, size=32)) == [4, 5, 6, 7]
     assert _levels(clips.read_clip(path, frames=3, fps=10, size=32)) == [4, 5, 6]
 
 
 def test_short_video_repeats_its_last_frame(tmp_path):
-    path = _write(tmp_path / "a.mp4", _greys(3))
+    path = write_video(tmp_path / "a.mp4", greys(3))
     clip = clips.read_clip(path, frames=5, fps=10, size=32)
     assert clip.shape == (5, 32, 32, 3) and clip.dtype == np.uint8
     assert _levels(clip) == [0, 1, 2, 2, 2]
 
 
 def test_gif_is_read(tmp_path):
-    path = _write(tmp_path / "a.gif", [_RED, _BLUE, _RED], rate=10, codec="gif")
+    path = write_video(tmp_path / "a.gif", [RED, BLUE, RED], rate=10, codec="gif")
     clip = clips.read_clip(path, frames=3, fps=10, size=32)
     assert clip[:, 16, 16].argmax(axis=-1).tolist() == [0, 2, 0]
 
@@ -86,7 +60,7 @@ def test_gif_is_read(tmp_path):
     [(0, np.s_[:, :8]), (90, np.s_[-8:]), (180, np.s_[:, -8:]), (-90, np.s_[:8])],
 )
 def test_rotation_metadata_is_honoured(tmp_path, rotation, red_side):
-    path = _write(tmp_path / "a.mp4", [_RED] * 3, rotation=rotation, right=_BLUE)
+    path = write_video(tmp_path / "a.mp4", [RED] * 3, rotation=rotation, right=BLUE)
     frame = clips.read_clip(path, frames=1, fps=10, size=32)[0].astype(int)
     assert (frame[red_side][..., 0] > 200).all()
     assert (frame[:, :, 0] > 200).mean() == pytest.approx(0.5, abs=0.1)
@@ -106,7 +80,7 @@ def test_crop_follows_the_published_preprocessing(size, side):
 
 @pytest.mark.parametrize("bad", [{"fps": 0}, {"size": -1}, {"frames": 0}])
 def test_values_that_are_not_positive_are_refused(tmp_path, bad):
-    path = _write(tmp_path / "a.mp4", _greys(3))
+    path = write_video(tmp_path / "a.mp4", greys(3))
     with pytest.raises(ValueError, match=f"{list(bad)[0]} is "):
         clips.read_clip(path, **({"frames": 2, "fps": 5, "size": 32} | bad))
 
@@ -114,7 +88,7 @@ def test_values_that_are_not_positive_are_refused(tmp_path, bad):
 def _class_folders(root, counts=(("jump", 5), ("run", 10))):
     for name, count in counts:
         for index in range(count):
-            _write(root / name / f"{name}{index}.mp4", _greys(3))
+            write_video(root / name / f"{name}{index}.mp4", greys(3))
     return root
 
 

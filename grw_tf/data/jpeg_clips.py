@@ -1,0 +1,78 @@
+"""Reads a video as JPEG frames of moderate size, one after the other."""
+
+import dataclasses
+import os
+
+import cv2
+import numpy as np
+
+from grw_tf.data.video_frames import sample_frames, upright
+
+# A protocol buffer, so a record, is smaller than 2 GiB.
+_MAX_BYTES = 2**31 - 2**20
+
+
+@dataclasses.dataclass(frozen=True)
+class JpegClip:
+    """JPEG `frames`, all of `height` and `width` in pixels, upright."""
+
+    frames: list[bytes]
+    height: int
+    width: int
+
+
+def read_jpegs(
+    path: str | os.PathLike,
+    fps: float,
+    short_side: int,
+    quality: int,
+    start: float = 0.0,
+    end: float | None = None,
+) -> JpegClip:
+    """Reads a video at a steady rate; only the JPEG frames are held in memory.
+
+    Frames keep their aspect. Those with a short side less than `short_side` keep
+    their size: enlarging adds bytes and no detail, and readers resize in any case.
+
+    Args:
+        path: A video or an animated GIF.
+        fps: Frames per second to keep.
+        short_side: Pixels that the shorter of height and width is reduced to.
+        quality: JPEG quality, 1 to 100.
+        start: Seconds after the first frame at which to begin.
+        end: Seconds after the first frame before which to stop, or None.
+
+    Raises:
+        ValueError: As `sample_frames`, or if a record cannot hold the clip.
+        av.FFmpegError: If the file cannot be decoded.
+    """
+    frames, total, size, shown, jpeg = [], 0, None, None, b""
+    # Other videos are read at the same time, by the other cores.
+    for _, frame in sample_frames(path, fps, start, end, threads=1):
+        if frame is not shown:
+            picture = frame.to_ndarray(format="bgr24")
+            # Streams may change size; all frames of a clip must have one.
+            size = size or _reduced(picture, short_side)
+            resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+            picture = upright(resized, frame)
+            shown, jpeg = frame, _encode(picture, quality)
+        frames.append(jpeg)
+        total += len(jpeg)
+        if total > _MAX_BYTES:
+            raise ValueError(
+                f"{path} takes more than 2 GiB as JPEG frames: list shorter segments"
+                " of it, by start and end, in a CSV file."
+            )
+    return JpegClip(frames, *picture.shape[:2])
+
+
+def _reduced(picture: np.ndarray, short_side: int) -> tuple[int, int]:
+    """Returns width and height, as OpenCV wants them."""
+    height, width = picture.shape[:2]
+    scale = min(1.0, short_side / min(height, width))
+    return max(1, round(scale * width)), max(1, round(scale * height))
+
+
+def _encode(picture: np.ndarray, quality: int) -> bytes:
+    _, jpeg = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, quality))
+    return jpeg.tobytes()

@@ -1,0 +1,245 @@
+"""From videos to TFRecord shards, in all cores, and safe to kill at any time.
+
+Each video becomes a file of one record in `<output_dir>/unfinished`. When all are
+done, how each ended is written down, and the records are joined to shards, in an order
+that depends on the names of the videos alone. What is there whole is never made
+again; the plan beside it tells whether it belongs to the same settings and videos.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import tqdm
+
+from grw_tf.data import manifest
+from grw_tf.data.conversion import (
+    Conversion,
+    FrameSettings,
+    convert,
+    converted,
+    record_path,
+)
+from grw_tf.data.parallel import run_parallel
+from grw_tf.data.replacing import replacing
+from grw_tf.data.sequence_examples import LABELS_FILE, MANIFEST_FILE, read_labels
+from grw_tf.data.shards import join, plan_shards
+from grw_tf.data.splits import assign_splits
+from grw_tf.data.video_frames import check_positive
+from grw_tf.data.video_list import Video, list_folder, list_table
+from grw_tf.data.work_folder import work_folder
+from grw_tf.flags import option
+
+SPLITS = ("train", "validation", "test")
+# Settings that change what is written; the manifest records them.
+_SETTINGS = (
+    *("fps", "short_side", "jpeg_quality", "min_frames"),
+    *("validation_fraction", "test_fraction", "clips_per_shard"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparationConfig:
+    """What to convert, and how; each is a flag."""
+
+    input: str = option(
+        "", "Folder of class folders of videos, within split folders or not."
+    )
+    csv: str = option(
+        "",
+        "Table of videos instead: path (relative to --input, or else to the table),"
+        " label, and optionally split, start and end (seconds), group; or Kinetics'"
+        " annotations, of the clips in --input.",
+    )
+    output_dir: str = option("", "Folder that the records go to.")
+    labels: str = option(
+        "", "File of the classes, one a line, in order; empty: those found, sorted."
+    )
+    fps: float = option(5.0, "Frames a second to keep.")
+    short_side: int = option(
+        224, "Pixels that the short side is reduced to; it is never enlarged."
+    )
+    jpeg_quality: int = option(90, "Quality of the frames, 1 to 100.")
+    min_frames: int = option(2, "Frames that a clip must have.")
+    validation_fraction: float = option(
+        0.1, "Share of each class to validate on, if the videos have no splits."
+    )
+    test_fraction: float = option(
+        0.1, "Share of each class to test on, if the videos have no splits."
+    )
+    clips_per_shard: int = option(128, "Clips in a file, at most.")
+    workers: int = option(0, "Videos to read at once; 0: one for each core.")
+    strict: bool = option(False, "Stop at the first video that cannot be used.")
+
+
+def prepare(config: PreparationConfig) -> dict:
+    """Writes shards, labels and a manifest, or what an earlier run left of them.
+
+    Args:
+        config: What to convert, and how.
+
+    Returns:
+        The content of the manifest: the settings, and what `manifest.describe` says.
+
+    Raises:
+        ValueError: If a setting or the list of videos makes no sense, if the folder
+            holds records of others, or, when strict, if a video cannot be used.
+        OSError: If a folder cannot be read, or the output not be written.
+    """
+    _check(config)
+    videos = _list_videos(config)
+    labels = _labels(videos, config)
+    plan = _plan(videos, labels, config)
+    output = Path(config.output_dir)
+    finished = output / MANIFEST_FILE
+    with work_folder(output, plan) as work:
+        if not finished.exists():
+            outcomes = _convert(videos, labels, config, work)
+            shards = _join(videos, outcomes, config, work)
+            with replacing(output / LABELS_FILE) as path:
+                path.write_text("".join(f"{label}\n" for label in labels), "utf-8")
+            described = manifest.describe(videos, labels, outcomes, shards)
+            manifest.write_json(finished, plan | described)
+        return json.loads(finished.read_text())
+
+
+def _check(config):
+    check_positive(
+        fps=config.fps,
+        short_side=config.short_side,
+        min_frames=config.min_frames,
+        clips_per_shard=config.clips_per_shard,
+    )
+    if not 1 <= config.jpeg_quality <= 100:
+        raise ValueError(f"jpeg_quality is {config.jpeg_quality}: it must be 1 to 100.")
+    if config.workers < 0:
+        raise ValueError(f"workers is {config.workers}: it must be 0 or more.")
+    if not config.output_dir:
+        raise ValueError("output_dir is empty: give the folder for the records.")
+
+
+def _list_videos(config: PreparationConfig) -> list[Video]:
+    """Lists all videos with splits, in the order of the records.
+
+    It is a random order, since readers shuffle no more than some records at a time.
+    """
+    if config.csv:
+        listed = list_table(config.csv, config.input or None)
+    elif config.input:
+        listed = list_folder(config.input)
+    else:
+        raise ValueError("Give --input, a folder of class folders, or --csv, a table.")
+    videos = assign_splits(listed, config.validation_fraction, config.test_fraction)
+    for split in sorted({video.split for video in videos} - set(SPLITS)):
+        count = sum(video.split == split for video in videos)
+        if not re.fullmatch(r"\w[\w.-]*", split):
+            raise ValueError(f"The split {split!r} cannot name a file: rename it.")
+        logging.warning("Besides the usual splits, %r has %d videos.", split, count)
+    return sorted(videos, key=lambda video: (video.split, _digest(_identity(video))))
+
+
+def _labels(videos: Sequence[Video], config: PreparationConfig) -> tuple[str, ...]:
+    found = {video.label: video.name for video in videos}
+    for label, name in found.items():
+        if label.splitlines() != [label] or label != label.strip():
+            raise ValueError(
+                f"The class {label!r}, of {name!r}, cannot be a line of {LABELS_FILE}:"
+                " rename it, without line breaks and spaces around."
+            )
+        try:
+            label.encode()
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"The class of {name!r} is not text in UTF-8: rename it."
+            ) from None
+    labels = read_labels(config.labels) if config.labels else tuple(sorted(found))
+    unknown = sorted(set(found) - set(labels))
+    if unknown:
+        raise ValueError(
+            f"{config.labels} lacks {len(unknown)} of the classes found: {unknown[:5]}."
+        )
+    if len(found) == 1:
+        logging.warning("All videos are of one class, %r.", *found)
+    return labels
+
+
+def _identity(video: Video) -> list:
+    return [video.name, video.label, video.split, video.start, video.end]
+
+
+def _digest(content) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _plan(videos, labels, config) -> dict:
+    """Returns what tells a run from others, whatever its time and workers."""
+    sizes = [v.path.stat().st_size if v.path.exists() else None for v in videos]
+    return {
+        "settings": {name: getattr(config, name) for name in _SETTINGS},
+        "videos": len(videos),
+        "videos_sha256": _digest([labels, sizes, *map(_identity, videos)]),
+    }
+
+
+def _convert(videos, labels, config, work) -> list[int | str]:
+    """Returns the frames of each video, or why it is left out."""
+    ended = work / "outcomes.json"
+    if ended.exists():
+        return json.loads(ended.read_text())
+    folder = work / "clips"
+    folder.mkdir(exist_ok=True)
+    outcomes = dict(converted(folder))
+    settings = FrameSettings(
+        config.fps, config.short_side, config.jpeg_quality, config.min_frames
+    )
+    indices = {label: index for index, label in enumerate(labels)}
+    left = [
+        Conversion(video, indices[video.label], position, folder, settings)
+        for position, video in enumerate(videos)
+        if position not in outcomes
+    ]
+    results = run_parallel(convert, left, config.workers)
+    with (
+        contextlib.closing(results),
+        tqdm.tqdm(
+            desc="Converting", total=len(videos), initial=len(outcomes), unit="clip"
+        ) as bar,
+    ):
+        for conversion, outcome in results:
+            if config.strict and isinstance(outcome, str):
+                raise ValueError(f"{conversion.video.path} {outcome}")
+            outcomes[conversion.position] = outcome
+            bar.update()
+    outcomes = [outcomes[position] for position in range(len(videos))]
+    manifest.write_json(ended, outcomes)
+    return outcomes
+
+
+def _join(videos, outcomes, config, work) -> dict[str, list[dict]]:
+    """Returns descriptions of the shards of each split that has any."""
+    folder = work / "clips"
+    shards = []
+    for split in dict.fromkeys(video.split for video in videos):
+        records = [
+            record_path(folder, position, frames)
+            for position, (video, frames) in enumerate(
+                zip(videos, outcomes, strict=True)
+            )
+            if video.split == split and isinstance(frames, int)
+        ]
+        shards += plan_shards(
+            Path(config.output_dir), split, records, config.clips_per_shard
+        )
+    results = run_parallel(join, shards, config.workers)
+    with contextlib.closing(results):
+        progress = tqdm.tqdm(results, "Joining", len(shards), unit="shard")
+        described = {shard.path: description for shard, description in progress}
+    by_split = {}
+    for shard in shards:
+        by_split.setdefault(shard.split, []).append(described[shard.path])
+    return by_split

@@ -1,0 +1,46 @@
+"""Small videos for tests."""
+
+import av
+import numpy as np
+
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+def greys(count):
+    """Returns colours, the k-th of level 20 k."""
+    return [(20 * i,) * 3 for i in range(count)]
+
+
+def write_video(
+    path,
+    colours,
+    rate=10,
+    pts=None,
+    rotation=0,
+    codec="mpeg4",
+    right=None,
+    size=(64, 48),
+    **options,
+):
+    """Writes a video of one plain colour per frame, or `right` on the right half.
+
+    `size` is width and height; `options` are the codec's.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    width, height = size
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, options=options)
+        stream.width, stream.height = size
+        stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for index, colour in enumerate(colours):
+            image = np.empty((height, width, 3), np.uint8)
+            image[:] = colour
+            if right:
+                image[:, width // 2 :] = right
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts = pts[index] if pts else index
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path

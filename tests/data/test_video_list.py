@@ -1,0 +1,155 @@
+"""Behaviour of listing videos."""
+
+import os
+
+import pytest
+
+from grw_tf.data.video_list import list_folder, list_table
+
+
+def _touch(root, *names):
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root
+
+
+def _table(root, text, encoding="utf-8"):
+    path = root / "list.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def test_classes_are_folders(tmp_path, caplog):
+    _touch(tmp_path, "run/b.MP4", "run/a.gif", "jump/a.webm", "run/notes.txt")
+    _touch(tmp_path, ".cache/x.mp4", "run/.hidden.mp4", "none/notes.txt")
+    found = list_folder(tmp_path)
+    assert [video.name for video in found] == ["jump/a.webm", "run/a.gif", "run/b.MP4"]
+    assert [video.label for video in found] == ["jump", "run", "run"]
+    assert {video.split for video in found} == {""}
+    assert all(video.path.is_file() for video in found)
+    assert "none is left out: it has no videos" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validate", "validation"])
+def test_splits_are_folders(tmp_path, name):
+    _touch(tmp_path, "test/run/a.mp4", f"{name}/run/a.mp4", "train/run/a.mp4")
+    splits = [video.split for video in list_folder(tmp_path)]
+    assert splits == ["train", "validation", "test"]
+
+
+def test_one_split_folder_is_a_split(tmp_path):
+    _touch(tmp_path, "test/abseiling/-3B32lodo2M_000059_000069.mp4")
+    (video,) = list_folder(tmp_path)
+    assert (video.label, video.split) == ("abseiling", "test")
+
+
+def test_class_named_as_a_split_is_a_class(tmp_path):
+    _touch(tmp_path, "train/a.mp4", "bus/a.mp4")
+    assert [video.label for video in list_folder(tmp_path)] == ["bus", "train"]
+
+
+def test_splits_table_beside_the_class_folders_says_what_there_is(tmp_path):
+    _touch(tmp_path, "run/a.mp4", "run/b.mp4")
+    (tmp_path / "splits.csv").write_text("path,label,split\nrun/b.mp4,walk,val\n")
+    (video,) = list_folder(tmp_path)
+    assert (video.name, video.label, video.split) == ("run/b.mp4", "walk", "validation")
+
+
+def test_table_gives_segments_and_groups(tmp_path):
+    table = _table(
+        tmp_path,
+        "\ufeffpath,label,start,end,group,other\n"
+        'a.mp4,"jump, high",1.5,3,day 1,x\n\n'
+        "./b/c.mp4, run ,,,,\na.mp4,run,3,,day 1,\n",
+    )
+    first, second, third = list_table(table)
+    assert (first.path, first.name) == (tmp_path / "a.mp4", "a.mp4")
+    assert (first.label, first.start, first.end) == ("jump, high", 1.5, 3.0)
+    assert first.group == third.group == "day 1"
+    assert (second.label, second.start, second.end) == ("run", 0.0, None)
+    assert second.group == "b/c.mp4" and third.end is None
+    elsewhere = list_table(table, tmp_path.parent)
+    assert elsewhere[0].path == tmp_path.parent / "a.mp4"
+
+
+def test_kinetics_annotations_find_clips_in_any_folder(tmp_path):
+    _touch(tmp_path, "test/part_1/--x_1_2_000059_000069.mp4", "b_000007_000017.mkv")
+    table = _table(
+        tmp_path,
+        "label,youtube_id,time_start,time_end,split,is_cc\n"
+        '"massaging person\'s head",--x_1_2,59,69,test,0\nyoga,b,7.0,17.0,test,0\n'
+        "zumba,gone,1,11,test,0\nzumba,b,20,30,validate,1\n",
+    )
+    found = list_table(table, tmp_path)
+    assert [video.name for video in found] == [
+        "test/part_1/--x_1_2_000059_000069.mp4",
+        "b_000007_000017.mkv",
+        "gone_000001_000011.mp4",
+        "b_000020_000030.mp4",
+    ]
+    assert found[0].label == "massaging person's head"
+    assert [v.split for v in found] == ["test", "test", "test", "validation"]
+    # Clips are cut already.
+    assert {(v.start, v.end) for v in found} == {(0.0, None)}
+    assert found[1].group == found[3].group == "b"
+    _touch(tmp_path, "copy/b_000007_000017.mp4")
+    with pytest.raises(ValueError, match="is there twice"):
+        list_table(table, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("path;label\na;b\n", r"lacks the columns \['label', 'path'\]: has \['path;la"),
+        ("", "lacks the columns"),
+        ("path,label\n", "lists no videos"),
+        ("path,label\na.mp4\n", "line 2: the cell of column label is empty"),
+        ("path,label\n,run\n", "line 2: the cell of column path is empty"),
+        ("path,label\na.mp4,jump, high\n", "line 2: has more cells than columns"),
+        ("path,label,start\na,b,x\n", "line 2: start is 'x': expected seconds"),
+        ("path,label,start\na,b,-1\n", "line 2: start is '-1': expected seconds"),
+        ("path,label,end\na,b,nan\n", "line 2: end is 'nan': expected seconds"),
+        ("path,label,start,end\na,b,2,2\n", "line 2: end is 2 s: it must be after"),
+        ("path,label\na,b\n./a,c\n", r"line 3: ./a was listed in line 2 already"),
+        ("path,label,start\na,b,1\na,b,1.0\n", "line 3: a was listed in line 2"),
+    ],
+)
+def test_wrong_table_is_told(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message) as error:
+        list_table(_table(tmp_path, text))
+    assert "list.csv" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_table_that_is_not_text_is_told(tmp_path):
+    table = _table(tmp_path, "path,label\na.mp4,é\n", "latin-1")
+    with pytest.raises(ValueError, match="list.csv is not text in UTF-8"):
+        list_table(table)
+    with pytest.raises(FileNotFoundError, match="absent.csv"):
+        list_table(tmp_path / "absent.csv")
+    with pytest.raises(ValueError, match="absent is not a folder"):
+        list_table(table, tmp_path / "absent")
+
+
+def test_folder_without_videos_is_told(tmp_path):
+    with pytest.raises(ValueError, match="absent is not a folder: expected class"):
+        list_folder(tmp_path / "absent")
+    _touch(tmp_path, "a.mp4", "run/notes.txt")
+    with pytest.raises(ValueError, match="has no videos: expected class folders"):
+        list_folder(tmp_path)
+
+
+def test_unreadable_folder_is_told(tmp_path):
+    _touch(tmp_path, "run/a.mp4", "walk/a.mp4")
+    os.chmod(tmp_path / "run", 0)
+    user = os.geteuid()
+    if not user:
+        # All is readable to root.
+        os.seteuid(65534)
+    try:
+        with pytest.raises(PermissionError, match="Permission denied"):
+            list_folder(tmp_path)
+    finally:
+        os.seteuid(user)
+        os.chmod(tmp_path / "run", 0o700)

@@ -1,0 +1,1 @@
+"""Experiments: typed configs, registered with the Model Garden's factory."""

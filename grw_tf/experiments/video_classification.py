@@ -1,0 +1,102 @@
+"""Experiments of the Model Garden's factory: one for each model preset, by its name."""
+
+import dataclasses
+import functools
+
+from official.core import config_definitions as cfg
+from official.core import exp_factory
+from official.vision.configs import video_classification
+
+from grw_tf.experiments.yaml_config import mirrored
+from grw_tf.models import ModelConfig
+from grw_tf.models.presets import PRESETS
+from grw_tf.training.optimization import TwoRatesConfig
+
+Model = mirrored(ModelConfig)
+"""`ModelConfig` for YAML files, field by field."""
+
+
+@dataclasses.dataclass
+class VideoClassificationTask(video_classification.VideoClassificationTask):
+    """The Model Garden's task with a model of this project.
+
+    Attributes:
+      model: the model. It says the clips' frames and size, and the number of classes;
+        in `train_data` and `validation_data` these are left alone.
+      init_checkpoint: see `grw_tf.weights.restore`.
+    """
+
+    model: Model = dataclasses.field(default_factory=Model)
+
+
+def experiment(preset) -> cfg.ExperimentConfig:
+    """Returns the experiment of a model preset, without data.
+
+    The recipe is the published one of arXiv 2511.20928 but for the number of steps:
+    AdamW, cosine from 1e-4 to 1e-6 for the backbone and from 1e-3 to 1e-5 for the head,
+    and a moving average of the weights, which is what is evaluated.
+    """
+    task = VideoClassificationTask(
+        model=Model(),
+        train_data=_data(is_training=True),
+        validation_data=_data(is_training=False),
+        losses=video_classification.Losses(label_smoothing=0.1),
+    )
+    task.model.override(dataclasses.asdict(PRESETS[preset]))
+    return cfg.ExperimentConfig(
+        runtime=cfg.RuntimeConfig(distribution_strategy="one_device"),
+        task=task,
+        trainer=cfg.TrainerConfig(
+            optimizer_config=TwoRatesConfig(
+                {
+                    "optimizer": {"type": "adamw"},
+                    "learning_rate": _cosine(1e-4, 1e-6),
+                    "head_learning_rate": _cosine(1e-3, 1e-5),
+                    "ema": {"average_decay": 0.999, "trainable_weights_only": False},
+                }
+            ),
+            train_steps=1000,
+            steps_per_loop=10,
+            summary_interval=10,
+            checkpoint_interval=100,
+            validation_interval=100,
+            best_checkpoint_export_subdir="best_ckpt",
+            best_checkpoint_eval_metric="top_1_accuracy",
+        ),
+    )
+
+
+def _data(is_training):
+    return video_classification.DataConfig(
+        is_training=is_training,
+        drop_remainder=is_training,
+        global_batch_size=16,
+        shuffle_buffer_size=256,
+    )
+
+
+def _cosine(initial, final):
+    return {
+        "type": "cosine",
+        "cosine": {
+            "initial_learning_rate": initial,
+            "alpha": final / initial,
+        },
+    }
+
+
+def fill_in(experiment_config):
+    """Lets schedules without `decay_steps` decay over the whole training."""
+    trainer = experiment_config.trainer
+    optimization = trainer.optimizer_config
+    for rate in (optimization.learning_rate, optimization.head_learning_rate):
+        schedule = rate.get() if rate.type else None
+        if hasattr(schedule, "decay_steps") and schedule.decay_steps is None:
+            schedule.decay_steps = trainer.train_steps
+
+
+EXPERIMENTS = {f"movinet_{preset}": preset for preset in PRESETS}
+"""Names of presets by names of experiments."""
+
+for _name, _preset in EXPERIMENTS.items():
+    exp_factory.register_config_factory(_name)(functools.partial(experiment, _preset))

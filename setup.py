@@ -16,6 +16,7 @@ TRAIN = [
     "keras~=3.15",
     "matplotlib~=3.10",
     "opencv-python-headless~=5.0",
+    "scikit-learn~=1.9",
     "scipy~=1.15",
     "tensorflow~=2.20.0",
     "tensorflow-datasets~=4.9.10",

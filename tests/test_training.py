@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import re
 import types
 
 import numpy as np
@@ -16,6 +17,7 @@ from official.modeling import hyperparams
 from grw_tf.data.preparation import PreparationConfig, prepare
 from grw_tf.experiments.parsing import parse_experiment
 from grw_tf.experiments.video_classification import EXPERIMENTS
+from grw_tf.experiments.yaml_config import frozen
 from grw_tf.models import ModelConfig
 from grw_tf.models.presets import PRESETS
 from grw_tf.training.driver import run_experiment
@@ -144,6 +146,16 @@ def test_each_preset_is_an_experiment(name):
     assert ModelConfig.from_json(text) == PRESETS[EXPERIMENTS[name]]
 
 
+@pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda f: f.stem)
+def test_each_config_file_is_an_experiment_with_its_command(file):
+    text = file.read_text()
+    (name,) = re.findall(r"--experiment=(\w+)", text)
+    config = parse_experiment(Options(experiment=name, config_file=[str(file)]))
+    assert frozen(config.task.model, ModelConfig)
+    assert f"--config_file=configs/{file.name}" in text
+    assert "# Hardware:" in text and "Expected:" in text
+
+
 WRONG = {
     "experiment": (
         {"experiment": "movinet_a0_steam_grw"},
@@ -183,7 +195,7 @@ def test_wrong_config_is_refused_in_one_line(options, message):
         ({"task": {"model": {"num_classes": 3}}}, "has 2 classes, .*num_classes is 3"),
         (
             {"task": {"model": {"num_classes": 2, "fps": 3.0}}},
-            "has 5 frames a second, no multiple of task.model.fps=3",
+            "has 5 frames a second, no whole multiple of the model's 3",
         ),
         (
             {"task": {"model": {"num_classes": 2, "frames": 3}}},

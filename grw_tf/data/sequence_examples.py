@@ -28,6 +28,9 @@ WIDTH = "image/width"
 
 LABELS_FILE = "labels.txt"
 MANIFEST_FILE = "manifest.json"
+
+# So that NTSC's 29.97 frames a second count as 30.
+_RATE_TOLERANCE = 0.01
 _SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5})\.tfrecord")
 
 
@@ -137,10 +140,36 @@ def check_records(pattern: str) -> list[str]:
 
 
 def read_frame_rate(path: str) -> float:
-    """Reads the frames a second of a file's first record, already checked."""
+    """Reads the frames a second of a file's first record, 0 if it does not say."""
     record = next(iter(tf.data.TFRecordDataset(path).take(1))).numpy()
     context = tf.train.SequenceExample.FromString(record).context
-    return context.feature[FRAME_RATE].float_list.value[0]
+    rates = context.feature[FRAME_RATE].float_list.value
+    return rates[0] if rates else 0.0
+
+
+def frame_stride(rate: float, fps: float, where: str) -> int:
+    """Returns every how many frames of a record a model takes.
+
+    Args:
+        rate: Frames a second of the record.
+        fps: Frames a second that the model wants.
+        where: What to call the record in an error.
+
+    Raises:
+        ValueError: If the record's rate is no whole multiple of the model's.
+    """
+    if not 0 < rate < float("inf"):
+        raise ValueError(
+            f"{where} does not say its frames a second, {FRAME_RATE}: make the records"
+            " by scripts.prepare_videos."
+        )
+    stride = round(rate / fps)
+    if stride < 1 or abs(rate / fps - stride) > _RATE_TOLERANCE * stride:
+        raise ValueError(
+            f"{where} has {rate:g} frames a second, no whole multiple of the model's"
+            f" {fps:g}: make the records by scripts.prepare_videos --fps={fps:g}."
+        )
+    return stride
 
 
 def _integer(value):

@@ -10,6 +10,7 @@ from grw_tf.data.clips import resize_side
 from grw_tf.data.sequence_examples import (
     LABELS_FILE,
     check_records,
+    frame_stride,
     read_frame_rate,
     read_labels,
 )
@@ -61,7 +62,9 @@ class Task(video_classification.VideoClassificationTask):
         if not params.tfds_name:
             paths = check_records(params.input_path)
             self._check_classes(paths[0])
-            params = params.replace(temporal_stride=self._stride(paths[0]))
+            rate = read_frame_rate(paths[0])
+            stride = frame_stride(rate, self.model_config.fps, paths[0])
+            params = params.replace(temporal_stride=stride)
         params = params.replace(
             feature_shape=(config.frames, config.size, config.size, 3),
             min_image_size=resize_side(config.size),
@@ -78,16 +81,6 @@ class Task(video_classification.VideoClassificationTask):
                 f"{file} has {len(labels)} classes, task.model.num_classes is"
                 f" {self.model_config.num_classes}: they must be equal."
             )
-
-    def _stride(self, path):
-        recorded, wanted = read_frame_rate(path), self.model_config.fps
-        stride = round(recorded / wanted)
-        if stride < 1 or abs(stride * wanted - recorded) > 1e-3 * recorded:
-            raise ValueError(
-                f"{path} has {recorded:g} frames a second, no multiple of"
-                f" task.model.fps={wanted:g}: prepare the videos at {wanted:g}."
-            )
-        return stride
 
     def build_metrics(self, training=True):
         classes = self.model_config.num_classes

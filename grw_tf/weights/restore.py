@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import os
 
+from grw_tf.models import build_model
 from grw_tf.models.config_record import HEAD_FUNCTION, check_backbone
 from grw_tf.weights.comparison import compare
 from grw_tf.weights.identify import GATES_EXPLAINED, describe, identify
@@ -73,6 +74,33 @@ def restore(model, init_checkpoint) -> Restored:
     _check_complete(model, layout)
     assign(model, values)
     return _report(init_checkpoint, saved, config, tuple(values))
+
+
+def load_model(checkpoint):
+    """Builds the model of a checkpoint that records its config, and restores it whole.
+
+    Args:
+      checkpoint: as `init_checkpoint` of `restore`.
+
+    Returns:
+      The model, as of `build_model`.
+
+    Raises:
+      ValueError: as `restore`, or if the checkpoint records no config or lacks a part.
+      OSError: as `restore`.
+    """
+    with open_checkpoint(checkpoint) as saved:
+        config = saved.config
+    if config is None:
+        raise ValueError(
+            f"{checkpoint} records no config: restore it into a model of the config it"
+            " was trained with, and save that."
+        )
+    model = build_model(config)
+    restored = restore(model, checkpoint)
+    if restored.own:
+        raise ValueError(f"{checkpoint} is of no whole model: {restored.message}")
+    return model
 
 
 def _what(saved):

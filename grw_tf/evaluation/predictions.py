@@ -1,0 +1,76 @@
+"""Files of predictions and of results."""
+
+import csv
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from grw_tf.data.replacing import replacing
+from grw_tf.evaluation.measures import check_predictions, likeliest
+
+_TOP = 5
+
+
+def write_predictions(
+    path: str | os.PathLike,
+    names: Sequence[str],
+    labels,
+    probabilities,
+    class_names: Sequence[str],
+) -> None:
+    """Writes what a model says of each clip as CSV, whole or not at all.
+
+    The columns are path, label, predicted, probability_of_label, and the likeliest
+    classes with their probabilities: top_1, probability_1, up to 5.
+
+    Args:
+      path: the file, in UTF-8 but for names that are not.
+      names: of the clips.
+      labels: whole numbers [clips].
+      probabilities: [clips, classes].
+      class_names: names of the classes.
+
+    Raises:
+      ValueError: if they do not fit each other, or these are no probabilities.
+      OSError: if the file cannot be written.
+    """
+    labels, probabilities = check_predictions(labels, probabilities, class_names)
+    if len(names) != len(labels):
+        raise ValueError(f"There are {len(names)} names of {len(labels)} clips.")
+    ranked = likeliest(probabilities, _TOP)
+    header = ["path", "label", "predicted", "probability_of_label"]
+    for rank in range(1, ranked.shape[1] + 1):
+        header += [f"top_{rank}", f"probability_{rank}"]
+    with (
+        replacing(Path(path)) as unfinished,
+        unfinished.open(
+            "w", encoding="utf-8", errors="surrogateescape", newline=""
+        ) as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(header)
+        for name, label, row, best in zip(
+            names, labels, probabilities, ranked, strict=True
+        ):
+            cells = [
+                name,
+                class_names[label],
+                class_names[best[0]],
+                f"{row[label]:.6g}",
+            ]
+            for index in best:
+                cells += [class_names[index], f"{row[index]:.6g}"]
+            writer.writerow(cells)
+
+
+def write_results(path: str | os.PathLike, results: dict) -> None:
+    """Writes measures as JSON, whole or not at all.
+
+    Raises:
+      ValueError: if a number is NaN or infinite, which JSON has no word for.
+      OSError: if the file cannot be written.
+    """
+    text = json.dumps(results, indent=2, allow_nan=False)
+    with replacing(Path(path)) as unfinished:
+        unfinished.write_text(text + "\n")

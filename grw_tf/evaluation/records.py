@@ -1,0 +1,168 @@
+"""The clips of records, as a model wants them."""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+from google.protobuf.message import DecodeError
+
+from grw_tf.data.clips import prepare_frame
+from grw_tf.data.sequence_examples import (
+    FRAME_RATE,
+    FRAMES,
+    LABEL_INDEX,
+    LABELS_FILE,
+    SOURCE,
+    check_records,
+    frame_stride,
+    read_labels,
+)
+from grw_tf.data.video_frames import check_positive
+
+# Length and checksums of a record in a TFRecord file.
+_FRAMING_BYTES = 16
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabelledClip:
+    """A clip to evaluate on.
+
+    Attributes:
+      frames: uint8 [frames, size, size, 3], RGB.
+      label: index of the class.
+      name: where the clip comes from.
+    """
+
+    frames: np.ndarray
+    label: int
+    name: str
+
+
+class EvaluationRecords:
+    """The clips of records that `scripts.prepare_videos` wrote, as a model wants them.
+
+    They are those that `grw_tf.data.clips.read_clip` cuts from videos: the middle of
+    each, its last frame repeated if it is too short, each frame resized to a square and
+    cropped by `prepare_frame`.
+
+    Args:
+      pattern: paths, with wildcards or not, separated by commas.
+      config: the model's `ModelConfig`, for its frames, size, fps and num_classes.
+
+    Attributes:
+      class_names: names of the classes.
+
+    Raises:
+      ValueError: as `check_records`, or if the classes are not as many as the model's
+        or differ between folders.
+      OSError: if a file cannot be read.
+    """
+
+    def __init__(self, pattern, config):
+        self._paths = check_records(pattern)
+        self._config = config
+        folders = sorted({os.path.dirname(path) for path in self._paths})
+        names = [read_labels(os.path.join(folder, LABELS_FILE)) for folder in folders]
+        self.class_names = names[0]
+        for folder, others in zip(folders, names, strict=True):
+            if others != self.class_names:
+                raise ValueError(
+                    f"{folders[0]} and {folder} have different classes in"
+                    f" {LABELS_FILE}: evaluate on one of them at a time."
+                )
+        if len(self.class_names) != config.num_classes:
+            raise ValueError(
+                f"{pattern} has {len(self.class_names)} classes, and the model"
+                f" {config.num_classes}: they are not of the same labels."
+            )
+
+    def __iter__(self) -> Iterator[LabelledClip]:
+        """Yields the clips in the order of the files, with a progress bar.
+
+        Raises:
+          ValueError: if a file is truncated, a record is not one of a clip, or its
+            frames a second are no whole multiple of the model's.
+          OSError: if a file cannot be read.
+        """
+        size = sum(tf.io.gfile.stat(path).length for path in self._paths)
+        with tqdm.tqdm(
+            desc="Evaluating", total=size, unit="B", unit_scale=True
+        ) as progress:
+            for path in self._paths:
+                for number, record in enumerate(_read(path)):
+                    yield self._clip(record, f"{path}, record {number}")
+                    progress.update(len(record) + _FRAMING_BYTES)
+
+    def batches(self, batch_size) -> Iterator[tuple[np.ndarray, np.ndarray, list[str]]]:
+        """Yields clips [batch, frames, size, size, 3] in 0..1, labels [batch], names.
+
+        The last batch may be smaller.
+
+        Raises:
+          ValueError, OSError: as iterating; also if `batch_size` is not positive.
+        """
+        check_positive(batch_size=batch_size)
+        waiting = []
+        for clip in self:
+            waiting.append(clip)
+            if len(waiting) == batch_size:
+                yield _batch(waiting)
+                waiting = []
+        if waiting:
+            yield _batch(waiting)
+
+    def _clip(self, record, where):
+        try:
+            example = tf.train.SequenceExample.FromString(record)
+        except DecodeError:
+            raise ValueError(f"{where} is no SequenceExample: make it again.") from None
+        context = example.context.feature
+        labels = context[LABEL_INDEX].int64_list.value
+        jpegs = example.feature_lists.feature_list[FRAMES].feature
+        if len(labels) != 1 or not 0 <= labels[0] < len(self.class_names) or not jpegs:
+            raise ValueError(
+                f"{where} has {len(jpegs)} frames and labels {list(labels)}: expected"
+                f" frames and one label from 0 to {len(self.class_names) - 1}."
+            )
+        rates = context[FRAME_RATE].float_list.value
+        stride = frame_stride(rates[0] if rates else 0.0, self._config.fps, where)
+        kept = jpegs[::stride]
+        start = max(0, (len(kept) - self._config.frames) // 2)
+        frames = [
+            prepare_frame(_decode(jpeg.bytes_list.value, where), self._config.size)
+            for jpeg in kept[start : start + self._config.frames]
+        ]
+        frames += [frames[-1]] * (self._config.frames - len(frames))
+        source = context[SOURCE].bytes_list.value
+        name = source[0].decode(errors="surrogateescape") if source else where
+        return LabelledClip(np.stack(frames), labels[0], name)
+
+
+def _read(path):
+    try:
+        yield from tf.data.TFRecordDataset(path).as_numpy_iterator()
+    except tf.errors.DataLossError:
+        raise ValueError(f"{path} is truncated: copy or make it again.") from None
+    except tf.errors.OpError as error:
+        raise OSError(f"{path} cannot be read: {error.message}") from None
+
+
+def _decode(values, where):
+    try:
+        # TensorFlow's default, a fast one, is off by up to 8 levels.
+        return tf.io.decode_jpeg(
+            values[0], channels=3, dct_method="INTEGER_ACCURATE"
+        ).numpy()
+    except (IndexError, tf.errors.InvalidArgumentError):
+        raise ValueError(
+            f"{where} has a frame that is no JPEG: make it again."
+        ) from None
+
+
+def _batch(clips):
+    frames = np.stack([clip.frames for clip in clips]).astype(np.float32) / 255
+    labels = np.array([clip.label for clip in clips], np.int64)
+    return frames, labels, [clip.name for clip in clips]

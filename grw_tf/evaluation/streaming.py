@@ -1,0 +1,153 @@
+"""What a causal model says while a clip goes on, and how steadily."""
+
+import dataclasses
+from collections.abc import Iterable
+
+import numpy as np
+import tensorflow as tf
+
+from grw_tf.evaluation.measures import check_labels
+from grw_tf.models import StreamingModel
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StreamedClips:
+    """What a model said of clips, frame by frame.
+
+    Attributes:
+      logits: [clips, frames, classes], after each frame.
+      labels: [clips].
+      names: of the clips.
+    """
+
+    logits: np.ndarray
+    labels: np.ndarray
+    names: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StreamingMeasures:
+    """How right and how steady predictions are while a clip goes on.
+
+    Attributes:
+      accuracy: [frames], share of the clips predicted rightly after each frame.
+      label_changes_per_second: how often the likeliest class changes, mean over clips.
+      probability_change: sum over classes of |p_t - p_(t-1)|, mean over consecutive
+        frames and clips: twice the total variation, from 0 (constant) to 2.
+      seconds_to_settle: [clips], time from the first frame to the one from which on the
+        likeliest class is the label until the clip ends; NaN if it is not at the end.
+    """
+
+    accuracy: np.ndarray
+    label_changes_per_second: float
+    probability_change: float
+    seconds_to_settle: np.ndarray
+
+    def to_dict(self) -> dict:
+        """Returns the measures as JSON can hold them.
+
+        Of the times to settle it is the median of the clips that do, None without any.
+        """
+        settled = self.seconds_to_settle[~np.isnan(self.seconds_to_settle)]
+        return {
+            "accuracy_after_each_frame": self.accuracy.tolist(),
+            "label_changes_per_second": self.label_changes_per_second,
+            "probability_change": self.probability_change,
+            "median_seconds_to_settle": (
+                float(np.median(settled)) if settled.size else None
+            ),
+        }
+
+
+def stream_clips(model, batches: Iterable) -> StreamedClips:
+    """Feeds clips to a causal model one frame at a time.
+
+    Args:
+      model: a causal model of `build_model`.
+      batches: of (clips [batch, frames, size, size, 3] in 0..1, labels [batch], names);
+        batches may differ in size, but not in frames.
+
+    Raises:
+      ValueError: if the model is not causal, if there is no clip, or if clips, labels
+        or names do not fit the model or each other.
+    """
+    stream = StreamingModel(model)
+
+    @tf.function
+    def step(frame, states):
+        logits, states = stream.step(frame, states)
+        return stream.classify(states) if logits is None else logits, states
+
+    all_logits, all_labels, all_names = [], [], []
+    for clips, labels, names in batches:
+        clips, labels = tf.convert_to_tensor(clips), np.asarray(labels)
+        _check_batch(clips, labels, names, all_logits)
+        check_labels(labels, model.config.num_classes)
+        states = stream.initial_states(len(clips))
+        logits = []
+        for index in range(clips.shape[1]):
+            after, states = step(clips[:, index : index + 1], states)
+            logits.append(tf.cast(after, tf.float32).numpy())
+        all_logits.append(np.stack(logits, axis=1))
+        all_labels.append(labels)
+        all_names.extend(names)
+    if not all_logits:
+        raise ValueError("There is no clip to stream.")
+    return StreamedClips(
+        np.concatenate(all_logits), np.concatenate(all_labels), tuple(all_names)
+    )
+
+
+def measure_streams(logits, labels, fps) -> StreamingMeasures:
+    """Measures predictions after each frame.
+
+    Args:
+      logits: [clips, frames, classes], of at least two frames.
+      labels: [clips].
+      fps: frames a second, as in the model's config.
+
+    Raises:
+      ValueError: if shapes or labels do not fit, or there are fewer frames.
+    """
+    logits, labels = np.asarray(logits, np.float64), np.asarray(labels)
+    if logits.ndim != 3 or labels.shape != logits.shape[:1] or not labels.size:
+        raise ValueError(
+            "Expected logits [clips, frames, classes] and labels [clips] of at least"
+            f" one clip, got {logits.shape} and {labels.shape}."
+        )
+    frames = logits.shape[1]
+    if frames < 2:
+        raise ValueError(f"Changes need clips of at least 2 frames, got {frames}.")
+    if not np.isfinite(logits).all():
+        raise ValueError("Some logits are NaN or infinite: the model is broken.")
+    check_labels(labels, logits.shape[2])
+    predicted = logits.argmax(axis=2)
+    correct = predicted == labels[:, None]
+    changes = np.diff(predicted, axis=1) != 0
+    probabilities = tf.nn.softmax(logits, axis=-1).numpy()
+    moves = np.abs(np.diff(probabilities, axis=1)).sum(axis=2)
+    return StreamingMeasures(
+        accuracy=correct.mean(axis=0),
+        label_changes_per_second=float(changes.mean() * fps),
+        probability_change=float(moves.mean()),
+        seconds_to_settle=_seconds_to_settle(correct, fps),
+    )
+
+
+def _check_batch(clips, labels, names, earlier):
+    if clips.shape.rank != 5 or not (0 < len(names) == len(clips) == labels.size):
+        raise ValueError(
+            "A batch must be clips [batch, frames, height, width, 3] with a label and a"
+            f" name for each, got {tuple(clips.shape)}, {labels.size} labels and"
+            f" {len(names)} names."
+        )
+    expected = earlier[0].shape[1] if earlier else max(1, clips.shape[1])
+    if clips.shape[1] != expected:
+        raise ValueError(
+            f"All clips need the same frames: got {clips.shape[1]} after {expected}."
+        )
+
+
+def _seconds_to_settle(correct, fps):
+    to_the_end = np.logical_and.accumulate(correct[:, ::-1], axis=1)[:, ::-1]
+    return np.where(to_the_end[:, -1], to_the_end.argmax(axis=1) / fps, np.nan)

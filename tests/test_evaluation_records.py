@@ -1,0 +1,129 @@
+"""Tests of reading clips to evaluate on."""
+
+import cv2
+import numpy as np
+import pytest
+
+from grw_tf.data.clips import prepare_frame
+from grw_tf.data.jpeg_clips import JpegClip
+from grw_tf.data.sequence_examples import FRAME_RATE, sequence_example, write_record
+from grw_tf.evaluation.records import EvaluationRecords
+from grw_tf.models import ModelConfig
+
+CLASSES = ("a", "run, fast", 'say "hi"', "über", "e", "f")
+ODD_NAMES = ("a,b.mp4", 'c "d".mp4', "ä 日本.mp4", "new\nline.mp4", "e.mp4", "\udcff")
+CONFIG = ModelConfig(num_classes=6, frames=4, size=32, fps=5.0)
+
+
+def _example(frames, label=1, fps=5.0, name="ä.mp4"):
+    """Returns the record of a clip whose k-th frame has level 10 k."""
+    pictures = [np.full((48, 64, 3), 10 * level, np.uint8) for level in range(frames)]
+    jpegs = [cv2.imencode(".jpg", picture)[1].tobytes() for picture in pictures]
+    clip = JpegClip(jpegs, 48, 64)
+    return sequence_example(clip, label, CLASSES[label], fps, name)
+
+
+def _write(folder, *examples, labels=CLASSES):
+    """Writes a file of records, and returns its path."""
+    folder.mkdir(exist_ok=True)
+    (folder / "labels.txt").write_text("\n".join(labels), "utf-8")
+    path = folder / "test-00000-of-00001.tfrecord"
+    path.write_bytes(b"")
+    for example in examples:
+        write_record(folder / "one", example)
+        with path.open("ab") as file:
+            file.write((folder / "one").read_bytes())
+    return str(path)
+
+
+def _levels(clip):
+    return np.round(clip.frames.mean(axis=(1, 2, 3)) / 10).astype(int).tolist()
+
+
+@pytest.mark.parametrize(
+    ("frames", "fps", "levels"),
+    [
+        (9, 5.0, [2, 3, 4, 5]),
+        (4, 5.0, [0, 1, 2, 3]),
+        (2, 5.0, [0, 1, 1, 1]),
+        (12, 10.0, [2, 4, 6, 8]),
+        (18, 14.985, [3, 6, 9, 12]),
+    ],
+)
+def test_clip_is_the_middle_at_the_models_rate(tmp_path, frames, fps, levels):
+    (clip,) = EvaluationRecords(_write(tmp_path, _example(frames, fps=fps)), CONFIG)
+    assert clip.frames.shape == (4, 32, 32, 3) and clip.frames.dtype == np.uint8
+    assert _levels(clip) == levels
+    assert (clip.label, clip.name) == (1, "ä.mp4")
+
+
+def test_frames_are_prepared_as_those_of_videos(tmp_path):
+    rng = np.random.default_rng(0)
+    picture = cv2.resize(rng.integers(0, 256, (6, 8, 3), np.uint8), (80, 60))
+    jpeg = cv2.imencode(".jpg", picture)[1]
+    example = sequence_example(JpegClip([jpeg.tobytes()] * 4, 60, 80), 0, "a", 5.0, "a")
+    (clip,) = EvaluationRecords(_write(tmp_path, example), CONFIG)
+    decoded = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[..., ::-1]
+    for frame in clip.frames:
+        np.testing.assert_array_equal(frame, prepare_frame(decoded, 32))
+
+
+def test_batches_hold_all_clips_in_order(tmp_path):
+    examples = [_example(4, label=k, name=name) for k, name in enumerate(ODD_NAMES)]
+    records = EvaluationRecords(_write(tmp_path, *examples), CONFIG)
+    assert records.class_names == CLASSES
+    batches = list(records.batches(4))
+    assert [clips.shape[0] for clips, _, _ in batches] == [4, 2]
+    clips, labels, names = batches[0]
+    assert clips.dtype == np.float32
+    np.testing.assert_allclose(
+        clips.mean(axis=(2, 3, 4))[0] * 255, [0, 10, 20, 30], atol=1
+    )
+    assert labels.tolist() == [0, 1, 2, 3]
+    assert (*names, *batches[1][2]) == ODD_NAMES
+    with pytest.raises(ValueError, match="batch_size"):
+        list(records.batches(0))
+
+
+@pytest.mark.parametrize("fps", [2.5, 7.0, 12.0])
+def test_rates_that_do_not_fit_are_refused(tmp_path, fps):
+    records = EvaluationRecords(_write(tmp_path, _example(9, fps=fps)), CONFIG)
+    with pytest.raises(ValueError, match=f"record 0 has {fps:g} frames .* --fps=5"):
+        list(records)
+
+
+def test_records_without_a_rate_are_refused(tmp_path):
+    example = _example(9)
+    del example.context.feature[FRAME_RATE]
+    records = EvaluationRecords(_write(tmp_path, example), CONFIG)
+    with pytest.raises(ValueError, match="does not say its frames a second"):
+        list(records)
+
+
+def test_classes_that_do_not_fit_are_refused(tmp_path):
+    first = _write(tmp_path / "a", _example(4))
+    other = _write(tmp_path / "b", _example(4), labels=(*CLASSES[:5], "z"))
+    with pytest.raises(ValueError, match="different classes in labels.txt"):
+        EvaluationRecords(f"{first},{other}", CONFIG)
+    with pytest.raises(ValueError, match="has 6 classes, and the model 7"):
+        EvaluationRecords(first, ModelConfig(num_classes=7))
+
+
+def test_broken_records_are_told(tmp_path):
+    broken = _example(4)
+    broken.feature_lists.feature_list["image/encoded"].feature[2].bytes_list.value[
+        0
+    ] = b"no picture"
+    unknown = _example(4)
+    unknown.context.feature["clip/label/index"].int64_list.value[0] = 6
+    path = _write(tmp_path, _example(4), broken)
+    with pytest.raises(ValueError, match="record 1 has a frame that is no JPEG"):
+        list(EvaluationRecords(path, CONFIG))
+    path = _write(tmp_path, _example(4), unknown)
+    with pytest.raises(ValueError, match=r"labels \[6\]: expected .* from 0 to 5"):
+        list(EvaluationRecords(path, CONFIG))
+    path = _write(tmp_path, _example(4), _example(4))
+    with open(path, "rb+") as file:
+        file.truncate(file.seek(0, 2) - 50)
+    with pytest.raises(ValueError, match="is truncated"):
+        list(EvaluationRecords(path, CONFIG))

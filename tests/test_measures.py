@@ -1,0 +1,112 @@
+"""Tests of measures of probabilities against labels."""
+
+import json
+
+import numpy as np
+import pytest
+
+from grw_tf.evaluation.measures import likeliest, measure
+
+NAMES = ("jump", "run, fast", "walk", "überall")
+LABELS = np.array([0, 0, 0, 1, 1, 2])
+PREDICTED = np.array([0, 0, 1, 1, 0, 1])
+
+
+def _certain(predicted, classes=4, certainty=0.7):
+    rest = (1 - certainty) / (classes - 1)
+    return np.where(np.eye(classes)[predicted] > 0, certainty, rest)
+
+
+@pytest.fixture
+def measured():
+    return measure(LABELS, _certain(PREDICTED), NAMES)
+
+
+def test_scores_are_those_counted_by_hand(measured):
+    assert measured.top_1 == pytest.approx(3 / 6)
+    np.testing.assert_allclose(measured.precision, [2 / 3, 1 / 3, np.nan, np.nan])
+    np.testing.assert_allclose(measured.recall, [2 / 3, 1 / 2, 0, np.nan])
+    np.testing.assert_allclose(measured.f1, [2 / 3, 2 / 5, 0, np.nan])
+    assert measured.macro_f1 == pytest.approx((2 / 3 + 2 / 5 + 0) / 3)
+    np.testing.assert_array_equal(measured.support, [3, 2, 1, 0])
+
+
+def test_confusion_counts_predictions_by_label(measured):
+    counts = np.zeros((4, 4), int)
+    np.add.at(counts, (LABELS, PREDICTED), 1)
+    np.testing.assert_array_equal(measured.confusion, counts)
+
+
+def test_scores_are_those_of_numpy_on_random_predictions():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 7, 200)
+    probabilities = rng.dirichlet(np.ones(7), 200)
+    predicted = probabilities.argmax(axis=1)
+    measured = measure(labels, probabilities, [str(c) for c in range(7)])
+    right = [np.sum((labels == c) & (predicted == c)) for c in range(7)]
+    sizes = [np.sum(labels == c) + np.sum(predicted == c) for c in range(7)]
+    f1 = 2 * np.array(right) / np.array(sizes)
+    np.testing.assert_allclose(measured.f1, f1)
+    assert measured.macro_f1 == pytest.approx(f1.mean())
+    assert measured.top_1 == np.mean(labels == predicted)
+    ranks = (probabilities > probabilities[range(200), labels][:, None]).sum(axis=1)
+    assert measured.top_5 == np.mean(ranks < 5)
+
+
+def test_top_5_of_fewer_classes_is_of_all(measured):
+    assert measured.top_5 == 1
+
+
+def test_of_equally_likely_classes_the_first_leads():
+    assert likeliest(np.full((1, 6), 1 / 6), 5).tolist() == [[0, 1, 2, 3, 4]]
+    measured = measure([5, 4], np.full((2, 6), 1 / 6), "abcdef")
+    assert (measured.top_1, measured.top_5) == (0, 0.5)
+
+
+def test_dict_survives_json(measured):
+    read = json.loads(json.dumps(measured.to_dict(), allow_nan=False))
+    assert read == measured.to_dict()
+    assert read["clips"] == 6
+    assert read["classes"][3] == {
+        "name": "überall",
+        "precision": None,
+        "recall": None,
+        "f1": None,
+        "clips": 0,
+    }
+    assert read["confusion"][0] == [2, 1, 0, 0]
+
+
+def test_table_has_a_line_for_each_class(measured):
+    assert measured.table().splitlines() == [
+        "clips          6",
+        "top-1      0.500",
+        "top-5      1.000",
+        "macro-F1   0.356",
+        "",
+        "class      precision  recall     F1   clips",
+        "jump           0.667   0.667  0.667       3",
+        "run, fast      0.333   0.500  0.400       2",
+        "walk               -   0.000  0.000       1",
+        "überall            -       -      -       0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "message"),
+    [
+        ([], np.zeros((0, 4)), r"at least one clip, got \(0,\) and \(0, 4\)"),
+        ([0, 1], _certain([0]), r"got \(2,\) and \(1, 4\)"),
+        ([0], _certain([0], 5), r"\[clips, 4\].* got \(1,\) and \(1, 5\)"),
+        ([[0]], _certain([0]), r"got \(1, 1\) and"),
+        ([0, 4], _certain([0, 0]), "Clip 1 has label 4, and the 4 classes are 0 to 3"),
+        ([-1], _certain([0]), "Clip 0 has label -1"),
+        ([0.0], _certain([0]), "whole numbers, got float64"),
+        ([0], [[3.0, -1, 0, 1]], "from -1 that sum to 3: take the softmax"),
+        ([0], [[1.5, -0.5, 0, 0]], "from -0.5 that sum to 1"),
+        ([0], [[np.nan, 0, 0, 1]], "sum to nan"),
+    ],
+)
+def test_what_fits_no_classes_is_refused(labels, probabilities, message):
+    with pytest.raises(ValueError, match=message):
+        measure(labels, probabilities, NAMES)

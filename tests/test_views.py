@@ -1,0 +1,104 @@
+"""Tests of views of a video."""
+
+import numpy as np
+import pytest
+
+from grw_tf.evaluation.views import average_views, cut_views
+
+
+def _video(frames, height, width):
+    """Returns a video whose colours are the place: frame, row, column."""
+    places = np.indices((frames, height, width), np.uint8)
+    return np.moveaxis(places, 0, -1)
+
+
+def _bytes(views):
+    return np.round(views.numpy() * 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("clips", [2, 3, 5])
+def test_clips_are_spread_evenly(clips):
+    video = _video(21, 8, 8)
+    views = _bytes(cut_views(video, 4, 8, clips=clips, stride=2, short_side=8))
+    starts = np.linspace(0, 21 - 4 * 2, clips).astype(int)
+    for view, start in zip(views, starts, strict=True):
+        np.testing.assert_array_equal(view, video[start : start + 8 : 2])
+
+
+def test_one_clip_is_the_middle_one():
+    video = _video(20, 8, 8)
+    views = _bytes(cut_views(video, 4, 8, short_side=8))
+    np.testing.assert_array_equal(views, video[None, 8:12])
+
+
+def test_a_short_video_starts_over():
+    views = _bytes(cut_views(_video(3, 8, 8), 5, 8, short_side=8))
+    assert views[0, :, 0, 0, 0].tolist() == [0, 1, 2, 0, 1]
+
+
+def test_three_squares_lie_along_a_wide_video():
+    video = _video(4, 8, 20)
+    views = _bytes(cut_views(video, 4, 8, crops=3))
+    for view, left in zip(views, (0, 6, 12), strict=True):
+        np.testing.assert_array_equal(view, video[:, :, left : left + 8])
+
+
+def test_three_squares_lie_along_a_tall_video():
+    video = _video(4, 20, 8)
+    views = _bytes(cut_views(video, 4, 8, crops=3))
+    for view, top in zip(views, (0, 6, 12), strict=True):
+        np.testing.assert_array_equal(view, video[:, top : top + 8])
+
+
+def test_one_square_is_the_centre():
+    video = _video(4, 10, 20)
+    views = _bytes(cut_views(video, 4, 8, short_side=10))
+    np.testing.assert_array_equal(views[0], video[:, 1:9, 6:14])
+
+
+def test_views_are_clips_of_the_first_square_first():
+    video = _video(12, 8, 20)
+    views = _bytes(cut_views(video, 4, 8, clips=2, crops=3))
+    assert views.shape == (6, 4, 8, 8, 3)
+    starts = [(view[0, 0, 0, 0], view[0, 0, 0, 2]) for view in views]
+    assert starts == [(0, 0), (8, 0), (0, 6), (8, 6), (0, 12), (8, 12)]
+
+
+def test_frames_are_resized_to_the_published_side():
+    views = cut_views(_video(2, 100, 50), 2, 172)
+    assert views.shape == (1, 2, 172, 172, 3)
+    # A side of 200 makes four rows of one; the centre's are rows 114 to 285 of 400, and
+    # casting to bytes cuts the fraction.
+    rows = _bytes(views)[0, 0, :, 0, 1]
+    assert rows.tolist() == [int((row + 0.5) / 4 - 0.5) for row in range(114, 286)]
+
+
+@pytest.mark.parametrize(
+    ("video", "arguments", "message"),
+    [
+        (_video(4, 8, 8)[0], {}, r"got uint8 \(8, 8, 3\)"),
+        (_video(4, 8, 8) / 255, {}, "got float64"),
+        (_video(4, 8, 8)[:0], {}, r"got uint8 \(0, 8, 8, 3\)"),
+        (_video(4, 8, 8), {"crops": 2}, "crops must be 1 or 3, got 2"),
+        (_video(4, 8, 8), {"clips": 0}, "clips must be at least 1, got 0"),
+        (_video(4, 8, 8), {"stride": -1}, "stride must be at least 1, got -1"),
+        (_video(4, 8, 8), {"short_side": 7}, "at least size, got 7 and 8"),
+    ],
+)
+def test_what_cannot_be_cut_is_refused(video, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        cut_views(video, 4, 8, **arguments)
+
+
+def test_average_is_over_the_views_of_a_clip():
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(3), 6)
+    average = average_views(probabilities, 3)
+    by_hand = [sum(probabilities[:3]) / 3, sum(probabilities[3:]) / 3]
+    np.testing.assert_allclose(average, by_hand)
+    np.testing.assert_array_equal(average_views(probabilities, 1), probabilities)
+
+
+@pytest.mark.parametrize("views", [0, 4])
+def test_other_numbers_of_views_are_refused(views):
+    with pytest.raises(ValueError, match=r"got \(6, 3\)"):
+        average_views(np.full((6, 3), 1 / 3), views)

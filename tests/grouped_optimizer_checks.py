@@ -1,6 +1,7 @@
 """Checks of the Model Garden's trainer with two rates, on one and on two devices."""
 
 import dataclasses
+import gc
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import tensorflow as tf
 import tf_keras
 from official.core import base_task, base_trainer, config_definitions
 
-from grw_tf.training.optimization import (
+from grw_tf.optimization.two_rates import (
     TwoRatesConfig,
     backbone_or_head,
     build_optimizer,
@@ -26,7 +27,6 @@ RATES = {
 MOMENTUM = {"type": "sgd", "sgd": {"momentum": 0.9}}
 CASES = {
     "sgd": {"optimizer": MOMENTUM, "clip_norm": 0.5},
-    "adam": {"optimizer": {"type": "adam", "adam": {"epsilon": 0.01}}},
     "adamw": {
         "optimizer": {
             "type": "adamw",
@@ -43,9 +43,6 @@ CASES = {
     "float16": {"optimizer": MOMENTUM, "accumulation_steps": 2},
 }
 
-# Freeing the datasets' iterators of a trainer can take TensorFlow 20 s.
-_KEPT = []
-
 
 @pytest.fixture(scope="module", autouse=True)
 def _two_devices():
@@ -53,6 +50,13 @@ def _two_devices():
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * 2
     )
+
+
+@pytest.fixture(autouse=True)
+def _freed():
+    """Frees trainers at once: in the middle of a trace it can take 20 s."""
+    yield
+    gc.collect()
 
 
 class _Model(tf_keras.Model):
@@ -121,9 +125,7 @@ def _trainer(replicas, case, overflow=False):
         optimizer = task.create_optimizer(
             params.trainer.optimizer_config, params.runtime
         )
-        trainer = base_trainer.Trainer(params, task, model, optimizer)
-    _KEPT.append(trainer)
-    return trainer
+        return base_trainer.Trainer(params, task, model, optimizer)
 
 
 def _run(trainer, method, steps):
@@ -139,7 +141,7 @@ def _state(trainer):
     """Returns the weights, and all that the optimizer keeps of each."""
     optimizers = [trainer.optimizer, *grouped(trainer.optimizer).optimizers.values()]
     values = [w.numpy() for o in optimizers for w in o.weights] + _weights(trainer)
-    if CASES["average"]["ema"] == trainer.config.trainer.optimizer_config.ema:
+    if trainer.config.trainer.optimizer_config.ema:
         values += [w.numpy() for w in trainer.optimizer._average_weights]
     return sorted(values, key=lambda value: (value.shape, value.tolist()))
 
@@ -165,15 +167,14 @@ def test_two_replicas_train_as_one(case):
     _assert_near(_weights(two), _weights(one))
 
 
-@pytest.mark.parametrize("replicas", [1, 2])
-@pytest.mark.parametrize("case", ["adam", "average", "float16"])
-def test_resumed_trainer_goes_on_to_the_same_bits(case, replicas, tmp_path):
-    whole = _trainer(replicas, case)
+@pytest.mark.parametrize("case", ["adamw", "average", "float16"])
+def test_resumed_trainer_goes_on_to_the_same_bits(case, tmp_path):
+    whole = _trainer(2, case)
     _run(whole, "train", 3)
     path = whole.checkpoint.write(str(tmp_path / "checkpoint"))
     _run(whole, "train", 4)
 
-    resumed = _trainer(replicas, case)
+    resumed = _trainer(2, case)
     status = resumed.checkpoint.read(path)
     _run(resumed, "train", 4)
     status.assert_consumed()
@@ -181,9 +182,8 @@ def test_resumed_trainer_goes_on_to_the_same_bits(case, replicas, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("replicas", [1, 2])
-def test_evaluation_is_of_the_moving_average(replicas):
-    trainer = _trainer(replicas, "average")
+def test_evaluation_is_of_the_moving_average():
+    trainer = _trainer(2, "average")
     _run(trainer, "train", 5)
     trained = _weights(trainer)
     averages = [w.numpy() for w in trainer.optimizer._average_weights]

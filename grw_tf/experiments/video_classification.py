@@ -10,7 +10,7 @@ from official.vision.configs import video_classification
 from grw_tf.experiments.yaml_config import mirrored
 from grw_tf.models import ModelConfig
 from grw_tf.models.presets import PRESETS
-from grw_tf.training.optimization import TwoRatesConfig
+from grw_tf.optimization.two_rates import TwoRatesConfig
 
 Model = mirrored(ModelConfig)
 """`ModelConfig` for YAML files, field by field."""

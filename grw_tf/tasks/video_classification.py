@@ -17,7 +17,7 @@ from grw_tf.data.sequence_examples import (
 from grw_tf.experiments.video_classification import VideoClassificationTask
 from grw_tf.experiments.yaml_config import frozen
 from grw_tf.models import ModelConfig, build_model
-from grw_tf.training.optimization import backbone_or_head, build_optimizer
+from grw_tf.optimization.two_rates import backbone_or_head, build_optimizer
 from grw_tf.weights.restore import restore
 
 

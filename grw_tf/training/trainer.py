@@ -2,7 +2,7 @@
 
 from official.core import base_trainer
 
-from grw_tf.training.optimization import grouped
+from grw_tf.optimization.two_rates import grouped
 
 
 class Trainer(base_trainer.Trainer):

@@ -4,7 +4,7 @@ import dataclasses
 
 from official.modeling import optimization, performance
 
-from grw_tf.training.grouped_optimizer import GroupedOptimizer
+from grw_tf.optimization.grouped_optimizer import GroupedOptimizer
 
 BACKBONE = "backbone"
 HEAD = "head"

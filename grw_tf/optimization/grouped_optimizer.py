@@ -196,7 +196,7 @@ class GroupedOptimizer(tf_keras.optimizers.legacy.Optimizer):
             update()
         else:
             tf.cond(
-                # Not equality: it may have been restored from a run of more steps.
+                # Not equal to: a restored run may have had more steps to an update.
                 self._accumulated >= self._accumulation_steps,
                 update_and_start_anew,
                 lambda: None,

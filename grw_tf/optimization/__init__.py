@@ -1,0 +1,1 @@
+"""Optimizers: a learning rate for the backbone, another for the head."""

@@ -52,28 +52,8 @@ def restore(model, init_checkpoint) -> Restored:
         trained as another function, as with another gating activation.
       OSError: if it cannot be fetched or read.
     """
-    config = model.config
     with open_checkpoint(init_checkpoint) as saved:
-        backbone = compare(saved, config, ("backbone",))
-        if backbone.differences:
-            raise ValueError(
-                f"{init_checkpoint} does not hold this model's backbone,"
-                f" {describe(config.backbone)}:\n{backbone.table()}\n"
-                f"It is {_what(saved)}"
-            )
-        if saved.config:
-            try:
-                check_backbone(saved.config, config, ignored=("conv_type",))
-            except ValueError as error:
-                raise ValueError(f"{init_checkpoint}: {error}") from None
-        keys = backbone.matched | _matching_head(saved, config)
-        layout = model_layout(config)
-        values = {
-            name: saved.value(key).reshape(layout[name]) for name, key in keys.items()
-        }
-    _check_complete(model, layout)
-    assign(model, values)
-    return _report(init_checkpoint, saved, config, tuple(values))
+        return _restore(model, init_checkpoint, saved)
 
 
 def load_model(checkpoint):
@@ -90,17 +70,40 @@ def load_model(checkpoint):
       OSError: as `restore`.
     """
     with open_checkpoint(checkpoint) as saved:
-        config = saved.config
-    if config is None:
-        raise ValueError(
-            f"{checkpoint} records no config: restore it into a model of the config it"
-            " was trained with, and save that."
-        )
-    model = build_model(config)
-    restored = restore(model, checkpoint)
+        if saved.config is None:
+            raise ValueError(
+                f"{checkpoint} records no config: restore it into a model of the config"
+                " it was trained with, and save that."
+            )
+        model = build_model(saved.config)
+        restored = _restore(model, checkpoint, saved)
     if restored.own:
         raise ValueError(f"{checkpoint} is of no whole model: {restored.message}")
     return model
+
+
+def _restore(model, init_checkpoint, saved):
+    config = model.config
+    backbone = compare(saved, config, ("backbone",))
+    if backbone.differences:
+        raise ValueError(
+            f"{init_checkpoint} does not hold this model's backbone,"
+            f" {describe(config.backbone)}:\n{backbone.table()}\n"
+            f"It is {_what(saved)}"
+        )
+    if saved.config:
+        try:
+            check_backbone(saved.config, config, ignored=("conv_type",))
+        except ValueError as error:
+            raise ValueError(f"{init_checkpoint}: {error}") from None
+    keys = backbone.matched | _matching_head(saved, config)
+    layout = model_layout(config)
+    values = {
+        name: saved.value(key).reshape(layout[name]) for name, key in keys.items()
+    }
+    _check_complete(model, layout)
+    assign(model, values)
+    return _report(init_checkpoint, saved, config, tuple(values))
 
 
 def _what(saved):

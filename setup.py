@@ -25,6 +25,9 @@ TRAIN = [
     "tqdm~=4.67",
 ]
 
+# TFDS' command imports mlcroissant without saying so.
+BEAM = ["apache-beam~=2.77", "mlcroissant~=1.1"]
+
 setup(
     name="grw_tf",
     version=VERSION,
@@ -37,7 +40,8 @@ setup(
     install_requires=["ai-edge-litert~=2.3", "numpy>=1.26"],
     extras_require={
         "train": TRAIN,
-        "dev": [*TRAIN, "pytest~=9.2", "ruff~=0.17.5"],
+        "beam": [*TRAIN, *BEAM],
+        "dev": [*TRAIN, *BEAM, "pytest~=9.2", "ruff~=0.17.5"],
         "torch": ["torch~=2.9"],
     },
 )

@@ -1,7 +1,8 @@
-"""Evaluates a checkpoint on records, clip by clip or frame by frame.
+"""Evaluates a checkpoint on records: by clips, by views, or frame by frame.
 
     python -m scripts.evaluate --checkpoint=runs/own/best_ckpt \\
-        --records='records/test-*.tfrecord' --output_dir=runs/own/test [--streaming]
+        --records='records/test-*.tfrecord' --output_dir=runs/own/test \\
+        [--clips=10 --crops=3 | --streaming]
 """
 
 from grw_tf import flags, programs
@@ -12,15 +13,7 @@ flags.define_flags(EvaluationConfig, required=["checkpoint", "records", "output_
 
 def main(_):
     config = flags.config_from_flags(EvaluationConfig)
-    results = evaluate(config)
-    print(results["table"])
-    if config.streaming:
-        curve = " ".join(
-            f"{a:.3f}" for a in results["streaming"]["accuracy_after_each_frame"]
-        )
-        print(f"accuracy after each frame: {curve}")
-        for name in ("label_changes_per_second", "probability_change"):
-            print(f"{name}: {results['streaming'][name]:.4g}")
+    print(evaluate(config)["table"])
     print(f"Written to {config.output_dir}.")
 
 

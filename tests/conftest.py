@@ -111,3 +111,29 @@ def randomize(layer, seed=0):
 def clip():
     """Two clips for `nano` models."""
     return np.random.default_rng(0).random((2, 8, 32, 32, 3), "float32")
+
+
+@pytest.fixture(scope="session")
+def coloured_records(tmp_path_factory):
+    """A folder of records of red and blue videos, 8 train and 4 test ones of each."""
+    from drawn_videos import write_video
+
+    from grw_tf.data.preparation import PreparationConfig, prepare
+
+    folder = tmp_path_factory.mktemp("coloured")
+    for name, colour in (("red", (255, 0, 0)), ("blue", (0, 0, 255))):
+        for index in range(12):
+            split = "train" if index < 8 else "test"
+            frames = [
+                tuple(channel * (8 + k + index) // 32 for channel in colour)
+                for k in range(10)
+            ]
+            write_video(folder / "videos" / split / name / f"{index}.mp4", frames, 5)
+    config = PreparationConfig(
+        input=str(folder / "videos"),
+        output_dir=str(folder / "records"),
+        clips_per_shard=6,
+        workers=1,
+    )
+    prepare(config)
+    return folder / "records"

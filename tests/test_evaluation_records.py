@@ -68,6 +68,24 @@ def test_frames_are_prepared_as_those_of_videos(tmp_path):
         np.testing.assert_array_equal(frame, prepare_frame(decoded, 32))
 
 
+def test_videos_are_whole_at_the_models_rate(tmp_path):
+    examples = [_example(9, fps=10.0), _example(2, label=3, name="b.mp4")]
+    long, short = EvaluationRecords(_write(tmp_path, *examples), CONFIG).videos()
+    assert long.frames.shape == (5, 48, 64, 3) and long.frames.dtype == np.uint8
+    assert (_levels(long), _levels(short)) == ([0, 2, 4, 6, 8], [0, 1])
+    assert (short.label, short.name) == (3, "b.mp4")
+
+
+def test_videos_of_frames_of_several_sizes_are_refused(tmp_path):
+    example = _example(3)
+    smaller = cv2.imencode(".jpg", np.zeros((16, 16, 3), np.uint8))[1].tobytes()
+    frames = example.feature_lists.feature_list["image/encoded"].feature
+    frames[1].bytes_list.value[0] = smaller
+    records = EvaluationRecords(_write(tmp_path, example), CONFIG)
+    with pytest.raises(ValueError, match=r"sizes, \(16, 16\) and \(48, 64\): make"):
+        list(records.videos())
+
+
 def test_batches_hold_all_clips_in_order(tmp_path):
     examples = [_example(4, label=k, name=name) for k, name in enumerate(ODD_NAMES)]
     records = EvaluationRecords(_write(tmp_path, *examples), CONFIG)
@@ -105,7 +123,7 @@ def test_classes_that_do_not_fit_are_refused(tmp_path):
     other = _write(tmp_path / "b", _example(4), labels=(*CLASSES[:5], "z"))
     with pytest.raises(ValueError, match="different classes in labels.txt"):
         EvaluationRecords(f"{first},{other}", CONFIG)
-    with pytest.raises(ValueError, match="has 6 classes, and the model 7"):
+    with pytest.raises(ValueError, match="has 6 classes, and the model 7: evaluate on"):
         EvaluationRecords(first, ModelConfig(num_classes=7))
 
 

@@ -72,7 +72,7 @@ def test_dict_survives_json(measured):
         "precision": None,
         "recall": None,
         "f1": None,
-        "clips": 0,
+        "support": 0,
     }
     assert read["confusion"][0] == [2, 1, 0, 0]
 
@@ -84,11 +84,11 @@ def test_table_has_a_line_for_each_class(measured):
         "top-5      1.000",
         "macro-F1   0.356",
         "",
-        "class      precision  recall     F1   clips",
-        "jump           0.667   0.667  0.667       3",
-        "run, fast      0.333   0.500  0.400       2",
-        "walk               -   0.000  0.000       1",
-        "überall            -       -      -       0",
+        "class      precision  recall     F1  support",
+        "jump           0.667   0.667  0.667        3",
+        "run, fast      0.333   0.500  0.400        2",
+        "walk               -   0.000  0.000        1",
+        "überall            -       -      -        0",
     ]
 
 
@@ -104,7 +104,7 @@ def test_table_has_a_line_for_each_class(measured):
         ([0.0], _certain([0]), "whole numbers, got float64"),
         ([0], [[3.0, -1, 0, 1]], "from -1 that sum to 3: take the softmax"),
         ([0], [[1.5, -0.5, 0, 0]], "from -0.5 that sum to 1"),
-        ([0], [[np.nan, 0, 0, 1]], "sum to nan"),
+        ([0, 1], [[0, 0, 0, 1], [np.nan, 0, 0, 1]], "Clip 1 .* NaN or infinite: the"),
     ],
 )
 def test_what_fits_no_classes_is_refused(labels, probabilities, message):

@@ -32,17 +32,32 @@ def test_official_base_models(model_id):
     assert (backbone.activation, backbone.gating_activation) == ("swish", "sigmoid")
 
 
-@pytest.mark.parametrize(
-    "name", ["a0_stream_grw", "a1_stream_grw", "a2_stream_grw", "a3_base_grw"]
-)
-def test_published_models(name):
-    config = presets.preset(name)
-    assert not config.backbone.use_positional_encoding
+@pytest.mark.parametrize("kind", ["stream", "base"])
+@pytest.mark.parametrize("model_id", SIZES)
+def test_published_recipe_starts_from_the_official_backbone(model_id, kind):
+    official = presets.preset(f"{model_id}_{kind}")
+    config = presets.preset(f"{model_id}_{kind}_grw")
+    assert config.backbone == official.backbone
+    assert (config.size, config.frames) == (official.size, official.frames)
     assert config.head.type == "transformer"
     assert config.smoothing.layers == ("final",)
     assert (config.smoothing.weight, config.smoothing.alpha) == (0.1, 0.5)
-    assert config.smoothing.window in (5, 6)
-    assert config.fps == (12.0 if name.startswith("a3") else 5.0)
+    assert config.smoothing.window == (6 if config.fps == 12.0 else 5)
+
+
+@pytest.mark.parametrize(
+    "name, fps",
+    [
+        ("a0_stream_grw", 5.0),
+        ("a1_stream_grw", 5.0),
+        ("a2_stream_grw", 5.0),
+        ("a3_base_grw", 12.0),
+    ],
+)
+def test_published_models(name, fps):
+    config = presets.preset(name)
+    assert not config.backbone.use_positional_encoding
+    assert config.fps == fps
 
 
 def test_fields_can_be_changed():

@@ -4,19 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from toy_heads import HEADS
 
 from grw_tf.evaluation.streaming import measure_streams, stream_clips
-from grw_tf.models import HeadConfig
-
-HEADS = {
-    "official": HeadConfig(),
-    "transformer": HeadConfig(
-        type="transformer", embed_dim=16, depth=2, num_heads=2, mlp_dim=32
-    ),
-    "causal_transformer": HeadConfig(
-        type="causal_transformer", embed_dim=16, depth=2, num_heads=2, mlp_dim=32
-    ),
-}
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +100,34 @@ def test_dict_survives_json():
     }
     never = measure_streams(_logits([[1, 0]]), np.array([1]), 4.0)
     assert never.to_dict()["median_seconds_to_settle"] is None
+
+
+def test_table_has_the_curve_and_flicker():
+    predicted = [[0, 1, 0, 1, 1, 1], [2, 2, 2, 2, 1, 1]]
+    measured = measure_streams(_logits(predicted), np.array([1, 2]), 5.0)
+    change = f"{measured.probability_change:.3f}"
+    assert measured.table().splitlines() == [
+        "frames seen  seconds  top-1",
+        "          1     0.00  0.500",
+        "          2     0.20  1.000",
+        "          3     0.40  0.500",
+        "          4     0.60  1.000",
+        "          5     0.80  0.500",
+        "          6     1.00  0.500",
+        "",
+        "label changes a second       2.000",
+        f"probability change a frame   {change}",
+        "median seconds to settle     0.600",
+    ]
+
+
+def test_table_of_a_long_clip_has_twelve_frames_with_the_first_and_last():
+    measured = measure_streams(_logits([[1] * 50]), np.array([0]), 5.0)
+    rows = measured.table().split("\n\n")[0].splitlines()[1:]
+    frames = [int(row.split()[0]) for row in rows]
+    assert len(frames) == 12 and frames == sorted(set(frames))
+    assert (frames[0], frames[-1]) == (1, 50)
+    assert measured.table().endswith("median seconds to settle         -")
 
 
 def test_base_models_are_refused(nano, batches):

@@ -4,18 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import randomize
+from toy_heads import HEADS
 
-from grw_tf.models import HeadConfig, StreamingModel, build_model, preset
+from grw_tf.models import StreamingModel, build_model, preset
 
-HEADS = {
-    "official": HeadConfig(),
-    "transformer": HeadConfig(
-        type="transformer", embed_dim=16, depth=2, num_heads=2, mlp_dim=32
-    ),
-    "causal_transformer": HeadConfig(
-        type="causal_transformer", embed_dim=16, depth=2, num_heads=2, mlp_dim=32
-    ),
-}
 BACKBONES = {
     "3d": {"conv_type": "3d", "se_type": "3d"},
     "3d_2plus1d": {"conv_type": "3d_2plus1d", "se_type": "2plus3d"},

@@ -3,27 +3,18 @@
 import dataclasses
 import json
 import pathlib
-import re
-import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from drawn_videos import write_video
-from official.core import exp_factory
 from official.core.train_utils import ParseConfigOptions
 from official.modeling import hyperparams
 
-from grw_tf.data.preparation import PreparationConfig, prepare
-from grw_tf.experiments.parsing import parse_experiment
-from grw_tf.experiments.video_classification import EXPERIMENTS
-from grw_tf.experiments.yaml_config import frozen
-from grw_tf.models import ModelConfig
-from grw_tf.models.presets import PRESETS
 from grw_tf.training.driver import run_experiment
 from grw_tf.training.model_dir import claimed
-from grw_tf.training.progress import StopAtNonsense
+from grw_tf.training.progress import Progress
 from grw_tf.weights.inspection import inspect
+from grw_tf.weights.restore import load_model
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 EXPERIMENT = "movinet_a0_stream_grw"
@@ -35,25 +26,6 @@ class Options(ParseConfigOptions):
 
     mode: str = "train_and_eval"
     model_dir: str = ""
-
-
-@pytest.fixture(scope="module")
-def records(tmp_path_factory):
-    """A folder of records of red and blue videos."""
-    folder = tmp_path_factory.mktemp("records")
-    for name, colour in (("red", (255, 0, 0)), ("blue", (0, 0, 255))):
-        for index in range(6):
-            split = "train" if index < 4 else "test"
-            frames = [
-                tuple(channel * (8 + k) // 16 for channel in colour) for k in range(8)
-            ]
-            write_video(folder / "videos" / split / name / f"{index}.mp4", frames, 5)
-    prepare(
-        PreparationConfig(
-            input=str(folder / "videos"), output_dir=str(folder / "records"), workers=1
-        )
-    )
-    return folder / "records"
 
 
 def _options(records, model_dir, override=None, **options):
@@ -73,10 +45,10 @@ def _options(records, model_dir, override=None, **options):
 
 
 @pytest.fixture(scope="module")
-def run(records, tmp_path_factory):
+def run(coloured_records, tmp_path_factory):
     """The folder of a finished training."""
     folder = tmp_path_factory.mktemp("run")
-    run_experiment(_options(records, folder))
+    run_experiment(_options(coloured_records, folder))
     return folder
 
 
@@ -86,7 +58,8 @@ def _scalars(folder):
     for file in sorted(folder.glob("events*")):
         for event in tf.compat.v1.train.summary_iterator(str(file)):
             for value in event.summary.value:
-                values[value.tag] = float(tf.make_ndarray(value.tensor))
+                if value.metadata.plugin_data.plugin_name == "scalars":
+                    values[value.tag] = float(tf.make_ndarray(value.tensor))
     return values
 
 
@@ -124,69 +97,140 @@ def test_config_of_a_training_is_kept(run):
     assert kept.trainer.train_steps == 20
 
 
-def test_training_goes_on_from_its_checkpoint(records, run, capsys):
+def test_training_goes_on_from_its_checkpoint(coloured_records, run, capsys):
     longer = {"trainer": {"train_steps": 30}}
-    run_experiment(_options(records, run, longer, mode="train"))
+    run_experiment(_options(coloured_records, run, longer, mode="train"))
     assert tf.train.latest_checkpoint(run).endswith("ckpt-30")
     assert "ckpt-20" in capsys.readouterr().out
 
 
-def test_training_starts_from_a_checkpoint(records, run, tmp_path, caplog):
+def test_training_starts_from_a_checkpoint(coloured_records, run, tmp_path, caplog):
     task = {"init_checkpoint": str(run)}
     short = {"task": task, "trainer": {"train_steps": 5}}
     caplog.set_level("INFO")
-    run_experiment(_options(records, tmp_path, short, mode="train"))
+    run_experiment(_options(coloured_records, tmp_path, short, mode="train"))
     assert "variables of the backbone came" in caplog.text
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_each_preset_is_an_experiment(name):
-    config = exp_factory.get_exp_config(name)
-    text = json.dumps(config.task.model.as_dict())
-    assert ModelConfig.from_json(text) == PRESETS[EXPERIMENTS[name]]
+def _weights(checkpoint):
+    """Returns the values of a checkpoint's model by key."""
+    reader = tf.train.load_checkpoint(str(checkpoint))
+    return {
+        key: reader.get_tensor(key)
+        for key in reader.get_variable_to_shape_map()
+        if key.startswith("model/") and key.endswith("VARIABLE_VALUE")
+    }
 
 
-@pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda f: f.stem)
-def test_each_config_file_is_an_experiment_with_its_command(file):
-    text = file.read_text()
-    (name,) = re.findall(r"--experiment=(\w+)", text)
-    config = parse_experiment(Options(experiment=name, config_file=[str(file)]))
-    assert frozen(config.task.model, ModelConfig)
-    assert f"--config_file=configs/{file.name}" in text
-    assert "# Hardware:" in text and "Expected:" in text
+def test_interrupted_training_ends_with_the_same_bits(
+    coloured_records, run, tmp_path, monkeypatch
+):
+    show = Progress.__call__
+
+    def interrupted(progress, output):
+        show(progress, output)
+        if progress._bar.n == 15:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "__call__", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run_experiment(_options(coloured_records, tmp_path))
+    assert tf.train.latest_checkpoint(tmp_path).endswith("ckpt-10")
+    run_experiment(_options(coloured_records, tmp_path))
+    expected, resumed = (_weights(f / "ckpt-20") for f in (run, tmp_path))
+    assert expected.keys() == resumed.keys()
+    for key, value in expected.items():
+        np.testing.assert_array_equal(resumed[key], value, err_msg=key)
+    assert _scalars(tmp_path / "validation") == _scalars(run / "validation")
 
 
-WRONG = {
-    "experiment": (
-        {"experiment": "movinet_a0_steam_grw"},
-        "Unknown experiment 'movinet_a0_steam_grw'; did you mean 'movinet_a0_stream_",
-    ),
-    "key": (
-        {"params_override": "trainer.trian_steps=3"},
-        "unknown key 'trainer.trian_steps'; did you mean 'train_steps'",
-    ),
-    "key of the model": (
-        {"params_override": "task.model.smoothing.windw=3"},
-        "unknown key 'task.model.smoothing.windw'; did you mean 'window'",
-    ),
-    "type": (
-        {"params_override": "trainer.train_steps=many"},
-        "trainer.train_steps must be of type int, not 'many'",
-    ),
-    "no mapping": (
-        {"params_override": '{"task": 3}'},
-        "task. must be a mapping of keys",
-    ),
-    "file": ({"config_file": ["none.yaml"]}, "There is no config file none.yaml"),
-}
+@pytest.fixture(scope="module")
+def careful_run(coloured_records, tmp_path_factory):
+    """The folder of a training as is for little data, ended early."""
+    folder = tmp_path_factory.mktemp("careful")
+    task = {
+        "unfreeze_step": 10,
+        "freeze_batch_norm": True,
+        "losses": {"class_weights": "balanced", "l2_weight_decay": 1e-3},
+    }
+    trainer = {
+        "train_steps": 100,
+        "checkpoint_interval": 5,
+        "validation_interval": 10,
+        # Which cannot get better.
+        "best_checkpoint_eval_metric": "top_5_accuracy",
+        "early_stopping_patience": 1,
+    }
+    run_experiment(
+        _options(coloured_records, folder, {"task": task, "trainer": trainer})
+    )
+    return folder
 
 
-@pytest.mark.parametrize("options, message", WRONG.values(), ids=WRONG)
-def test_wrong_config_is_refused_in_one_line(options, message):
-    options = {"experiment": EXPERIMENT, "config_file": []} | options
-    with pytest.raises(ValueError, match=message) as refused:
-        parse_experiment(Options(**options))
-    assert str(refused.value).isprintable()
+def test_training_ends_early_with_a_checkpoint(careful_run):
+    assert tf.train.latest_checkpoint(careful_run).endswith("ckpt-20")
+
+
+def test_frozen_backbone_thaws_at_its_step_but_for_batch_norm(careful_run):
+    start, thawing, end = (
+        _weights(careful_run / f"ckpt-{step}") for step in (5, 10, 20)
+    )
+    for key, value in end.items():
+        backbone = "/backbone/" in key or "layer_with_weights" in key
+        moved = (value != thawing[key]).any()
+        assert not (backbone and (thawing[key] != start[key]).any()), key
+        if "moving_" in key or "gamma" in key or "beta" in key and "batch" in key:
+            assert not moved, key
+    kernels = [key for key in end if "kernel" in key]
+    assert all((end[key] != thawing[key]).any() for key in kernels)
+
+
+def test_weight_decay_is_logged_by_its_name(careful_run):
+    logged = _scalars(careful_run / "train")
+    total = logged["class_loss"] + 0.1 * logged["grw_loss"]
+    total += logged["weight_decay_loss"]
+    assert logged["weight_decay_loss"] > 0.01
+    assert logged["training_loss"] == pytest.approx(total, rel=1e-5)
+
+
+def test_folder_holds_what_export_needs(run, coloured_records):
+    labels = (coloured_records / "labels.txt").read_text()
+    assert (run / "labels.txt").read_text() == labels
+    assert load_model(str(run / "best_ckpt")).config.num_classes == 2
+
+
+def test_validation_shows_recalls_and_a_confusion_image(run):
+    logged = _scalars(run / "validation")
+    assert {"recall/red", "recall/blue"} <= logged.keys()
+    assert logged["macro_f1"] <= 1
+    images = [
+        value.tag
+        for file in (run / "validation").glob("events*")
+        for event in tf.compat.v1.train.summary_iterator(str(file))
+        for value in event.summary.value
+        if value.metadata.plugin_data.plugin_name == "images"
+    ]
+    assert images == ["confusion_matrix"] * 2
+
+
+@pytest.mark.parametrize("mode", ["eval", "continuous_eval"])
+def test_finished_training_is_evaluated_again(coloured_records, run, mode):
+    info = json.loads((run / "best_ckpt" / "info.json").read_text())
+    _, results = run_experiment(_options(coloured_records, run, mode=mode))
+    assert results["top_1_accuracy"] <= info["top_1_accuracy"]
+    assert results["best_top_1_accuracy"] == info["top_1_accuracy"]
+
+
+def test_evaluation_without_a_training_is_refused(coloured_records, tmp_path):
+    with pytest.raises(ValueError, match="holds no checkpoint to evaluate"):
+        run_experiment(_options(coloured_records, tmp_path, mode="eval"))
+
+
+def test_steps_and_clips_per_second_are_logged(run):
+    logged = _scalars(run / "train")
+    assert logged["steps_per_second"] > 0
+    assert logged["clips_per_second"] > 0
 
 
 @pytest.mark.parametrize(
@@ -210,35 +254,56 @@ def test_wrong_config_is_refused_in_one_line(options, message):
             "train_data.global_batch_size must be a multiple of the 1 replicas, got 0",
         ),
         (
+            {"task": {"unfreeze_step": 7}},
+            "task.unfreeze_step is 7: it must be a multiple of .*steps_per_loop, 5",
+        ),
+        (
+            {"trainer": {"best_checkpoint_eval_metric": "f1"}},
+            "best_checkpoint_eval_metric is 'f1': .* one of .*macro_f1",
+        ),
+        (
+            {"task": {"losses": {"class_weights": "even"}}},
+            "task.losses.class_weights must be 'balanced'",
+        ),
+        (
+            {"task": {"train_data": {"tfds_name": "ucf101"}}},
+            "train_data needs either input_path or tfds_name",
+        ),
+        (
+            {"task": {"train_data": {"cache": True}}},
+            "train_data.cache must be false",
+        ),
+        (
             {"task": {"init_checkpoint": "/none"}},
             "There is no checkpoint /none",
         ),
     ],
-    ids=["classes", "rate", "frames", "records", "batch", "checkpoint"],
+    ids=[
+        *("classes", "rate", "frames", "records", "batch", "unfreeze step"),
+        *("metric", "class weights", "two sources", "cache", "checkpoint"),
+    ],
 )
-def test_what_does_not_fit_ends_before_training(records, tmp_path, override, message):
+def test_what_does_not_fit_ends_before_training(
+    coloured_records, tmp_path, override, message
+):
     with pytest.raises(ValueError, match=message):
-        run_experiment(_options(records, tmp_path, override))
+        run_experiment(_options(coloured_records, tmp_path, override))
 
 
-def test_two_trainings_in_one_folder_are_refused(records, tmp_path):
+def test_two_trainings_in_one_folder_are_refused(coloured_records, tmp_path):
     with claimed(tmp_path):
         with pytest.raises(ValueError, match="Another training runs in"):
-            run_experiment(_options(records, tmp_path))
+            run_experiment(_options(coloured_records, tmp_path))
 
 
-def test_embeddings_that_are_no_numbers_stop_in_one_line(records, tmp_path):
+def test_embeddings_that_are_no_numbers_stop_in_one_line(coloured_records, tmp_path):
     rate = {"type": "constant", "constant": {"learning_rate": 1e30}}
     optimization = {"learning_rate": rate, "head_learning_rate": rate}
     trainer = {"optimizer_config": optimization, "checkpoint_interval": 5}
-    with pytest.raises(ValueError, match="Training stopped after step .* not finite"):
-        run_experiment(_options(records, tmp_path, {"trainer": trainer}, mode="train"))
-
-
-def test_loss_that_is_no_number_is_not_saved():
-    stop = StopAtNonsense(types.SimpleNamespace(global_step=7))
-    stop({"training_loss": 1.0})
     with pytest.raises(
-        ValueError, match="loss is nan at step 7, learning_rate_head 0.1"
+        ValueError,
+        match="not finite.* at step .*learning_rate_head.* on the clips .*mp4",
     ):
-        stop({"training_loss": np.nan, "learning_rate_head": 0.1})
+        run_experiment(
+            _options(coloured_records, tmp_path, {"trainer": trainer}, mode="train")
+        )

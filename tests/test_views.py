@@ -1,8 +1,13 @@
 """Tests of views of a video."""
 
+import types
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from grw_tf.evaluation.inference import predict_views
+from grw_tf.evaluation.records import LabelledClip
 from grw_tf.evaluation.views import average_views, cut_views
 
 
@@ -102,3 +107,35 @@ def test_average_is_over_the_views_of_a_clip():
 def test_other_numbers_of_views_are_refused(views):
     with pytest.raises(ValueError, match=r"got \(6, 3\)"):
         average_views(np.full((6, 3), 1 / 3), views)
+
+
+class _MeanColour:
+    """A model whose logits are mean colours; it notes the sizes of batches it gets."""
+
+    config = types.SimpleNamespace(frames=4, size=8)
+
+    def __init__(self):
+        self.batches = []
+
+    def __call__(self, clips, training):
+        assert not training
+        self.batches.append(clips.shape[0])
+        return tf.reduce_mean(clips, axis=(1, 2, 3))
+
+
+def test_predictions_are_averages_over_views_in_small_batches():
+    videos = [
+        LabelledClip(_video(9, 8, 20), 2, "wide"),
+        LabelledClip(_video(3, 30, 10), 0, "tall"),
+    ]
+    model = _MeanColour()
+    predicted = predict_views(model, videos, clips=2, crops=3, batch_size=4)
+    assert predicted.labels.tolist() == [2, 0]
+    assert predicted.names == ("wide", "tall")
+    for video, found in zip(videos, predicted.probabilities, strict=True):
+        views = cut_views(video.frames, 4, 8, clips=2, crops=3).numpy()
+        exponents = np.exp(views.mean(axis=(1, 2, 3)))
+        each = exponents / exponents.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(found, each.mean(axis=0), rtol=1e-5)
+        assert np.ptp(each, axis=0).max() > 1e-3
+    assert set(model.batches) == {4, 2}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import av
 
-from grw_tf.data.jpeg_clips import read_jpegs
+from grw_tf.data.jpeg_clips import JpegClip, read_jpegs
 from grw_tf.data.replacing import replacing
 from grw_tf.data.sequence_examples import sequence_example, write_record
 from grw_tf.data.video_list import Video
@@ -45,6 +45,21 @@ def convert(conversion: Conversion) -> int | str:
         OSError: If the record cannot be written.
     """
     video, settings = conversion.video, conversion.settings
+    clip = read_clip(video, settings)
+    if isinstance(clip, str):
+        return clip
+    frames = len(clip.frames)
+    example = sequence_example(
+        clip, conversion.label_index, video.label, settings.fps, video.name
+    )
+    record = record_path(conversion.folder, conversion.position, frames)
+    with replacing(record) as path:
+        write_record(path, example)
+    return frames
+
+
+def read_clip(video: Video, settings: FrameSettings) -> JpegClip | str:
+    """Reads the frames of a video; or, if it cannot be used, returns the reason."""
     try:
         if not video.path.stat().st_size:
             raise ValueError("The file is empty.")
@@ -64,13 +79,7 @@ def convert(conversion: Conversion) -> int | str:
     frames = len(clip.frames)
     if frames < settings.min_frames:
         return f"has {frames} frames at {settings.fps:g} a second: too short."
-    example = sequence_example(
-        clip, conversion.label_index, video.label, settings.fps, video.name
-    )
-    record = record_path(conversion.folder, conversion.position, frames)
-    with replacing(record) as path:
-        write_record(path, example)
-    return frames
+    return clip
 
 
 def record_path(folder: Path, position: int, frames: int) -> Path:

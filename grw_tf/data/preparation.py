@@ -76,6 +76,13 @@ class PreparationConfig:
     workers: int = option(0, "Videos to read at once; 0: one for each core.")
     strict: bool = option(False, "Stop at the first video that cannot be used.")
 
+    @property
+    def frames(self) -> FrameSettings:
+        """What frames are kept, and how."""
+        return FrameSettings(
+            self.fps, self.short_side, self.jpeg_quality, self.min_frames
+        )
+
 
 def prepare(config: PreparationConfig) -> dict:
     """Writes shards, labels and a manifest, or what an earlier run left of them.
@@ -91,9 +98,11 @@ def prepare(config: PreparationConfig) -> dict:
             holds records of others, or, when strict, if a video cannot be used.
         OSError: If a folder cannot be read, or the output not be written.
     """
-    _check(config)
-    videos = _list_videos(config)
-    labels = _labels(videos, config)
+    check_settings(config)
+    if not config.output_dir:
+        raise ValueError("output_dir is empty: give the folder for the records.")
+    videos = list_videos(config)
+    labels = class_names(videos, config)
     plan = _plan(videos, labels, config)
     output = Path(config.output_dir)
     finished = output / MANIFEST_FILE
@@ -108,7 +117,8 @@ def prepare(config: PreparationConfig) -> dict:
         return json.loads(finished.read_text())
 
 
-def _check(config):
+def check_settings(config: PreparationConfig) -> None:
+    """Raises a `ValueError` that names the first setting out of its range."""
     check_positive(
         fps=config.fps,
         short_side=config.short_side,
@@ -119,14 +129,16 @@ def _check(config):
         raise ValueError(f"jpeg_quality is {config.jpeg_quality}: it must be 1 to 100.")
     if config.workers < 0:
         raise ValueError(f"workers is {config.workers}: it must be 0 or more.")
-    if not config.output_dir:
-        raise ValueError("output_dir is empty: give the folder for the records.")
 
 
-def _list_videos(config: PreparationConfig) -> list[Video]:
+def list_videos(config: PreparationConfig) -> list[Video]:
     """Lists all videos with splits, in the order of the records.
 
     It is a random order, since readers shuffle no more than some records at a time.
+
+    Raises:
+        ValueError: If the list of videos or the splits make no sense.
+        OSError: If a folder or the table cannot be read.
     """
     if config.csv:
         listed = list_table(config.csv, config.input or None)
@@ -140,10 +152,16 @@ def _list_videos(config: PreparationConfig) -> list[Video]:
         if not re.fullmatch(r"\w[\w.-]*", split):
             raise ValueError(f"The split {split!r} cannot name a file: rename it.")
         logging.warning("Besides the usual splits, %r has %d videos.", split, count)
-    return sorted(videos, key=lambda video: (video.split, _digest(_identity(video))))
+    return sorted(videos, key=lambda video: (video.split, video_key(video)))
 
 
-def _labels(videos: Sequence[Video], config: PreparationConfig) -> tuple[str, ...]:
+def class_names(videos: Sequence[Video], config: PreparationConfig) -> tuple[str, ...]:
+    """Returns the names of the classes, given or found, in the order of their indices.
+
+    Raises:
+        ValueError: If a name cannot be a line of text, or is not among those given.
+        OSError: If the file of those given cannot be read.
+    """
     found = {video.label: video.name for video in videos}
     for label, name in found.items():
         if label.splitlines() != [label] or label != label.strip():
@@ -166,6 +184,11 @@ def _labels(videos: Sequence[Video], config: PreparationConfig) -> tuple[str, ..
     if len(found) == 1:
         logging.warning("All videos are of one class, %r.", *found)
     return labels
+
+
+def video_key(video: Video) -> str:
+    """Returns what tells a video, or a segment, from the others: a digest in ASCII."""
+    return _digest(_identity(video))
 
 
 def _identity(video: Video) -> list:
@@ -194,12 +217,9 @@ def _convert(videos, labels, config, work) -> list[int | str]:
     folder = work / "clips"
     folder.mkdir(exist_ok=True)
     outcomes = dict(converted(folder))
-    settings = FrameSettings(
-        config.fps, config.short_side, config.jpeg_quality, config.min_frames
-    )
     indices = {label: index for index, label in enumerate(labels)}
     left = [
-        Conversion(video, indices[video.label], position, folder, settings)
+        Conversion(video, indices[video.label], position, folder, config.frames)
         for position, video in enumerate(videos)
         if position not in outcomes
     ]

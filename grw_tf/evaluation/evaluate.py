@@ -1,12 +1,17 @@
-"""Evaluating a checkpoint on records: clip by clip, or frame by frame."""
+"""Evaluating a checkpoint on records: by clips, by views, or frame by frame."""
 
 import dataclasses
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
+from grw_tf.data.replacing import replacing
+from grw_tf.data.video_frames import check_positive
+from grw_tf.evaluation.accuracy_figure import draw_accuracy
+from grw_tf.evaluation.confusion_figure import draw_confusion
+from grw_tf.evaluation.inference import Predictions, predict_clips, predict_views
 from grw_tf.evaluation.measures import measure
+from grw_tf.evaluation.output_folder import check_writable
 from grw_tf.evaluation.predictions import write_predictions, write_results
 from grw_tf.evaluation.records import EvaluationRecords
 from grw_tf.evaluation.streaming import measure_streams, stream_clips
@@ -15,25 +20,62 @@ from grw_tf.weights.restore import load_model
 
 PREDICTIONS_FILE = "predictions.csv"
 RESULTS_FILE = "results.json"
+CONFUSION_FILE = "confusion.png"
+CURVE_FILE = "accuracy_after_each_frame.png"
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationConfig:
-    """What to evaluate; each is a flag."""
+    """What to evaluate; each is a flag.
+
+    Raises:
+      ValueError: at construction, for values that make no sense.
+    """
 
     checkpoint: str = option(
         "", "Checkpoint of a whole model: a prefix or folder, as runs/own/best_ckpt."
     )
     records: str = option("", "Records to evaluate on: records/test-*.tfrecord.")
-    output_dir: str = option("", "Folder that gets results.json and predictions.csv.")
-    batch_size: int = option(8, "Clips at once.")
+    output_dir: str = option("", "Folder that gets results, predictions and figures.")
+    batch_size: int = option(8, "Clips or views at once.")
+    clips: int = option(
+        1,
+        "Clips spread evenly over each video, probabilities averaged. With one, and one"
+        " crop, it is the middle, each frame resized to a square and its centre"
+        " cropped, as published; several clips or crops are cut by the Model Garden's"
+        " preprocessing, which keeps the aspect.",
+    )
+    crops: int = option(
+        1, "Squares of each clip, 1 (centre) or 3 (along the longer side); see clips."
+    )
     streaming: bool = option(
         False, "Feed frame by frame: accuracy after each frame, and flicker."
     )
 
+    def __post_init__(self):
+        check_positive(batch_size=self.batch_size, clips=self.clips)
+        if self.crops not in (1, 3):
+            raise ValueError(f"crops is {self.crops}: it must be 1 or 3.")
+        if "://" in self.output_dir:
+            raise ValueError(
+                f"output_dir is {self.output_dir}: results go to a local folder, copy"
+                " them from there."
+            )
+        if self.streaming and not self.single_view:
+            raise ValueError(
+                f"streaming feeds one clip of each video, and there are {self.clips}"
+                f" clips x {self.crops} crops: leave out either."
+            )
+
+    @property
+    def single_view(self) -> bool:
+        return self.clips == self.crops == 1
+
 
 def evaluate(config: EvaluationConfig) -> dict:
-    """Evaluates a model, and writes results and predictions.
+    """Evaluates a model, and writes results, predictions and figures.
+
+    Nothing is written before all is known.
 
     Args:
       config: what to evaluate.
@@ -45,35 +87,52 @@ def evaluate(config: EvaluationConfig) -> dict:
       ValueError: if the checkpoint is of no whole model, or the records do not fit it.
       OSError: if something cannot be read or written.
     """
+    folder = Path(config.output_dir)
+    check_writable(folder)
     model = load_model(config.checkpoint)
     records = EvaluationRecords(config.records, model.config)
-    batches = records.batches(config.batch_size)
-    streams = {}
+    streams = None
     if config.streaming:
-        streamed = stream_clips(model, batches)
-        labels, names = streamed.labels, streamed.names
-        measured = measure_streams(streamed.logits, labels, model.config.fps)
-        streams = {"streaming": measured.to_dict()}
-        logits = streamed.logits[:, -1]
+        predicted, streams = _stream(model, records, config)
+    elif config.single_view:
+        predicted = predict_clips(model, records.batches(config.batch_size))
     else:
-        logits, labels, names = _run(model, batches)
-    probabilities = tf.nn.softmax(logits).numpy()
-    measures = measure(labels, probabilities, records.class_names)
-    results = measures.to_dict() | streams
-    folder = Path(config.output_dir)
+        predicted = predict_views(
+            model, records.videos(), config.clips, config.crops, config.batch_size
+        )
+    measures = measure(predicted.labels, predicted.probabilities, records.class_names)
+    results = {"settings": _settings(config, model.config)} | measures.to_dict()
+    figures = {CONFUSION_FILE: draw_confusion(measures.confusion, records.class_names)}
+    table = measures.table()
+    if streams:
+        results["streaming"] = streams.to_dict()
+        figures[CURVE_FILE] = draw_accuracy(streams)
+        table += f"\n\n{streams.table()}"
+
     folder.mkdir(parents=True, exist_ok=True)
     write_predictions(
-        folder / PREDICTIONS_FILE, names, labels, probabilities, records.class_names
+        folder / PREDICTIONS_FILE,
+        predicted.names,
+        predicted.labels,
+        predicted.probabilities,
+        records.class_names,
     )
+    for name, figure in figures.items():
+        with replacing(folder / name) as unfinished:
+            figure.savefig(unfinished, format="png", dpi=110)
     write_results(folder / RESULTS_FILE, results)
-    return results | {"table": measures.table()}
+    return results | {"table": table}
 
 
-def _run(model, batches):
-    run = tf.function(lambda clips: model(clips, training=False), autograph=False)
-    logits, labels, names = [], [], []
-    for clips, of_clips, called in batches:
-        logits.append(run(tf.constant(clips)))
-        labels.append(of_clips)
-        names += called
-    return np.concatenate(logits), np.concatenate(labels), names
+def _stream(model, records, config):
+    streamed = stream_clips(model, records.batches(config.batch_size))
+    measured = measure_streams(streamed.logits, streamed.labels, model.config.fps)
+    probabilities = tf.nn.softmax(streamed.logits[:, -1]).numpy()
+    return Predictions(probabilities, streamed.labels, streamed.names), measured
+
+
+def _settings(config, model_config):
+    settings = dataclasses.asdict(config)
+    del settings["output_dir"]
+    model = {name: getattr(model_config, name) for name in ("frames", "size", "fps")}
+    return settings | {"model": model}

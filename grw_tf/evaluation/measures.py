@@ -45,17 +45,17 @@ class Measures:
         )
         width = max(map(len, ("class", *self.class_names)))
         lines = [f"{name:<8}  {value:>6}" for name, value in overall]
-        lines += ["", f"{'class':<{width}}  precision  recall     F1   clips"]
+        lines += ["", f"{'class':<{width}}  precision  recall     F1  support"]
         for name, precision, recall, f1, support in self._rows():
             lines.append(
                 f"{name:<{width}}  {_text(precision):>9}  {_text(recall):>6}"
-                f"  {_text(f1):>5}  {support:>6}"
+                f"  {_text(f1):>5}  {support:>7}"
             )
         return "\n".join(lines)
 
     def to_dict(self) -> dict:
         """Returns the measures as JSON can hold them, None for NaN."""
-        keys = ("name", "precision", "recall", "f1", "clips")
+        keys = ("name", "precision", "recall", "f1", "support")
         return {
             "clips": int(self.support.sum()),
             "top_1": self.top_1,
@@ -129,9 +129,14 @@ def check_predictions(labels, probabilities, class_names):
             f" at least one clip, got {labels.shape} and {probabilities.shape}."
         )
     check_labels(labels, len(class_names))
+    broken = ~np.isfinite(probabilities).all(axis=1)
+    if broken.any():
+        raise ValueError(
+            f"Clip {broken.argmax()} has probabilities that are NaN or infinite: the"
+            " model is broken."
+        )
     sums = probabilities.sum(axis=1)
-    # Also where a sum is NaN.
-    wrong = ~(np.abs(sums - 1) <= _SUM_TOLERANCE) | (probabilities < 0).any(axis=1)
+    wrong = (np.abs(sums - 1) > _SUM_TOLERANCE) | (probabilities < 0).any(axis=1)
     if wrong.any():
         clip = wrong.argmax()
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The clips of records, as a model wants them."""
+"""The clips and the whole videos of records, as a model wants them."""
 
 import dataclasses
 import os
@@ -28,10 +28,10 @@ _FRAMING_BYTES = 16
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LabelledClip:
-    """A clip to evaluate on.
+    """A clip to evaluate on, or a whole video.
 
     Attributes:
-      frames: uint8 [frames, size, size, 3], RGB.
+      frames: uint8 [frames, height, width, 3], RGB.
       label: index of the class.
       name: where the clip comes from.
     """
@@ -42,11 +42,11 @@ class LabelledClip:
 
 
 class EvaluationRecords:
-    """The clips of records that `scripts.prepare_videos` wrote, as a model wants them.
+    """The videos of records that `scripts.prepare_videos` wrote, as a model wants them.
 
-    They are those that `grw_tf.data.clips.read_clip` cuts from videos: the middle of
-    each, its last frame repeated if it is too short, each frame resized to a square and
-    cropped by `prepare_frame`.
+    The clips are those that `grw_tf.data.clips.read_clip` cuts from videos: the middle
+    of each, its last frame repeated if it is too short, each frame resized to a square
+    and cropped by `prepare_frame`.
 
     Args:
       pattern: paths, with wildcards or not, separated by commas.
@@ -56,12 +56,13 @@ class EvaluationRecords:
       class_names: names of the classes.
 
     Raises:
-      ValueError: as `check_records`, or if the classes are not as many as the model's
-        or differ between folders.
+      ValueError: as `check_records`, if it is a folder, or if the classes are not as
+        many as the model's or differ between folders.
       OSError: if a file cannot be read.
     """
 
     def __init__(self, pattern, config):
+        _check_no_folder(pattern)
         self._paths = check_records(pattern)
         self._config = config
         folders = sorted({os.path.dirname(path) for path in self._paths})
@@ -76,25 +77,45 @@ class EvaluationRecords:
         if len(self.class_names) != config.num_classes:
             raise ValueError(
                 f"{pattern} has {len(self.class_names)} classes, and the model"
-                f" {config.num_classes}: they are not of the same labels."
+                f" {config.num_classes}: evaluate on records of the model's own"
+                " classes, or another checkpoint."
             )
 
     def __iter__(self) -> Iterator[LabelledClip]:
-        """Yields the clips in the order of the files, with a progress bar.
+        """Yields a clip of each video in the order of the files, with a progress bar.
+
+        Their frames are [frames, size, size, 3].
 
         Raises:
           ValueError: if a file is truncated, a record is not one of a clip, or its
             frames a second are no whole multiple of the model's.
           OSError: if a file cannot be read.
         """
-        size = sum(tf.io.gfile.stat(path).length for path in self._paths)
-        with tqdm.tqdm(
-            desc="Evaluating", total=size, unit="B", unit_scale=True
-        ) as progress:
-            for path in self._paths:
-                for number, record in enumerate(_read(path)):
-                    yield self._clip(record, f"{path}, record {number}")
-                    progress.update(len(record) + _FRAMING_BYTES)
+        length, size = self._config.frames, self._config.size
+        for jpegs, label, name, where in self._labelled():
+            start = max(0, (len(jpegs) - length) // 2)
+            frames = [
+                prepare_frame(_decode(jpeg, where), size)
+                for jpeg in jpegs[start : start + length]
+            ]
+            frames += [frames[-1]] * (length - len(frames))
+            yield LabelledClip(np.stack(frames), label, name)
+
+    def videos(self) -> Iterator[LabelledClip]:
+        """Yields all frames of each video at the model's rate, as large as recorded.
+
+        The order, the progress bar and what is raised are those of the clips; it is a
+        ValueError too if frames of a video differ in size.
+        """
+        for jpegs, label, name, where in self._labelled():
+            frames = [_decode(jpeg, where) for jpeg in jpegs]
+            sizes = sorted({frame.shape[:2] for frame in frames})
+            if len(sizes) > 1:
+                raise ValueError(
+                    f"{where} has frames of several sizes, {sizes[0]} and {sizes[-1]}:"
+                    " make it again by scripts.prepare_videos."
+                )
+            yield LabelledClip(np.stack(frames), label, name)
 
     def batches(self, batch_size) -> Iterator[tuple[np.ndarray, np.ndarray, list[str]]]:
         """Yields clips [batch, frames, size, size, 3] in 0..1, labels [batch], names.
@@ -114,7 +135,18 @@ class EvaluationRecords:
         if waiting:
             yield _batch(waiting)
 
-    def _clip(self, record, where):
+    def _labelled(self):
+        size = sum(tf.io.gfile.stat(path).length for path in self._paths)
+        with tqdm.tqdm(
+            desc="Evaluating", total=size, unit="B", unit_scale=True
+        ) as progress:
+            for path in self._paths:
+                for number, record in enumerate(_read(path)):
+                    yield self._parse(record, f"{path}, record {number}")
+                    progress.update(len(record) + _FRAMING_BYTES)
+
+    def _parse(self, record, where):
+        """Returns JPEGs at the model's rate, label, name and what errors call it."""
         try:
             example = tf.train.SequenceExample.FromString(record)
         except DecodeError:
@@ -129,16 +161,16 @@ class EvaluationRecords:
             )
         rates = context[FRAME_RATE].float_list.value
         stride = frame_stride(rates[0] if rates else 0.0, self._config.fps, where)
-        kept = jpegs[::stride]
-        start = max(0, (len(kept) - self._config.frames) // 2)
-        frames = [
-            prepare_frame(_decode(jpeg.bytes_list.value, where), self._config.size)
-            for jpeg in kept[start : start + self._config.frames]
-        ]
-        frames += [frames[-1]] * (self._config.frames - len(frames))
         source = context[SOURCE].bytes_list.value
         name = source[0].decode(errors="surrogateescape") if source else where
-        return LabelledClip(np.stack(frames), labels[0], name)
+        return jpegs[::stride], labels[0], name, where
+
+
+def _check_no_folder(pattern):
+    for given in pattern.split(","):
+        if tf.io.gfile.isdir(given):
+            files = os.path.join(given, "test-*.tfrecord")
+            raise ValueError(f"{given} is a folder: name its files, as {files}.")
 
 
 def _read(path):
@@ -150,11 +182,11 @@ def _read(path):
         raise OSError(f"{path} cannot be read: {error.message}") from None
 
 
-def _decode(values, where):
+def _decode(jpeg, where):
     try:
         # TensorFlow's default, a fast one, is off by up to 8 levels.
         return tf.io.decode_jpeg(
-            values[0], channels=3, dct_method="INTEGER_ACCURATE"
+            jpeg.bytes_list.value[0], channels=3, dct_method="INTEGER_ACCURATE"
         ).numpy()
     except (IndexError, tf.errors.InvalidArgumentError):
         raise ValueError(

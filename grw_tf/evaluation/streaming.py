@@ -9,6 +9,8 @@ import tensorflow as tf
 from grw_tf.evaluation.measures import check_labels
 from grw_tf.models import StreamingModel
 
+_SHOWN_FRAMES = 12
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StreamedClips:
@@ -36,27 +38,52 @@ class StreamingMeasures:
         frames and clips: twice the total variation, from 0 (constant) to 2.
       seconds_to_settle: [clips], time from the first frame to the one from which on the
         likeliest class is the label until the clip ends; NaN if it is not at the end.
+      fps: frames a second.
     """
 
     accuracy: np.ndarray
     label_changes_per_second: float
     probability_change: float
     seconds_to_settle: np.ndarray
+    fps: float
+
+    def table(self) -> str:
+        """Returns the measures as text, with at most 12 frames of the curve."""
+        count = len(self.accuracy)
+        shown = np.linspace(0, count - 1, min(count, _SHOWN_FRAMES)).round().astype(int)
+        lines = ["frames seen  seconds  top-1"]
+        lines += [
+            f"{frame + 1:>11}  {frame / self.fps:>7.2f}  {self.accuracy[frame]:.3f}"
+            for frame in shown
+        ]
+        settled = self._median_seconds_to_settle()
+        measures = (
+            ("label changes a second", self.label_changes_per_second),
+            ("probability change a frame", self.probability_change),
+            ("median seconds to settle", settled),
+        )
+        lines += [""]
+        lines += [
+            f"{name:<26}  {'-' if value is None else f'{value:.3f}':>6}"
+            for name, value in measures
+        ]
+        return "\n".join(lines)
 
     def to_dict(self) -> dict:
         """Returns the measures as JSON can hold them.
 
         Of the times to settle it is the median of the clips that do, None without any.
         """
-        settled = self.seconds_to_settle[~np.isnan(self.seconds_to_settle)]
         return {
             "accuracy_after_each_frame": self.accuracy.tolist(),
             "label_changes_per_second": self.label_changes_per_second,
             "probability_change": self.probability_change,
-            "median_seconds_to_settle": (
-                float(np.median(settled)) if settled.size else None
-            ),
+            "median_seconds_to_settle": self._median_seconds_to_settle(),
         }
+
+    def _median_seconds_to_settle(self):
+        settled = self.seconds_to_settle[~np.isnan(self.seconds_to_settle)]
+        return float(np.median(settled)) if settled.size else None
 
 
 def stream_clips(model, batches: Iterable) -> StreamedClips:
@@ -131,6 +158,7 @@ def measure_streams(logits, labels, fps) -> StreamingMeasures:
         label_changes_per_second=float(changes.mean() * fps),
         probability_change=float(moves.mean()),
         seconds_to_settle=_seconds_to_settle(correct, fps),
+        fps=fps,
     )
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 from official.core import config_definitions as cfg
 from official.core import exp_factory
@@ -17,6 +18,19 @@ Model = mirrored(ModelConfig)
 
 
 @dataclasses.dataclass
+class Losses(video_classification.Losses):
+    """The Model Garden's losses.
+
+    Attributes:
+      class_weights: of each clip's loss, in training and validation: a list of numbers,
+        one a class; or "balanced", which weighs classes alike, however many clips each
+        has; or null.
+    """
+
+    class_weights: Any = None
+
+
+@dataclasses.dataclass
 class VideoClassificationTask(video_classification.VideoClassificationTask):
     """The Model Garden's task with a model of this project.
 
@@ -24,9 +38,31 @@ class VideoClassificationTask(video_classification.VideoClassificationTask):
       model: the model. It says the clips' frames and size, and the number of classes;
         in `train_data` and `validation_data` these are left alone.
       init_checkpoint: see `grw_tf.weights.restore`.
+      seed: of the initial weights, of the order and augmentation of clips, and of
+        dropout.
+      freeze_backbone: whether the backbone never trains.
+      unfreeze_step: the step at which the backbone begins to train.
+      freeze_batch_norm: whether the backbone's batch normalisations keep their
+        statistics, scales and offsets.
     """
 
     model: Model = dataclasses.field(default_factory=Model)
+    losses: Losses = dataclasses.field(default_factory=Losses)
+    seed: int = 0
+    unfreeze_step: int = 0
+    freeze_batch_norm: bool = False
+
+
+@dataclasses.dataclass
+class TrainerConfig(cfg.TrainerConfig):
+    """The Model Garden's trainer.
+
+    Attributes:
+      early_stopping_patience: evaluations in a row without a better
+        `best_checkpoint_eval_metric` after which training ends; 0 for never.
+    """
+
+    early_stopping_patience: int = 0
 
 
 def experiment(preset) -> cfg.ExperimentConfig:
@@ -40,13 +76,14 @@ def experiment(preset) -> cfg.ExperimentConfig:
         model=Model(),
         train_data=_data(is_training=True),
         validation_data=_data(is_training=False),
-        losses=video_classification.Losses(label_smoothing=0.1),
+        losses=Losses(label_smoothing=0.1),
+        metrics=video_classification.Metrics(use_per_class_recall=True),
     )
     task.model.override(dataclasses.asdict(PRESETS[preset]))
     return cfg.ExperimentConfig(
         runtime=cfg.RuntimeConfig(distribution_strategy="one_device"),
         task=task,
-        trainer=cfg.TrainerConfig(
+        trainer=TrainerConfig(
             optimizer_config=TwoRatesConfig(
                 {
                     "optimizer": {"type": "adamw"},

@@ -4,9 +4,9 @@ import math
 
 import tensorflow as tf
 import tf_keras
-from official.vision.modeling.layers import nn_layers
 
 from grw_tf.layers.self_attention import SelfAttention
+from grw_tf.layers.stochastic_depth import StochasticDepth
 
 LAYER_NORM_EPSILON = 1e-5
 """PyTorch's, in every LayerNorm here; Keras' 1e-3 moves published logits by 8e-4."""
@@ -57,8 +57,9 @@ class TransformerBlock(tf_keras.layers.Layer):
         self._mlp_hidden = tf_keras.layers.Dense(
             mlp_dim, activation=exact_gelu, name="mlp_hidden", dtype=self.dtype_policy
         )
-        self._stochastic_depth = nn_layers.StochasticDepth(
-            stochastic_depth_drop_rate, dtype=self.dtype_policy
+        self._attention_depth, self._mlp_depth = (
+            StochasticDepth(stochastic_depth_drop_rate, dtype=self.dtype_policy)
+            for _ in range(2)
         )
 
     def build(self, input_shape):
@@ -71,9 +72,9 @@ class TransformerBlock(tf_keras.layers.Layer):
         attended, kept = self._attention(
             self._attention_norm(inputs), mask=mask, past=past
         )
-        x = inputs + self._stochastic_depth(attended, training=training)
+        x = inputs + self._attention_depth(attended, training=training)
         hidden = self._mlp_hidden(self._mlp_norm(x))
-        x += self._stochastic_depth(self._mlp_output(hidden), training=training)
+        x += self._mlp_depth(self._mlp_output(hidden), training=training)
         return x, kept
 
     def get_config(self):

@@ -48,8 +48,6 @@ def published_config(model_id, causal) -> ModelConfig:
     config = official_config(model_id, causal)
     return dataclasses.replace(
         config,
-        # Positional encodings are the official models' alone.
-        backbone=dataclasses.replace(config.backbone, use_positional_encoding=False),
         head=HeadConfig(type="transformer"),
         smoothing=SmoothingConfig(
             layers=("final",), window=6 if config.fps == 12.0 else 5

@@ -70,6 +70,10 @@ class GroupedOptimizer(tf_keras.optimizers.legacy.Optimizer):
             iter(self.learning_rates().values())
         )
 
+    def build(self, variables):
+        """Creates what the optimizers keep of variables, before the first step."""
+        self._create_all_weights(variables)
+
     def learning_rates(self):
         """Returns the learning rate of the next update, a scalar for each group.
 

@@ -5,6 +5,7 @@ import dataclasses
 from official.modeling import optimization, performance
 
 from grw_tf.optimization.grouped_optimizer import GroupedOptimizer
+from grw_tf.optimization.moving_average import MovingAverage
 
 BACKBONE = "backbone"
 HEAD = "head"
@@ -102,7 +103,7 @@ def build_optimizer(
         **_clipping(config),
     )
     if config.ema:
-        optimizer = optimization.ExponentialMovingAverage(
+        optimizer = MovingAverage(
             optimizer, **config.ema.as_dict()
         )
     if float16:

@@ -1,23 +1,22 @@
 """Video classification as the Model Garden's, of this project's models and records."""
 
-import os
+import functools
 
+import tensorflow as tf
 import tf_keras
 from official.core import task_factory
+from official.modeling import tf_utils
+from official.vision.ops import augment
 from official.vision.tasks import video_classification
 
 from grw_tf.data.clips import resize_side
-from grw_tf.data.sequence_examples import (
-    LABELS_FILE,
-    check_records,
-    frame_stride,
-    read_frame_rate,
-    read_labels,
-)
 from grw_tf.experiments.video_classification import VideoClassificationTask
 from grw_tf.experiments.yaml_config import frozen
 from grw_tf.models import ModelConfig, build_model
 from grw_tf.optimization.two_rates import backbone_or_head, build_optimizer
+from grw_tf.tasks import clip_inputs
+from grw_tf.tasks.class_weights import class_weights
+from grw_tf.tasks.metrics import ConfusionMatrix, MacroF1
 from grw_tf.weights.restore import restore
 
 
@@ -31,6 +30,9 @@ class Task(video_classification.VideoClassificationTask):
       params: a `VideoClassificationTask`.
       logging_dir, name: of the Model Garden's task.
 
+    Attributes:
+      first_step: the step of training at which `build_inputs` begins.
+
     Raises:
       ValueError: if the config describes no model.
     """
@@ -38,6 +40,7 @@ class Task(video_classification.VideoClassificationTask):
     def __init__(self, params, logging_dir=None, name=None):
         super().__init__(params, logging_dir, name)
         self.model_config = frozen(params.model, ModelConfig)
+        self.first_step = 0
         self._model = None
 
     def _get_num_classes(self):
@@ -45,8 +48,24 @@ class Task(video_classification.VideoClassificationTask):
 
     def build_model(self):
         self._model = build_model(self.model_config)
-        self._model.backbone.trainable = not self.task_config.freeze_backbone
         return self._model
+
+    def freeze(self, step):
+        """Freezes what does not train at a step, and thaws the rest.
+
+        Frozen batch normalisations keep their statistics, too.
+
+        Returns:
+          Whether the backbone trains.
+        """
+        config = self.task_config
+        trains = not config.freeze_backbone and step >= config.unfreeze_step
+        self._model.backbone.trainable = trains
+        if config.freeze_batch_norm:
+            for layer in self._model.backbone.submodules:
+                if isinstance(layer, tf_keras.layers.BatchNormalization):
+                    layer.trainable = False
+        return trains
 
     def initialize(self, model):
         if self.task_config.init_checkpoint:
@@ -57,45 +76,133 @@ class Task(video_classification.VideoClassificationTask):
             optimizer_config, runtime_config, dp_config, backbone_or_head(self._model)
         )
 
+    @functools.cached_property
+    def train_source(self):
+        """The training clips, a `RecordSource` or `TfdsSource`."""
+        return self._open(self.task_config.train_data)
+
+    @functools.cached_property
+    def validation_source(self):
+        """The validation clips, a `RecordSource` or `TfdsSource`."""
+        return self._open(self.task_config.validation_data)
+
+    @functools.cached_property
+    def class_weights(self):
+        """float32 [num_classes], or None."""
+        return class_weights(
+            self.task_config.losses.class_weights,
+            self.train_source,
+            self.model_config.num_classes,
+        )
+
     def build_inputs(self, params, input_context=None):
+        source = self.train_source if params.is_training else self.validation_source
+        params = self._complete(params, source)
+        postprocess = None
+        if params.mixup_and_cutmix is not None and params.is_training:
+            mix = augment.MixupAndCutmix(
+                **params.mixup_and_cutmix.as_dict(),
+                num_classes=self.model_config.num_classes,
+            )
+
+            def postprocess(features, labels):
+                image, labels = mix(features["image"], labels)
+                return features | {"image": image}, labels
+
+        return clip_inputs.batches(
+            params,
+            source,
+            self.task_config.seed,
+            self.first_step if params.is_training else 0,
+            input_context,
+            postprocess,
+        )
+
+    def names_of_step(self, step, input_context=None):
+        """Returns where the clips of a training step come from, a list."""
+        params = self._complete(self.task_config.train_data, self.train_source)
+        seed = self.task_config.seed
+        return clip_inputs.names(params, self.train_source, seed, step, input_context)
+
+    def open_sources(self, train=True, evaluate=True):
+        """Opens and checks what a run needs, which else happens at first use.
+
+        Raises:
+          ValueError: as `clip_inputs.open_source`; if classes are not as many as the
+            model's, or frames a second do not fit it.
+          OSError: if a file cannot be read.
+        """
+        if train:
+            self._complete(self.task_config.train_data, self.train_source)
+            _ = self.class_weights
+        if evaluate:
+            self._complete(self.task_config.validation_data, self.validation_source)
+
+    def _open(self, params):
+        source = clip_inputs.open_source(params)
+        classes = self.model_config.num_classes
+        if len(source.class_names) != classes:
+            raise ValueError(
+                f"{source.where} has {len(source.class_names)} classes,"
+                f" task.model.num_classes is {classes}: they must be equal."
+            )
+        return source
+
+    def _complete(self, params, source):
         config = self.model_config
-        if not params.tfds_name:
-            paths = check_records(params.input_path)
-            self._check_classes(paths[0])
-            rate = read_frame_rate(paths[0])
-            stride = frame_stride(rate, self.model_config.fps, paths[0])
-            params = params.replace(temporal_stride=stride)
-        params = params.replace(
+        if params.input_path:
+            params = params.replace(temporal_stride=source.stride(config.fps))
+        return params.replace(
             feature_shape=(config.frames, config.size, config.size, 3),
             min_image_size=resize_side(config.size),
             num_classes=config.num_classes,
-            one_hot=self.task_config.losses.one_hot,
+            # Mixing encodes them itself.
+            one_hot=self.task_config.losses.one_hot and not params.mixup_and_cutmix,
         )
-        return super().build_inputs(params, input_context)
 
-    def _check_classes(self, path):
-        file = os.path.join(os.path.dirname(path), LABELS_FILE)
-        labels = read_labels(file)
-        if len(labels) != self.model_config.num_classes:
-            raise ValueError(
-                f"{file} has {len(labels)} classes, task.model.num_classes is"
-                f" {self.model_config.num_classes}: they must be equal."
+    def build_losses(self, labels, model_outputs, aux_losses=None):
+        config = self.task_config.losses
+        if config.one_hot:
+            losses = tf_keras.losses.categorical_crossentropy(
+                labels, model_outputs, label_smoothing=config.label_smoothing
             )
+        else:
+            losses = tf_keras.losses.sparse_categorical_crossentropy(
+                labels, model_outputs
+            )
+        if self.class_weights is not None:
+            weights = tf.constant(self.class_weights)
+            losses *= (
+                tf.linalg.matvec(labels, weights)
+                if config.one_hot
+                else tf.gather(weights, tf.reshape(labels, (-1,)))
+            )
+        # A replica's last batch may be empty.
+        named = {"class_loss": tf_utils.safe_mean(losses)}
+        if config.l2_weight_decay:
+            named["weight_decay_loss"] = config.l2_weight_decay * tf.add_n(
+                [tf.nn.l2_loss(kernel) for kernel in _kernels(self._model)]
+            )
+        total = tf.add_n([*named.values(), *(aux_losses or [])])
+        return named | {self.loss: total}
 
     def build_metrics(self, training=True):
         classes = self.model_config.num_classes
-        one_hot = self.task_config.losses.one_hot
         accuracy = (
             tf_keras.metrics.TopKCategoricalAccuracy
-            if one_hot
+            if self.task_config.losses.one_hot
             else tf_keras.metrics.SparseTopKCategoricalAccuracy
         )
         metrics = [
             accuracy(k=min(k, classes), name=f"top_{k}_accuracy") for k in (1, 5)
         ]
-        if one_hot:
-            metrics.append(tf_keras.metrics.F1Score(average="macro", name="macro_f1"))
-        return [*metrics, tf_keras.metrics.Mean(name="class_loss")]
+        metrics.append(MacroF1(classes))
+        if not training:
+            metrics.append(ConfusionMatrix(classes))
+        metrics.append(tf_keras.metrics.Mean(name="class_loss"))
+        if self.task_config.losses.l2_weight_decay:
+            metrics.append(tf_keras.metrics.Mean(name="weight_decay_loss"))
+        return metrics
 
     def train_step(self, inputs, model, optimizer, metrics=None):
         measured, means = _split(metrics)
@@ -105,6 +212,14 @@ class Task(video_classification.VideoClassificationTask):
     def validation_step(self, inputs, model, metrics=None):
         measured, means = _split(metrics)
         return _update(means, super().validation_step(inputs, model, measured))
+
+
+def _kernels(model):
+    return [
+        variable
+        for variable in model.trainable_variables
+        if variable.name.split("/")[-1].split(":")[0].endswith("kernel")
+    ]
 
 
 def _split(metrics):

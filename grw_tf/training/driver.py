@@ -1,14 +1,24 @@
 """From flags to a finished experiment, by the Model Garden's trainer."""
 
+import contextlib
+import functools
+import os
+import tempfile
+
 import tensorflow as tf
+import tf_keras
 from official.common import distribute_utils
 from official.core import task_factory, train_lib, train_utils
 from official.modeling import performance
 
+from grw_tf.data.sequence_examples import LABELS_FILE
 from grw_tf.experiments.parsing import parse_experiment
 from grw_tf.tasks import video_classification  # noqa: F401 registers the task
-from grw_tf.training.model_dir import claimed
-from grw_tf.training.progress import Progress, StopAtNonsense
+from grw_tf.training.best_checkpoint import EarlyStopping, best_checkpoint
+from grw_tf.training.controller import Controller
+from grw_tf.training.model_dir import check_room, claimed
+from grw_tf.training.nonsense import StopAtNonsense, explanation
+from grw_tf.training.progress import Progress
 from grw_tf.training.trainer import Trainer
 
 
@@ -17,24 +27,17 @@ def run_experiment(options):
 
     Args:
       options: the Model Garden's flags: experiment, mode, model_dir, config_file,
-        params_override, tpu, tf_data_service.
+        params_override, tpu.
 
     Returns:
-      The model and its last evaluation, as `official.core.train_lib.run_experiment`.
+      The model, and the numbers of its last evaluation by name, {} if there is none.
 
     Raises:
-      ValueError: for a config that makes no sense.
+      ValueError: for a config that makes no sense, or numbers that are none.
       OSError: if something cannot be read or written.
     """
     params = parse_experiment(options)
-    if "train" not in options.mode:
-        return _run(params, options)
-    with claimed(options.model_dir):
-        train_utils.serialize_config(params, options.model_dir)
-        return _run(params, options)
-
-
-def _run(params, options):
+    tf_keras.utils.set_random_seed(params.task.seed)
     if params.runtime.mixed_precision_dtype:
         performance.set_mixed_precision_policy(params.runtime.mixed_precision_dtype)
     strategy = distribute_utils.get_distribution_strategy(
@@ -44,34 +47,75 @@ def _run(params, options):
         tpu_address=params.runtime.tpu,
     )
     _check_batches(params.task, strategy.num_replicas_in_sync)
+    _check_steps(params)
+    with contextlib.ExitStack() as stack:
+        # Of several workers, one writes.
+        writes = strategy.extended.should_checkpoint
+        if "train" in options.mode and writes:
+            stack.enter_context(claimed(options.model_dir))
+        elif options.mode == "eval":
+            _check_trained(options.model_dir)
+        best_dir = (
+            options.model_dir
+            if writes
+            else stack.enter_context(tempfile.TemporaryDirectory())
+        )
+        try:
+            return _run(params, options, strategy, best_dir)
+        except tf.errors.OpError as error:
+            raise OSError(" ".join(error.message.split())) from error
+
+
+def _run(params, options, strategy, best_dir):
+    trains, evaluates = "train" in options.mode, "eval" in options.mode
     with strategy.scope():
         task = task_factory.get_task(params.task, logging_dir=options.model_dir)
-        trainer = train_utils.create_trainer(
+        # Before what takes long, and before gin, which adds lines to errors.
+        task.open_sources(train=trains, evaluate=evaluates)
+        model = task.build_model()
+        best = best_checkpoint(params.trainer, best_dir)
+        trainer = Trainer(
             params,
             task,
-            train="train" in options.mode,
-            evaluate="eval" in options.mode,
-            checkpoint_exporter=train_lib.maybe_create_best_ckpt_exporter(
-                params, options.model_dir
+            model,
+            train_utils.create_optimizer(task, params),
+            train=trains,
+            evaluate=evaluates,
+            checkpoint_exporter=best,
+        )
+    if evaluates:
+        _check_best(params, trainer)
+    if trains and strategy.extended.should_checkpoint:
+        check_room(options.model_dir, trainer.saved_variables())
+        train_utils.serialize_config(params, options.model_dir)
+        _write_labels(task.train_source.class_names, options.model_dir)
+    evaluations = [{}]
+    runner = train_lib.OrbitExperimentRunner(
+        strategy,
+        task,
+        options.mode,
+        params,
+        options.model_dir,
+        trainer=trainer,
+        controller_cls=functools.partial(
+            Controller,
+            should_stop=EarlyStopping(
+                best,
+                params.trainer.early_stopping_patience,
+                params.trainer.validation_interval,
             ),
-            trainer_cls=Trainer,
-        )
-    batch_size = params.task.train_data.global_batch_size
+        ),
+        train_actions=[
+            StopAtNonsense(trainer),
+            Progress(trainer, params.trainer.train_steps),
+        ],
+        eval_actions=[evaluations.append],
+    )
     try:
-        return train_lib.run_experiment(
-            distribution_strategy=strategy,
-            task=task,
-            mode=options.mode,
-            params=params,
-            model_dir=options.model_dir,
-            trainer=trainer,
-            train_actions=[
-                StopAtNonsense(trainer),
-                Progress(trainer, params.trainer.train_steps, batch_size),
-            ],
-        )
+        model, _ = runner.run()
     except tf.errors.InvalidArgumentError as error:
         raise _in_words(error, trainer) from None
+    return model, evaluations[-1]
 
 
 def _in_words(error, trainer):
@@ -79,11 +123,8 @@ def _in_words(error, trainer):
     reasons = [line for line in error.message.splitlines() if "not finite" in line]
     if not reasons:
         return error
-    return ValueError(
-        f"Training stopped after step {int(trainer.global_step)}: {reasons[0].strip()}."
-        " The last checkpoint is kept: lower the learning rates, or set"
-        " trainer.optimizer_config.clip_norm, and run again."
-    )
+    step = int(trainer.global_step.numpy())
+    return ValueError(reasons[0].strip() + explanation(trainer, step))
 
 
 def _check_batches(task, replicas):
@@ -94,3 +135,36 @@ def _check_batches(task, replicas):
                 f"task.{name}.global_batch_size must be a multiple of the {replicas}"
                 f" replicas, got {batch_size}."
             )
+
+
+def _check_steps(params):
+    loop, step = params.trainer.steps_per_loop, params.task.unfreeze_step
+    if step < 0 or step % loop:
+        raise ValueError(
+            f"task.unfreeze_step is {step}: it must be a multiple of"
+            f" trainer.steps_per_loop, {loop}."
+        )
+
+
+def _check_best(params, trainer):
+    wanted = params.trainer.best_checkpoint_eval_metric
+    there = [metric.name for metric in trainer.validation_metrics]
+    there = sorted({*there, "validation_loss"} - {"confusion_matrix"})
+    if wanted and wanted not in there:
+        raise ValueError(
+            f"trainer.best_checkpoint_eval_metric is {wanted!r}: it must be one of"
+            f" {', '.join(there)}, or empty."
+        )
+
+
+def _check_trained(model_dir):
+    if not tf.train.latest_checkpoint(model_dir):
+        raise ValueError(
+            f"--model_dir={model_dir} holds no checkpoint to evaluate: train first, or"
+            " give scripts.evaluate any other one."
+        )
+
+
+def _write_labels(names, folder):
+    with tf.io.gfile.GFile(os.path.join(folder, LABELS_FILE), "w") as file:
+        file.write("".join(f"{name}\n" for name in names))

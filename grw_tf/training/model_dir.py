@@ -1,8 +1,12 @@
-"""The folder of a training: writable, and of one training at a time."""
+"""The folder of a training: writable, with room, and of one training at a time."""
 
 import contextlib
 import fcntl
 import pathlib
+import shutil
+
+# One that is being written, one kept, and the best.
+_CHECKPOINTS = 3
 
 
 @contextlib.contextmanager
@@ -15,12 +19,21 @@ def claimed(model_dir):
       ValueError: if another training holds it.
       OSError: if it cannot be made or written.
     """
-    if "://" in str(model_dir):
+    if _is_elsewhere(model_dir):
         yield
         return
     folder = pathlib.Path(model_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "training.lock", "w") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / "training.lock", "w")
+        lock.write("Held by the training that runs in this folder.\n")
+        lock.flush()
+    except OSError as error:
+        raise OSError(
+            f"--model_dir={folder} cannot be written ({error.strerror}): give another"
+            " or free it."
+        ) from None
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -29,3 +42,29 @@ def claimed(model_dir):
                 " --model_dir."
             ) from None
         yield
+
+
+def check_room(model_dir, variables):
+    """Checks that some checkpoints fit into a folder, before hours are spent.
+
+    Args:
+      model_dir: the folder.
+      variables: what a checkpoint holds.
+
+    Raises:
+      OSError: if the disk is too full.
+    """
+    if _is_elsewhere(model_dir):
+        return
+    bytes_each = sum(v.shape.num_elements() * v.dtype.size for v in variables)
+    free = shutil.disk_usage(model_dir).free
+    if free < _CHECKPOINTS * bytes_each:
+        raise OSError(
+            f"The disk of --model_dir={model_dir} has {free / 1e6:.0f} MB left, and"
+            f" {_CHECKPOINTS} checkpoints take {_CHECKPOINTS * bytes_each / 1e6:.0f}"
+            " MB: free some, or give another."
+        )
+
+
+def _is_elsewhere(model_dir):
+    return "://" in str(model_dir)

@@ -1,0 +1,66 @@
+"""Which videos a set of labelled clips is made of, and how."""
+
+import dataclasses
+import os
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from grw_tf.data.preparation import PreparationConfig, check_settings
+
+
+@dataclasses.dataclass(kw_only=True)
+class LabelledClipsConfig(tfds.core.BuilderConfig):
+    """One set of labelled clips.
+
+    The attributes besides TFDS's own are the flags of `scripts.prepare_videos` of the
+    same names, with the same defaults; `input` and `csv` are made absolute, since
+    workers have folders of their own.
+
+    Raises:
+        ValueError: If a setting is of another type or out of its range.
+    """
+
+    input: str = PreparationConfig.input
+    csv: str = PreparationConfig.csv
+    labels: str = PreparationConfig.labels
+    fps: float = PreparationConfig.fps
+    short_side: int = PreparationConfig.short_side
+    jpeg_quality: int = PreparationConfig.jpeg_quality
+    min_frames: int = PreparationConfig.min_frames
+    validation_fraction: float = PreparationConfig.validation_fraction
+    test_fraction: float = PreparationConfig.test_fraction
+    strict: bool = PreparationConfig.strict
+
+    def __post_init__(self):
+        for field in _own_fields():
+            value = getattr(self, field.name)
+            # JSON writes 5.0 as 5.
+            allowed = (int, float) if field.type is float else field.type
+            wrong_bool = isinstance(value, bool) and field.type is not bool
+            if wrong_bool or not isinstance(value, allowed):
+                raise ValueError(
+                    f"{field.name} is {value!r}: expected {field.type.__name__}."
+                )
+        self.input = self.input and os.path.abspath(self.input)
+        self.csv = self.csv and os.path.abspath(self.csv)
+        check_settings(self.preparation())
+
+    def preparation(self) -> PreparationConfig:
+        """Returns the settings as the conversion takes them."""
+        return PreparationConfig(
+            **{f.name: getattr(self, f.name) for f in _own_fields()}
+        )
+
+    def content(self) -> dict[str, Any]:
+        """Returns the settings that tell one built set from another."""
+        settings = {f.name: getattr(self, f.name) for f in _own_fields()}
+        # A set that was built has passed, strictly or not.
+        del settings["strict"]
+        return settings
+
+
+def _own_fields() -> list[dataclasses.Field]:
+    tfds_fields = {f.name for f in dataclasses.fields(tfds.core.BuilderConfig)}
+    fields = dataclasses.fields(LabelledClipsConfig)
+    return [field for field in fields if field.name not in tfds_fields]

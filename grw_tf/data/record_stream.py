@@ -1,0 +1,145 @@
+"""Streams of records whose order depends on a seed alone, and which begin anywhere.
+
+So a resumed training goes on with the very clips that it would have seen.
+"""
+
+import dataclasses
+
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordFile:
+    """Records in a row of a TFRecord file.
+
+    Attributes:
+        path: The file.
+        count: How many records.
+        skip: How many records of the file come before them.
+    """
+
+    path: str
+    count: int
+    skip: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """The part of all records that one of several input pipelines reads.
+
+    Whole files, if there are at least as many as pipelines, else every so many records.
+    """
+
+    files: tuple[RecordFile, ...]
+    pipelines: int = 1
+    pipeline: int = 0
+
+    @property
+    def _by_files(self):
+        return len(self.files) >= self.pipelines
+
+    @property
+    def own_files(self) -> tuple[RecordFile, ...]:
+        """The files to read."""
+        return (
+            self.files[self.pipeline :: self.pipelines]
+            if self._by_files
+            else (self.files)
+        )
+
+    @property
+    def count(self) -> int:
+        """How many records are in the share."""
+        total = sum(file.count for file in self.own_files)
+        if self._by_files:
+            return total
+        return len(range(self.pipeline, total, self.pipelines))
+
+    def thinned(self, records: tf.data.Dataset) -> tf.data.Dataset:
+        """Leaves of the records of `own_files` those in the share."""
+        if self._by_files:
+            return records
+        return records.shard(self.pipelines, self.pipeline)
+
+
+def in_order(share: Share) -> tf.data.Dataset:
+    """Returns the records of a share once, in the order of the files."""
+    return share.thinned(_read(_columns(share.own_files), cycle_length=1))
+
+
+def endless(
+    share: Share, seed: int, first: int, shuffle_buffer_size: int, cycle_length: int
+) -> tf.data.Dataset:
+    """Returns a share's records over and over, each time in another random order.
+
+    Args:
+        share: What to read.
+        seed: Of the order.
+        first: Records to leave out from the start. Whole rounds of them cost nothing;
+            of the last round they are read, but not decoded.
+        shuffle_buffer_size: Records among which the next one is drawn.
+        cycle_length: Files read at once.
+
+    Returns:
+        Pairs (key, record): int64 [2], another for each element of all pipelines, from
+        which whatever is random about it may be drawn; and the record, a string.
+
+    Raises:
+        ValueError: If the share is empty.
+    """
+    if not share.count:
+        raise ValueError(
+            f"There are fewer records than the {share.pipelines} input pipelines: use"
+            " fewer workers, or more clips."
+        )
+    columns = _columns(share.own_files)
+    first_round, skipped = divmod(first, share.count)
+
+    def one_round(number):
+        # Of this function's graph alone: else the global seed changes the order, and
+        # that seed being 0 is an error.
+        tf.random.set_seed(1)
+        key = tf.stack([tf.constant(seed, tf.int64), number])
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(len(columns[0])), seed=key
+        )
+        shuffled = [tf.gather(column, order) for column in columns]
+        records = share.thinned(_read(shuffled, cycle_length)).shuffle(
+            shuffle_buffer_size,
+            seed=tf.random.split(key, 1)[0, 0],
+            reshuffle_each_iteration=False,
+        )
+        is_first = tf.cast(number == first_round, tf.int64)
+        return records.skip(is_first * skipped)
+
+    rounds = tf.data.Dataset.range(first_round, tf.int64.max)
+    numbered = rounds.flat_map(one_round).enumerate(first)
+    return numbered.map(
+        lambda number, record: (
+            tf.stack(
+                [
+                    tf.constant(seed, tf.int64),
+                    number * share.pipelines + share.pipeline,
+                ]
+            ),
+            record,
+        )
+    )
+
+
+def _columns(files):
+    paths = tf.constant([file.path for file in files])
+    skips = tf.constant([file.skip for file in files], tf.int64)
+    return paths, skips, tf.constant([file.count for file in files], tf.int64)
+
+
+def _read(columns, cycle_length):
+    def records(path, skip, count):
+        return tf.data.TFRecordDataset(path).skip(skip).take(count)
+
+    return tf.data.Dataset.from_tensor_slices(tuple(columns)).interleave(
+        records,
+        cycle_length=cycle_length,
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )

@@ -1,0 +1,82 @@
+"""The probabilities that a model gives to clips, or to the views of videos."""
+
+import dataclasses
+from collections.abc import Iterable
+
+import numpy as np
+import tensorflow as tf
+
+from grw_tf.evaluation.records import LabelledClip
+from grw_tf.evaluation.views import average_views, cut_views
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a model said of labelled clips.
+
+    Attributes:
+      probabilities: [clips, classes].
+      labels: [clips].
+      names: of the clips.
+    """
+
+    probabilities: np.ndarray
+    labels: np.ndarray
+    names: tuple[str, ...]
+
+
+def predict_clips(model, batches: Iterable) -> Predictions:
+    """Runs a model on clips.
+
+    Args:
+      model: a model of `build_model`.
+      batches: of (clips [batch, frames, size, size, 3] in 0..1, labels [batch], names).
+    """
+    run = _compiled(model)
+    probabilities, labels, names = [], [], []
+    for clips, of_clips, called in batches:
+        probabilities.append(run(tf.constant(clips)).numpy())
+        labels.append(of_clips)
+        names += called
+    return Predictions(
+        np.concatenate(probabilities), np.concatenate(labels), tuple(names)
+    )
+
+
+def predict_views(
+    model, videos: Iterable[LabelledClip], clips, crops, batch_size
+) -> Predictions:
+    """Runs a model on several views of each video, and averages its probabilities.
+
+    In memory are one video and its views; `cut_views` says what they are.
+
+    Args:
+      model: a model of `build_model`.
+      videos: at the model's frames a second, frames as large as they are.
+      clips: number of clips over a video's time.
+      crops: number of squares along its longer side, 1 or 3.
+      batch_size: views at once, of one video.
+    """
+    run = _compiled(model)
+    frames, size = model.config.frames, model.config.size
+    probabilities, labels, names = [], [], []
+    for video in videos:
+        views = cut_views(video.frames, frames, size, clips, crops)
+        of_views = [
+            run(views[start : start + batch_size]).numpy()
+            for start in range(0, len(views), batch_size)
+        ]
+        probabilities.append(average_views(np.concatenate(of_views), len(views)))
+        labels.append(video.label)
+        names.append(video.name)
+    return Predictions(
+        np.concatenate(probabilities), np.array(labels, np.int64), tuple(names)
+    )
+
+
+def _compiled(model):
+    @tf.function(autograph=False)
+    def run(clips):
+        return tf.nn.softmax(tf.cast(model(clips, training=False), tf.float32))
+
+    return run

@@ -1,0 +1,124 @@
+"""What a linear classifier makes of a pretrained backbone's features, as a baseline."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from sklearn.linear_model import LogisticRegressionCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from grw_tf.data.clip_sources import RecordSource
+from grw_tf.data.video_frames import check_positive
+from grw_tf.evaluation.measures import measure
+from grw_tf.evaluation.output_folder import check_writable
+from grw_tf.evaluation.predictions import write_results
+from grw_tf.evaluation.records import EvaluationRecords
+from grw_tf.flags import option
+from grw_tf.models import build_model, preset
+from grw_tf.weights.restore import restore
+
+RESULTS_FILE = "results.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class LinearProbeConfig:
+    """What to probe; each is a flag.
+
+    Raises:
+      ValueError: at construction, for numbers that make no sense.
+    """
+
+    preset: str = option("a0_stream", "Name of the model whose backbone is probed.")
+    checkpoint: str = option("", "Checkpoint of the backbone, a name or a path.")
+    train_records: str = option("", "Records to learn from: records/train-*.tfrecord.")
+    records: str = option("", "Records to evaluate on: records/test-*.tfrecord.")
+    output_dir: str = option("", "Folder that gets results.json.")
+    frames: int = option(16, "Frames of a clip.")
+    size: int = option(172, "Height and width of a frame in pixels.")
+    fps: float = option(5.0, "Frames a second.")
+    batch_size: int = option(8, "Clips at once.")
+
+    def __post_init__(self):
+        check_positive(
+            frames=self.frames,
+            size=self.size,
+            fps=self.fps,
+            batch_size=self.batch_size,
+        )
+
+
+def probe(config: LinearProbeConfig) -> dict:
+    """Fits a logistic regression on features, and evaluates it.
+
+    A clip's features are the mean over its frames of the backbone's last ones. How
+    strongly the regression is regularised is chosen by cross-validation, as far as each
+    class has clips enough.
+
+    Args:
+      config: what to probe.
+
+    Returns:
+      The results, as in results.json, and a "table" of them for people.
+
+    Raises:
+      ValueError: if the checkpoint or the records do not fit, or all clips to learn
+        from are of one class.
+      OSError: if something cannot be read or written.
+    """
+    folder = Path(config.output_dir)
+    check_writable(folder)
+    model_config = preset(
+        config.preset, frames=config.frames, size=config.size, fps=config.fps
+    )
+    sets = [
+        EvaluationRecords(pattern, _with_classes(model_config, pattern))
+        for pattern in (config.train_records, config.records)
+    ]
+    model = build_model(_with_classes(model_config, config.records))
+    restore(model, config.checkpoint)
+    (features, labels), (test_features, test_labels) = (
+        _features(model, records.batches(config.batch_size)) for records in sets
+    )
+    counts = np.unique(labels, return_counts=True)[1]
+    if len(counts) < 2:
+        raise ValueError(
+            f"{config.train_records} has clips of one class alone: there is nothing to"
+            " tell apart."
+        )
+    regression = make_pipeline(
+        StandardScaler(),
+        LogisticRegressionCV(
+            Cs=np.logspace(-5, 1, 13),
+            cv=int(np.clip(counts.min(), 2, 5)),
+            max_iter=1000,
+        ),
+    ).fit(features, labels)
+    class_names = sets[1].class_names
+    probabilities = np.zeros((len(test_labels), len(class_names)))
+    probabilities[:, regression.classes_] = regression.predict_proba(test_features)
+    measures = measure(test_labels, probabilities, class_names)
+    results = measures.to_dict()
+    folder.mkdir(parents=True, exist_ok=True)
+    write_results(folder / RESULTS_FILE, results)
+    return results | {"table": measures.table()}
+
+
+def _with_classes(config, pattern):
+    return dataclasses.replace(
+        config, num_classes=len(RecordSource(pattern).class_names)
+    )
+
+
+def _features(model, batches):
+    @tf.function(autograph=False)
+    def run(clips):
+        endpoints, _ = model.backbone(model.clip(clips), training=False)
+        return tf.reduce_mean(endpoints["head"], axis=(1, 2, 3))
+
+    features, labels = [], []
+    for clips, of_clips, _ in batches:
+        features.append(run(tf.constant(clips)).numpy())
+        labels.append(of_clips)
+    return np.concatenate(features), np.concatenate(labels)

@@ -1,0 +1,110 @@
+"""From a data config to batches of clips, by the Model Garden's reader."""
+
+from official.core import input_reader
+from official.vision.dataloaders import video_input
+
+from grw_tf.data.clip_sources import RecordSource, TfdsSource, record_name
+from grw_tf.data.record_stream import Share, endless, in_order
+from grw_tf.data.seeded_parser import KEY, SeededParser
+
+_UNSUPPORTED = {
+    "is_multilabel": "models here give one label a clip",
+    "output_audio": "models here hear nothing",
+    "enable_tf_data_service": "its order of clips could not be resumed",
+    "compressed_input": "scripts.prepare_videos writes plain files",
+}
+
+
+def open_source(params):
+    """Opens what a data config names.
+
+    Args:
+      params: a `DataConfig` with `input_path` or `tfds_name` and `tfds_split`.
+
+    Raises:
+      ValueError: if it names nothing, both, what is not there or is not supported.
+      OSError: if a file cannot be read.
+    """
+    where = "task.train_data" if params.is_training else "task.validation_data"
+    for key, reason in _UNSUPPORTED.items():
+        if getattr(params, key):
+            raise ValueError(f"{where}.{key} must be false: {reason}.")
+    if params.cache and params.is_training:
+        raise ValueError(
+            f"{where}.cache must be false: each clip would be cropped and flipped once"
+            " for all rounds."
+        )
+    if bool(params.input_path) == bool(params.tfds_name):
+        raise ValueError(
+            f"{where} needs either input_path or tfds_name, got"
+            f" {params.input_path!r} and {params.tfds_name!r}."
+        )
+    if params.input_path:
+        return RecordSource(params.input_path)
+    if not params.tfds_split:
+        raise ValueError(f"{where}.tfds_split is empty: name a split, as train.")
+    return TfdsSource(params.tfds_name, params.tfds_split, params.tfds_data_dir)
+
+
+def batches(params, source, seed, first_step=0, context=None, postprocess=None):
+    """Returns batches of (features, labels), `image` [batch, time, height, width, 3].
+
+    Args:
+      params: the `DataConfig`. While training, clips come over and over, and what is
+        random depends on `seed` and a clip's place in the stream alone; else once, in
+        order.
+      source: of `open_source`.
+      seed: of order and augmentation.
+      first_step: how many steps of a training to leave out.
+      context: a `tf.distribute.InputContext`, whose pipeline reads its share.
+      postprocess: function from a batch to a batch; by default the Model Garden's.
+
+    Raises:
+      ValueError: if there are fewer clips than pipelines.
+    """
+    decode = source.decoder(params.image_field_key, params.label_field_key)
+    parser = SeededParser(params, params.image_field_key, params.label_field_key)
+    if params.is_training:
+        records = _training_records(params, source, seed, first_step, context)
+        decode = _with_key(decode)
+    else:
+        records = in_order(_share(source, context))
+    reader = input_reader.InputReader(
+        # The stream is shuffled already, before anything is decoded.
+        params.replace(shuffle_buffer_size=1, deterministic=True),
+        decoder_fn=decode,
+        parser_fn=parser.parse_fn(params.is_training),
+        postprocess_fn=postprocess or video_input.PostBatchProcessor(params),
+    )
+    return reader.read(context, records)
+
+
+def names(params, source, seed, step, context=None) -> list[str]:
+    """Returns where the clips of one training step come from, in this process."""
+    records = _training_records(params, source, seed, step, context)
+    count = params.global_batch_size // (context.num_input_pipelines if context else 1)
+    return [
+        record_name(record) or f"clip {key[1]} of the stream"
+        for key, record in records.take(count).as_numpy_iterator()
+    ]
+
+
+def _training_records(params, source, seed, first_step, context):
+    share = _share(source, context)
+    return endless(
+        share,
+        seed,
+        first_step * params.global_batch_size // share.pipelines,
+        params.shuffle_buffer_size,
+        params.cycle_length,
+    )
+
+
+def _share(source, context):
+    if context is None:
+        return Share(source.files)
+    return Share(source.files, context.num_input_pipelines, context.input_pipeline_id)
+
+
+def _with_key(decode):
+    return lambda key, record: decode(record) | {KEY: key}

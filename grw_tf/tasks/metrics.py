@@ -1,0 +1,80 @@
+"""Metrics that need all predictions of an evaluation."""
+
+import tensorflow as tf
+import tf_keras
+
+
+class ConfusionMatrix(tf_keras.metrics.Metric):
+    """Counts [num_classes, num_classes] of clips: rows true classes, columns predicted.
+
+    Args:
+      num_classes: how many classes there are.
+      name: of the metric.
+    """
+
+    def __init__(self, num_classes, name="confusion_matrix"):
+        super().__init__(name)
+        self._counts = self.add_weight(
+            "counts", (num_classes, num_classes), initializer="zeros"
+        )
+
+    def update_state(self, labels, outputs, sample_weight=None):
+        """Counts a batch.
+
+        Args:
+          labels: one-hot [batch, num_classes], or indices [batch] or [batch, 1].
+          outputs: scores [batch, num_classes].
+          sample_weight: not supported.
+        """
+        del sample_weight
+        labels = tf.convert_to_tensor(labels)
+        if labels.dtype.is_floating:
+            labels = tf.argmax(labels, axis=-1)
+        self._counts.assign_add(
+            tf.math.confusion_matrix(
+                tf.reshape(labels, (-1,)),
+                tf.argmax(outputs, axis=-1),
+                self._counts.shape[0],
+                dtype=self._counts.dtype,
+            )
+        )
+
+    def reset_state(self):
+        self._counts.assign(tf.zeros_like(self._counts))
+
+    def result(self):
+        return tf.identity(self._counts)
+
+
+class MacroF1(ConfusionMatrix):
+    """Mean over classes of F1, classes left out that are neither there nor predicted.
+
+    It is scikit-learn's `f1_score(average="macro")`.
+
+    Args: see `ConfusionMatrix`.
+    """
+
+    def __init__(self, num_classes, name="macro_f1"):
+        super().__init__(num_classes, name)
+
+    def result(self):
+        there, predicted = (tf.reduce_sum(self._counts, axis) for axis in (1, 0))
+        f1 = tf.math.divide_no_nan(
+            2 * tf.linalg.diag_part(self._counts), there + predicted
+        )
+        seen = tf.math.count_nonzero(there + predicted, dtype=f1.dtype)
+        return tf.math.divide_no_nan(tf.reduce_sum(f1), seen)
+
+
+def recalls(counts, class_names) -> dict[str, float]:
+    """Returns the recall of each class that has clips, by `recall/<name>`.
+
+    Args:
+      counts: of `ConfusionMatrix`.
+      class_names: names of the classes.
+    """
+    return {
+        f"recall/{name}": float(row[index] / row.sum())
+        for index, (name, row) in enumerate(zip(class_names, counts, strict=True))
+        if row.sum()
+    }

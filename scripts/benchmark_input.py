@@ -1,0 +1,167 @@
+"""Times the input pipeline against a training step on the same clips.
+
+    python -m scripts.benchmark_input
+    python -m scripts.benchmark_input --model_id=a0 --frames=16 --size=112
+
+Videos of ten seconds are drawn and prepared in a temporary folder. The pipeline is read
+alone, as training reads it, on a number of threads; the step is of this project's
+model with the official head. They are timed in turn in one process.
+"""
+
+import dataclasses
+import pathlib
+import tempfile
+
+import av
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from grw_tf import flags, programs
+from grw_tf.data.preparation import PreparationConfig, prepare
+from grw_tf.data.video_frames import check_positive
+from grw_tf.flags import option
+from grw_tf.models import block_specs, presets
+from grw_tf.tasks.video_classification import Task
+from grw_tf.training import benchmark
+
+SECONDS = 10
+THREADS = (1, 2)
+STEP = "training step"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to time; each is a flag."""
+
+    model_id: str = option("a0", "Which MoViNet.")
+    causal: bool = option(True, "The stream model; else the base one.")
+    size: int = option(0, "Pixels of a frame; 0: the model's own.")
+    frames: int = option(0, "Frames of a clip; 0: the model's own.")
+    short_side: int = option(256, "Pixels of the short side of the frames in records.")
+    videos: int = option(16, "Videos to draw.")
+    batch_size: int = option(4, "Clips of a step.")
+    batches: int = option(8, "Batches to read in a round.")
+    rounds: int = option(5, "How often each is timed.")
+
+
+def draw_video(path, short_side, fps, rng):
+    """Writes ten seconds of a camera that moves over a textured picture.
+
+    Its frames take about the bytes that a camera's do; those of plain colours would be
+    read too fast.
+    """
+    size = width, height = short_side * 16 // 9 // 2 * 2, short_side // 2 * 2
+    steps = round(SECONDS * fps)
+    picture = np.zeros((height + steps, width + steps, 3), np.float32)
+    for cell in (4, 16, 64):
+        coarse = rng.normal(size=(height // cell + 2, width // cell + 2, 3))
+        picture += cell**0.25 * cv2.resize(
+            coarse.astype(np.float32),
+            picture.shape[1::-1],
+            interpolation=cv2.INTER_CUBIC,
+        )
+    picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=round(fps), bit_rate=4_000_000)
+        (stream.width, stream.height), stream.pix_fmt = size, "yuv420p"
+        for step in range(steps):
+            shown = np.ascontiguousarray(
+                picture[step : step + height, step : step + width]
+            )
+            frame = av.VideoFrame.from_ndarray(shown, format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def write_records(folder, options, fps):
+    """Draws and prepares videos of two classes, and returns the records' pattern."""
+    rng = np.random.default_rng(0)
+    for index in range(options.videos):
+        path = folder / "videos" / "train" / "ab"[index % 2] / f"{index}.mp4"
+        draw_video(path, options.short_side, fps, rng)
+    prepare(
+        PreparationConfig(
+            input=str(folder / "videos"),
+            output_dir=str(folder / "records"),
+            fps=fps,
+            short_side=options.short_side,
+            workers=1,
+        )
+    )
+    return f"{folder}/records/train-*"
+
+
+def on_threads(dataset, threads):
+    """Returns a dataset that works on so many threads."""
+    limits = tf.data.Options()
+    limits.threading.private_threadpool_size = threads
+    limits.threading.max_intra_op_parallelism = 1
+    return dataset.with_options(limits)
+
+
+def seconds_a_clip(options):
+    """Returns seconds a clip of each round, an array by what was timed.
+
+    Raises:
+      ValueError: for options that make no sense.
+    """
+    block_specs.check_model_id(options.model_id)
+    check_positive(
+        short_side=options.short_side,
+        batch_size=options.batch_size,
+        batches=options.batches,
+        rounds=options.rounds,
+    )
+    if options.videos < 2:
+        raise ValueError(f"videos is {options.videos}: two classes need at least 2.")
+    official = presets.official_config(options.model_id, options.causal)
+    config = dataclasses.replace(
+        official,
+        num_classes=2,
+        size=options.size or official.size,
+        frames=options.frames or official.frames,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        records = write_records(pathlib.Path(folder), options, config.fps)
+        params = benchmark.experiment_of(config).task
+        params.train_data.override(
+            {"input_path": records, "global_batch_size": options.batch_size}
+        )
+        dataset = Task(params).build_inputs(params.train_data)
+        batch = next(iter(dataset))
+        reads = {
+            f"input, threads: {threads}": benchmark.read_of(
+                on_threads(dataset, threads), options.batches
+            )
+            for threads in THREADS
+        }
+        step = benchmark.step_of(benchmark.own_trainer(config, batch))
+        seconds = benchmark.time_in_turn(reads | {STEP: step}, options.rounds)
+    batches = dict.fromkeys(reads, options.batches) | {STEP: 1}
+    return {
+        name: values.wall / (batches[name] * options.batch_size)
+        for name, values in seconds.items()
+    }
+
+
+def report(seconds):
+    """Returns the table: a line for each that was timed."""
+    lines = ["                    clips/s  times the step's, median and 95 % interval"]
+    for name, values in seconds.items():
+        ratio = benchmark.paired_ratio(seconds[STEP], values)
+        lines.append(
+            f"{name:18} {1 / np.median(values):8.2f}"
+            + ("" if name == STEP else f"  {ratio}")
+        )
+    return "\n".join(lines)
+
+
+def main(_):
+    print(report(seconds_a_clip(flags.config_from_flags(Options))))
+
+
+if __name__ == "__main__":
+    flags.define_flags(Options)
+    programs.run(main)

@@ -1,0 +1,130 @@
+"""Times a training step of the Model Garden's model, ours, and ours with smoothing.
+
+    python -m scripts.benchmark_training
+    python -m scripts.benchmark_training --model_id=a0 --frames=16 --size=112
+
+All take the same batch through the trainer's compiled step, with AdamW, cosine
+schedules and a moving average, in turn in one process. `b'` and `c` have the
+transformer head of the published GRW models, the others the official head. Ratios are
+medians over rounds, by the wall's clock and by the time of all cores.
+"""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from grw_tf import flags, programs
+from grw_tf.data.video_frames import check_positive
+from grw_tf.flags import option
+from grw_tf.models import SmoothingConfig, block_specs, presets
+from grw_tf.training import benchmark
+
+PAIRS = (
+    ("b", "a", "our model against the Model Garden's"),
+    ("c", "b'", "GRW on the final embeddings against none"),
+    ("d", "b", "GRW inside the backbone against none"),
+    ("b'", "b", "the transformer head against the official one"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to time; each is a flag."""
+
+    model_id: str = option("a0", "Which MoViNet.")
+    causal: bool = option(True, "The stream model; else the base one.")
+    size: int = option(0, "Pixels of a frame; 0: the model's own.")
+    frames: int = option(0, "Frames of a clip; 0: the model's own.")
+    batch_size: int = option(2, "Clips of a step.")
+    rounds: int = option(20, "Timed steps of each form.")
+
+
+def configs_of(options):
+    """Returns the models' configs by the letters of the forms.
+
+    Raises:
+      ValueError: for options that no model can have.
+    """
+    block_specs.check_model_id(options.model_id)
+    check_positive(batch_size=options.batch_size, rounds=options.rounds)
+    official = presets.official_config(options.model_id, options.causal)
+    published = presets.published_config(options.model_id, options.causal)
+    clips = {
+        "size": options.size or official.size,
+        "frames": options.frames or official.frames,
+    }
+    place = block_specs.endpoint_names(options.model_id)[-2]
+    inside = dataclasses.replace(published.smoothing, layers=(place,))
+    configs = {
+        "a": official,
+        "b": official,
+        "b'": dataclasses.replace(published, smoothing=SmoothingConfig()),
+        "c": published,
+        "d": dataclasses.replace(official, smoothing=inside),
+    }
+    return {
+        # Only this stream gate has a name in the Model Garden.
+        form: dataclasses.replace(
+            config,
+            **clips,
+            backbone=dataclasses.replace(
+                config.backbone,
+                gating_activation="hard_sigmoid_relu6" if options.causal else "sigmoid",
+            ),
+        )
+        for form, config in configs.items()
+    }
+
+
+def time_steps(configs, options):
+    """Returns the `Seconds` of each round's steps by the letters of the forms.
+
+    Args:
+      configs: of `configs_of`, or some of them.
+      options: `Options`.
+    """
+    batch = benchmark.make_batch(next(iter(configs.values())), options.batch_size)
+    steps = {}
+    for form, config in tqdm.tqdm(configs.items(), "Compiling", unit="form"):
+        make = benchmark.official_trainer if form == "a" else benchmark.own_trainer
+        steps[form] = benchmark.step_of(make(config, batch))
+    return benchmark.time_in_turn(steps, options.rounds)
+
+
+def report(options, seconds):
+    """Returns the tables of times and ratios."""
+    config = configs_of(options)["d"]
+    names = {
+        "a": "Model Garden's classifier and task",
+        "b": "ours, official head, no smoothing",
+        "b'": "ours, transformer head, no smoothing",
+        "c": "ours, transformer head, GRW final",
+        "d": f"ours, official head, GRW at {config.smoothing.layers[0]}",
+    }
+    kind = "stream" if options.causal else "base"
+    lines = [
+        f"{options.model_id} {kind}, clips [{options.batch_size}, {config.frames},"
+        f" {config.size}, {config.size}, 3], {options.rounds} steps of each",
+        f"{'form':44} wall ms   CPU ms",
+    ]
+    for form, name in names.items():
+        wall, cpu = (1e3 * np.median(values) for values in seconds[form])
+        lines.append(f"{form:3} {name:39}{wall:9.1f}{cpu:9.1f}")
+    lines.append("ratio   by wall, 95 % interval  by CPU, 95 % interval")
+    for over, under, meaning in PAIRS:
+        wall, cpu = map(benchmark.paired_ratio, seconds[over], seconds[under])
+        lines.append(f"{f'{over}/{under}':6}  {wall}     {cpu}    {meaning}")
+    return "\n".join(lines)
+
+
+def main(_):
+    options = flags.config_from_flags(Options)
+    tf.random.set_seed(0)
+    print(report(options, time_steps(configs_of(options), options)))
+
+
+if __name__ == "__main__":
+    flags.define_flags(Options)
+    programs.run(main)

@@ -1,0 +1,311 @@
+"""Tests of the sources of clips: TFDS data sets, of a toy one made here."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from etils import epath
+from official.core.train_utils import ParseConfigOptions
+from tensorflow_datasets.video.ucf101 import Ucf101
+
+from grw_tf.data.clip_sources import TfdsSource, record_name
+from grw_tf.data.record_stream import Share, in_order
+from grw_tf.experiments.parsing import parse_experiment
+from grw_tf.tasks import clip_inputs
+from grw_tf.tasks.video_classification import Task
+from grw_tf.training.driver import run_experiment
+
+CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
+SIZE = 40
+CLASSES = ("left", "right")
+
+
+def _video(index, length=12):
+    """Draws a video [length, height, width, 3] whose frames are all different."""
+    video = np.random.default_rng(index).integers(0, 256, (1, SIZE, SIZE, 3))
+    return (video + 5 * np.arange(length)[:, None, None, None]).astype(np.uint8)
+
+
+class ToyVideos(tfds.core.GeneratorBasedBuilder):
+    """Videos of two classes and of different lengths."""
+
+    # As in grw_tf.data.airplanes.builder.
+    code_path = epath.Path(__file__)
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(
+                {
+                    "video": tfds.features.Video(shape=(None, SIZE, SIZE, 3)),
+                    "label": tfds.features.ClassLabel(names=CLASSES),
+                    "filename": tfds.features.Text(),
+                }
+            )
+        )
+
+    def _split_generators(self, dl_manager):
+        return {
+            "train": self._generate_examples(14),
+            "test": self._generate_examples(4),
+        }
+
+    def _generate_examples(self, count):
+        for index in range(count):
+            yield (
+                index,
+                {
+                    "video": _video(index, length=10 + index % 3),
+                    "label": CLASSES[index % 2],
+                    "filename": f"{index}.avi",
+                },
+            )
+
+
+class ToyPictures(ToyVideos):
+    """What is no set of labelled videos; its configs say why."""
+
+    BUILDER_CONFIGS = [
+        tfds.core.BuilderConfig(name=name) for name in ("no_video", "numbers", "texts")
+    ]
+
+    def _info(self):
+        video = tfds.features.Video(shape=(None, SIZE, SIZE, 3))
+        label = tfds.features.ClassLabel(names=CLASSES)
+        features = {
+            "no_video": {"image": tfds.features.Image(), "label": label},
+            "numbers": {"video": video, "label": np.int64},
+            "texts": {"video": tfds.features.Text(), "label": label},
+        }[self.builder_config.name]
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(features)
+        )
+
+    def _generate_examples(self, count):
+        video = np.zeros((2, SIZE, SIZE, 3), np.uint8)
+        example = {"image": video[0], "video": video, "label": 0}
+        if self.builder_config.name == "texts":
+            example["video"] = "a film"
+        for index in range(count):
+            yield index, {key: example[key] for key in self.info.features}
+
+
+def _prepare(builder):
+    # By one shard too few, a share would be whole files in every test.
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(num_shards=3)
+    )
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """The folder in which the toy data set is, in three shards a split."""
+    folder = str(tmp_path_factory.mktemp("tensorflow_datasets"))
+    _prepare(ToyVideos(data_dir=folder))
+    return folder
+
+
+def _records(source):
+    return in_order(Share(source.files))
+
+
+@pytest.mark.parametrize("split", ["train", "train[:50%]", "train[3:5]", "train+test"])
+def test_clips_are_those_that_tfds_reads(data_dir, split):
+    source = TfdsSource("toy_videos", split, data_dir)
+    assert source.class_names == CLASSES
+    one_file_at_a_time = tfds.ReadConfig(interleave_cycle_length=1)
+    wanted = tfds.load(
+        "toy_videos", split=split, data_dir=data_dir, read_config=one_file_at_a_time
+    )
+    assert sum(file.count for file in source.files) == len(wanted)
+    decode = source.decoder("frames", "label")
+    for record, example in zip(_records(source), wanted, strict=True):
+        decoded = decode(record)
+        assert decoded["frames"].dtype == tf.string
+        frames = [tf.io.decode_image(frame, 3) for frame in decoded["frames"]]
+        np.testing.assert_array_equal(frames, example["video"])
+        assert decoded["label"] == example["label"]
+        assert record_name(record.numpy()) == example["filename"].numpy().decode()
+
+
+def _override(data_dir, **overrides):
+    """Returns what makes the smoke config one of the toy data set."""
+    data = {"input_path": "", "tfds_name": "toy_videos", "tfds_data_dir": data_dir}
+    task = {
+        "model": {"num_classes": 2},
+        "train_data": data | {"tfds_split": "train", "temporal_stride": 2},
+        "validation_data": data | {"tfds_split": "test", "temporal_stride": 2},
+    }
+    for name, values in overrides.items():
+        task[name] |= values
+    trainer = {
+        "train_steps": 2,
+        "steps_per_loop": 1,
+        "summary_interval": 1,
+        "checkpoint_interval": 2,
+        "validation_interval": 2,
+    }
+    return json.dumps({"task": task, "trainer": trainer})
+
+
+def _options(params_override, config="smoke", **options):
+    return ParseConfigOptions(
+        experiment="movinet_a0_stream_grw",
+        config_file=[str(CONFIGS / f"{config}.yaml")],
+        params_override=params_override,
+        **options,
+    )
+
+
+def _task(data_dir, **overrides):
+    return Task(parse_experiment(_options(_override(data_dir, **overrides))).task)
+
+
+def _batches(task, count, first_step=0):
+    task.first_step = first_step
+    data = task.build_inputs(task.task_config.train_data)
+    return list(data.take(count).as_numpy_iterator())
+
+
+def _assert_equal(batches, others):
+    for (features, labels), (other_features, other_labels) in zip(
+        batches, others, strict=True
+    ):
+        np.testing.assert_array_equal(features["image"], other_features["image"])
+        np.testing.assert_array_equal(labels, other_labels)
+
+
+def test_training_stream_is_the_seeds_and_begins_at_any_step(data_dir):
+    task = _task(data_dir)
+    whole = _batches(task, 6)
+    tf.random.set_seed(8)
+    _assert_equal(_batches(_task(data_dir), 6), whole)
+    _assert_equal(_batches(task, 2, first_step=4), whole[4:])
+    assert whole[0][0]["image"].shape == (4, 8, 32, 32, 3)
+    assert (whole[0][0]["image"] != whole[1][0]["image"]).any()
+
+
+def test_clips_of_a_step_have_names(data_dir):
+    names = _task(data_dir).names_of_step(3)
+    assert len(names) == 4 and all(name.endswith(".avi") for name in names)
+
+
+def test_validation_is_every_clip_once_in_order(data_dir):
+    task = _task(data_dir, validation_data={"global_batch_size": 3})
+    labels = [
+        np.argmax(labels, axis=-1)
+        for _, labels in task.build_inputs(task.task_config.validation_data)
+    ]
+    read = tfds.load("toy_videos", split="test", data_dir=data_dir)
+    assert [len(batch) for batch in labels] == [3, 1]
+    assert np.concatenate(labels).sum() == sum(example["label"] for example in read)
+
+
+def test_training_runs_on_a_tfds_data_set(data_dir, tmp_path):
+    options = _options(_override(data_dir))
+    options.mode, options.model_dir = "train_and_eval", str(tmp_path)
+    _, results = run_experiment(options)
+    assert np.isfinite(results["validation_loss"])
+    assert (tmp_path / "labels.txt").read_text().split() == list(CLASSES)
+
+
+def test_balanced_class_weights_count_the_labels(data_dir):
+    task = _task(data_dir, train_data={"tfds_split": "train[:4]"})
+    task.task_config.losses.class_weights = "balanced"
+    labels = [
+        int(example["label"])
+        for example in tfds.load("toy_videos", split="train[:4]", data_dir=data_dir)
+    ]
+    counts = np.bincount(labels, minlength=2)
+    wanted = np.where(
+        counts > 0, 4 / np.count_nonzero(counts) / np.maximum(counts, 1), 0
+    )
+    np.testing.assert_allclose(task.class_weights, wanted)
+
+
+WRONG = {
+    "data set": ("toy_vidoes", "train", "cannot open .*not found.*mean 'toy_videos'"),
+    "config": ("toy_pictures/number", "train", "did you mean 'toy_pictures/numbers'"),
+    "no name": ("toy videos", "train", "cannot open the data set 'toy videos'"),
+    "version": ("toy_videos:3.0.0", "train", "cannot open the data set 'toy_videos:3"),
+    "split": ("toy_videos", "trian", r"no split 'trian'.*\['test', 'train'\]"),
+    "slice": ("toy_videos", "train[:-900]", "toy_videos has no (split|clips)"),
+    "empty": ("toy_videos", "train[:0]", "toy_videos has no (split|clips)"),
+    "no video": ("toy_pictures/no_video", "train", "lacks 'video': it is no set of"),
+    "no class": ("toy_pictures/numbers", "train", "'label' that is a .*not a ClassLab"),
+    "no frames": ("toy_pictures/texts", "train", "'video' that is a Text, not a Video"),
+}
+
+
+@pytest.mark.parametrize("name, split, message", WRONG.values(), ids=WRONG)
+def test_wrong_data_set_is_refused_in_one_line(data_dir, name, split, message):
+    with pytest.raises(ValueError, match=message) as refused:
+        TfdsSource(name, split, data_dir)
+    assert str(refused.value).isprintable()
+
+
+def test_number_of_classes_must_be_the_models(data_dir):
+    task = _task(data_dir, model={"num_classes": 3})
+    with pytest.raises(ValueError, match="toy_videos, split train has 2 classes, .*3"):
+        _batches(task, 1)
+
+
+def test_data_set_that_cannot_be_prepared_is_named_in_one_line(tmp_path, monkeypatch):
+    def refused(self, dl_manager):
+        raise ConnectionError("no network\nand more")
+
+    monkeypatch.setattr(ToyVideos, "_split_generators", refused)
+    with pytest.raises(OSError, match="ConnectionError: no network.: make") as error:
+        TfdsSource("toy_videos", "train", tmp_path)
+    assert str(error.value).isprintable()
+    for word in (
+        f"{tmp_path}/toy_videos/1.0.0",
+        "tfds build toy_videos",
+        "tfds_data_di",
+    ):
+        assert word in str(error.value)
+
+
+def test_files_of_another_format_are_refused(tmp_path):
+    _prepare(ToyVideos(data_dir=tmp_path, file_format="array_record"))
+    with pytest.raises(ValueError, match="array_record files.* --file_format=tfrecord"):
+        TfdsSource("toy_videos", "train", tmp_path)
+
+
+def test_lost_file_is_named(tmp_path):
+    _prepare(ToyVideos(data_dir=tmp_path))
+    lost = sorted(tmp_path.glob("toy_videos/1.0.0/*train*"))[1]
+    lost.unlink()
+    with pytest.raises(OSError, match=f"lacks its file {lost}"):
+        TfdsSource("toy_videos", "train", tmp_path)
+
+
+def test_config_of_ucf101_reads_a_set_of_its_form(tmp_path, monkeypatch):
+    def split_generators(self, dl_manager):
+        return {split: self._generate_examples(split) for split in ("train", "test")}
+
+    def examples(self, split):
+        for index in range(2):
+            video = np.zeros((60, 24, 32, 3), np.uint8)
+            yield index, {"video": video, "label": "ApplyEyeMakeup"}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ucf101, "_split_generators", split_generators)
+        patch.setattr(Ucf101, "_generate_examples", examples)
+        patch.setattr(Ucf101, "code_path", epath.Path(__file__))
+        tfds.builder("ucf101/ucf101_1", data_dir=tmp_path).download_and_prepare()
+    smaller = {"tfds_data_dir": str(tmp_path), "global_batch_size": 2}
+    override = {"task": {"train_data": smaller, "validation_data": smaller}}
+    options = _options(json.dumps(override), config="ucf101_a0_stream_grw")
+    params = parse_experiment(options).task
+    task = Task(params)
+    for data in (params.train_data, params.validation_data):
+        assert data.temporal_stride * params.model.fps == 25
+        features, labels = next(iter(task.build_inputs(data)))
+        config = params.model
+        shape = (2, config.frames, config.size, config.size, 3)
+        assert features["image"].shape == shape
+        assert labels.shape == (2, 101)

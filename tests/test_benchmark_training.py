@@ -69,10 +69,10 @@ def test_official_optimizer_is_of_the_same_kind(trainers):
         assert type(each) is type(official._optimizer)
 
 
-def test_steps_are_timed_and_train(configs):
-    some = {form: configs[form] for form in ("a", "c")}
-    seconds = benchmark_training.time_steps(some, OPTIONS)
-    assert list(seconds) == ["a", "c"]
+def test_steps_are_timed(configs):
+    # Compiling takes most of the time, and the benchmark of the input compiles ours.
+    seconds = benchmark_training.time_steps({"a": configs["a"]}, OPTIONS)
+    assert list(seconds) == ["a"]
     for values in seconds.values():
         assert values.wall.shape == values.cpu.shape == (2,)
         assert (values.wall > 0).all() and (values.cpu > 0).all()

@@ -108,8 +108,12 @@ class TfdsSource:
         import tensorflow_datasets as tfds
 
         self.where = f"{name}, split {split}"
-        info = _prepared(name, data_dir).info
-        _check_features(name, info.features)
+        builder = _builder(name, data_dir)
+        # Before a download of what cannot be read.
+        _check_format(name, builder)
+        _check_features(name, builder.info.features)
+        _prepare(name, builder)
+        info = builder.info
         self.files = _files_of_split(name, split, info.splits)
         self.class_names = tuple(info.features[_TFDS_LABEL].names)
         self._features = info.features
@@ -147,39 +151,38 @@ def _listed_shards(folder):
 
 
 def _count(path):
-    return int(tf.data.TFRecordDataset(path).reduce(0, lambda count, _: count + 1))
+    try:
+        return int(tf.data.TFRecordDataset(path).reduce(0, lambda count, _: count + 1))
+    except tf.errors.DataLossError:
+        raise ValueError(f"{path} is truncated: copy or make it again.") from None
 
 
-def _prepared(name, data_dir):
+def _builder(name, data_dir):
     import tensorflow_datasets as tfds
 
-    # Whatever a data set's own code raises, below too.
     try:
-        builder = tfds.builder(name, data_dir=data_dir or None)
-    except Exception as error:
+        return tfds.builder(name, data_dir=data_dir or None)
+    except Exception as error:  # A data set's own code raises what it likes.
         near = difflib.get_close_matches(name, _names_like(name), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else "."
         raise ValueError(
             f"TFDS cannot open the data set {name!r} ({_first_line(error)}){hint}"
         ) from error
-    stored = builder.info.file_format.value
-    if stored != _TFDS_FORMAT:
-        raise ValueError(
-            f"{name} in {builder.data_dir} is of {stored} files, of which this project"
-            f" reads none: give a tfds_data_dir for which `tfds build {name}"
-            f" --file_format={_TFDS_FORMAT}` made it."
-        )
+
+
+def _prepare(name, builder):
+    import tensorflow_datasets as tfds
+
     try:
         builder.download_and_prepare(
             download_config=tfds.download.DownloadConfig(try_download_gcs=False)
         )
-    except Exception as error:
+    except Exception as error:  # See _builder.
         raise OSError(
             f"{name} is not in {builder.data_dir}, and preparing it there failed"
             f" ({_first_line(error)}): make it elsewhere by `tfds build {name}`, and"
             " give that tfds_data_dir."
         ) from error
-    return builder
 
 
 def _names_like(name):
@@ -192,6 +195,16 @@ def _names_like(name):
         configs = tfds.builder_cls(data_set).builder_configs
         return [f"{data_set}/{config}" for config in configs]
     return names
+
+
+def _check_format(name, builder):
+    stored = builder.info.file_format.value
+    if stored != _TFDS_FORMAT:
+        raise ValueError(
+            f"{name} in {builder.data_dir} is of {stored} files, of which this project"
+            f" reads none: give a tfds_data_dir for which `tfds build {name}"
+            f" --file_format={_TFDS_FORMAT}` made it."
+        )
 
 
 def _check_features(name, features):
@@ -235,4 +248,4 @@ def _files_of_split(name, split, splits):
 
 def _first_line(error):
     line = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {line}"[:300]
+    return f"{type(error).__name__}: {line}"[:300].rstrip(".:")

@@ -119,10 +119,14 @@ def check_records(pattern: str) -> list[str]:
         The paths of the files, sorted.
 
     Raises:
-        ValueError: If no file matches, a shard is missing, or a file is truncated,
-            holds something else, or has a label that is no class.
+        ValueError: If no file matches, one is a folder, a shard is missing, or a file
+            is truncated, holds something else, or has a label that is no class.
         OSError: If a file cannot be read.
     """
+    for given in pattern.split(","):
+        if tf.io.gfile.isdir(given):
+            files = os.path.join(given, "test-*.tfrecord")
+            raise ValueError(f"{given} is a folder: name its files, as {files}.")
     paths = sorted(set(tf.io.gfile.glob(pattern.split(","))))
     if not paths:
         raise ValueError(f"No file matches {pattern}: expected TFRecord files.")

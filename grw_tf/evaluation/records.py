@@ -56,13 +56,12 @@ class EvaluationRecords:
       class_names: names of the classes.
 
     Raises:
-      ValueError: as `check_records`, if it is a folder, or if the classes are not as
-        many as the model's or differ between folders.
+      ValueError: as `check_records`, or if the classes are not as many as the model's
+        or differ between folders.
       OSError: if a file cannot be read.
     """
 
     def __init__(self, pattern, config):
-        _check_no_folder(pattern)
         self._paths = check_records(pattern)
         self._config = config
         folders = sorted({os.path.dirname(path) for path in self._paths})
@@ -164,13 +163,6 @@ class EvaluationRecords:
         source = context[SOURCE].bytes_list.value
         name = source[0].decode(errors="surrogateescape") if source else where
         return jpegs[::stride], labels[0], name, where
-
-
-def _check_no_folder(pattern):
-    for given in pattern.split(","):
-        if tf.io.gfile.isdir(given):
-            files = os.path.join(given, "test-*.tfrecord")
-            raise ValueError(f"{given} is a folder: name its files, as {files}.")
 
 
 def _read(path):

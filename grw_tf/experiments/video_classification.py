@@ -22,9 +22,8 @@ class Losses(video_classification.Losses):
     """The Model Garden's losses.
 
     Attributes:
-      class_weights: of each clip's loss, in training and validation: a list of numbers,
-        one a class; or "balanced", which weighs classes alike, however many clips each
-        has; or null.
+      class_weights: of each clip's loss in training: a list of numbers, one a class; or
+        "balanced", which weighs classes alike, however many clips each has; or null.
     """
 
     class_weights: Any = None

@@ -103,9 +103,7 @@ def build_optimizer(
         **_clipping(config),
     )
     if config.ema:
-        optimizer = MovingAverage(
-            optimizer, **config.ema.as_dict()
-        )
+        optimizer = MovingAverage(optimizer, **config.ema.as_dict())
     if float16:
         optimizer = performance.configure_optimizer(
             optimizer, use_float16=True, loss_scale=runtime_config.loss_scale

@@ -12,10 +12,10 @@ BALANCED = "balanced"
 
 
 def class_weights(setting, source, num_classes):
-    """Returns float32 weights [num_classes], or None for none.
+    """Returns float32 weights [num_classes].
 
     Args:
-      setting: None, a list of numbers, or "balanced": clips / (classes * clips of the
+      setting: a list of numbers, or "balanced": clips / (classes * clips of the
         class), as scikit-learn's `compute_class_weight`; 0 for a class without clips.
       source: of `open_source`, whose labels are counted for "balanced".
       num_classes: how many classes there are.
@@ -23,8 +23,6 @@ def class_weights(setting, source, num_classes):
     Raises:
       ValueError: for anything else.
     """
-    if setting is None:
-        return None
     if setting == BALANCED:
         counts = _count(source, num_classes)
         share = counts.sum() / max(np.count_nonzero(counts), 1)

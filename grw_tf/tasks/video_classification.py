@@ -41,7 +41,10 @@ class Task(video_classification.VideoClassificationTask):
         super().__init__(params, logging_dir, name)
         self.model_config = frozen(params.model, ModelConfig)
         self.first_step = 0
+        self._training_context = None
         self._model = None
+        # Of the step that is being traced.
+        self._weights = None
 
     def _get_num_classes(self):
         return self.model_config.num_classes
@@ -89,8 +92,11 @@ class Task(video_classification.VideoClassificationTask):
     @functools.cached_property
     def class_weights(self):
         """float32 [num_classes], or None."""
+        setting = self.task_config.losses.class_weights
+        if setting is None:
+            return None
         return class_weights(
-            self.task_config.losses.class_weights,
+            setting,
             self.train_source,
             self.model_config.num_classes,
         )
@@ -98,6 +104,8 @@ class Task(video_classification.VideoClassificationTask):
     def build_inputs(self, params, input_context=None):
         source = self.train_source if params.is_training else self.validation_source
         params = self._complete(params, source)
+        if params.is_training:
+            self._training_context = input_context
         postprocess = None
         if params.mixup_and_cutmix is not None and params.is_training:
             mix = augment.MixupAndCutmix(
@@ -118,11 +126,15 @@ class Task(video_classification.VideoClassificationTask):
             postprocess,
         )
 
-    def names_of_step(self, step, input_context=None):
-        """Returns where the clips of a training step come from, a list."""
-        params = self._complete(self.task_config.train_data, self.train_source)
-        seed = self.task_config.seed
-        return clip_inputs.names(params, self.train_source, seed, step, input_context)
+    def names_of_step(self, step):
+        """Returns where this worker's clips of a training step come from, a list."""
+        return clip_inputs.names(
+            self._complete(self.task_config.train_data, self.train_source),
+            self.train_source,
+            self.task_config.seed,
+            step,
+            self._training_context,
+        )
 
     def open_sources(self, train=True, evaluate=True):
         """Opens and checks what a run needs, which else happens at first use.
@@ -132,11 +144,15 @@ class Task(video_classification.VideoClassificationTask):
             model's, or frames a second do not fit it.
           OSError: if a file cannot be read.
         """
+        wanted = []
         if train:
-            self._complete(self.task_config.train_data, self.train_source)
+            wanted.append((self.task_config.train_data, self.train_source))
             _ = self.class_weights
         if evaluate:
-            self._complete(self.task_config.validation_data, self.validation_source)
+            wanted.append((self.task_config.validation_data, self.validation_source))
+        for params, source in wanted:
+            self._complete(params, source)
+            _ = source.files
 
     def _open(self, params):
         source = clip_inputs.open_source(params)
@@ -145,6 +161,11 @@ class Task(video_classification.VideoClassificationTask):
             raise ValueError(
                 f"{source.where} has {len(source.class_names)} classes,"
                 f" task.model.num_classes is {classes}: they must be equal."
+            )
+        if classes < 2:
+            raise ValueError(
+                f"{source.where} has one class, {source.class_names[0]!r}: there is"
+                " nothing to tell apart; add clips of another."
             )
         return source
 
@@ -170,8 +191,8 @@ class Task(video_classification.VideoClassificationTask):
             losses = tf_keras.losses.sparse_categorical_crossentropy(
                 labels, model_outputs
             )
-        if self.class_weights is not None:
-            weights = tf.constant(self.class_weights)
+        if self._weights is not None:
+            weights = tf.constant(self._weights)
             losses *= (
                 tf.linalg.matvec(labels, weights)
                 if config.one_hot
@@ -205,11 +226,13 @@ class Task(video_classification.VideoClassificationTask):
         return metrics
 
     def train_step(self, inputs, model, optimizer, metrics=None):
+        self._weights = self.class_weights
         measured, means = _split(metrics)
         logs = super().train_step(inputs, model, optimizer, measured)
         return _update(means, logs)
 
     def validation_step(self, inputs, model, metrics=None):
+        self._weights = None
         measured, means = _split(metrics)
         return _update(means, super().validation_step(inputs, model, measured))
 

@@ -3,13 +3,10 @@
 import contextlib
 import functools
 import os
-import tempfile
 
 import tensorflow as tf
 import tf_keras
-from official.common import distribute_utils
-from official.core import task_factory, train_lib, train_utils
-from official.modeling import performance
+from official.core import task_factory, train_utils
 
 from grw_tf.data.sequence_examples import LABELS_FILE
 from grw_tf.experiments.parsing import parse_experiment
@@ -17,9 +14,12 @@ from grw_tf.tasks import video_classification  # noqa: F401 registers the task
 from grw_tf.training.best_checkpoint import EarlyStopping, best_checkpoint
 from grw_tf.training.controller import Controller
 from grw_tf.training.model_dir import check_room, claimed
-from grw_tf.training.nonsense import StopAtNonsense, explanation
+from grw_tf.training.nonsense import StopAtNonsense, in_words
+from grw_tf.training.precision import precision
 from grw_tf.training.progress import Progress
+from grw_tf.training.strategy import build_strategy
 from grw_tf.training.trainer import Trainer
+from grw_tf.training.workers import Runner, lost_worker, own_folder
 
 
 def run_experiment(options):
@@ -38,42 +38,36 @@ def run_experiment(options):
     """
     params = parse_experiment(options)
     tf_keras.utils.set_random_seed(params.task.seed)
-    if params.runtime.mixed_precision_dtype:
-        performance.set_mixed_precision_policy(params.runtime.mixed_precision_dtype)
-    strategy = distribute_utils.get_distribution_strategy(
-        distribution_strategy=params.runtime.distribution_strategy,
-        all_reduce_alg=params.runtime.all_reduce_alg,
-        num_gpus=params.runtime.num_gpus,
-        tpu_address=params.runtime.tpu,
-    )
+    strategy = build_strategy(params.runtime)
     _check_batches(params.task, strategy.num_replicas_in_sync)
     _check_steps(params)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(precision(params.runtime.mixed_precision_dtype))
         # Of several workers, one writes.
-        writes = strategy.extended.should_checkpoint
-        if "train" in options.mode and writes:
+        is_chief = strategy.extended.should_checkpoint
+        if "train" in options.mode and is_chief:
             stack.enter_context(claimed(options.model_dir))
         elif options.mode == "eval":
             _check_trained(options.model_dir)
-        best_dir = (
-            options.model_dir
-            if writes
-            else stack.enter_context(tempfile.TemporaryDirectory())
+        best_subdir = params.trainer.best_checkpoint_export_subdir
+        folder = stack.enter_context(
+            own_folder(options.model_dir, best_subdir, is_chief)
         )
         try:
-            return _run(params, options, strategy, best_dir)
+            return _run(params, options, strategy, folder)
         except tf.errors.OpError as error:
-            raise OSError(" ".join(error.message.split())) from error
+            message = " ".join(error.message.split())
+            raise OSError(lost_worker(error, options.model_dir) or message) from error
 
 
-def _run(params, options, strategy, best_dir):
+def _run(params, options, strategy, folder):
     trains, evaluates = "train" in options.mode, "eval" in options.mode
     with strategy.scope():
         task = task_factory.get_task(params.task, logging_dir=options.model_dir)
         # Before what takes long, and before gin, which adds lines to errors.
         task.open_sources(train=trains, evaluate=evaluates)
         model = task.build_model()
-        best = best_checkpoint(params.trainer, best_dir)
+        best = best_checkpoint(params.trainer, folder)
         trainer = Trainer(
             params,
             task,
@@ -90,12 +84,13 @@ def _run(params, options, strategy, best_dir):
         train_utils.serialize_config(params, options.model_dir)
         _write_labels(task.train_source.class_names, options.model_dir)
     evaluations = [{}]
-    runner = train_lib.OrbitExperimentRunner(
+    runner = Runner(
         strategy,
         task,
         options.mode,
         params,
-        options.model_dir,
+        folder,
+        shared_dir=options.model_dir,
         trainer=trainer,
         controller_cls=functools.partial(
             Controller,
@@ -114,17 +109,8 @@ def _run(params, options, strategy, best_dir):
     try:
         model, _ = runner.run()
     except tf.errors.InvalidArgumentError as error:
-        raise _in_words(error, trainer) from None
+        raise ValueError(in_words(error, trainer)) from error
     return model, evaluations[-1]
-
-
-def _in_words(error, trainer):
-    """Returns an error in one line, if it is of smoothing's check of embeddings."""
-    reasons = [line for line in error.message.splitlines() if "not finite" in line]
-    if not reasons:
-        return error
-    step = int(trainer.global_step.numpy())
-    return ValueError(reasons[0].strip() + explanation(trainer, step))
 
 
 def _check_batches(task, replicas):

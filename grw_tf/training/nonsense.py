@@ -7,6 +7,12 @@ import tensorflow as tf
 _SHOWN = 32
 
 
+_ADVICE = (
+    "The checkpoint before it is kept: lower the learning rates or set"
+    " trainer.optimizer_config.clip_norm, and run again."
+)
+
+
 class StopAtNonsense:
     """An action of `orbit.Controller`: stops at a loss or weights that are no numbers.
 
@@ -22,36 +28,52 @@ class StopAtNonsense:
 
     def __call__(self, output):
         loss = float(output["training_loss"])
-        step = self._trainer.bad_step
         if not math.isfinite(loss):
-            raise ValueError(f"The loss is {loss}" + explanation(self._trainer, step))
+            place = _place(self._trainer, self._trainer.bad_step)
+            raise ValueError(f"The loss is {loss} {place}. {_ADVICE}")
         if not _all_finite(self._trainer.model.variables):
-            raise ValueError(
-                "Weights are no longer finite" + explanation(self._trainer, None)
+            place = _place(self._trainer, None)
+            raise ValueError(f"Weights are no longer finite {place}. {_ADVICE}")
+
+
+def in_words(error, trainer):
+    """Returns in one line what TensorFlow found wrong in a step.
+
+    Args:
+      error: an InvalidArgumentError of a step.
+      trainer: a `Trainer`.
+    """
+    lines = [line.strip() for line in error.message.splitlines()]
+    place = _place(trainer, int(trainer.global_step.numpy()))
+    for line in lines:
+        # What smoothing says of embeddings.
+        if "not finite" in line:
+            return f"{line} {place}. {_ADVICE}"
+        if "JPEG" in line or "image" in line:
+            return (
+                f"A frame cannot be decoded {place} ({line:.200}). The last checkpoint"
+                " is kept: prepare the clip again or leave it out, and run again."
             )
+    return f"Training failed {place}: {' '.join(lines)}"
 
 
-def explanation(trainer, step=None):
-    """Returns where training went wrong, and what to do, as the end of a sentence.
+def _place(trainer, step):
+    """Returns where training is.
 
     Args:
       trainer: a `Trainer`.
-      step: how many steps were done before the bad one; None if it is one of the last
-        loop.
+      step: how many steps were done before; None for some step of the last loop.
     """
     rates = ", ".join(
         f"learning_rate_{group} {float(rate):.3g}"
         for group, rate in trainer.learning_rates().items()
     )
-    clips = ""
-    if step is not None:
-        names = trainer.task.names_of_step(step)
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        clips = f", on the clips {', '.join(names[:_SHOWN])}{more}"
-    when = int(trainer.global_step.numpy()) if step is None else step + 1
+    if step is None:
+        return f"at step {int(trainer.global_step.numpy())}, {rates}"
+    names = trainer.task.names_of_step(step)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return (
-        f" at step {when}, {rates}{clips}. The checkpoint before it is kept: lower the"
-        " learning rates or set trainer.optimizer_config.clip_norm, and run again."
+        f"at step {step + 1}, {rates}, on the clips {', '.join(names[:_SHOWN])}{more}"
     )
 
 

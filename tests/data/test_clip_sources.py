@@ -1,7 +1,9 @@
 """Tests of the sources of clips: TFDS data sets, of a toy one made here."""
 
+import importlib.resources
 import json
 import pathlib
+import sys
 
 import numpy as np
 import pytest
@@ -14,7 +16,6 @@ from tensorflow_datasets.video.ucf101 import Ucf101
 from grw_tf.data.clip_sources import TfdsSource, record_name
 from grw_tf.data.record_stream import Share, in_order
 from grw_tf.experiments.parsing import parse_experiment
-from grw_tf.tasks import clip_inputs
 from grw_tf.tasks.video_classification import Task
 from grw_tf.training.driver import run_experiment
 
@@ -32,19 +33,20 @@ def _video(index, length=12):
 class ToyVideos(tfds.core.GeneratorBasedBuilder):
     """Videos of two classes and of different lengths."""
 
-    # As in grw_tf.data.airplanes.builder.
+    # TFDS 4.9.10 looks this up with importlib_resources, which it does not install.
     code_path = epath.Path(__file__)
     VERSION = tfds.core.Version("1.0.0")
 
     def _info(self):
-        return self.dataset_info_from_configs(
+        return tfds.core.DatasetInfo(
+            builder=self,
             features=tfds.features.FeaturesDict(
                 {
                     "video": tfds.features.Video(shape=(None, SIZE, SIZE, 3)),
                     "label": tfds.features.ClassLabel(names=CLASSES),
                     "filename": tfds.features.Text(),
                 }
-            )
+            ),
         )
 
     def _split_generators(self, dl_manager):
@@ -80,8 +82,8 @@ class ToyPictures(ToyVideos):
             "numbers": {"video": video, "label": np.int64},
             "texts": {"video": tfds.features.Text(), "label": label},
         }[self.builder_config.name]
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(features)
+        return tfds.core.DatasetInfo(
+            builder=self, features=tfds.features.FeaturesDict(features)
         )
 
     def _generate_examples(self, count):
@@ -94,7 +96,7 @@ class ToyPictures(ToyVideos):
 
 
 def _prepare(builder):
-    # By one shard too few, a share would be whole files in every test.
+    """Makes a data set, of three shards a split."""
     builder.download_and_prepare(
         download_config=tfds.download.DownloadConfig(num_shards=3)
     )
@@ -204,6 +206,7 @@ def test_validation_is_every_clip_once_in_order(data_dir):
     assert np.concatenate(labels).sum() == sum(example["label"] for example in read)
 
 
+@pytest.mark.slow
 def test_training_runs_on_a_tfds_data_set(data_dir, tmp_path):
     options = _options(_override(data_dir))
     options.mode, options.model_dir = "train_and_eval", str(tmp_path)
@@ -245,6 +248,12 @@ def test_wrong_data_set_is_refused_in_one_line(data_dir, name, split, message):
     with pytest.raises(ValueError, match=message) as refused:
         TfdsSource(name, split, data_dir)
     assert str(refused.value).isprintable()
+
+
+def test_nothing_is_downloaded_that_cannot_be_read(data_dir, monkeypatch):
+    monkeypatch.setattr(ToyPictures, "download_and_prepare", None)
+    with pytest.raises(ValueError, match="lacks 'video'"):
+        TfdsSource("toy_pictures/no_video", "train", data_dir)
 
 
 def test_number_of_classes_must_be_the_models(data_dir):
@@ -295,7 +304,8 @@ def test_config_of_ucf101_reads_a_set_of_its_form(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Ucf101, "_split_generators", split_generators)
         patch.setattr(Ucf101, "_generate_examples", examples)
-        patch.setattr(Ucf101, "code_path", epath.Path(__file__))
+        # See ToyVideos.
+        patch.setitem(sys.modules, "importlib_resources", importlib.resources)
         tfds.builder("ucf101/ucf101_1", data_dir=tmp_path).download_and_prepare()
     smaller = {"tfds_data_dir": str(tmp_path), "global_batch_size": 2}
     override = {"task": {"train_data": smaller, "validation_data": smaller}}

@@ -1,0 +1,198 @@
+"""Times reading clips of a TFDS data set against the Model Garden's own input.
+
+    python -m scripts.benchmark_decoding
+    python -m scripts.benchmark_decoding --length=300 --frames=50
+
+A data set of JPEG frames, as TFDS stores ucf101, is drawn in a temporary folder. By
+default the Model Garden's task has TFDS decode every frame of a video before it takes
+some (unless its `tfds_skip_decoding_feature` is set); this project's takes them first.
+The same crops, resizing and batches follow. The two are read in turn in one process.
+"""
+
+import dataclasses
+import tempfile
+
+import cv2
+import numpy as np
+import tensorflow_datasets as tfds
+import tqdm
+from etils import epath
+from official.vision.configs import video_classification as official_configs
+from official.vision.tasks import video_classification as official_tasks
+
+from grw_tf import flags, programs
+from grw_tf.data.clips import resize_side
+from grw_tf.data.video_frames import check_positive
+from grw_tf.flags import option
+from grw_tf.models import presets
+from grw_tf.tasks.video_classification import Task
+from grw_tf.training import benchmark
+
+OFFICIAL, OURS = "Model Garden", "this project"
+CLASSES = ("a", "b")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to time; each is a flag."""
+
+    videos: int = option(24, "Videos to draw.")
+    length: int = option(150, "Frames of a video.")
+    height: int = option(240, "Pixels of a video's height.")
+    width: int = option(320, "Pixels of a video's width.")
+    frames: int = option(16, "Frames of a clip.")
+    size: int = option(172, "Pixels of a clip's height and width.")
+    stride: int = option(5, "Every how many frames of a video one is taken.")
+    batch_size: int = option(4, "Clips of a batch.")
+    batches: int = option(8, "Batches to read in a round.")
+    rounds: int = option(5, "How often each is timed.")
+
+
+@dataclasses.dataclass
+class DrawnConfig(tfds.core.BuilderConfig):
+    """The form of the videos."""
+
+    videos: int = 2
+    length: int = 2
+    height: int = 16
+    width: int = 16
+
+
+class DrawnVideos(tfds.core.GeneratorBasedBuilder):
+    """Videos of a camera that moves over a textured picture, in ucf101's form."""
+
+    # TFDS 4.9.10 looks this up with importlib_resources, which it does not install.
+    code_path = epath.Path(__file__)
+    VERSION = tfds.core.Version("1.0.0")
+    BUILDER_CONFIGS = [DrawnConfig(name="drawn")]
+
+    def _info(self):
+        features = {
+            "video": tfds.features.Video((None, None, None, 3), encoding_format="jpeg"),
+            "label": tfds.features.ClassLabel(names=CLASSES),
+        }
+        return tfds.core.DatasetInfo(
+            builder=self, features=tfds.features.FeaturesDict(features)
+        )
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        config = self.builder_config
+        for index in tqdm.trange(config.videos, desc="Drawing", unit="video"):
+            video = draw_video(config, np.random.default_rng(index))
+            yield index, {"video": video, "label": CLASSES[index % len(CLASSES)]}
+
+
+def draw_video(config, rng):
+    """Returns uint8 [length, height, width, 3].
+
+    Its frames take about the bytes that a camera's do; those of plain colours would be
+    decoded too fast.
+    """
+    shape = np.array((config.height, config.width)) + config.length
+    picture = np.zeros((*shape, 3), np.float32)
+    for cell in (4, 16, 64):
+        coarse = rng.normal(size=(*(shape // cell + 2), 3)).astype(np.float32)
+        whole = cv2.resize(coarse, shape[::-1].tolist(), interpolation=cv2.INTER_CUBIC)
+        picture += cell**0.25 * whole
+    picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+    return np.stack(
+        [
+            picture[step : step + config.height, step : step + config.width]
+            for step in range(config.length)
+        ]
+    )
+
+
+def datasets(options, folder):
+    """Draws the videos and returns datasets of the same batches, by whose they are."""
+    fields = {field.name for field in dataclasses.fields(DrawnConfig)}
+    drawn = {k: v for k, v in dataclasses.asdict(options).items() if k in fields}
+    name = "timed"
+    DrawnVideos(
+        config=DrawnConfig(name=name, **drawn), data_dir=folder
+    ).download_and_prepare()
+    data = {
+        "tfds_name": f"drawn_videos/{name}",
+        "tfds_data_dir": folder,
+        "tfds_split": "train",
+        "temporal_stride": options.stride,
+        "global_batch_size": options.batch_size,
+        # The Model Garden's buffer holds decoded videos, of 35 MB each.
+        "shuffle_buffer_size": 1,
+    }
+    preset = presets.preset(
+        "a0_stream",
+        num_classes=len(CLASSES),
+        frames=options.frames,
+        size=options.size,
+    )
+    own = benchmark.experiment_of(preset).task
+    own.train_data.override(data)
+    official = official_configs.VideoClassificationTask(
+        train_data=official_configs.DataConfig(
+            **data,
+            feature_shape=(options.frames, options.size, options.size, 3),
+            min_image_size=resize_side(options.size),
+            num_classes=len(CLASSES),
+        )
+    )
+    tasks = {
+        OFFICIAL: official_tasks.VideoClassificationTask(official),
+        OURS: Task(own),
+    }
+    return {
+        name: task.build_inputs(task.task_config.train_data)
+        for name, task in tasks.items()
+    }
+
+
+def seconds_a_clip(options):
+    """Returns `benchmark.Seconds` a clip of each round, by whose input was timed.
+
+    Raises:
+      ValueError: for options that make no sense.
+    """
+    check_positive(**dataclasses.asdict(options))
+    with tempfile.TemporaryDirectory() as folder:
+        reads = {
+            name: benchmark.read_of(dataset, options.batches)
+            for name, dataset in datasets(options, folder).items()
+        }
+        seconds = benchmark.time_in_turn(reads, options.rounds)
+    clips = options.batches * options.batch_size
+    return {
+        name: benchmark.Seconds(each.wall / clips, each.cpu / clips)
+        for name, each in seconds.items()
+    }
+
+
+def report(seconds, frames):
+    """Returns the table: a line for each input, and the ratio of the two.
+
+    Args:
+      seconds: of `seconds_a_clip`.
+      frames: of a clip.
+    """
+    lines = ["              clips/s  used frames/s  CPU ms a clip"]
+    for name, each in seconds.items():
+        clips = 1 / np.median(each.wall)
+        cpu = 1e3 * np.median(each.cpu)
+        lines.append(f"{name:12}{clips:9.2f}{frames * clips:15.1f}{cpu:15.1f}")
+    official, ours = seconds[OFFICIAL], seconds[OURS]
+    wall = benchmark.paired_ratio(official.wall, ours.wall)
+    cpu = benchmark.paired_ratio(official.cpu, ours.cpu)
+    lines.append("Times faster, median and 95 % interval:")
+    return "\n".join([*lines, f"  by the clock  {wall}", f"  by CPU time   {cpu}"])
+
+
+def main(_):
+    options = flags.config_from_flags(Options)
+    print(report(seconds_a_clip(options), options.frames))
+
+
+if __name__ == "__main__":
+    flags.define_flags(Options)
+    programs.run(main)

@@ -1,0 +1,93 @@
+"""Tests that a whole training step compiles with XLA, as TPUs need it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from official.core import train_utils
+
+from grw_tf.experiments.video_classification import experiment, fill_in
+from grw_tf.layers.stochastic_depth import StochasticDepth
+from grw_tf.models import HeadConfig, SmoothingConfig
+from grw_tf.tasks.video_classification import Task
+from grw_tf.training.step_random import draw_by_step
+from grw_tf.training.trainer import Trainer
+
+LABELS = np.eye(5, dtype="float32")[[0, 4]]
+HEAD = HeadConfig(type="transformer", embed_dim=16, num_heads=2, mlp_dim=32)
+
+
+def _train(model, clip, jit_compile, steps=2):
+    """Trains a model's copy, and returns the losses and the weights by name."""
+    params = experiment("a0_stream")
+    params.task.model.override(dataclasses.asdict(model.config))
+    fill_in(params)
+    task = Task(params.task)
+    copy = task.build_model()
+    copy.set_weights(model.get_weights())
+    trainer = Trainer(
+        params,
+        task,
+        copy,
+        train_utils.create_optimizer(task, params),
+        train=True,
+        evaluate=False,
+        train_dataset=tf.data.Dataset.from_tensors(0),
+    )
+
+    @tf.function(jit_compile=jit_compile)
+    def step(clips, labels):
+        logs = task.train_step(
+            ({"image": clips}, labels),
+            model=trainer.model,
+            optimizer=trainer.optimizer,
+            metrics=trainer.train_metrics,
+        )
+        trainer.train_loss.update_state(logs[task.loss])
+        trainer.global_step.assign_add(1)
+        return logs[task.loss]
+
+    losses = [step(clip, LABELS).numpy() for _ in range(steps)]
+    logs = {m.name: m.result().numpy() for m in trainer.train_metrics}
+    return losses, logs, {weight.name: weight.numpy() for weight in copy.weights}
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        ("block0_layer0", "final"),
+        pytest.param(("final",), marks=pytest.mark.slow),
+    ],
+)
+def test_compiled_step_is_the_step(nano, clip, places):
+    smoothing = SmoothingConfig(layers=places, window=4)
+    model = nano(head=HEAD, smoothing=smoothing)
+    losses, logs, weights = _train(model, clip, jit_compile=False)
+    compiled_losses, compiled_logs, compiled_weights = _train(model, clip, True)
+    np.testing.assert_allclose(compiled_losses, losses, rtol=1e-5)
+    assert compiled_logs.keys() == logs.keys()
+    for name, value in logs.items():
+        np.testing.assert_allclose(compiled_logs[name], value, rtol=1e-4, err_msg=name)
+    before = {weight.name: weight.numpy() for weight in model.weights}
+    moved = 0
+    for name, weight in weights.items():
+        np.testing.assert_allclose(
+            compiled_weights[name], weight, rtol=1e-4, atol=1e-4, err_msg=name
+        )
+        moved += np.abs(weight - before[name]).max() > 5e-5
+    assert moved > 20
+
+
+def test_compiled_dropout_draws_by_the_step():
+    # XLA draws by another algorithm, so other numbers.
+    step = tf.Variable(0, dtype=tf.int64)
+    layer = StochasticDepth(0.5)
+    draw_by_step(layer, seed=0, step=step)
+    draw = tf.function(lambda: layer(tf.ones((64, 1)), training=True), jit_compile=True)
+    first, again = draw().numpy(), draw().numpy()
+    step.assign_add(1)
+    second = draw().numpy()
+    np.testing.assert_array_equal(again, first)
+    assert (second != first).any()
+    assert set(first.flat) | set(second.flat) == {0, 2}

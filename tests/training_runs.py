@@ -1,0 +1,82 @@
+"""Small trainings for tests: how they are asked for, and what they leave."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+
+import tensorflow as tf
+from official.core.train_utils import ParseConfigOptions
+
+EXPERIMENT = "movinet_a0_stream_grw"
+SMOKE = pathlib.Path(__file__).parents[1] / "configs" / "smoke.yaml"
+
+
+@dataclasses.dataclass
+class Options(ParseConfigOptions):
+    """The Model Garden's flags."""
+
+    mode: str = "train_and_eval"
+    model_dir: str = ""
+
+
+def options(records, model_dir, override, mode="train_and_eval"):
+    """Returns the options of the smoke config upon a folder of records.
+
+    Args:
+      records: the folder, of two classes.
+      model_dir: of the training.
+      override: the config's keys to be changed, nested dicts with "task" and its
+        "model".
+      mode: of the training.
+    """
+    return Options(
+        experiment=EXPERIMENT,
+        config_file=[os.fspath(SMOKE)],
+        params_override=_override(records, override),
+        model_dir=os.fspath(model_dir),
+        mode=mode,
+    )
+
+
+def command(records, model_dir, override):
+    """Returns the command line of the same in a process of its own."""
+    return [
+        *(sys.executable, "-m", "scripts.train", "--mode=train_and_eval"),
+        f"--experiment={EXPERIMENT}",
+        f"--config_file={SMOKE}",
+        f"--params_override={_override(records, override)}",
+        f"--model_dir={model_dir}",
+    ]
+
+
+def scalars(folder, word=""):
+    """Returns the logged scalars whose name has a word, by (split, name, step)."""
+    return {
+        (file.parent.name, value.tag, event.step): float(tf.make_ndarray(value.tensor))
+        for file in sorted(pathlib.Path(folder).glob("*/events*"))
+        for event in tf.compat.v1.train.summary_iterator(os.fspath(file))
+        for value in event.summary.value
+        if value.metadata.plugin_data.plugin_name != "images" and word in value.tag
+    }
+
+
+def values(folder):
+    """Returns the numbers of the last checkpoint in a folder, by their keys."""
+    reader = tf.train.load_checkpoint(os.fspath(folder))
+    return {
+        key: reader.get_tensor(key)
+        for key, dtype in reader.get_variable_to_dtype_map().items()
+        if dtype.is_floating or dtype.is_integer
+    }
+
+
+def _override(records, override):
+    task = override.get("task", {})
+    data = {
+        "train_data": {"input_path": f"{records}/train-*"},
+        "validation_data": {"input_path": f"{records}/test-*"},
+    }
+    model = {"num_classes": 2} | task.get("model", {})
+    return json.dumps(override | {"task": data | task | {"model": model}})

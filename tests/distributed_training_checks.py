@@ -91,6 +91,7 @@ def test_two_replicas_give_the_losses_and_weights_of_one(train, in_float64):
     _check_same(one, two, 1e-5)
 
 
+@pytest.mark.slow
 def test_in_float32_they_differ_by_rounding_alone(train):
     # Keras' synchronised variance is E[x^2] - E[x]^2, and so loses digits; AdamW makes
     # much of the smallest gradients.

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 import tf_keras
 from official.core.config_definitions import RuntimeConfig
-from official.modeling.optimization import ExponentialMovingAverage
 
+from grw_tf.optimization.moving_average import MovingAverage
 from grw_tf.optimization.two_rates import (
     TwoRatesConfig,
     backbone_or_head,
@@ -111,9 +111,9 @@ def test_steps_are_accumulated():
     np.testing.assert_allclose(seen, [1.0, 0.8])
 
 
-def test_moving_average_is_the_model_gardens():
+def test_moving_average_has_the_model_gardens_settings():
     optimizer = build_optimizer(_config(ema={"average_decay": 0.7, "start_step": 3}))
-    assert type(optimizer) is ExponentialMovingAverage
+    assert type(optimizer) is MovingAverage
     assert optimizer._average_decay == 0.7 and optimizer._start_step == 3
     np.testing.assert_allclose(optimizer.learning_rate, 0.1)
 
@@ -125,7 +125,7 @@ def test_float16_scales_the_loss():
     assert fixed.loss_scale == 128.0
     bfloat16 = RuntimeConfig(mixed_precision_dtype="bfloat16")
     built = build_optimizer(_config(ema={}), bfloat16)
-    assert type(built) is ExponentialMovingAverage
+    assert type(built) is MovingAverage
 
 
 def test_what_does_not_train_is_refused():
@@ -175,5 +175,6 @@ def test_groups_can_be_set_later():
     optimizer.apply_gradients(pairs)
 
 
+@pytest.mark.slow
 def test_model_gardens_trainer_on_two_devices(run_isolated):
     run_isolated("grouped_optimizer_checks.py")

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 from official.core import train_utils
 
 from grw_tf.experiments.video_classification import experiment, fill_in
@@ -82,9 +83,9 @@ def test_compiled_step_is_the_step(nano, clip, places):
 def test_compiled_dropout_draws_by_the_step():
     # XLA draws by another algorithm, so other numbers.
     step = tf.Variable(0, dtype=tf.int64)
-    layer = StochasticDepth(0.5)
-    draw_by_step(layer, seed=0, step=step)
-    draw = tf.function(lambda: layer(tf.ones((64, 1)), training=True), jit_compile=True)
+    model = tf_keras.Sequential([StochasticDepth(0.5)])
+    draw_by_step(model, seed=0, step=step)
+    draw = tf.function(lambda: model(tf.ones((64, 1)), training=True), jit_compile=True)
     first, again = draw().numpy(), draw().numpy()
     step.assign_add(1)
     second = draw().numpy()

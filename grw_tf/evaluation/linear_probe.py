@@ -32,6 +32,9 @@ class LinearProbeConfig:
 
     preset: str = option("a0_stream", "Name of the model whose backbone is probed.")
     checkpoint: str = option("", "Checkpoint of the backbone, a name or a path.")
+    gating_activation: str = option(
+        "", "Gate the backbone was trained with, if not the model's own."
+    )
     train_records: str = option("", "Records to learn from: records/train-*.tfrecord.")
     records: str = option("", "Records to evaluate on: records/test-*.tfrecord.")
     output_dir: str = option("", "Folder that gets results.json.")
@@ -72,6 +75,11 @@ def probe(config: LinearProbeConfig) -> dict:
     model_config = preset(
         config.preset, frames=config.frames, size=config.size, fps=config.fps
     )
+    if config.gating_activation:
+        backbone = dataclasses.replace(
+            model_config.backbone, gating_activation=config.gating_activation
+        )
+        model_config = dataclasses.replace(model_config, backbone=backbone)
     sets = [
         EvaluationRecords(pattern, _with_classes(model_config, pattern))
         for pattern in (config.train_records, config.records)
@@ -93,6 +101,9 @@ def probe(config: LinearProbeConfig) -> dict:
             Cs=np.logspace(-5, 1, 13),
             cv=int(np.clip(counts.min(), 2, 5)),
             max_iter=1000,
+            scoring="neg_log_loss",
+            l1_ratios=(0,),
+            use_legacy_attributes=False,
         ),
     ).fit(features, labels)
     class_names = sets[1].class_names

@@ -68,16 +68,19 @@ class ToyVideos(tfds.core.GeneratorBasedBuilder):
 
 
 class ToyPictures(ToyVideos):
-    """What is no set of labelled videos; its configs say why."""
+    """Videos of one length, or what is no set of labelled videos; its configs say."""
 
     BUILDER_CONFIGS = [
-        tfds.core.BuilderConfig(name=name) for name in ("no_video", "numbers", "texts")
+        tfds.core.BuilderConfig(name=name)
+        for name in ("one_length", "no_video", "numbers", "texts")
     ]
 
     def _info(self):
         video = tfds.features.Video(shape=(None, SIZE, SIZE, 3))
         label = tfds.features.ClassLabel(names=CLASSES)
+        fixed = tfds.features.Video(shape=(2, SIZE, SIZE, 3))
         features = {
+            "one_length": {"video": fixed, "label": label},
             "no_video": {"image": tfds.features.Image(), "label": label},
             "numbers": {"video": video, "label": np.int64},
             "texts": {"video": tfds.features.Text(), "label": label},
@@ -131,6 +134,14 @@ def test_clips_are_those_that_tfds_reads(data_dir, split):
         np.testing.assert_array_equal(frames, example["video"])
         assert decoded["label"] == example["label"]
         assert record_name(record.numpy()) == example["filename"].numpy().decode()
+
+
+def test_videos_of_one_length_are_read(data_dir):
+    source = TfdsSource("toy_pictures/one_length", "train[:2]", data_dir)
+    for record in _records(source):
+        frames = source.decoder("frames", "label")(record)["frames"]
+        assert frames.shape == (2,)
+        assert tf.io.decode_image(frames[1], 3).shape == (SIZE, SIZE, 3)
 
 
 def _override(data_dir, **overrides):

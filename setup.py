@@ -13,6 +13,8 @@ VERSION = re.search(
 TRAIN = [
     "absl-py~=1.4",
     "av~=18.1",
+    # TFDS' stock data sets import it without saying so.
+    "importlib_resources~=7.1",
     "keras~=3.15",
     "matplotlib~=3.10",
     "opencv-python-headless~=5.0",

@@ -5,10 +5,10 @@ import pytest
 import sklearn.utils.class_weight
 import tensorflow as tf
 
-from grw_tf.data.clip_sources import RecordSource
+from grw_tf.data.record_source import RecordSource
 from grw_tf.data.record_stream import Share, in_order
 from grw_tf.data.sequence_examples import LABEL_INDEX
-from grw_tf.tasks.class_weights import class_weights
+from grw_tf.tasks.class_weights import balanced_weights, given_weights
 
 
 def test_balanced_weights_are_sklearns(coloured_records):
@@ -21,11 +21,11 @@ def test_balanced_weights_are_sklearns(coloured_records):
     expected = sklearn.utils.class_weight.compute_class_weight(
         "balanced", classes=np.arange(2), y=labels
     )
-    np.testing.assert_allclose(class_weights("balanced", source, 2), expected)
+    np.testing.assert_allclose(balanced_weights(source, 2), expected)
 
 
 def test_numbers_are_taken_as_they_are():
-    np.testing.assert_array_equal(class_weights([1, 0.5, 0], None, 3), [1, 0.5, 0])
+    np.testing.assert_array_equal(given_weights([1, 0.5, 0], 3), [1, 0.5, 0])
 
 
 @pytest.mark.parametrize(
@@ -33,4 +33,4 @@ def test_numbers_are_taken_as_they_are():
 )
 def test_anything_else_is_refused(setting):
     with pytest.raises(ValueError, match="list of 3 numbers from 0 on, one a class"):
-        class_weights(setting, None, 3)
+        given_weights(setting, 3)

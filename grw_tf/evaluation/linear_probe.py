@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegressionCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from grw_tf.data.clip_sources import RecordSource
+from grw_tf.data.record_source import RecordSource
 from grw_tf.data.video_frames import check_positive
 from grw_tf.evaluation.measures import measure
 from grw_tf.evaluation.output_folder import check_writable

@@ -11,24 +11,35 @@ from grw_tf.data.sequence_examples import FRAMES, LABEL_INDEX
 BALANCED = "balanced"
 
 
-def class_weights(setting, source, num_classes):
-    """Returns float32 weights [num_classes].
+def balanced_weights(source, num_classes):
+    """Returns float32 [num_classes]: clips / (classes * clips of the class).
+
+    As scikit-learn's `compute_class_weight`, of the classes that have clips; 0 for one
+    that has none.
 
     Args:
-      setting: a list of numbers, or "balanced": clips / (classes * clips of the
-        class), as scikit-learn's `compute_class_weight`; 0 for a class without clips.
-      source: of `open_source`, whose labels are counted for "balanced".
+      source: a `RecordSource` or `TfdsSource`, whose labels are counted.
       num_classes: how many classes there are.
+    """
+    decode = source.decoder(FRAMES, LABEL_INDEX)
+    counts = np.zeros(num_classes, np.int64)
+    labels = in_order(Share(source.files)).map(
+        lambda record: tf.reshape(decode(record)[LABEL_INDEX], ()),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    for label in labels.as_numpy_iterator():
+        counts[label] += 1
+    share = counts.sum() / max(np.count_nonzero(counts), 1)
+    weights = np.divide(share, counts, out=np.zeros(num_classes), where=counts > 0)
+    return weights.astype(np.float32)
+
+
+def given_weights(setting, num_classes):
+    """Returns float32 [num_classes] of a list of numbers.
 
     Raises:
-      ValueError: for anything else.
+      ValueError: if it is none of as many numbers from 0 on.
     """
-    if setting == BALANCED:
-        counts = _count(source, num_classes)
-        share = counts.sum() / max(np.count_nonzero(counts), 1)
-        return np.divide(
-            share, counts, out=np.zeros(num_classes), where=counts > 0
-        ).astype(np.float32)
     numbers = isinstance(setting, (list, tuple)) and all(
         isinstance(n, (int, float)) and math.isfinite(n) and n >= 0 for n in setting
     )
@@ -38,15 +49,3 @@ def class_weights(setting, source, num_classes):
             f" {num_classes} numbers from 0 on, one a class; got {setting!r:.80}."
         )
     return np.array(setting, np.float32)
-
-
-def _count(source, num_classes):
-    decode = source.decoder(FRAMES, LABEL_INDEX)
-    counts = np.zeros(num_classes, np.int64)
-    labels = in_order(Share(source.files)).map(
-        lambda record: tf.reshape(decode(record)[LABEL_INDEX], ()),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
-    for label in labels.as_numpy_iterator():
-        counts[label] += 1
-    return counts

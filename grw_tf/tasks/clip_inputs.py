@@ -3,9 +3,10 @@
 from official.core import input_reader
 from official.vision.dataloaders import video_input
 
-from grw_tf.data.clip_sources import RecordSource, TfdsSource, record_name
+from grw_tf.data.record_source import RecordSource, record_name
 from grw_tf.data.record_stream import Share, endless, in_order
 from grw_tf.data.seeded_parser import KEY, SeededParser
+from grw_tf.data.tfds_source import TfdsSource
 
 _UNSUPPORTED = {
     "is_multilabel": "models here give one label a clip",

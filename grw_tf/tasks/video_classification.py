@@ -15,7 +15,7 @@ from grw_tf.experiments.yaml_config import frozen
 from grw_tf.models import ModelConfig, build_model
 from grw_tf.optimization.two_rates import backbone_or_head, build_optimizer
 from grw_tf.tasks import clip_inputs
-from grw_tf.tasks.class_weights import class_weights
+from grw_tf.tasks.class_weights import BALANCED, balanced_weights, given_weights
 from grw_tf.tasks.metrics import ConfusionMatrix, MacroF1
 from grw_tf.weights.restore import restore
 
@@ -95,11 +95,10 @@ class Task(video_classification.VideoClassificationTask):
         setting = self.task_config.losses.class_weights
         if setting is None:
             return None
-        return class_weights(
-            setting,
-            self.train_source,
-            self.model_config.num_classes,
-        )
+        classes = self.model_config.num_classes
+        if setting == BALANCED:
+            return balanced_weights(self.train_source, classes)
+        return given_weights(setting, classes)
 
     def build_inputs(self, params, input_context=None):
         source = self.train_source if params.is_training else self.validation_source

@@ -1,4 +1,9 @@
-"""What the workers of one training share, and what each keeps to itself."""
+"""What the workers of one training share, and what each keeps to itself.
+
+All of them run the same command, each with its own `TF_CONFIG`, upon a folder that all
+see. When one ends, the others end with an error within seconds; started again, all go
+on from the last checkpoint.
+"""
 
 import contextlib
 import os

@@ -1,6 +1,7 @@
 """Tests of the benchmark of the input pipeline, at toy size."""
 
 import numpy as np
+import pytest
 
 from scripts import benchmark_input
 
@@ -16,6 +17,7 @@ OPTIONS = benchmark_input.Options(
 )
 
 
+@pytest.mark.slow
 def test_input_and_step_are_timed():
     seconds = benchmark_input.seconds_a_clip(OPTIONS)
     assert list(seconds) == ["input, threads: 1", "input, threads: 2", "training step"]

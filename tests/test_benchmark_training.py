@@ -69,6 +69,7 @@ def test_official_optimizer_is_of_the_same_kind(trainers):
         assert type(each) is type(official._optimizer)
 
 
+@pytest.mark.slow
 def test_steps_are_timed(configs):
     # Compiling takes most of the time, and the benchmark of the input compiles ours.
     seconds = benchmark_training.time_steps({"a": configs["a"]}, OPTIONS)

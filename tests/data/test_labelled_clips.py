@@ -242,6 +242,7 @@ def test_wrong_settings_are_told(fields, message):
         LabelledClipsConfig(name="wrong", **fields)
 
 
+@pytest.mark.slow
 def test_tfds_build_takes_the_settings_as_json(videos, config, data_dir, tmp_path):
     pytest.importorskip("mlcroissant")
     settings = {"name": "toy", "input": os.path.relpath(videos, _ROOT)} | _SETTINGS

@@ -315,14 +315,14 @@ def _with_config_of_numbers(graph, tensors):
 )
 def test_crafted_checkpoint_is_refused(nano, tmp_path, change, message):
     with pytest.raises(ValueError, match=message):
-        restore(nano(fresh=True), _crafted(nano, tmp_path, change))
+        restore(nano(), _crafted(nano, tmp_path, change))
 
 
 def test_weights_that_are_not_finite_are_refused(nano, tmp_path):
     model = nano(fresh=True)
     model.backbone.weights[0].assign(np.nan * model.backbone.weights[0])
     with pytest.raises(ValueError, match="values that are not finite in .*_stem"):
-        restore(nano(fresh=True), _save(model, tmp_path))
+        restore(nano(), _save(model, tmp_path))
 
 
 def test_checkpoint_without_a_backbone_is_refused(nano, tmp_path):

@@ -18,6 +18,7 @@ TRAIN = [
     "keras~=3.15",
     "matplotlib~=3.10",
     "opencv-python-headless~=5.0",
+    "pillow~=12.3",
     "scikit-learn~=1.9",
     "scipy~=1.15",
     "tensorflow~=2.20.0",

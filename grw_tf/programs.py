@@ -1,5 +1,6 @@
 """Running the scripts: what users see when something is wrong."""
 
+import logging as python_logging
 import sys
 
 from absl import app, flags, logging
@@ -16,6 +17,8 @@ def run(main):
     def guarded(arguments):
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)
+            # It warns of deprecations in the Model Garden.
+            python_logging.getLogger("tensorflow").setLevel(python_logging.ERROR)
         try:
             return main(arguments)
         except (OSError, ValueError) as error:

@@ -439,7 +439,7 @@ def test_groups_must_be_known():
 @pytest.mark.parametrize(
     "optimizer,error,message",
     [
-        (lambda: tf_keras.optimizers.SGD(), TypeError, "is a SGD, not a legacy"),
+        (lambda: tf_keras.optimizers.SGD(), ValueError, "is a SGD, not a legacy"),
         (lambda: LossScaleOptimizer(legacy.SGD()), TypeError, "wrap the Grouped"),
         (lambda: ExponentialMovingAverage(legacy.SGD()), TypeError, "wrap the Grouped"),
         (lambda: AdamWeightDecay(), ValueError, "own gradient_clip_norm: give"),

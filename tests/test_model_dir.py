@@ -40,7 +40,8 @@ def test_full_disk_is_told_before_training(tmp_path, monkeypatch):
     variables = [tf.zeros((250, 1000)), tf.zeros(250_000, tf.float64)]
     full = types.SimpleNamespace(free=8_900_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
-    with pytest.raises(OSError, match="has 9 MB left, and 3 checkpoints take 9 MB"):
-        check_room(tmp_path, variables)
-    full.free = 9_100_000
-    check_room(tmp_path, variables)
+    with pytest.raises(OSError, match="has 9 MB for checkpoints, and 3 take 9 MB"):
+        check_room(tmp_path, variables, 3)
+    # What is there already gives way.
+    (tmp_path / "ckpt-1.data-00000-of-00001").write_bytes(b" " * 200_000)
+    check_room(tmp_path, variables, 3)

@@ -14,10 +14,13 @@ def trainer():
     """A trainer whose weights may be made bad, at step 7."""
     return types.SimpleNamespace(
         global_step=tf.Variable(7),
+        optimizer=types.SimpleNamespace(iterations=tf.Variable(7)),
+        validates=False,
         bad_step=None,
         model=types.SimpleNamespace(variables=[tf.Variable(1.0), tf.Variable(3)]),
         task=types.SimpleNamespace(
-            names_of_step=lambda step: [f"{step}-{k}.mp4" for k in range(40)]
+            names_of_step=lambda step: [f"{step}-{k}.mp4" for k in range(40)],
+            broken_clips=lambda step: [f"broken-{step}.mp4"],
         ),
         learning_rates=lambda: {"head": 0.1},
     )
@@ -57,9 +60,13 @@ def test_weights_that_are_none_are_not_saved(trainer):
         ),
         (
             "{{node x}} Invalid JPEG data or crop window, data size 3\n [[{{node}}]]",
-            "A frame cannot be decoded at step 8, .*7-0.mp4.*prepare the clip again",
+            "A frame cannot be decoded in broken-7.mp4.*prepare the clips again",
         ),
-        ("Incompatible\n shapes", "Training failed at step 8, .*: Incompatible shapes"),
+        (
+            "assertion failed: [A label is not one of the 2 classes: ] [5]\n x",
+            "A label is not one of the 2 classes: . .5. at step 8, .*on the clips 7-0",
+        ),
+        ("Incompatible\n shapes", "Incompatible shapes at step 8, .*is kept"),
     ],
 )
 def test_errors_of_a_step_are_told_in_one_line(trainer, message, expected):
@@ -67,3 +74,11 @@ def test_errors_of_a_step_are_told_in_one_line(trainer, message, expected):
     assert "\n" not in text
     with pytest.raises(ValueError, match=expected):
         raise ValueError(text)
+
+
+def test_errors_of_validation_blame_no_training_clips(trainer):
+    trainer.validates = True
+    jpeg = tf.errors.InvalidArgumentError(None, None, "{{node}} Invalid JPEG data")
+    assert "decoded in broken-None.mp4" in in_words(jpeg, trainer)
+    other = tf.errors.InvalidArgumentError(None, None, "Incompatible shapes")
+    assert in_words(other, trainer).startswith("Incompatible shapes, in validation")

@@ -8,6 +8,7 @@ from official.core.config_definitions import RuntimeConfig
 
 from grw_tf.optimization.moving_average import MovingAverage
 from grw_tf.optimization.two_rates import (
+    OPTIMIZERS,
     TwoRatesConfig,
     backbone_or_head,
     build_optimizer,
@@ -63,6 +64,14 @@ def test_config_is_overridden_as_the_model_gardens():
     optimizer = build_optimizer(config)
     np.testing.assert_allclose(optimizer.learning_rates()["head"], 0.3)
     assert optimizer.global_clipnorm == 2.0
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_each_type_of_optimizer_trains(kind):
+    optimizer = build_optimizer(_config(kind), group_of=lambda v: "head")
+    variable = tf.Variable([1.0, 2.0])
+    optimizer.apply_gradients([(tf.ones(2), variable)])
+    assert (variable.numpy() < [1.0, 2.0]).all()
 
 
 def test_both_groups_have_the_optimizers_settings():
@@ -133,10 +142,10 @@ def test_what_does_not_train_is_refused():
         build_optimizer(_config(ema={"average_decay": 0.9}), FLOAT16)
     with pytest.raises(ValueError, match="set task.differential_privacy_config to nul"):
         build_optimizer(_config(), None, object())
-    with pytest.raises(TypeError, match="group 'backbone' is a SGD, not a legacy"):
-        build_optimizer(_config("sgd_experimental"))
-    with pytest.raises(ValueError, match="Optimizer type must be specified"):
-        build_optimizer(TwoRatesConfig({"learning_rate": _constant(0.1)}))
+    for kind in ("sgd_experimental", "adafactor", "adafactor_keras", "slide", None):
+        with pytest.raises(ValueError, match=f"type is {kind!r}: .*one of adamw, "):
+            rate = {"learning_rate": _constant(0.1)}
+            build_optimizer(TwoRatesConfig({"optimizer": {"type": kind}} | rate))
     with pytest.raises(TypeError, match="SGD holds no GroupedOptimizer: build it by"):
         grouped(tf_keras.optimizers.legacy.SGD())
 

@@ -30,14 +30,24 @@ class RecordSource:
         class_names: Names of the classes.
 
     Raises:
-        ValueError: As `check_records`.
+        ValueError: As `check_records`, or if folders have different classes.
         OSError: If a file cannot be read.
     """
 
     def __init__(self, pattern):
         self._paths = check_records(pattern)
-        self.where = os.path.join(os.path.dirname(self._paths[0]), LABELS_FILE)
+        files = [
+            os.path.join(folder, LABELS_FILE)
+            for folder in sorted({os.path.dirname(path) for path in self._paths})
+        ]
+        self.where = files[0]
         self.class_names = read_labels(self.where)
+        for file in files[1:]:
+            if read_labels(file) != self.class_names:
+                raise ValueError(
+                    f"{self.where} and {file} have different classes: make their"
+                    " records together, or with the same --labels."
+                )
 
     @functools.cached_property
     def files(self) -> tuple[RecordFile, ...]:

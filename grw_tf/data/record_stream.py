@@ -41,11 +41,9 @@ class Share:
     @property
     def own_files(self) -> tuple[RecordFile, ...]:
         """The files to read."""
-        return (
-            self.files[self.pipeline :: self.pipelines]
-            if self._by_files
-            else (self.files)
-        )
+        if not self._by_files:
+            return self.files
+        return self.files[self.pipeline :: self.pipelines]
 
     @property
     def count(self) -> int:

@@ -84,6 +84,12 @@ def probe(config: LinearProbeConfig) -> dict:
         EvaluationRecords(pattern, _with_classes(model_config, pattern))
         for pattern in (config.train_records, config.records)
     ]
+    if sets[0].class_names != sets[1].class_names:
+        raise ValueError(
+            f"{config.train_records} has the classes {list(sets[0].class_names)[:8]},"
+            f" {config.records} {list(sets[1].class_names)[:8]}: make the records"
+            " together, or with the same --labels."
+        )
     model = build_model(_with_classes(model_config, config.records))
     restore(model, config.checkpoint)
     (features, labels), (test_features, test_labels) = (

@@ -59,9 +59,12 @@ class TrainerConfig(cfg.TrainerConfig):
     Attributes:
       early_stopping_patience: evaluations in a row without a better
         `best_checkpoint_eval_metric` after which training ends; 0 for never.
+      recovery_max_trials: of the Model Garden's recovery, which is off: it would rewind
+        the weights, but not the data.
     """
 
     early_stopping_patience: int = 0
+    recovery_max_trials: int = -1
 
 
 def experiment(preset) -> cfg.ExperimentConfig:

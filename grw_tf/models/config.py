@@ -199,7 +199,8 @@ def _fits(value, wanted):
 
 def _from_dict(cls, values, path):
     if not isinstance(values, Mapping):
-        raise ValueError(f"{path or 'the config'} must be a mapping, got {values!r}.")
+        where = repr(path.removesuffix(".")) if path else "the config"
+        raise ValueError(f"{where} must be a mapping, got {values!r}.")
     types = typing.get_type_hints(cls)
     arguments = {}
     for key, value in values.items():

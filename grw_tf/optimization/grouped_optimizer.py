@@ -36,8 +36,9 @@ class GroupedOptimizer(tf_keras.optimizers.legacy.Optimizer):
         averaged over steps.
 
     Raises:
-      TypeError: if an optimizer is not a legacy one, or wraps another.
-      ValueError: if an optimizer clips by itself, or for fewer steps than 1.
+      TypeError: if an optimizer wraps another.
+      ValueError: if an optimizer is not a legacy one or clips by itself, or for fewer
+        steps than 1.
     """
 
     _HAS_AGGREGATE_GRAD = True
@@ -229,7 +230,7 @@ def _clear(total):
 
 def _check(group, optimizer):
     if not isinstance(optimizer, tf_keras.optimizers.legacy.Optimizer):
-        raise TypeError(
+        raise ValueError(
             f"The optimizer of group {group!r} is a {type(optimizer).__name__}, not a"
             " legacy Keras optimizer, as the Model Garden's moving average needs."
         )

@@ -10,6 +10,9 @@ from grw_tf.optimization.moving_average import MovingAverage
 BACKBONE = "backbone"
 HEAD = "head"
 
+OPTIMIZERS = ("adamw", "adam", "sgd", "lamb", "lars", "rmsprop", "adagrad")
+"""Types that are legacy Keras optimizers, as the moving average needs."""
+
 
 @dataclasses.dataclass
 class TwoRatesConfig(optimization.OptimizationConfig):
@@ -71,10 +74,16 @@ def build_optimizer(
       Keras' loss scaling.
 
     Raises:
-      ValueError: if no type of optimizer or learning rate is chosen, for a moving
-        average with float16, or for differential privacy.
-      TypeError: for a type of optimizer that is not a legacy Keras one.
+      ValueError: if no type of optimizer or learning rate is chosen, for a type of
+        optimizer that is none of OPTIMIZERS, for a moving average with float16, or for
+        differential privacy.
     """
+    kind = config.optimizer.type
+    if kind not in OPTIMIZERS:
+        raise ValueError(
+            f"trainer.optimizer_config.optimizer.type is {kind!r}: it must be one of"
+            f" {', '.join(OPTIMIZERS)}."
+        )
     float16 = bool(runtime_config) and runtime_config.mixed_precision_dtype == "float16"
     if dp_config is not None:
         raise ValueError(
@@ -133,7 +142,7 @@ def _build_one(config, learning_rate, warmup):
     unclipped = {"clipnorm": None, "clipvalue": None, "global_clipnorm": None}
     if kind == "adamw":
         unclipped["gradient_clip_norm"] = 0.0
-    optimizer = config.optimizer.replace(**{kind: unclipped}) if kind else {}
+    optimizer = config.optimizer.replace(**{kind: unclipped})
     factory = optimization.OptimizerFactory(
         optimization.OptimizationConfig(
             optimizer=optimizer, learning_rate=learning_rate, warmup=warmup

@@ -20,6 +20,9 @@ def balanced_weights(source, num_classes):
     Args:
       source: a `RecordSource` or `TfdsSource`, whose labels are counted.
       num_classes: how many classes there are.
+
+    Raises:
+      ValueError: if a label is none of the classes.
     """
     decode = source.decoder(FRAMES, LABEL_INDEX)
     counts = np.zeros(num_classes, np.int64)
@@ -28,6 +31,11 @@ def balanced_weights(source, num_classes):
         num_parallel_calls=tf.data.AUTOTUNE,
     )
     for label in labels.as_numpy_iterator():
+        if not 0 <= label < num_classes:
+            raise ValueError(
+                f"{source.where} has a clip of class {label}, which is none of the"
+                f" {num_classes}: make the records again."
+            )
         counts[label] += 1
     share = counts.sum() / max(np.count_nonzero(counts), 1)
     weights = np.divide(share, counts, out=np.zeros(num_classes), where=counts > 0)

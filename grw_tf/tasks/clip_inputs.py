@@ -1,5 +1,6 @@
 """From a data config to batches of clips, by the Model Garden's reader."""
 
+import tensorflow as tf
 from official.core import input_reader
 from official.vision.dataloaders import video_input
 
@@ -63,7 +64,11 @@ def batches(params, source, seed, first_step=0, context=None, postprocess=None):
     Raises:
       ValueError: if there are fewer clips than pipelines.
     """
-    decode = source.decoder(params.image_field_key, params.label_field_key)
+    decode = _checked(
+        source.decoder(params.image_field_key, params.label_field_key),
+        params.label_field_key,
+        params.num_classes,
+    )
     parser = SeededParser(params, params.image_field_key, params.label_field_key)
     if params.is_training:
         records = _training_records(params, source, seed, first_step, context)
@@ -80,14 +85,61 @@ def batches(params, source, seed, first_step=0, context=None, postprocess=None):
     return reader.read(context, records)
 
 
-def names(params, source, seed, step, context=None) -> list[str]:
-    """Returns where the clips of one training step come from, in this process."""
+def records_of_step(params, source, seed, step, context=None) -> list[bytes]:
+    """Returns the records of the clips of one training step, in this process."""
     records = _training_records(params, source, seed, step, context)
     count = params.global_batch_size // (context.num_input_pipelines if context else 1)
-    return [
-        record_name(record) or f"clip {key[1]} of the stream"
-        for key, record in records.take(count).as_numpy_iterator()
-    ]
+    return [record for _, record in records.take(count).as_numpy_iterator()]
+
+
+def names(records) -> list[str]:
+    """Returns where the clips of records come from."""
+    return [record_name(record) or "a clip without a name" for record in records]
+
+
+def broken(params, source, records) -> list[str]:
+    """Returns where those clips come from of which a frame cannot be decoded.
+
+    Args:
+      params: the `DataConfig`.
+      source: of `open_source`.
+      records: the records to look through.
+    """
+    decode = source.decoder(params.image_field_key, params.label_field_key)
+    return names(
+        record
+        for record in records
+        if not all(map(_is_picture, decode(record)[params.image_field_key]))
+    )
+
+
+def all_records(source):
+    """Returns an iterator over all records of a source."""
+    return in_order(Share(source.files)).as_numpy_iterator()
+
+
+def _is_picture(encoded):
+    try:
+        tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    except tf.errors.InvalidArgumentError:
+        return False
+    return True
+
+
+def _checked(decode, label_key, num_classes):
+    """Checks labels, for one that is no class would train towards nothing."""
+
+    def decode_checked(record):
+        decoded = decode(record)
+        labels = decoded[label_key]
+        inside = tf.reduce_all((labels >= 0) & (labels < num_classes))
+        told = tf.debugging.Assert(
+            inside, [f"A label is not one of the {num_classes} classes: ", labels]
+        )
+        with tf.control_dependencies([told]):
+            return decoded | {label_key: tf.identity(labels)}
+
+    return decode_checked
 
 
 def _training_records(params, source, seed, first_step, context):

@@ -127,20 +127,40 @@ class Task(video_classification.VideoClassificationTask):
 
     def names_of_step(self, step):
         """Returns where this worker's clips of a training step come from, a list."""
-        return clip_inputs.names(
-            self._complete(self.task_config.train_data, self.train_source),
+        return clip_inputs.names(self._records_of_step(step))
+
+    def broken_clips(self, step=None):
+        """Returns those clips of which a frame cannot be decoded, a list of names.
+
+        Args:
+          step: of training, whose clips of this worker to look through; None for all of
+            the validation.
+        """
+        if step is None:
+            source, params = self.validation_source, self.task_config.validation_data
+            return clip_inputs.broken(params, source, clip_inputs.all_records(source))
+        params = self.task_config.train_data
+        records = self._records_of_step(step)
+        return clip_inputs.broken(params, self.train_source, records)
+
+    def _records_of_step(self, step):
+        return clip_inputs.records_of_step(
+            self.task_config.train_data,
             self.train_source,
             self.task_config.seed,
             step,
             self._training_context,
         )
 
-    def open_sources(self, train=True, evaluate=True):
+    def open_sources(self, train, evaluate):
         """Opens and checks what a run needs, which else happens at first use.
 
+        Returns:
+          The names of the classes.
+
         Raises:
-          ValueError: as `clip_inputs.open_source`; if classes are not as many as the
-            model's, or frames a second do not fit it.
+          ValueError: as `clip_inputs.open_source`; if classes are not the same, or not
+            as many as the model's; or if frames a second do not fit it.
           OSError: if a file cannot be read.
         """
         wanted = []
@@ -149,9 +169,17 @@ class Task(video_classification.VideoClassificationTask):
             _ = self.class_weights
         if evaluate:
             wanted.append((self.task_config.validation_data, self.validation_source))
+        names = wanted[0][1].class_names
         for params, source in wanted:
             self._complete(params, source)
             _ = source.files
+            if source.class_names != names:
+                raise ValueError(
+                    f"{source.where} has the classes {list(source.class_names)[:8]},"
+                    f" those to train on are {list(names)[:8]}: make the records"
+                    " together, or with the same --labels."
+                )
+        return names
 
     def _open(self, params):
         source = clip_inputs.open_source(params)

@@ -9,13 +9,20 @@ class Controller(orbit.Controller):
     """Evaluates at multiples of the interval, and may end before the last step.
 
     Args:
+      thaw_step: step at which other variables begin to train, and so a loop of steps.
       should_stop: function from a step, after its evaluation, to whether to end.
       **kwargs: of `orbit.Controller`.
     """
 
-    def __init__(self, *, should_stop, **kwargs):
+    def __init__(self, *, thaw_step, should_stop, **kwargs):
         super().__init__(**kwargs)
+        self._thaw_step = thaw_step
         self._should_stop = should_stop
+
+    def train(self, steps, checkpoint_at_completion=True):
+        if int(self.global_step.numpy()) < self._thaw_step < steps:
+            super().train(self._thaw_step, checkpoint_at_completion=False)
+        super().train(steps, checkpoint_at_completion)
 
     def train_and_evaluate(self, train_steps, eval_steps=-1, eval_interval=None):
         interval = eval_interval or train_steps

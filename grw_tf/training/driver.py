@@ -8,10 +8,11 @@ import tensorflow as tf
 import tf_keras
 from official.core import task_factory, train_utils
 
-from grw_tf.data.sequence_examples import LABELS_FILE
+from grw_tf.data.sequence_examples import LABELS_FILE, read_labels
 from grw_tf.experiments.parsing import parse_experiment
 from grw_tf.tasks import video_classification  # noqa: F401 registers the task
 from grw_tf.training.best_checkpoint import EarlyStopping, best_checkpoint
+from grw_tf.training.compatibility import restore_whole
 from grw_tf.training.controller import Controller
 from grw_tf.training.model_dir import check_room, claimed
 from grw_tf.training.nonsense import StopAtNonsense, in_words
@@ -40,15 +41,15 @@ def run_experiment(options):
     tf_keras.utils.set_random_seed(params.task.seed)
     strategy = build_strategy(params.runtime)
     _check_batches(params.task, strategy.num_replicas_in_sync)
-    _check_steps(params)
     with contextlib.ExitStack() as stack:
         stack.enter_context(precision(params.runtime.mixed_precision_dtype))
         # Of several workers, one writes.
         is_chief = strategy.extended.should_checkpoint
-        if "train" in options.mode and is_chief:
-            stack.enter_context(claimed(options.model_dir))
-        elif options.mode == "eval":
+        if options.mode == "eval":
             _check_trained(options.model_dir)
+        # Beside a training, which writes, only a continuous evaluation goes on.
+        if options.mode != "continuous_eval" and is_chief:
+            stack.enter_context(claimed(options.model_dir))
         best_subdir = params.trainer.best_checkpoint_export_subdir
         folder = stack.enter_context(
             own_folder(options.model_dir, best_subdir, is_chief)
@@ -65,7 +66,8 @@ def _run(params, options, strategy, folder):
     with strategy.scope():
         task = task_factory.get_task(params.task, logging_dir=options.model_dir)
         # Before what takes long, and before gin, which adds lines to errors.
-        task.open_sources(train=trains, evaluate=evaluates)
+        class_names = task.open_sources(trains, evaluates)
+        _check_labels(class_names, options.model_dir)
         model = task.build_model()
         best = best_checkpoint(params.trainer, folder)
         trainer = Trainer(
@@ -79,10 +81,14 @@ def _run(params, options, strategy, folder):
         )
     if evaluates:
         _check_best(params, trainer)
+    with strategy.scope():
+        restore_whole(trainer.checkpoint, options.model_dir)
     if trains and strategy.extended.should_checkpoint:
-        check_room(options.model_dir, trainer.saved_variables())
+        averages = evaluates and params.trainer.optimizer_config.ema is not None
+        checkpoints = params.trainer.max_to_keep * (2 if averages else 1) + 2
+        check_room(options.model_dir, trainer.saved_variables(), checkpoints)
         train_utils.serialize_config(params, options.model_dir)
-        _write_labels(task.train_source.class_names, options.model_dir)
+        _write_labels(class_names, options.model_dir)
     evaluations = [{}]
     runner = Runner(
         strategy,
@@ -94,6 +100,7 @@ def _run(params, options, strategy, folder):
         trainer=trainer,
         controller_cls=functools.partial(
             Controller,
+            thaw_step=params.task.unfreeze_step,
             should_stop=EarlyStopping(
                 best,
                 params.trainer.early_stopping_patience,
@@ -123,15 +130,6 @@ def _check_batches(task, replicas):
             )
 
 
-def _check_steps(params):
-    loop, step = params.trainer.steps_per_loop, params.task.unfreeze_step
-    if step < 0 or step % loop:
-        raise ValueError(
-            f"task.unfreeze_step is {step}: it must be a multiple of"
-            f" trainer.steps_per_loop, {loop}."
-        )
-
-
 def _check_best(params, trainer):
     wanted = params.trainer.best_checkpoint_eval_metric
     there = [metric.name for metric in trainer.validation_metrics]
@@ -149,6 +147,18 @@ def _check_trained(model_dir):
             f"--model_dir={model_dir} holds no checkpoint to evaluate: train first, or"
             " give scripts.evaluate any other one."
         )
+
+
+def _check_labels(names, folder):
+    path = os.path.join(folder, LABELS_FILE)
+    if tf.train.latest_checkpoint(folder) and tf.io.gfile.exists(path):
+        trained = read_labels(path)
+        if trained != names:
+            raise ValueError(
+                f"{path} has the classes {list(trained)[:8]} of the training there, and"
+                f" these clips {list(names)[:8]}: give the records of that training, or"
+                " another --model_dir."
+            )
 
 
 def _write_labels(names, folder):

@@ -5,9 +5,6 @@ import fcntl
 import pathlib
 import shutil
 
-# One that is being written, one kept, and the best.
-_CHECKPOINTS = 3
-
 
 @contextlib.contextmanager
 def claimed(model_dir):
@@ -44,12 +41,13 @@ def claimed(model_dir):
         yield
 
 
-def check_room(model_dir, variables):
-    """Checks that some checkpoints fit into a folder, before hours are spent.
+def check_room(model_dir, variables, checkpoints):
+    """Checks that all checkpoints will fit into a folder, before hours are spent.
 
     Args:
       model_dir: the folder.
       variables: what a checkpoint holds.
+      checkpoints: how many there will be at once.
 
     Raises:
       OSError: if the disk is too full.
@@ -57,12 +55,16 @@ def check_room(model_dir, variables):
     if _is_elsewhere(model_dir):
         return
     bytes_each = sum(v.shape.num_elements() * v.dtype.size for v in variables)
-    free = shutil.disk_usage(model_dir).free
-    if free < _CHECKPOINTS * bytes_each:
+    there = sum(
+        path.stat().st_size for path in pathlib.Path(model_dir).rglob("*.data-*")
+    )
+    free = shutil.disk_usage(model_dir).free + there
+    if free < checkpoints * bytes_each:
         raise OSError(
-            f"The disk of --model_dir={model_dir} has {free / 1e6:.0f} MB left, and"
-            f" {_CHECKPOINTS} checkpoints take {_CHECKPOINTS * bytes_each / 1e6:.0f}"
-            " MB: free some, or give another."
+            f"The disk of --model_dir={model_dir} has {free / 1e6:.0f} MB for"
+            f" checkpoints, and {checkpoints} take"
+            f" {checkpoints * bytes_each / 1e6:.0f} MB: free some, give another, or"
+            " lower trainer.max_to_keep."
         )
 
 

@@ -44,17 +44,22 @@ def in_words(error, trainer):
       trainer: a `Trainer`.
     """
     lines = [line.strip() for line in error.message.splitlines()]
-    place = _place(trainer, int(trainer.global_step.numpy()))
-    for line in lines:
-        # What smoothing says of embeddings.
-        if "not finite" in line:
-            return f"{line} {place}. {_ADVICE}"
-        if "JPEG" in line or "image" in line:
+    # Not the global step, which may be counted before the rest of a step fails.
+    step = None if trainer.validates else int(trainer.optimizer.iterations.numpy())
+    if "JPEG" in error.message or "decode_image" in error.message:
+        broken = trainer.task.broken_clips(step)
+        if broken:
             return (
-                f"A frame cannot be decoded {place} ({line:.200}). The last checkpoint"
-                " is kept: prepare the clip again or leave it out, and run again."
+                f"A frame cannot be decoded in {', '.join(broken[:_SHOWN])}. The last"
+                " checkpoint is kept: prepare the clips again or leave them out, and"
+                " run again."
             )
-    return f"Training failed {place}: {' '.join(lines)}"
+    telling = [line for line in lines if "not finite" in line or "A label is" in line]
+    reason = telling[0] if telling else " ".join(lines)
+    if trainer.validates:
+        return f"{reason}, in validation. The last checkpoint is kept."
+    advice = _ADVICE if "not finite" in reason else "The last checkpoint is kept."
+    return f"{reason} {_place(trainer, step)}. {advice}"
 
 
 def _place(trainer, step):

@@ -7,29 +7,33 @@ from official.common import distribute_utils
 def build_strategy(runtime):
     """Returns the `tf.distribute.Strategy` of a runtime config.
 
+    Without num_gpus, one_device takes a GPU, if there is one, and mirrored all of them.
     For several workers, it waits until all of them are there.
 
     Raises:
       ValueError: for a strategy there is not, or one whose devices are not here.
     """
     name = str(runtime.distribution_strategy).lower()
+    num_gpus = runtime.num_gpus
     if name == "parameter_server":
         raise ValueError(
             "runtime.distribution_strategy parameter_server is not supported: choose"
             " one_device, mirrored, multi_worker_mirrored or tpu."
         )
-    if name in ("one_device", "mirrored") and runtime.num_gpus:
+    if name in ("one_device", "mirrored"):
         gpus = len(tf.config.list_physical_devices("GPU"))
         if runtime.num_gpus > gpus:
             raise ValueError(
                 f"runtime.num_gpus is {runtime.num_gpus}, but TensorFlow sees {gpus}"
                 " GPUs: lower it."
             )
+        # By itself the Model Garden would leave them idle.
+        num_gpus = num_gpus or (min(gpus, 1) if name == "one_device" else gpus)
     try:
         return distribute_utils.get_distribution_strategy(
             distribution_strategy=runtime.distribution_strategy,
             all_reduce_alg=runtime.all_reduce_alg,
-            num_gpus=runtime.num_gpus,
+            num_gpus=num_gpus,
             tpu_address=runtime.tpu,
         )
     except Exception as error:

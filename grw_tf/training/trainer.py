@@ -25,6 +25,7 @@ class Trainer(base_trainer.Trainer):
     Attributes:
       bad_step: steps done before the first one of the last loop whose loss was no
         number, or None.
+      validates: whether it validates, rather than trains.
     """
 
     def __init__(self, config, task, model, optimizer, train, evaluate, **kwargs):
@@ -34,6 +35,7 @@ class Trainer(base_trainer.Trainer):
         self._train_loss = WatchedLoss(self.global_step)
         self._backbone_trains = task.freeze(0)
         self.bad_step = None
+        self.validates = False
         draw_by_step(model, task.task_config.seed, self.global_step)
         if evaluate:
             silent = {id(metric) for metric in model.metrics}
@@ -54,6 +56,7 @@ class Trainer(base_trainer.Trainer):
 
     def train_loop_begin(self):
         super().train_loop_begin()
+        self.validates = False
         step = int(self.global_step.numpy())
         if step and self._train_iter is None:
             self.task.first_step = step
@@ -80,6 +83,10 @@ class Trainer(base_trainer.Trainer):
         )
         logs["clips_per_second"] = clips / (time.monotonic() - began)
         return logs
+
+    def eval_begin(self):
+        self.validates = True
+        return super().eval_begin()
 
     def eval_end(self, aggregated_logs=None):
         logs = super().eval_end(aggregated_logs)

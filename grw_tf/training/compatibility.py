@@ -1,0 +1,30 @@
+"""Whether a run's checkpoint is of the model and optimizer that would go on with it."""
+
+import tensorflow as tf
+
+
+def restore_whole(checkpoint, folder):
+    """Restores the latest checkpoint of a run, if there is one, wholly or not at all.
+
+    TensorFlow by itself restores what it finds, and leaves the rest as it is without a
+    word.
+
+    Args:
+      checkpoint: the `tf.train.Checkpoint` to restore into, all variables built.
+      folder: folder of the run.
+
+    Raises:
+      ValueError: if variables are missing, left over or of other shapes.
+    """
+    path = tf.train.latest_checkpoint(folder)
+    if path is None:
+        return
+    try:
+        checkpoint.restore(path).assert_consumed()
+    except (AssertionError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"{path} is of another model or optimizer than the config ({reason:.300})."
+            f" Go on with the config that {folder}/params.yaml states, or give another"
+            " --model_dir; its weights may be taken by task.init_checkpoint."
+        ) from None

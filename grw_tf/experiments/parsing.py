@@ -94,7 +94,7 @@ def _loaded(text, source):
     try:
         # The Model Garden's, which also reads the tuples of a run's params.yaml.
         return yaml.load(text, Loader=yaml.FullLoader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
         problem = " ".join(str(error).split())
         raise ValueError(f"{source} is no YAML of keys: {problem:.300}") from None
 
@@ -137,7 +137,8 @@ def _fitted(value, wanted, path, now=None):
         if kind in _SCALARS and type(value) is kind and _is_plain(value):
             return value
     names = " or ".join(map(_name, kinds))
-    raise ValueError(f"{path} must be of type {names}, not {value!r:.80}.")
+    got = "null" if value is None else f"{value!r:.80}"
+    raise ValueError(f"{path} must be of type {names}, not {got}.")
 
 
 def _fitted_keys(values, config_class, path, now):
@@ -183,8 +184,10 @@ def _kinds(wanted):
 
 def _is_plain(value):
     """Says whether TensorFlow and the Model Garden's configs can hold a value."""
-    if isinstance(value, list):
-        return all(not isinstance(item, list) and _is_plain(item) for item in value)
+    if isinstance(value, (list, tuple)):
+        return all(
+            not isinstance(item, (list, tuple)) and _is_plain(item) for item in value
+        )
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, int):
@@ -193,8 +196,10 @@ def _is_plain(value):
 
 
 def _name(kind):
-    if kind in (type(None), typing.Any):
-        return "null" if kind is not typing.Any else "str, float, list or null"
+    if kind is typing.Any:
+        return "str, float, list or null"
+    if kind is type(None):
+        return "null"
     if typing.get_origin(kind) in _SEQUENCES:
         inner = [_name(k) for k in typing.get_args(kind) if k is not ...]
         return f"list of {', '.join(inner)}"

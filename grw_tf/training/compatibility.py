@@ -2,6 +2,10 @@
 
 import tensorflow as tf
 
+# What TensorFlow adds to checkpoints of several workers.
+_RUNS = "checkpointed_runs"
+_VALUE = ".ATTRIBUTES/VARIABLE_VALUE"
+
 
 def restore_whole(checkpoint, folder):
     """Restores the latest checkpoint of a run, if there is one, wholly or not at all.
@@ -19,8 +23,12 @@ def restore_whole(checkpoint, folder):
     path = tf.train.latest_checkpoint(folder)
     if path is None:
         return
+    items = dict(checkpoint._trackable_children())
+    items.pop("save_counter", None)
+    if tf.train.load_checkpoint(path).has_tensor(f"{_RUNS}/{_VALUE}"):
+        items.setdefault(_RUNS, tf.Variable(0, dtype=tf.int64, trainable=False))
     try:
-        checkpoint.restore(path).assert_consumed()
+        tf.train.Checkpoint(**items).restore(path).assert_consumed()
     except (AssertionError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(

@@ -1,7 +1,6 @@
 """Records of this project as a source of the trainer's clips."""
 
 import functools
-import json
 import os
 
 import tensorflow as tf
@@ -10,10 +9,10 @@ from official.vision.dataloaders import video_input
 from grw_tf.data.record_stream import RecordFile
 from grw_tf.data.sequence_examples import (
     LABELS_FILE,
-    MANIFEST_FILE,
     SOURCE,
     check_records,
     frame_stride,
+    listed_shards,
     read_frame_rate,
     read_labels,
 )
@@ -54,12 +53,16 @@ class RecordSource:
         """The files; those that no manifest lists are read to count their records."""
         counts = {}
         for folder in {os.path.dirname(path) for path in self._paths}:
-            for shard in _listed_shards(folder):
+            for shard in listed_shards(folder):
                 counts[os.path.join(folder, shard["file"])] = shard["clips"]
         return tuple(
             RecordFile(path, counts[path] if path in counts else _count(path))
             for path in self._paths
         )
+
+    @functools.cached_property
+    def _frame_rates(self):
+        return {path: read_frame_rate(path) for path in self._paths}
 
     def stride(self, fps: float) -> int:
         """Returns every how many frames a model of `fps` frames a second takes.
@@ -68,7 +71,8 @@ class RecordSource:
             ValueError: If a file's rate is no whole multiple of it, or files differ.
         """
         strides = {
-            path: frame_stride(read_frame_rate(path), fps, path) for path in self._paths
+            path: frame_stride(rate, fps, path)
+            for path, rate in self._frame_rates.items()
         }
         if len(set(strides.values())) > 1:
             one, other = (
@@ -94,15 +98,6 @@ def record_name(record: bytes) -> str | None:
         if key in context and context[key].bytes_list.value:
             return context[key].bytes_list.value[0].decode(errors="backslashreplace")
     return None
-
-
-def _listed_shards(folder):
-    path = os.path.join(folder, MANIFEST_FILE)
-    if not tf.io.gfile.exists(path):
-        return []
-    with tf.io.gfile.GFile(path) as file:
-        splits = json.load(file)["splits"].values()
-    return [shard for split in splits for shard in split["shards"]]
 
 
 def _count(path):

@@ -136,11 +136,24 @@ def check_records(pattern: str) -> list[str]:
     for folder, shards in folders.items():
         _check_none_missing(shards)
         labels = read_labels(os.path.join(folder, LABELS_FILE))
-        sizes = _listed_sizes(os.path.join(folder, MANIFEST_FILE))
+        sizes = {shard["file"]: shard["bytes"] for shard in listed_shards(folder)}
         for path in shards:
             _check_size(path, sizes)
             _check_first_record(path, labels)
     return paths
+
+
+def listed_shards(folder: str) -> list[dict]:
+    """Returns what the manifest of a folder says of its files, [] without one.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    manifest = os.path.join(folder, MANIFEST_FILE)
+    if not tf.io.gfile.exists(manifest):
+        return []
+    splits = json.loads(_read(manifest))["splits"].values()
+    return [shard for split in splits for shard in split["shards"]]
 
 
 def read_frame_rate(path: str) -> float:
@@ -204,13 +217,6 @@ def _check_none_missing(paths):
             path = f"{base}-{index:05d}-of-{count}.tfrecord"
             if not tf.io.gfile.exists(path):
                 raise ValueError(f"{path} is missing, of {count} shards: copy it too.")
-
-
-def _listed_sizes(manifest):
-    if not tf.io.gfile.exists(manifest):
-        return {}
-    splits = json.loads(_read(manifest))["splits"].values()
-    return {s["file"]: s["bytes"] for split in splits for s in split["shards"]}
 
 
 def _check_size(path, sizes):

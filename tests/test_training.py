@@ -3,11 +3,11 @@
 import gc
 import json
 import re
-import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from changed_records import change, copied
 from official.modeling import hyperparams
 from training_runs import EXPERIMENT, SMOKE, Options
 
@@ -292,10 +292,8 @@ def test_what_does_not_fit_ends_before_training(
 
 
 def test_one_class_alone_is_refused(coloured_records, tmp_path):
-    folder = tmp_path / "records"
-    shutil.copytree(coloured_records, folder)
+    folder = copied(coloured_records, tmp_path / "records")
     (folder / "labels.txt").write_text("blue\n")
-    (folder / "manifest.json").unlink()
     paths = sorted(folder.glob("*.tfrecord"))
     for path in paths:
         blue = [
@@ -315,32 +313,25 @@ def test_one_class_alone_is_refused(coloured_records, tmp_path):
 
 
 def test_frame_that_is_no_jpeg_is_told_with_its_clips(coloured_records, tmp_path):
-    folder = tmp_path / "records"
-    shutil.copytree(coloured_records, folder)
-    (folder / "manifest.json").unlink()
+    folder = copied(coloured_records, tmp_path / "records")
     path = min(folder.glob("train-*"))
-    records = list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        writer.write(records[0])
-        for record in records[1:]:
-            example = tf.train.SequenceExample.FromString(record)
-            frames = example.feature_lists.feature_list["image/encoded"].feature
-            for frame in frames:
-                frame.bytes_list.value[0] = b"no JPEG"
-            writer.write(example.SerializeToString())
+    sound = record_name(next(tf.data.TFRecordDataset(str(path)).as_numpy_iterator()))
+
+    def spoil(example):
+        for frame in example.feature_lists.feature_list["image/encoded"].feature:
+            frame.bytes_list.value[0] = b"no JPEG"
+
+    change(path, spoil, first=1)
     named = r"cannot be decoded in (train/\w+/\d+.mp4(, )?)+\. The last checkpoint"
     with pytest.raises(ValueError, match=named) as refused:
         run_experiment(_options(folder, tmp_path / "run", mode="train"))
     assert str(refused.value).isprintable()
-    sound = record_name(records[0])
     assert f"{sound}," not in str(refused.value)
     assert f"{sound}. " not in str(refused.value)
 
 
 def test_truncated_file_is_told_before_training(coloured_records, tmp_path):
-    folder = tmp_path / "records"
-    shutil.copytree(coloured_records, folder)
-    (folder / "manifest.json").unlink()
+    folder = copied(coloured_records, tmp_path / "records")
     path = min(folder.glob("train-*"))
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(ValueError, match=f"{path.name} is truncated"):
@@ -369,17 +360,11 @@ def test_checkpoint_of_another_config_is_not_gone_on_with(
 def test_other_classes_than_trained_or_validated_are_refused(
     coloured_records, run, tmp_path
 ):
-    folder = shutil.copytree(coloured_records, tmp_path / "records")
+    folder = copied(coloured_records, tmp_path / "records")
     (folder / "labels.txt").write_text("blau\nrot\n")
     data = {"input_path": f"{folder}/test-*"}
     for path in folder.glob("*.tfrecord"):
-        records = list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
-        with tf.io.TFRecordWriter(str(path)) as writer:
-            for record in records:
-                example = tf.train.SequenceExample.FromString(record)
-                del example.context.feature["clip/label/text"]
-                writer.write(example.SerializeToString())
-    (folder / "manifest.json").unlink()
+        change(path, lambda e: e.context.feature.pop("clip/label/text"))
     task = {"model": {"num_classes": 2}, "validation_data": data}
     with pytest.raises(ValueError, match="has the classes .'blau', 'rot'.*to train on"):
         run_experiment(_options(coloured_records, tmp_path / "new", {"task": task}))
@@ -388,16 +373,13 @@ def test_other_classes_than_trained_or_validated_are_refused(
 
 
 def test_label_that_is_no_class_stops_training(coloured_records, tmp_path):
-    folder = shutil.copytree(coloured_records, tmp_path / "records")
-    (folder / "manifest.json").unlink()
+    folder = copied(coloured_records, tmp_path / "records")
     path = min(folder.glob("train-*"))
-    records = list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        writer.write(records[0])
-        for record in records[1:]:
-            example = tf.train.SequenceExample.FromString(record)
-            example.context.feature["clip/label/index"].int64_list.value[:] = [5]
-            writer.write(example.SerializeToString())
+
+    def mislabel(example):
+        example.context.feature["clip/label/index"].int64_list.value[:] = [5]
+
+    change(path, mislabel, first=1)
     with pytest.raises(ValueError, match="not one of the 2 classes.* on the clips"):
         run_experiment(_options(folder, tmp_path / "run", mode="train"))
 

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 import tensorflow as tf
+from changed_records import change, copied
 
 from grw_tf.data.record_source import RecordSource, record_name
 from grw_tf.data.record_stream import Share, in_order
@@ -34,15 +35,12 @@ def test_frames_a_second_become_a_stride(coloured_records):
 
 
 def test_files_of_different_rates_are_refused(coloured_records, tmp_path):
-    folder = shutil.copytree(coloured_records, tmp_path / "records")
-    (folder / "manifest.json").unlink()
-    path = min(folder.glob("train-*"))
-    records = list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for record in records:
-            example = tf.train.SequenceExample.FromString(record)
-            example.context.feature["image/frame_rate"].float_list.value[:] = [10.0]
-            writer.write(example.SerializeToString())
+    folder = copied(coloured_records, tmp_path / "records")
+
+    def quicken(example):
+        example.context.feature["image/frame_rate"].float_list.value[:] = [10.0]
+
+    change(min(folder.glob("train-*")), quicken)
     with pytest.raises(ValueError, match="have different frames a second: make"):
         RecordSource(f"{folder}/train-*").stride(5.0)
 

@@ -24,11 +24,7 @@ class StreamingModel(tf.Module):
 
     def __init__(self, model):
         super().__init__()
-        if not model.config.backbone.causal:
-            raise ValueError(
-                f"A base model ({model.config.backbone.model_id}, causal=False) sees"
-                " frames to come and cannot be streamed: use a stream model."
-            )
+        check_causal(model.config)
         self.model = model
         self._official = model.config.head.type == "official"
         self._stages = [
@@ -90,8 +86,8 @@ class StreamingModel(tf.Module):
             z = self.model.project(x)
             # Layers of the backbone lose it where the batch size is unknown.
             z.set_shape((None, frames.shape[1], None))
-            logits, head_states = self.model.head.update(z, _head_states(states))
-            states |= {STATE_PREFIX + name: s for name, s in head_states.items()}
+            logits, new = self.model.head.update(z, head_states(states))
+            states |= {STATE_PREFIX + name: state for name, state in new.items()}
         return logits, {name: s for name, s in states.items() if name in known}
 
     def classify(self, states):
@@ -103,7 +99,7 @@ class StreamingModel(tf.Module):
         """
         if self._official:
             raise ValueError("The official head gives its logits at each step.")
-        return self.model.head.classify(_head_states(states))
+        return self.model.head.classify(head_states(states))
 
     def _state_dtype(self, spec):
         # Under mixed precision the Model Garden's specs name the variables' type.
@@ -111,7 +107,17 @@ class StreamingModel(tf.Module):
         return self.model.backbone.compute_dtype if is_floating else spec.dtype
 
 
-def _head_states(states):
+def check_causal(config):
+    """Raises a ValueError if a model cannot be streamed."""
+    if not config.backbone.causal:
+        raise ValueError(
+            f"A base model ({config.backbone.model_id}, causal=False) sees frames to"
+            " come and cannot be streamed: use a stream model."
+        )
+
+
+def head_states(states):
+    """Returns the head's own among a stream's states, by the head's names."""
     return {
         name.removeprefix(STATE_PREFIX): state
         for name, state in states.items()

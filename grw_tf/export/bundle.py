@@ -1,0 +1,39 @@
+"""A TFLite file that carries its labels and manifest.
+
+As TFLite metadata does with its associated files: a zip archive after the model, which
+`unzip -l` lists and TFLite's own tools read.
+"""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+from grw_tf.data.replacing import replacing
+
+LABELS, MANIFEST = "labels.txt", "manifest.json"
+
+
+def write_bundle(path, content: bytes, class_names, manifest: dict):
+    """Writes a file, whole or not at all.
+
+    Args:
+      path: the file.
+      content: of the TFLite model.
+      class_names: names of the classes, in the order of the logits.
+      manifest: as of `network_manifest`, with what is known besides.
+
+    Raises:
+      OSError: if it cannot be written.
+    """
+    with replacing(Path(path)) as unfinished:
+        unfinished.write_bytes(bundle(content, class_names, manifest))
+
+
+def bundle(content: bytes, class_names, manifest: dict) -> bytes:
+    """Returns the bytes of such a file."""
+    file = io.BytesIO(content)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(LABELS, "\n".join(class_names) + "\n")
+        archive.writestr(MANIFEST, json.dumps(manifest, indent=2) + "\n")
+    return file.getvalue()

@@ -1,0 +1,49 @@
+"""What a stranger must know to run an exported file, as JSON."""
+
+import json
+
+import numpy as np
+
+import grw_tf
+from grw_tf.data.clips import resize_side
+from grw_tf.export.streaming_network import StreamingNetwork
+
+FORMAT_VERSION = 1
+
+
+def network_manifest(network: StreamingNetwork) -> dict:
+    """Returns a network's signatures, input, states and timing.
+
+    All in it can be read without knowing this project; `model` is its config.
+    """
+    config = network.model.config
+    image = network.image_spec
+    return {
+        "format_version": FORMAT_VERSION,
+        "producer": f"grw_tf {grw_tf.__version__}",
+        "signatures": network.signatures,
+        "input": {
+            "name": "image",
+            "shape": list(image.shape),
+            "dtype": image.dtype.name,
+            "range": [0, 255] if image.dtype.is_integer else [0.0, 1.0],
+            "channels": "RGB",
+            # A frame is resized to a square of this side, and its centre cropped.
+            "resize": resize_side(config.size),
+        },
+        "output": {"name": "logits", "shape": [1, config.num_classes]},
+        "fps": config.fps,
+        "frames_per_step": network.frames_per_step,
+        "head": config.head.type,
+        "window": config.frames,
+        "states": [
+            {
+                "name": name,
+                "shape": list(spec.shape),
+                "dtype": np.dtype(spec.dtype.as_numpy_dtype).name,
+                "initial_value": 0,
+            }
+            for name, spec in network.state_specs().items()
+        ],
+        "model": json.loads(config.to_json()),
+    }

@@ -1,0 +1,164 @@
+"""Tests that the network rewritten for devices gives the streaming model's numbers."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+from toy_heads import HEADS
+
+from grw_tf.export.streaming_network import FRAME_COUNT, StreamingNetwork
+from grw_tf.models import StreamingModel
+
+BACKBONES = {
+    "2plus1d": {},
+    "3d": {"conv_type": "3d", "se_type": "3d"},
+    "3d_2plus1d": {"conv_type": "3d_2plus1d"},
+    "space only": {"se_type": "2d"},
+    "no squeeze excitation": {"se_type": "none"},
+    "positions": {"use_positional_encoding": True},
+    "gate of 2021 for today's": {"gating_activation": "hard_sigmoid_relu6"},
+    "swish": {"activation": "swish", "gating_activation": "sigmoid"},
+    "relu": {"activation": "relu"},
+    "relu6 by name": {"activation": "relu6"},
+}
+FRAMES = 13
+
+
+@pytest.fixture(scope="module")
+def video():
+    return np.random.default_rng(1).integers(0, 256, (FRAMES, 32, 32, 3), np.uint8)
+
+
+def _model_logits(model, video):
+    """Returns the streaming model's logits [frames, classes]."""
+    stream = StreamingModel(model)
+    states = stream.initial_states()
+    step = tf.function(stream.step, autograph=False)
+    all_logits = []
+    for frame in video:
+        image = tf.constant(frame[None, None], tf.float32) / 255
+        logits, states = step(image, states)
+        all_logits.append(stream.classify(states) if logits is None else logits)
+    return np.concatenate(all_logits)
+
+
+def _network_logits(network, video):
+    """Returns the logits after each step, and the last states."""
+    states = {
+        name: tf.zeros(spec.shape, spec.dtype)
+        for name, spec in network.state_specs().items()
+    }
+    step = tf.function(network.step, autograph=False)
+    all_logits = []
+    for start in range(0, len(video), network.frames_per_step):
+        image = video[start : start + network.frames_per_step]
+        if network.image_dtype == "float32":
+            image = image.astype(np.float32) / 255
+        logits, states = step(tf.constant(image), states)
+        all_logits.append(network.classify(states) if logits is None else logits)
+    return np.concatenate(all_logits), states
+
+
+def _assert_same(actual, expected):
+    scale = np.abs(expected).max()
+    # Random weights amplify roundings; real ones are held to 1e-5 elsewhere.
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=5e-5 * scale)
+
+
+@pytest.mark.parametrize("split_hard_swish", [False, True], ids=["", "split"])
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_every_backbone_gives_the_models_logits(
+    nano, video, backbone, split_hard_swish
+):
+    model = nano(backbone=BACKBONES[backbone])
+    network = StreamingNetwork(model, split_hard_swish=split_hard_swish)
+    _assert_same(_network_logits(network, video)[0], _model_logits(model, video))
+
+
+@pytest.mark.parametrize("frames_per_step", [1, 2, 3])
+@pytest.mark.parametrize("head", HEADS)
+def test_every_head_gives_the_models_logits(nano, video, head, frames_per_step):
+    model = nano(head=HEADS[head])
+    network = StreamingNetwork(model, frames_per_step)
+    whole = video[: FRAMES // frames_per_step * frames_per_step]
+    expected = _model_logits(model, whole)[frames_per_step - 1 :: frames_per_step]
+    _assert_same(_network_logits(network, whole)[0], expected)
+
+
+@pytest.mark.parametrize("backbone", ["3d", "positions"])
+def test_chunks_longer_than_a_kernel_give_the_models_logits(nano, video, backbone):
+    model = nano(backbone=BACKBONES[backbone])
+    logits, _ = _network_logits(StreamingNetwork(model, 6), video[:12])
+    _assert_same(logits, _model_logits(model, video[:12])[5::6])
+
+
+def test_frames_may_be_fractions(nano, video):
+    model = nano()
+    network = StreamingNetwork(model, image_dtype="float32")
+    _assert_same(_network_logits(network, video)[0], _model_logits(model, video))
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_no_tensor_has_more_than_four_axes(nano, backbone, head):
+    network = StreamingNetwork(
+        nano(backbone=BACKBONES[backbone], head=HEADS[head]), frames_per_step=2
+    )
+    graph = tf.function(network.step, autograph=False).get_concrete_function(
+        network.image_spec, network.state_specs()
+    )
+    ranks = [
+        output.shape.rank for op in graph.graph.get_operations() for output in op.outputs
+    ]
+    assert max(rank for rank in ranks if rank is not None) <= 4
+
+
+def test_states_stay_bounded(nano, video):
+    network = StreamingNetwork(nano())
+    _, early = _network_logits(network, video)
+    _, late = _network_logits(network, np.concatenate([video] * 8))
+    for name, state in late.items():
+        if name != FRAME_COUNT:
+            assert np.abs(state).max() < 2 * np.abs(early[name]).max(), name
+
+
+def test_counting_stops_where_float32_no_longer_counts(nano):
+    network = StreamingNetwork(nano())
+    states = {
+        name: tf.zeros(spec.shape, spec.dtype)
+        for name, spec in network.state_specs().items()
+    }
+    states[FRAME_COUNT] = tf.constant([2**24 - 1])
+    for _ in range(2):
+        image = tf.zeros(network.image_spec.shape, tf.uint8)
+        logits, states = network.step(image, states)
+        assert states[FRAME_COUNT] == [2**24]
+        assert np.isfinite(logits).all()
+
+
+def test_base_model_is_refused(nano):
+    base = {"causal": False, "conv_type": "3d", "se_type": "3d"}
+    with pytest.raises(ValueError, match="cannot be streamed: use a stream model"):
+        StreamingNetwork(nano(backbone=base))
+
+
+def test_model_of_mixed_precision_is_refused(nano):
+    tf_keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        model = nano(fresh=True)
+    finally:
+        tf_keras.mixed_precision.set_global_policy("float32")
+    with pytest.raises(ValueError, match="computes in bfloat16"):
+        StreamingNetwork(model)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"frames_per_step": 0}, "frames_per_step is 0"),
+        ({"image_dtype": "int8"}, "Unknown image_dtype 'int8'; known: uint8, float32"),
+    ],
+)
+def test_unknown_arguments_are_refused(nano, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        StreamingNetwork(nano(), **arguments)

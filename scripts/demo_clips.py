@@ -36,6 +36,7 @@ def main(_):
         config,
         figure_name="clips",
         title=f"Embeddings of unseen clips of {pathlib.Path(config.clips).name}",
+        clips=config.clips,
     )
 
 

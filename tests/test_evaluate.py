@@ -11,9 +11,9 @@ import tensorflow as tf
 from test_evaluation_records import CLASSES, _example, _write
 from toy_heads import HEADS
 
+from grw_tf.data.evaluation_records import EvaluationRecords
 from grw_tf.evaluation import evaluate as evaluation
 from grw_tf.evaluation.evaluate import EvaluationConfig, evaluate
-from grw_tf.evaluation.records import EvaluationRecords
 from grw_tf.evaluation.views import cut_views
 from grw_tf.weights.restore import load_model
 

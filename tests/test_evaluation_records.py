@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from grw_tf.data.clips import prepare_frame
+from grw_tf.data.evaluation_records import EvaluationRecords
 from grw_tf.data.jpeg_clips import JpegClip
 from grw_tf.data.sequence_examples import FRAME_RATE, sequence_example, write_record
-from grw_tf.evaluation.records import EvaluationRecords
 from grw_tf.models import ModelConfig
 
 CLASSES = ("a", "run, fast", 'say "hi"', "über", "e", "f")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from grw_tf.data.evaluation_records import LabelledClip
 from grw_tf.evaluation.inference import predict_views
-from grw_tf.evaluation.records import LabelledClip
 from grw_tf.evaluation.views import average_views, cut_views
 
 

@@ -4,13 +4,11 @@ import pathlib
 
 from grw_tf.demo.cost import measure_step_cost
 from grw_tf.demo.figures import draw_learning_curves, draw_trajectories
-from grw_tf.demo.streaming_check import check_stream
-from grw_tf.export.tflite import write_streaming_tflite
-
-_CHECKED_VIDEOS = 10
+from grw_tf.export.export import ExportConfig, export_run
+from grw_tf.export.run_directory import Run
 
 
-def report(results, train, test, config, figure_name, title):
+def report(results, train, test, config, figure_name, title, clips=""):
     """Prints one table, writes the figures, and exports the model with smoothing.
 
     Args:
@@ -20,6 +18,7 @@ def report(results, train, test, config, figure_name, title):
         `model.tflite` go to its `output_dir`.
       figure_name: of the trajectories' figure.
       title: of that figure.
+      clips: folder of videos to check the exported file on; by default drawn scenes.
     """
     output_dir = pathlib.Path(config.output_dir)
     baseline, grw = results
@@ -27,8 +26,9 @@ def report(results, train, test, config, figure_name, title):
     draw_learning_curves(output_dir / "learning_curves.png", results)
 
     exported = output_dir / "model.tflite"
-    write_streaming_tflite(exported, grw.model, test.class_names)
-    check = check_stream(exported, grw.model, test.videos[:_CHECKED_VIDEOS])
+    run = Run(grw.model, test.class_names, checkpoint=str(output_dir / "grw"))
+    export = ExportConfig(output=str(exported), quantization="none", clips=clips)
+    parity = export_run(run, export).parity
 
     batch = next(iter(train.batches(config.batch_size)))
     cost = measure_step_cost(baseline.model, grw.model, batch)
@@ -42,9 +42,9 @@ def report(results, train, test, config, figure_name, title):
     (output_dir / "table.txt").write_text(table + "\n")
     print(f"\n{table}\n")
     print(
-        f"Streamed frame by frame, {exported} gives the clip model's logits to"
-        f" {check.largest_difference:.1e} (largest logit {check.scale:.1f}),"
-        f" {check.milliseconds:.2f} ms a frame on one thread."
+        f"Streamed frame by frame, {exported} gives the model's logits to"
+        f" {parity.largest_difference:.1e} of the largest, over {parity.streams} x"
+        f" {parity.frames} frames; {parity.milliseconds:.2f} ms a frame, one thread."
     )
     print(f"Figures: {output_dir}/{figure_name}.png, {output_dir}/learning_curves.png")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from grw_tf.data.evaluation_records import EvaluationRecords
 from grw_tf.data.replacing import replacing
 from grw_tf.data.video_frames import check_positive
 from grw_tf.evaluation.accuracy_figure import draw_accuracy
@@ -13,7 +14,6 @@ from grw_tf.evaluation.inference import Predictions, predict_clips, predict_view
 from grw_tf.evaluation.measures import measure
 from grw_tf.evaluation.output_folder import check_writable
 from grw_tf.evaluation.predictions import write_predictions, write_results
-from grw_tf.evaluation.records import EvaluationRecords
 from grw_tf.evaluation.streaming import measure_streams, stream_clips
 from grw_tf.flags import option
 from grw_tf.weights.restore import load_model

@@ -7,6 +7,7 @@ As TFLite metadata does with its associated files: a zip archive after the model
 import io
 import json
 import zipfile
+import zlib
 from pathlib import Path
 
 from grw_tf.data.replacing import replacing
@@ -31,7 +32,8 @@ def write_bundle(path, content: bytes, class_names, manifest: dict):
 
 
 def bundle(content: bytes, class_names, manifest: dict) -> bytes:
-    """Returns the bytes of such a file."""
+    """Returns the bytes of such a file, with the model's checksum in the manifest."""
+    manifest = manifest | {"model_crc32": zlib.crc32(content)}
     file = io.BytesIO(content)
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr(LABELS, "\n".join(class_names) + "\n")

@@ -1,9 +1,10 @@
 """From a streaming network to the bytes of a float32 TFLite model."""
 
+import re
 import tempfile
 
 import tensorflow as tf
-from ai_edge_litert import schema_py_generated as schema
+from tensorflow.lite.python.convert_phase import ConverterError
 
 from grw_tf.export.streaming_network import StreamingNetwork
 
@@ -45,25 +46,20 @@ def convert(network: StreamingNetwork) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        # Others are let in, for the converter's own refusal is pages of graph.
-        converter.target_spec.supported_ops = [
-            tf.lite.OpsSet.TFLITE_BUILTINS,
-            tf.lite.OpsSet.SELECT_TF_OPS,
-        ]
-        content = converter.convert()
-    _check_built_in(content)
-    return content
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        try:
+            return converter.convert()
+        except ConverterError as error:
+            raise ValueError(_in_words(str(error))) from error
 
 
-def _check_built_in(content):
-    model = schema.ModelT.InitFromPackedBuf(content)
-    for graph in model.subgraphs:
-        for operator in graph.operators:
-            code = model.operatorCodes[operator.opcodeIndex]
-            if code.builtinCode == schema.BuiltinOperator.CUSTOM:
-                layer = graph.tensors[operator.outputs[0]].name.decode()
-                raise ValueError(
-                    f"{code.customCode.decode()} at {layer} is none of TFLite's"
-                    " built-in operations, and would need Flex, which phones lack:"
-                    " change that layer's activation or type."
-                )
+def _in_words(message):
+    """Returns what pages of graph amount to."""
+    found = re.search(r'"([^"@]*)@[^\n]*\'tf\.(\w+)\' op is neither', message)
+    if not found:
+        return f"TFLite cannot have this model: {message[:500]}"
+    layer, operation = found.groups()
+    return (
+        f"{operation} at {layer} is none of TFLite's built-in operations and would need"
+        " Flex, which phones lack: train with another activation."
+    )

@@ -130,19 +130,23 @@ class StreamingNetwork:
         name = next(names)
         unit = 1 / 255 if self.image_dtype == "uint8" else 1.0
         x = tf.cast(image, tf.float32)
-        x = self._convolution(
-            x, states, name, f"{name}/_stem", stem.kernel_size, stem.strides, unit
-        )
+        with tf.name_scope(name):
+            x = self._convolution(
+                x, states, name, f"{name}/_stem", stem.kernel_size, stem.strides, unit
+            )
         gain = self._gain
         for block in blocks:
             for size, strides in zip(block.kernel_sizes, block.strides, strict=True):
-                x = self._block(x, states, next(names), size, strides, gain)
+                name = next(names)
+                with tf.name_scope(name):
+                    x = self._block(x, states, name, size, strides, gain)
                 gain = 1.0
         kernel, bias = self._weights.convolution("backbone/head/_project", (1, 1, 1))
-        x = self._activate(_conv2d(x, kernel[0], bias))
-        x = tf.reduce_mean(x, (1, 2), keepdims=True)
-        if self._official:
-            x = self._running_mean(x, states, "state_head_pool_mean")[-1:]
+        with tf.name_scope("head"):
+            x = self._activate(_conv2d(x, kernel[0], bias))
+            x = tf.reduce_mean(x, (1, 2), keepdims=True)
+            if self._official:
+                x = self._running_mean(x, states, "state_head_pool_mean")[-1:]
         return x
 
     def _count_frames(self, states):
@@ -162,7 +166,8 @@ class StreamingNetwork:
         )
         scale = self._gain
         if self._config.se_type != "none":
-            gate, gate_scale = self._gate(x, states, name)
+            with tf.name_scope("attention"):
+                gate, gate_scale = self._gate(x, states, name)
             x = x * gate
             scale *= gate_scale
         residual = self._weights.scale(f"{path}/_mobile_bottleneck/_rezero")
@@ -278,7 +283,9 @@ class StreamingNetwork:
 
 
 def _conv2d(x, kernel, bias):
-    return tf.nn.bias_add(tf.nn.conv2d(x, _constant(kernel), 1, "SAME"), _constant(bias))
+    return tf.nn.bias_add(
+        tf.nn.conv2d(x, _constant(kernel), 1, "SAME"), _constant(bias)
+    )
 
 
 def _either_conv2d(x, kernel, strides):

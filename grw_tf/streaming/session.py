@@ -1,92 +1,259 @@
 """A stream of frames through an exported model."""
 
-import json
-import zipfile
+import logging
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+
+from grw_tf.streaming.exported_file import read_exported_file
+from grw_tf.streaming.frame_clock import FrameClock
+from grw_tf.streaming.frame_preparation import FramePreparation
+from grw_tf.streaming.runners import open_runner
 
 
 class StreamSession:
     """Classifies a video frame by frame.
 
+        with StreamSession("model.tflite") as session:
+            for frame in frames:  # uint8 [height, width, 3], RGB, of any size
+                session.push(frame)
+                print(session.top(3))
+
+    Without times, each frame pushed is one of the model's, `fps` of which are a second.
+    With times, of any rate, the model sees those that it would have been trained on, by
+    the rules of `FrameClock`: a frame is taken in when the next one comes, for only
+    then is it known how long it was on screen, and the last one at `flush`.
+
+    Not safe to use from several threads at once.
+
     Args:
       path: a file of `grw_tf.export`.
-      num_threads: threads of the interpreter.
+      num_threads: threads to compute with.
+      runner: "compiled", which copies no states; "interpreter"; by default the first of
+        them that runs here.
+      xnnpack: whether to compute by XNNPACK, else by TFLite's own kernels.
+      max_gap: seconds for which a frame is repeated at most where times jump.
 
     Attributes:
       labels: names of the classes.
-      size: height and width of a frame, in pixels.
-      fps: frames a second the model was trained at.
+      manifest: what the file says of itself.
+      size: height and width in pixels of the frames that the model sees.
+      fps: frames a second that the model sees.
+      frames_per_step: frames that it takes at once.
+      runner: name of the runner in use.
+      steps: how many steps the model has taken since the start or `reset`.
 
     Raises:
-      ValueError: if the file is not one of this project's exports.
+      OSError: if the file is not there, or cannot be read.
+      ValueError: if it is not one of this project's exports or is damaged, or an
+        argument is unfit.
     """
 
-    def __init__(self, path, num_threads=1):
-        try:
-            with zipfile.ZipFile(path) as archive:
-                self.labels = archive.read("labels.txt").decode().splitlines()
-                config = json.loads(archive.read("manifest.json"))["model"]
-        except (zipfile.BadZipFile, KeyError):
-            raise ValueError(
-                f"{path} carries no labels and manifest: it is not an export of grw_tf."
-            ) from None
-        self.size = config["size"]
-        self.fps = config["fps"]
-        interpreter = Interpreter(str(path), num_threads=num_threads)
-        self._step = interpreter.get_signature_runner("step")
-        on_demand = "classify" in interpreter.get_signature_list()
-        self._classify = (
-            interpreter.get_signature_runner("classify") if on_demand else None
-        )
-        self.reset()
+    def __init__(self, path, num_threads=1, runner=None, xnnpack=True, max_gap=1.0):
+        exported = read_exported_file(path)
+        self.labels = exported.labels
+        self.manifest = exported.manifest
+        self.size = exported.size
+        self.fps = self.manifest["fps"]
+        self.frames_per_step = self.manifest["frames_per_step"]
+        self._path = exported.path
+        self._clock = FrameClock(self.fps, max_gap)
+        taken = self.manifest["input"]
+        self._prepare = FramePreparation(taken["resize"], self.size)
+        self._chunk = np.empty(taken["shape"], taken["dtype"])
+        self.runner, self._runner = open_runner(exported, runner, num_threads, xnnpack)
+        self._forget()
+        if not self.manifest.get("parity", {}).get("passed", True):
+            logging.getLogger(__name__).warning(
+                "%s was exported although it does not give its model's numbers; its"
+                " manifest.json says by how much, under parity.",
+                path,
+            )
 
-    def reset(self):
-        """Forgets all frames."""
-        self._logits = None
-        self._has_frames = False
-        self._states = {
-            name: np.zeros(detail["shape"], detail["dtype"])
-            for name, detail in self._step.get_input_details().items()
-            if name != "image"
-        }
+    def __enter__(self):
+        return self
 
-    def push(self, frame):
-        """Takes the next frame, uint8 [size, size, 3], RGB.
+    def __exit__(self, *_):
+        self.close()
+
+    def push(self, frame, time=None):
+        """Takes the next frame, of any size: it is resized and cropped as in training.
+
+        Args:
+          frame: uint8 [height, width, 3], RGB, upright.
+          time: of the frame in seconds, since any moment; see the class.
+
+        Returns:
+          The probabilities [num_classes] after the last of the model's frames, if the
+          model tells them at each step, and this frame completed a step; else None.
 
         Raises:
-          ValueError: for a frame of another shape or type.
+          ValueError: for a frame of another kind, a frame without time after one with,
+            or if the session is closed.
         """
-        expected = (self.size, self.size, 3)
-        if frame.shape != expected or frame.dtype != np.uint8:
+        self._check_frame(frame)
+        return self._push(frame, time, prepared=False)
+
+    def push_prepared(self, frame, time=None):
+        """Takes the next frame, resized and cropped already, and otherwise as `push`.
+
+        Args:
+          frame: uint8 [size, size, 3], RGB, as of `grw_tf.data.clips.stream_frames`.
+          time: as in `push`.
+
+        Returns, Raises: as `push`.
+        """
+        self._check_frame(frame)
+        if frame.shape[:2] != (self.size, self.size):
             raise ValueError(
-                f"A frame must be uint8 {expected}, got {frame.dtype} {frame.shape}."
+                f"A prepared frame must be {[self.size, self.size, 3]}, got"
+                f" {list(frame.shape)}: give others to push()."
             )
-        image = (frame[None, None] / 255).astype(np.float32)
-        outputs = self._step(image=image, **self._states)
-        self._logits = outputs.pop("logits", None)
-        self._states = outputs
-        self._has_frames = True
+        return self._push(frame, time, prepared=True)
+
+    def flush(self, time=None):
+        """Takes in the last of the frames with times: the video ends.
+
+        Args:
+          time: of the end; by default the frame lasts as long as the one before it.
+
+        Returns: as `push`.
+
+        Raises:
+          ValueError: if the session is closed.
+        """
+        self._check_open()
+        return self._show_until_next(self._clock.end(time))
+
+    def classify(self):
+        """Returns the probabilities [num_classes] of what was seen so far.
+
+        Raises:
+          ValueError: if that is no whole step, or the session is closed.
+        """
+        return _softmax(self.logits())
 
     def logits(self):
-        """Returns the logits [num_classes] of the frames pushed so far.
-
-        Raises:
-          ValueError: if no frame was pushed since the start or `reset`.
-        """
+        """Returns the logits [num_classes], and otherwise as `classify`."""
+        self._check_open()
+        if not self.steps:
+            raise ValueError(self._what_lacks())
         if self._logits is None:
-            if not self._has_frames:
-                raise ValueError("Push a frame first: the stream has seen none.")
-            wanted = self._classify.get_input_details()
-            states = {name: self._states[name] for name in wanted}
-            self._logits = self._classify(**states)["logits"]
-        return self._logits[0]
+            self._logits = self._runner.classify()[0]
+        return self._logits
 
     def top(self, k=3):
-        """Returns the k likeliest classes as (name, probability), likeliest first."""
-        logits = self.logits()
-        probabilities = np.exp(logits - logits.max())
-        probabilities /= probabilities.sum()
-        best = np.argsort(-probabilities)[:k]
+        """Returns the k likeliest classes as (name, probability), likeliest first.
+
+        Raises: as `classify`.
+        """
+        probabilities = self.classify()
+        best = np.argsort(-probabilities, kind="stable")[:k]
         return [(self.labels[index], float(probabilities[index])) for index in best]
+
+    def reset(self):
+        """Forgets all frames.
+
+        Raises:
+          ValueError: if the session is closed.
+        """
+        self._check_open()
+        self._runner.reset()
+        self._clock.restart()
+        self._forget()
+
+    def close(self):
+        """Lets go of the model; closing twice does nothing."""
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
+
+    def _forget(self):
+        self._filled = 0
+        self.steps = 0
+        self._logits = None
+        self._shown = None
+
+    def _push(self, frame, time, prepared):
+        if time is None:
+            if self._shown is not None:
+                raise ValueError(
+                    "This frame has no time, but those before it had: give one, or call"
+                    " flush() or reset() first."
+                )
+            return self._see(frame if prepared else self._prepare(frame))
+        probabilities = self._show_until_next(self._clock.arrive(time))
+        # Cameras write the next frame into the same memory.
+        self._shown = (frame.copy(), prepared)
+        return probabilities
+
+    def _show_until_next(self, ticks):
+        """Sees the frame on screen as often as ticks fell to it."""
+        if self._shown is None:
+            return None
+        frame, prepared = self._shown
+        self._shown = None
+        probabilities = None
+        if ticks and not prepared:
+            frame = self._prepare(frame)
+        for _ in range(ticks):
+            seen = self._see(frame)
+            probabilities = probabilities if seen is None else seen
+        return probabilities
+
+    def _see(self, frame):
+        """Takes in one of the model's frames."""
+        if self._chunk.dtype == np.uint8:
+            self._chunk[self._filled] = frame
+        else:
+            np.divide(frame, np.float32(255), out=self._chunk[self._filled])
+        self._filled += 1
+        if self._filled < self.frames_per_step:
+            return None
+        self._filled = 0
+        logits = self._runner.step(self._chunk)
+        self.steps += 1
+        self._logits = None if logits is None else logits[0]
+        return None if logits is None else _softmax(self._logits)
+
+    def _what_lacks(self):
+        if self._filled:
+            return (
+                f"A step of this model takes {self.frames_per_step} frames, and the"
+                f" stream has seen {self._filled}: push more."
+            )
+        if self._shown is not None:
+            return "The first frame is still on screen: push the next, or flush()."
+        return "Push a frame first: the stream has seen none."
+
+    def _check_open(self):
+        if self._runner is None:
+            raise ValueError(f"The session of {self._path} is closed: open another.")
+
+    def _check_frame(self, frame):
+        self._check_open()
+        if not isinstance(frame, np.ndarray):
+            raise ValueError(
+                "A frame must be a NumPy array, uint8 [height, width, 3], got"
+                f" {type(frame).__name__}."
+            )
+        if frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3:
+            if frame.size:
+                return
+            hint = "it is empty"
+        elif frame.dtype != np.uint8:
+            hint = "give bytes, 0 to 255"
+        elif frame.ndim == 2 or frame.ndim == 3 and frame.shape[2] == 1:
+            hint = "give a gray frame's values three times"
+        elif frame.ndim == 3 and frame.shape[2] == 4:
+            hint = "leave out the fourth channel"
+        else:
+            hint = "give one frame at a time, the channels last"
+        raise ValueError(
+            f"A frame must be uint8 [height, width, 3], RGB, got {frame.dtype}"
+            f" {list(frame.shape)}: {hint}."
+        )
+
+
+def _softmax(logits):
+    exponentials = np.exp(logits - logits.max())
+    return exponentials / exponentials.sum()

@@ -51,6 +51,7 @@ class EvaluationRecords:
     Args:
       pattern: paths, with wildcards or not, separated by commas.
       config: the model's `ModelConfig`, for its frames, size, fps and num_classes.
+      title: of the progress bar.
 
     Attributes:
       class_names: names of the classes.
@@ -61,9 +62,10 @@ class EvaluationRecords:
       OSError: if a file cannot be read.
     """
 
-    def __init__(self, pattern, config):
+    def __init__(self, pattern, config, title="Evaluating"):
         self._paths = check_records(pattern)
         self._config = config
+        self._title = title
         folders = sorted({os.path.dirname(path) for path in self._paths})
         names = [read_labels(os.path.join(folder, LABELS_FILE)) for folder in folders]
         self.class_names = names[0]
@@ -137,7 +139,7 @@ class EvaluationRecords:
     def _labelled(self):
         size = sum(tf.io.gfile.stat(path).length for path in self._paths)
         with tqdm.tqdm(
-            desc="Evaluating", total=size, unit="B", unit_scale=True
+            desc=self._title, total=size, unit="B", unit_scale=True
         ) as progress:
             for path in self._paths:
                 for number, record in enumerate(_read(path)):

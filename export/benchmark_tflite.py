@@ -1,0 +1,27 @@
+"""Times exported files frame by frame, side by side, and measures their memory.
+
+    python -m export.benchmark_tflite --models=float.tflite,dynamic.tflite \\
+        --checkpoint_dir=runs/own [--json]
+
+With --checkpoint_dir, also what the Model Garden's own tools make of the same model.
+"""
+
+import json
+
+from grw_tf import flags, programs
+from grw_tf.export.benchmark import BenchmarkConfig, as_dict, benchmark, report
+
+flags.define_flags(BenchmarkConfig, required=["models"])
+
+
+def main(_):
+    config = flags.config_from_flags(BenchmarkConfig)
+    figures, times = benchmark(config)
+    if config.json:
+        print(json.dumps(as_dict(config, figures, times), indent=2))
+    else:
+        print(report(config, figures, times))
+
+
+if __name__ == "__main__":
+    programs.run(main)

@@ -1,0 +1,49 @@
+"""Exports a trained model as a TensorFlow SavedModel, for servers.
+
+    python -m export.export_saved_model --checkpoint_dir=runs/own \\
+        --output_dir=serving/own/1
+
+Signature `serving_default` classifies clips; of stream models, `init_states`, `step`
+and, for the head that answers on demand, `classify` take videos frame by frame.
+"""
+
+import dataclasses
+from pathlib import Path
+
+from grw_tf import flags, programs
+from grw_tf.evaluation.output_folder import check_writable
+from grw_tf.export.run_directory import read_run
+from grw_tf.export.saved_model import check_replaceable, write_saved_model
+from grw_tf.flags import option
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to export; each is a flag."""
+
+    checkpoint_dir: str = option(
+        "", "--model_dir of the training, or a checkpoint that records its config."
+    )
+    output_dir: str = option(
+        "", "Folder to write; an earlier export there is replaced."
+    )
+    labels: str = option(
+        "", "File of the classes' names; by default labels.txt by the checkpoint."
+    )
+
+
+flags.define_flags(Options, required=["checkpoint_dir", "output_dir"])
+
+
+def main(_):
+    options = flags.config_from_flags(Options)
+    # Before the model is built, which takes long.
+    check_replaceable(options.output_dir)
+    check_writable(Path(options.output_dir))
+    run = read_run(options.checkpoint_dir, options.labels)
+    write_saved_model(options.output_dir, run.model, run.class_names)
+    print(f"Written to {options.output_dir}.")
+
+
+if __name__ == "__main__":
+    programs.run(main)

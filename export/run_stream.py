@@ -1,0 +1,167 @@
+"""Runs an exported model on a video, a camera or a network stream, frame by frame.
+
+Prints the likeliest classes after each frame, and draws them onto the frames of a copy
+of the video; a summary comes at the end, to standard error. Ctrl-C ends it. Frames of
+cameras and network streams count as of the moment they come.
+
+    python -m export.run_stream --model=model.tflite --source=video.mp4
+    python -m export.run_stream --model=model.tflite --source=0 --json
+    python -m export.run_stream --model=model.tflite --source=rtsp://camera/stream \\
+        --output=annotated.mp4
+"""
+
+import contextlib
+import json
+import os
+import signal
+import statistics
+import sys
+import time
+
+from absl import flags
+
+from export.annotated_video import AnnotatedVideo
+from export.video_sources import file_frames, is_live, live_frames
+from grw_tf import programs
+from grw_tf.data.clips import prepare_frame
+from grw_tf.streaming import StreamSession
+
+_MODEL = flags.DEFINE_string("model", None, "Exported .tflite file.", required=True)
+_SOURCE = flags.DEFINE_string(
+    "source", None, "Video file, camera index or URL (rtsp://...).", required=True
+)
+_OUTPUT = flags.DEFINE_string("output", None, "Video to write, with classes drawn on.")
+_JSON = flags.DEFINE_bool("json", False, "Print a JSON object a line.")
+_TOP = flags.DEFINE_integer("top", 3, "How many classes to tell.", lower_bound=1)
+_THREADS = flags.DEFINE_integer("num_threads", 1, "Threads to compute with.")
+
+
+class _Run:
+    """A run of a model over a source: what it has told, and how long it took."""
+
+    def __init__(self, session):
+        self._session = session
+        self.top = []
+        self.milliseconds = []
+        self._spent = 0.0
+
+    def push(self, seconds, push, *arguments):
+        """Gives a frame to the session, and prints what it makes of it."""
+        steps = self._session.steps
+        start = time.perf_counter()
+        push(*arguments)
+        steps = self._session.steps - steps
+        if steps:
+            self.top = self._session.top(_TOP.value)
+        self._spent += time.perf_counter() - start
+        if steps:
+            frames = steps * self._session.frames_per_step
+            self.milliseconds += [self._spent * 1e3 / frames] * frames
+            self._spent = 0.0
+            self._print(seconds)
+
+    def _print(self, seconds):
+        milliseconds = self.milliseconds[-1]
+        if _JSON.value:
+            line = json.dumps(
+                {
+                    "time": round(seconds, 3),
+                    "frame": len(self.milliseconds) - 1,
+                    "top": [
+                        {"class": name, "probability": round(probability, 6)}
+                        for name, probability in self.top
+                    ],
+                    "ms": round(milliseconds, 3),
+                },
+                ensure_ascii=False,
+            )
+        else:
+            classes = "  ".join(f"{name} {share:.2f}" for name, share in self.top)
+            line = f"{seconds:7.2f} s  {classes}  ({milliseconds:.1f} ms)"
+        print(line, flush=True)
+
+
+@contextlib.contextmanager
+def _ended_by_signals():
+    """Yields a list that gets the number of the signal that asks for the end.
+
+    A second one ends the program at once.
+    """
+    received = []
+
+    def receive(number, _):
+        received.append(number)
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, receive)
+    yield received
+
+
+def main(_):
+    source = _SOURCE.value
+    with contextlib.ExitStack() as stack:
+        ended = stack.enter_context(_ended_by_signals())
+        session = stack.enter_context(
+            StreamSession(_MODEL.value, num_threads=_THREADS.value)
+        )
+        run = _Run(session)
+        if is_live(source):
+            frames = _live(run, session, source)
+        else:
+            frames = _recorded(run, session, source)
+        stack.enter_context(contextlib.closing(frames))
+        video = None
+        if _OUTPUT.value:
+            _check_output(source)
+            video = stack.enter_context(AnnotatedVideo(_OUTPUT.value))
+        start = time.perf_counter()
+        for seconds, picture in frames:
+            if video is not None:
+                video.write(seconds, picture, run.top)
+            if ended:
+                break
+        _summarize(run, time.perf_counter() - start)
+        if not (run.milliseconds or ended):
+            raise ValueError(
+                f"{source} ended before the {session.frames_per_step} frames of a step."
+            )
+    return 128 + ended[0] if ended else 0
+
+
+def _live(run, session, source):
+    seconds = 0.0
+    for seconds, picture in live_frames(source):
+        run.push(seconds, session.push, picture, seconds)
+        yield seconds, picture
+    run.push(seconds, session.flush)
+
+
+def _recorded(run, session, path):
+    for seconds, picture, is_seen in file_frames(
+        path, session.fps, bool(_OUTPUT.value)
+    ):
+        if is_seen:
+            frame = prepare_frame(picture, session.size)
+            run.push(seconds, session.push_prepared, frame)
+        yield seconds, picture
+
+
+def _check_output(source):
+    if os.path.exists(source) and os.path.exists(_OUTPUT.value):
+        if os.path.samefile(source, _OUTPUT.value):
+            raise ValueError(f"{source} would be overwritten: give another --output.")
+
+
+def _summarize(run, seconds):
+    times = run.milliseconds
+    if times:
+        print(
+            f"{len(times)} frames, median {statistics.median(times):.1f} ms a frame;"
+            f" {len(times) / seconds:.1f} frames/s, reading and drawing included.",
+            file=sys.stderr,
+        )
+
+
+if __name__ == "__main__":
+    programs.run(main)

@@ -1,0 +1,236 @@
+"""From a trained model to one checked TFLite file, ready to run."""
+
+import dataclasses
+import functools
+import json
+import logging
+import os
+from pathlib import Path
+
+from grw_tf.data.replacing import replacing
+from grw_tf.export import graph
+from grw_tf.export.bundle import bundle
+from grw_tf.export.conversion import convert
+from grw_tf.export.manifest import network_manifest
+from grw_tf.export.parity import Parity, check_parity
+from grw_tf.export.partitions import Partitions, step_partitions
+from grw_tf.export.quantization import MODES, quantize
+from grw_tf.export.run_directory import Run, read_run
+from grw_tf.export.streaming_network import StreamingNetwork
+from grw_tf.export.streams import FRAMES, drawn_streams, real_streams
+from grw_tf.flags import option
+
+REPORT_FILE = "export_report.json"
+_STREAMS = 3
+_CALIBRATION_STREAMS = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportConfig:
+    """What to export, and how; each is a flag.
+
+    Raises:
+      ValueError: at construction, for values that make no sense.
+    """
+
+    checkpoint_dir: str = option(
+        "", "--model_dir of a training, or a checkpoint that records its config."
+    )
+    output: str = option("", "The .tflite file to write.")
+    quantization: str = option(
+        "dynamic",
+        "none; float16 (half the size); dynamic (8-bit weights, a quarter of the size);"
+        " or int8 (8-bit activations too, calibrated on clips).",
+    )
+    frames_per_step: int = option(1, "Frames that the file takes at once.")
+    image_dtype: str = option(
+        "uint8", "Of frames: uint8 in 0..255, or float32 in 0..1."
+    )
+    clips: str = option(
+        "",
+        "Clips to check and calibrate on: a folder of class folders of videos, or"
+        " records; by default the training's own where they are at hand, else drawn"
+        " scenes, to check on alone.",
+    )
+    labels: str = option(
+        "", "File of the classes' names; by default labels.txt of the training."
+    )
+    min_agreement: float = option(
+        0.95,
+        "Least share of frames at which a dynamic or int8 file must name the model's"
+        " likeliest class.",
+    )
+    allow_mismatch: bool = option(
+        False,
+        "Write the file even if it does not give the model's numbers, with a warning"
+        " inside.",
+    )
+
+    def __post_init__(self):
+        if self.quantization not in MODES:
+            raise ValueError(
+                f"quantization is {self.quantization!r}: it must be one of"
+                f" {', '.join(MODES)}."
+            )
+        if not 0 <= self.min_agreement <= 1:
+            raise ValueError(
+                f"min_agreement is {self.min_agreement}: it must be from 0 to 1."
+            )
+        if "://" in self.output:
+            raise ValueError(
+                f"output is {self.output}: files are written locally, copy it there."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What was exported.
+
+    Attributes:
+      output: the file.
+      quantization: its mode, and what became of each part, by `quantize`.
+      megabytes: its size.
+      operations: how many of each its graph has.
+      partitions: of it, how many parts XNNPACK takes, and what is outside.
+      parity: how it compares with its model.
+    """
+
+    output: str
+    quantization: dict
+    megabytes: float
+    operations: dict[str, int]
+    partitions: Partitions
+    parity: Parity
+
+    def table(self) -> str:
+        """Returns it as text."""
+        parity = self.parity
+        count, partitions, outside = self.partitions
+        most = list(self.operations.items())[:4]
+        listed = ", ".join(f"{number} {name}" for name, number in most)
+        rows = (
+            ("size", f"{self.megabytes:.2f} MB"),
+            ("quantization", self.quantization["mode"]),
+            ("operations", f"{count} ({listed}, ...)"),
+            ("XNNPACK partitions", f"{partitions}, {outside} operations outside"),
+            ("ms a frame, one thread", f"{parity.milliseconds:.2f}"),
+            ("replayed", f"{parity.streams} x {parity.frames} {parity.clips} frames"),
+            ("largest logit", f"{parity.largest_logit:.3g}"),
+            ("largest difference", f"{parity.largest_difference:.1e} of it"),
+            ("clip against stream", f"{parity.clip_difference:.1e} of it"),
+            ("agreement", f"{parity.agreement:.2%}"),
+            ("agreement at the end", f"{parity.late_agreement:.2%}"),
+        )
+        return "\n".join(f"{name:<24}{value}" for name, value in rows)
+
+
+def export(config: ExportConfig) -> Report:
+    """Exports a training's best model, as `export_run`."""
+    _check_output(Path(config.output))
+    return export_run(read_run(config.checkpoint_dir, config.labels), config)
+
+
+def export_run(run: Run, config: ExportConfig) -> Report:
+    """Converts a model, compares the file with it, and writes file and report.
+
+    Args:
+      run: the model, its classes and where its clips are.
+      config: what to write, and how.
+
+    Returns:
+      A `Report`, which `export_report.json` beside the file holds too.
+
+    Raises:
+      ValueError: if the model cannot be exported so, or the file does not give its
+        numbers (unless `allow_mismatch`); nothing is written then.
+      OSError: if something cannot be read or written.
+    """
+    output = Path(config.output)
+    _check_output(output)
+    int8 = config.quantization == "int8"
+    network = StreamingNetwork(
+        run.model, config.frames_per_step, config.image_dtype, split_hard_swish=int8
+    )
+    calibration = _calibration_streams(run, config) if int8 else None
+    quantized = quantize(convert(network), config.quantization, calibration)
+    manifest = network_manifest(network) | {
+        "quantization": quantized.report,
+        "training_run": {"checkpoint": _short(run.checkpoint)},
+    }
+    with replacing(output) as unfinished:
+        bundled = functools.partial(bundle, quantized.content, run.class_names)
+        unfinished.write_bytes(bundled(manifest))
+        kind, streams = _parity_streams(run, config)
+        parity = check_parity(
+            unfinished,
+            run.model,
+            streams,
+            kind,
+            config.quantization,
+            config.min_agreement,
+        )
+        report = Report(
+            output=output.name,
+            quantization=quantized.report,
+            megabytes=len(quantized.content) / 1e6,
+            operations=graph.operations(quantized.content),
+            partitions=step_partitions(quantized.content),
+            parity=parity,
+        )
+        _judge(report, config.allow_mismatch)
+        parity_entry = {"parity": dataclasses.asdict(parity)}
+        unfinished.write_bytes(bundled(manifest | parity_entry))
+    with replacing(output.parent / REPORT_FILE) as unfinished:
+        unfinished.write_text(json.dumps(dataclasses.asdict(report), indent=2) + "\n")
+    return report
+
+
+def _judge(report, allow_mismatch):
+    if report.parity.passed:
+        return
+    failures = "; ".join(report.parity.failures)
+    if not allow_mismatch:
+        raise ValueError(
+            f"The file does not give the model's numbers, and was not written:"
+            f" {failures}.\n{report.table()}\nAnother --quantization may; with"
+            " --allow_mismatch it is written with a warning inside."
+        )
+    logging.warning("%s does not give the model's numbers: %s", report.output, failures)
+
+
+def _parity_streams(run, config):
+    """Returns what kind they are, and streams of clips not calibrated on."""
+    model_config = run.model.config
+    frames = max(FRAMES, model_config.frames)
+    if config.clips:
+        part = (1, 2) if config.quantization == "int8" else (0, 1)
+        return "real", real_streams(config.clips, model_config, _STREAMS, part, frames)
+    if run.validation_records:
+        clips = run.validation_records
+        return "real", real_streams(clips, model_config, _STREAMS, frames=frames)
+    return "drawn", drawn_streams(model_config, _STREAMS, frames)
+
+
+def _calibration_streams(run, config):
+    model_config, count = run.model.config, _CALIBRATION_STREAMS
+    if config.clips:
+        return real_streams(config.clips, model_config, count, part=(0, 2))
+    if run.train_records:
+        return real_streams(run.train_records, model_config, count)
+    raise ValueError(
+        "--quantization=int8 is calibrated on clips, and there are none of the training"
+        " at hand: give --clips, a folder of class folders of videos or records."
+    )
+
+
+def _check_output(output):
+    if output.is_dir() or not output.parent.is_dir():
+        what = "is a folder" if output.is_dir() else "is in a folder that is not there"
+        raise OSError(f"--output={output} {what}: give a file's path.")
+    if not os.access(output.parent, os.W_OK):
+        raise OSError(f"--output={output}: {output.parent} cannot be written to.")
+
+
+def _short(checkpoint):
+    """Returns the last parts of a path, which tell enough in a file for others."""
+    return "/".join(Path(checkpoint).parts[-2:])

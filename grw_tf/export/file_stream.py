@@ -1,0 +1,137 @@
+"""Running any streaming TFLite file, this project's or the Model Garden's.
+
+Of numpy and LiteRT alone, so that a process that holds nothing else can be measured.
+"""
+
+import os
+import zipfile
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from grw_tf.streaming import StreamSession
+from grw_tf.streaming.native_output import silenced
+
+
+def open_stream(path, num_threads=1):
+    """Returns what its users would run a file by.
+
+    An export of this project runs in a `StreamSession`, any other by LiteRT's signature
+    runner, which takes and returns the states in dicts.
+
+    Returns:
+      (`push`, which takes a frame uint8 [size, size, 3]; size; frames of a step).
+
+    Raises:
+      ValueError: if the file is no streaming model.
+      OSError: if it cannot be read.
+    """
+    if _has_manifest(path):
+        session = StreamSession(path, num_threads=num_threads)
+        return session.push_prepared, session.size, session.frames_per_step
+    stream = _RunnerStream(path, num_threads)
+    return stream.push, stream.size, stream.frames_per_step
+
+
+def open_step(path, num_threads=1, xnnpack=True):
+    """Returns a function that computes a step of a file and copies nothing.
+
+    Args:
+      path: of a streaming model.
+      num_threads: to compute with.
+      xnnpack: whether by XNNPACK, else by TFLite's own kernels.
+
+    Returns:
+      (the function, which takes and returns nothing; frames of a step).
+
+    Raises: as `open_stream`.
+    """
+    runner = _runner(path, num_threads, xnnpack)
+    random = np.random.default_rng(0)
+    inputs = {
+        name: np.zeros(detail["shape"], detail["dtype"])
+        for name, detail in runner.get_input_details().items()
+    }
+    image = random.integers(0, 256, inputs["image"].shape)
+    inputs["image"] = _as_image(image, inputs["image"].dtype)
+    with silenced():
+        runner(**inputs)
+    # All inputs are set: what is left of a call is to invoke the signature's graph.
+    wrapper, graph = runner._interpreter_wrapper, runner._subgraph_index
+    return lambda: wrapper.Invoke(graph), image.shape[-4]
+
+
+def resident_bytes():
+    """Returns what this process keeps in memory; on Linux alone.
+
+    Raises:
+      OSError: elsewhere.
+    """
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class _RunnerStream:
+    def __init__(self, path, num_threads):
+        self._runner = _runner(path, num_threads)
+        details = self._runner.get_input_details()
+        self._dtype = details["image"]["dtype"]
+        self._shape = tuple(details["image"]["shape"])
+        self.frames_per_step, self.size = self._shape[-4], self._shape[-3]
+        self._states = {
+            name: np.zeros(detail["shape"], detail["dtype"])
+            for name, detail in details.items()
+            if name != "image"
+        }
+        self._waiting = []
+
+    def push(self, frame):
+        self._waiting.append(frame)
+        if len(self._waiting) < self.frames_per_step:
+            return
+        frames = frame if self.frames_per_step == 1 else np.stack(self._waiting)
+        image = _as_image(frames.reshape(self._shape), self._dtype)
+        outputs = self._runner(image=image, **self._states)
+        self._states = {name: outputs[name] for name in self._states}
+        self._waiting.clear()
+
+
+def _runner(path, num_threads, xnnpack=True):
+    resolver = (
+        OpResolverType.AUTO
+        if xnnpack
+        else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    )
+    try:
+        with silenced():
+            interpreter = Interpreter(
+                str(path),
+                num_threads=num_threads,
+                experimental_op_resolver_type=resolver,
+            )
+            interpreter.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"{path} cannot be run: {error}") from None
+    signatures = interpreter.get_signature_list()
+    name = "step" if "step" in signatures else next(iter(signatures), None)
+    signature = signatures.get(name, {"inputs": [], "outputs": []})
+    states = set(signature["inputs"]) - {"image"}
+    if "image" not in signature["inputs"] or not states <= set(signature["outputs"]):
+        raise ValueError(
+            f"{path} is no streaming model: it has no signature from an image and"
+            " states to states of the same names."
+        )
+    return interpreter.get_signature_runner(name)
+
+
+def _as_image(frames, dtype):
+    if np.issubdtype(dtype, np.integer):
+        return frames.astype(dtype)
+    return frames.astype(np.float32) / np.float32(255)
+
+
+def _has_manifest(path):
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "manifest.json" in archive.namelist()

@@ -1,0 +1,29 @@
+"""What a TFLite model is made of."""
+
+import collections
+
+from ai_edge_litert import schema_py_generated as schema
+
+_NAMES = {
+    value: name
+    for name, value in vars(schema.BuiltinOperator).items()
+    if not name.startswith("_")
+}
+
+
+def operations(content: bytes) -> dict[str, int]:
+    """Returns how many of each operation its signatures have, the most frequent first.
+
+    A custom one goes by its own name.
+    """
+    model = schema.ModelT.InitFromPackedBuf(content)
+    codes = [
+        code.customCode.decode() if code.customCode else _NAMES[code.builtinCode]
+        for code in model.operatorCodes
+    ]
+    counts = collections.Counter(
+        codes[operator.opcodeIndex]
+        for graph in model.subgraphs
+        for operator in graph.operators
+    )
+    return dict(counts.most_common())

@@ -1,0 +1,206 @@
+"""Whether an exported file gives, frame by frame, the numbers of its model."""
+
+import dataclasses
+import time
+from collections.abc import Iterable
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from grw_tf.data.clips import prepare_frame
+from grw_tf.models import StreamingModel
+from grw_tf.streaming import StreamSession
+from grw_tf.streaming.frame_preparation import FramePreparation
+
+LARGEST_DIFFERENCE = {"none": 1e-4, "float16": 1e-2}
+"""Of logits, relative to the largest: limits by quantisation, where it is in floats."""
+
+_REPLAYED_FRAMES = 8
+# Of roundings.
+_LEVELS = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Parity:
+    """How a file compares with its model.
+
+    Attributes:
+      streams, frames: how many were replayed, and how long each is.
+      clips: "real" or "drawn".
+      largest_logit: the largest absolute logit of the streaming model.
+      clip_difference: between the clip model's logits of the first frames of each
+        stream and the streaming model's; this and the next relative to largest_logit.
+      largest_difference: between the streaming model's and the file's logits.
+      agreement: share of frames with the same likeliest class.
+      late_agreement: the same of the last sixth of each stream.
+      reset_difference: between the file's logits at first and after a reset.
+      preparation_difference: between frames as the file's runtime resizes and crops
+        them and as training does, in levels of 255.
+      milliseconds: median time of a frame in the file, one thread.
+      passed: whether all is within the limits.
+      failures: what is not, in words.
+    """
+
+    streams: int
+    frames: int
+    clips: str
+    largest_logit: float
+    clip_difference: float
+    largest_difference: float
+    agreement: float
+    late_agreement: float
+    reset_difference: float
+    preparation_difference: int
+    milliseconds: float
+    passed: bool
+    failures: tuple[str, ...]
+
+
+def check_parity(
+    path, model, streams: Iterable[np.ndarray], clips, quantization, min_agreement
+) -> Parity:
+    """Replays streams through the clip model, the streaming model and the file.
+
+    Args:
+      path: an exported file.
+      model: the model it came from.
+      streams: each uint8 [frames, size, size, 3], of as many frames as the model's
+        clips or more.
+      clips: "real" or "drawn", what the streams are of.
+      quantization: of the file; in floats, differences are limited, else agreement.
+      min_agreement: the least share of frames with the same likeliest class.
+
+    Returns:
+      A `Parity`.
+    """
+    reference = _Reference(model)
+    clip_differences, resets, pairs, times = [], [], [], []
+    with StreamSession(path) as session:
+        step = session.frames_per_step
+        preparation_difference = _compare_preparation(session, model.config.size)
+        for stream in tqdm.tqdm(streams, desc="Comparing streams", unit="stream"):
+            stream = stream[: len(stream) // step * step]
+            expected = reference.stream(stream)
+            clip_logits = reference.clip(stream)
+            at_clip = expected[model.config.frames - 1]
+            clip_differences.append(np.abs(clip_logits - at_clip).max())
+            actual, seconds = _file_logits(session, stream)
+            session.reset()
+            replayed, _ = _file_logits(session, stream[: _REPLAYED_FRAMES * step])
+            session.reset()
+            times.append(seconds)
+            resets.append(np.abs(replayed - actual[: len(replayed)]).max())
+            pairs.append((expected[step - 1 :: step], actual))
+    expected, actual = (np.stack(side) for side in zip(*pairs, strict=True))
+    numbers = _compare(expected, actual, max(clip_differences), max(resets))
+    numbers["preparation_difference"] = preparation_difference
+    failures = tuple(_failures(numbers, quantization, min_agreement))
+    return Parity(
+        streams=len(pairs),
+        frames=actual.shape[1] * step,
+        clips=clips,
+        **numbers,
+        milliseconds=float(np.median(times) * 1e3 / step),
+        passed=not failures,
+        failures=failures,
+    )
+
+
+class _Reference:
+    """The model, over clips and over streams."""
+
+    def __init__(self, model):
+        self._model = model
+        self._stream = StreamingModel(model)
+        self._step = tf.function(self._classified_step, autograph=False)
+
+    def clip(self, frames):
+        """Returns the logits [classes] of the first frames as a clip."""
+        clip = frames[: self._model.config.frames]
+        return self._model(tf.constant(clip[None], tf.float32) / 255)[0].numpy()
+
+    def stream(self, frames):
+        """Returns the logits [frames, classes] after each frame."""
+        states = self._stream.initial_states()
+        logits = []
+        for frame in frames:
+            after, states = self._step(tf.constant(frame), states)
+            logits.append(after[0].numpy())
+        return np.stack(logits)
+
+    def _classified_step(self, frame, states):
+        image = tf.cast(frame, tf.float32)[None, None] / 255
+        logits, states = self._stream.step(image, states)
+        return self._stream.classify(states) if logits is None else logits, states
+
+
+def _file_logits(session, frames):
+    """Returns the file's logits [steps, classes] after each step, and their seconds."""
+    logits, seconds = [], []
+    step = session.frames_per_step
+    for first in range(0, len(frames), step):
+        start = time.perf_counter()
+        for frame in frames[first : first + step]:
+            session.push_prepared(frame)
+        logits.append(session.logits())
+        seconds.append(time.perf_counter() - start)
+    return np.stack(logits), seconds
+
+
+def _compare(expected, actual, clip_difference, reset_difference):
+    """Compares logits [streams, steps, classes], in units of the largest."""
+    scale = np.abs(expected).max()
+    same = expected.argmax(-1) == actual.argmax(-1)
+    late = same[:, -max(1, same.shape[1] // 6) :]
+    numbers = {
+        "largest_logit": scale,
+        "clip_difference": clip_difference / scale,
+        "largest_difference": np.abs(actual - expected).max() / scale,
+        "agreement": same.mean(),
+        "late_agreement": late.mean(),
+        "reset_difference": reset_difference / scale,
+    }
+    return {name: float(value) for name, value in numbers.items()}
+
+
+def _compare_preparation(session, size):
+    """Compares the preparation of a frame larger than the model's."""
+    rng = np.random.default_rng(0)
+    frame = rng.integers(0, 256, (2 * size + 1, 3 * size + 2, 3), np.uint8)
+    prepare = FramePreparation(session.manifest["input"]["resize"], session.size)
+    difference = prepare(frame).astype(int) - prepare_frame(frame, size)
+    return int(np.abs(difference).max())
+
+
+def _failures(numbers, quantization, min_agreement):
+    # Written so that a number that is none fails, too.
+    if numbers["preparation_difference"] > _LEVELS:
+        yield (
+            "the file says that frames are prepared otherwise than in training: they"
+            f" differ by {numbers['preparation_difference']} of 255 levels"
+        )
+    if not numbers["clip_difference"] <= LARGEST_DIFFERENCE["none"]:
+        yield (
+            "the streaming model differs from the clip model by"
+            f" {numbers['clip_difference']:.1e} of the largest logit (limit"
+            f" {LARGEST_DIFFERENCE['none']:.0e})"
+        )
+    if not numbers["reset_difference"] == 0:
+        yield (
+            "after a reset the file gives other logits than at first, by"
+            f" {numbers['reset_difference']:.1e} of the largest"
+        )
+    limit = LARGEST_DIFFERENCE.get(quantization)
+    if limit and not numbers["largest_difference"] <= limit:
+        yield (
+            f"the file differs from the model by {numbers['largest_difference']:.1e} of"
+            f" the largest logit (limit {limit:.0e})"
+        )
+    for name in ("agreement", "late_agreement"):
+        if limit is None and not numbers[name] >= min_agreement:
+            when = "the last sixth of the frames" if "late" in name else "all frames"
+            yield (
+                f"file and model agree on the likeliest class at {numbers[name]:.1%} of"
+                f" {when} (limit {min_agreement:.0%})"
+            )

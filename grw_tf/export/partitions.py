@@ -1,0 +1,64 @@
+"""What of a file's step XNNPACK computes."""
+
+import typing
+
+import flatbuffers
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
+
+from grw_tf.streaming.native_output import silenced
+
+_DELEGATE = "DELEGATE"
+
+
+class Partitions(typing.NamedTuple):
+    """How a step is divided.
+
+    Attributes:
+      operations: of the step in the file.
+      partitions: parts of it that XNNPACK takes as a whole; one is best.
+      outside: operations between the parts, by TFLite's own kernels.
+    """
+
+    operations: int
+    partitions: int
+    outside: int
+
+
+def step_partitions(content: bytes) -> Partitions:
+    """Returns how XNNPACK divides the signature `step` of a file, or its only one.
+
+    Args:
+      content: of a TFLite model.
+    """
+    with silenced():
+        interpreter = Interpreter(model_content=_step_alone(content))
+        interpreter.allocate_tensors()
+    nodes = interpreter._get_ops_details()
+    # What XNNPACK took is still listed, before it.
+    makers = {tensor: node for node in nodes for tensor in node["outputs"]}
+    wanted = [output["index"] for output in interpreter.get_output_details()]
+    used = {}
+    while wanted:
+        node = makers.get(wanted.pop())
+        if node and node["index"] not in used:
+            used[node["index"]] = node["op_name"]
+            wanted += node["inputs"].tolist()
+    partitions = sum(name == _DELEGATE for name in used.values())
+    return Partitions(
+        operations=sum(node["op_name"] != _DELEGATE for node in nodes),
+        partitions=partitions,
+        outside=len(used) - partitions,
+    )
+
+
+def _step_alone(content):
+    """Returns a model of one graph, for LiteRT tells of the first alone."""
+    model = schema.ModelT.InitFromPackedBuf(content)
+    steps = [s for s in model.signatureDefs or () if s.signatureKey == b"step"]
+    index = steps[0].subgraphIndex if steps else 0
+    model.subgraphs = [model.subgraphs[index]]
+    model.signatureDefs = []
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

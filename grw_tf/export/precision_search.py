@@ -1,0 +1,155 @@
+"""Finding what of a model can be in 8 bits, by what each part costs the logits."""
+
+import math
+import typing
+
+import numpy as np
+import tqdm
+from ai_edge_litert import schema_py_generated as schema
+
+from grw_tf.export.calibration import Calibration
+from grw_tf.export.recipes import int8_operations
+from grw_tf.export.rollouts import Rollout
+from grw_tf.export.state_entries import STEP, state_entries
+from grw_tf.export.state_quantization import quantize_states
+
+# Running means move by 1/n of what is new: soon less than a step of 8 bits.
+_RUNNING_MEAN = "_mean"
+
+
+class Part(typing.NamedTuple):
+    """What can be in 8 bits or not.
+
+    Attributes:
+      kind: "operation" or "state".
+      name: of the operation's output tensor, or of the state.
+      source: of an operation, its input tensor's name.
+    """
+
+    kind: str
+    name: str
+    source: str = ""
+
+
+class Choice(typing.NamedTuple):
+    """What is in 8 bits.
+
+    Attributes:
+      content: the quantised TFLite model.
+      errors: of the logits with one part alone in 8 bits, by `Part`.
+      chosen: the parts that are in 8 bits.
+      error: of the logits with all of these.
+    """
+
+    content: bytes
+    errors: dict[Part, float]
+    chosen: list[Part]
+    error: float
+
+
+def find_parts(content: bytes) -> list[Part]:
+    """Returns the parts that may be in 8 bits: convolutions over space, and states.
+
+    Not what is a vector: gates, heads and classifiers are quick as they are. Nor the
+    running means: they would stand still.
+    """
+    model = schema.ModelT.InitFromPackedBuf(content)
+    (signature,) = (s for s in model.signatureDefs if s.signatureKey == STEP.encode())
+    graph = model.subgraphs[signature.subgraphIndex]
+    parts = []
+    for operator in graph.operators:
+        code = model.operatorCodes[operator.opcodeIndex].builtinCode
+        source, output = (
+            graph.tensors[t] for t in (operator.inputs[0], operator.outputs[0])
+        )
+        if code == schema.BuiltinOperator.CONV_2D and np.prod(output.shape[1:3]) > 1:
+            parts.append(Part("operation", output.name.decode(), source.name.decode()))
+    parts += [
+        Part("state", entry["name"])
+        for entry in state_entries(content)
+        if entry["dtype"] == "float32" and not entry["name"].endswith(_RUNNING_MEAN)
+    ]
+    return parts
+
+
+def choose(
+    content: bytes, parts, calibration: Calibration, noise_budget, threads=1
+) -> Choice:
+    """Puts as many parts into 8 bits as the logits bear.
+
+    Errors of single parts add up in power, nearly: so those that cost the least are
+    taken until the budget is spent, and if all together cost more, fewer.
+
+    Args:
+      content: of a float32 TFLite model.
+      parts: as of `find_parts`.
+      calibration: of the model.
+      noise_budget: the error of the logits to stay below, as a share of their standard
+        deviation.
+      threads: to compute with.
+    """
+    meter = _Meter(content, calibration.segments, threads)
+    errors = {}
+    for part in tqdm.tqdm(parts, desc="Trying 8 bits", unit="part"):
+        errors[part] = meter.error(_build(content, [part], calibration, others=False))
+    by_cost = sorted(parts, key=errors.get)
+    budget = noise_budget
+    while True:
+        chosen = _affordable(by_cost, errors, budget)
+        built = _build(content, chosen, calibration, others=True)
+        error = meter.error(built)
+        if error <= noise_budget or not chosen:
+            return Choice(built, errors, chosen, error)
+        budget *= min(noise_budget / error, _SMALLER)
+
+
+_SMALLER = 0.9
+
+
+def _affordable(parts, errors, budget):
+    power = 0.0
+    for count, part in enumerate(parts):
+        power += errors[part] ** 2
+        if math.sqrt(power) > budget:
+            return parts[:count]
+    return parts
+
+
+def _build(content, parts, calibration, others):
+    fixed = [part.name for part in parts if part.kind == "operation"]
+    states = {
+        part.name: calibration.state_ranges[part.name]
+        for part in parts
+        if part.kind == "state"
+    }
+    if fixed or others:
+        content = int8_operations(content, fixed, calibration.ranges, others)
+    return quantize_states(content, states)
+
+
+class _Meter:
+    """Tells how far a quantised model's logits are from the float32 model's."""
+
+    def __init__(self, content, segments, threads):
+        self._segments = segments
+        self._threads = threads
+        self._expected = self._logits(content)
+        self._scales = [max(e.std(), 1e-9) for e in self._expected]
+
+    def error(self, content):
+        """Returns the root mean square error, as a share of the standard deviation."""
+        powers = [
+            np.mean(np.square((actual - expected) / scale))
+            for actual, expected, scale in zip(
+                self._logits(content), self._expected, self._scales, strict=True
+            )
+        ]
+        return float(np.sqrt(np.mean(powers)))
+
+    def _logits(self, content):
+        rollout = Rollout(content, self._threads)
+        found = []
+        for segment in self._segments:
+            rollout.restart(segment.states)
+            found.append(rollout.logits(segment.frames))
+        return found

@@ -1,0 +1,204 @@
+"""A model as a TensorFlow SavedModel, for servers.
+
+`tf.saved_model.load` and TensorFlow Serving run it without this project.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+import grw_tf
+from grw_tf.data.clips import resize_side
+from grw_tf.export.bundle import LABELS, MANIFEST
+from grw_tf.export.manifest import FORMAT_VERSION
+from grw_tf.export.tflite import check_class_names
+from grw_tf.models.streaming import STATE_PREFIX, StreamingModel
+
+# Where a SavedModel keeps files that its graph does not read.
+EXTRA = "assets.extra"
+
+_PRODUCER = "grw_tf"
+
+
+def write_saved_model(path, model, class_names):
+    """Writes a model as a SavedModel for any batch size.
+
+    Its signatures take and return tensors by name. Frames are `image`, float32 in 0..1,
+    RGB; `probabilities` are the softmax of `logits` [batch, num_classes].
+
+    - `serving_default`: clips [batch, frames, size, size, 3] -> logits, probabilities.
+    - `init_states` (causal models): `batch_size`, an int32 scalar -> the states, by
+      name, of streams that have seen no frame.
+    - `step` (causal models): the next frame of each stream [batch, 1, size, size, 3]
+      and the states -> the new states, by the same names, and logits and probabilities
+      where the head gives them at each frame.
+    - `classify` (the "transformer" head): the head's states, those whose names start
+      with "state_temporal_head_" -> logits, probabilities.
+
+    `assets.extra` holds `labels.txt` and `manifest.json`.
+
+    Args:
+      path: the folder to write, whole or not at all. An earlier export is replaced.
+      model: a model of `build_model`.
+      class_names: names of the classes, in the order of the logits.
+
+    Raises:
+      ValueError: if the names are not one for each class, or the folder is something
+        else than an earlier export.
+      OSError: if it cannot be written.
+    """
+    check_class_names(class_names, model.config)
+    with _replacing_folder(Path(path)) as unfinished:
+        # The variables alone: a Keras model would be traced whole, over and over.
+        module = tf.Module()
+        module.weights = list(model.weights)
+        signatures = make_signatures(model)
+        tf.saved_model.save(module, str(unfinished), signatures)
+        extra = unfinished / EXTRA
+        extra.mkdir()
+        (extra / LABELS).write_text("\n".join(class_names) + "\n")
+        manifest = json.dumps(_manifest(model.config, signatures), indent=2)
+        (extra / MANIFEST).write_text(manifest + "\n")
+
+
+def check_replaceable(path):
+    """Raises a ValueError if a path is taken by anything but an earlier export."""
+    path = Path(path)
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    try:
+        manifest = json.loads((path / EXTRA / MANIFEST).read_text())
+        if manifest["producer"].startswith(_PRODUCER):
+            return
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    raise ValueError(
+        f"{path} is there and is no earlier export: give another --output_dir, or"
+        " remove it."
+    )
+
+
+def make_signatures(model):
+    """Returns the functions of `write_saved_model`, traced, by name."""
+    config = model.config
+
+    @tf.function(autograph=False, input_signature=[{"image": _image(config, None)}])
+    def classify_clip(inputs):
+        return _answers(model(inputs["image"], training=False))
+
+    signatures = {"serving_default": classify_clip}
+    if config.backbone.causal:
+        signatures |= _stream_signatures(StreamingModel(model))
+    return {
+        name: function.get_concrete_function() for name, function in signatures.items()
+    }
+
+
+def _stream_signatures(stream):
+    config = stream.model.config
+    # A signature's inputs are its arguments' names.
+    states = {
+        name: tf.TensorSpec(spec.shape, spec.dtype, name)
+        for name, spec in stream.state_specs(batch_size=None).items()
+    }
+    head_states = {n: s for n, s in states.items() if n.startswith(STATE_PREFIX)}
+
+    batch_size = tf.TensorSpec((), tf.int32, "batch_size")
+
+    @tf.function(autograph=False, input_signature=[{"batch_size": batch_size}])
+    def init_states(inputs):
+        size = inputs["batch_size"]
+        return {
+            name: tf.zeros([size if n is None else n for n in spec.shape], spec.dtype)
+            for name, spec in states.items()
+        }
+
+    @tf.function(
+        autograph=False, input_signature=[{"image": _image(config, 1), **states}]
+    )
+    def step(inputs):
+        inputs = dict(inputs)
+        logits, new_states = stream.step(inputs.pop("image"), inputs)
+        return new_states if logits is None else new_states | _answers(logits)
+
+    @tf.function(autograph=False, input_signature=[head_states])
+    def classify(inputs):
+        return _answers(stream.classify(inputs))
+
+    functions = {"init_states": init_states, "step": step}
+    if config.head.type == "transformer":
+        functions["classify"] = classify
+    return functions
+
+
+def _image(config, frames):
+    shape = (None, frames or config.frames, config.size, config.size, 3)
+    return tf.TensorSpec(shape, tf.float32, "image")
+
+
+def _answers(logits):
+    return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
+
+
+def _manifest(config, signatures):
+    return {
+        "format_version": FORMAT_VERSION,
+        "producer": f"{_PRODUCER} {grw_tf.__version__}",
+        "signatures": {
+            name: {
+                "inputs": _describe(function.structured_input_signature[0][0]),
+                "outputs": _describe(function.structured_outputs),
+            }
+            for name, function in signatures.items()
+        },
+        "input": {
+            "name": "image",
+            "range": [0.0, 1.0],
+            "channels": "RGB",
+            # A frame is resized to a square of this side, and its centre cropped.
+            "resize": resize_side(config.size),
+        },
+        "fps": config.fps,
+        "head": config.head.type,
+        "window": config.frames,
+        "model": json.loads(config.to_json()),
+    }
+
+
+def _describe(tensors):
+    return {
+        name: {
+            "shape": tensor.shape.as_list(),
+            "dtype": np.dtype(tensor.dtype.as_numpy_dtype).name,
+        }
+        for name, tensor in tensors.items()
+    }
+
+
+@contextlib.contextmanager
+def _replacing_folder(path) -> Iterator[Path]:
+    """Yields another path to make; it then takes the place of the folder `path`."""
+    check_replaceable(path)
+    path = Path(os.path.abspath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Names that a server, which looks for version numbers, passes over.
+    unfinished, old = (
+        path.with_name(f".{path.name}.{os.getpid()}.{what}")
+        for what in ("unfinished", "old")
+    )
+    try:
+        yield unfinished
+        if path.exists():
+            path.rename(old)
+        unfinished.rename(path)
+    finally:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        for folder in (unfinished, old):
+            shutil.rmtree(folder, ignore_errors=True)

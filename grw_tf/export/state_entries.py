@@ -1,0 +1,54 @@
+"""What a stream's states are in a file: their types, and what they start from."""
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from grw_tf.streaming.native_output import silenced
+
+STEP = "step"
+IMAGE = "image"
+
+
+def state_entries(content: bytes) -> list[dict]:
+    """Returns the states of a file as its manifest lists them.
+
+    Args:
+      content: of a TFLite model with a signature `step`.
+
+    Returns:
+      For each state `name`, `shape`, `dtype` and `initial_value`, which stands for
+      zero; of a quantised one also `scale` and `zero_point`: its values are
+      scale (stored - zero_point).
+
+    Raises:
+      ValueError: if there is no signature `step` from an image and states.
+    """
+    with silenced():
+        interpreter = Interpreter(model_content=content)
+    inputs = interpreter.get_signature_list().get(STEP, {"inputs": []})["inputs"]
+    if IMAGE not in inputs:
+        raise ValueError(
+            f"The model has no signature {STEP!r} that takes an {IMAGE!r}: it is not"
+            " one that `grw_tf.export.conversion` made."
+        )
+    details = interpreter.get_signature_runner(STEP).get_input_details()
+    return [_entry(name, details[name]) for name in details if name != IMAGE]
+
+
+def _entry(name, detail):
+    entry = {
+        "name": name,
+        "shape": detail["shape"].tolist(),
+        "dtype": np.dtype(detail["dtype"]).name,
+        "initial_value": 0,
+    }
+    quantization = detail["quantization_parameters"]
+    if quantization["scales"].size:
+        zero_point = int(quantization["zero_points"][0])
+        scale = float(quantization["scales"][0])
+        entry |= {
+            "initial_value": zero_point,
+            "scale": scale,
+            "zero_point": zero_point,
+        }
+    return entry

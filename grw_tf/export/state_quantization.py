@@ -1,0 +1,118 @@
+"""States in 8 bits around a graph that computes with them in float32."""
+
+import flatbuffers
+from ai_edge_litert import schema_py_generated as schema
+
+_STEPS = 255
+_LOWEST = -128
+
+
+def quantize_states(content: bytes, ranges: dict) -> bytes:
+    """Stores states in int8, in all signatures.
+
+    LiteRT's quantiser takes all inputs of a graph alike, so this is done here: a
+    DEQUANTIZE before the first use of a state and a QUANTIZE after the last, both of
+    which XNNPACK has. Zero stays exactly zero.
+
+    Args:
+      content: of a TFLite model whose signatures take and return the states.
+      ranges: lowest and highest value by name of the states to store so.
+    """
+    if not ranges:
+        return content
+    model = schema.ModelT.InitFromPackedBuf(content)
+    for signature in model.signatureDefs:
+        editor = _Editor(model, signature)
+        for name, (low, high) in ranges.items():
+            editor.quantize(name.encode(), *_parameters(low, high))
+        editor.finish()
+    builder = flatbuffers.Builder(len(content))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _parameters(low, high):
+    """Returns the scale, and the zero point."""
+    low, high = min(float(low), 0.0), max(float(high), 0.0)
+    scale = (high - low) / _STEPS or 1.0
+    return scale, round(_LOWEST - low / scale)
+
+
+class _Editor:
+    """Edits the graph of one signature."""
+
+    def __init__(self, model, signature):
+        self._model = model
+        self._signature = signature
+        self._graph = model.subgraphs[signature.subgraphIndex]
+        self._last = []
+
+    def quantize(self, name, scale, zero_point):
+        for entry in self._signature.inputs:
+            if entry.name == name:
+                self._quantize_input(entry.tensorIndex, scale, zero_point)
+        for entry in self._signature.outputs:
+            if entry.name == name:
+                self._quantize_output(entry, scale, zero_point)
+
+    def finish(self):
+        self._graph.operators += self._last
+
+    def _quantize_input(self, index, scale, zero_point):
+        operators = self._graph.operators
+        users = [o for o in operators if index in o.inputs]
+        floats = self._copy(index, b"/float32")
+        _store_in_int8(self._graph.tensors[index], scale, zero_point)
+        for user in users:
+            user.inputs = [floats if i == index else i for i in user.inputs]
+        if users:
+            # Not before: XNNPACK takes only what follows each other as one part.
+            place = next(i for i, o in enumerate(operators) if o is users[0])
+            dequantize = self._operator("DEQUANTIZE", 2, index, floats)
+            operators.insert(place, dequantize)
+
+    def _quantize_output(self, entry, scale, zero_point):
+        index = entry.tensorIndex
+        if self._graph.tensors[index].type == schema.TensorType.INT8:
+            # It is the input, unchanged.
+            return
+        stored = self._copy(index, b"/int8")
+        _store_in_int8(self._graph.tensors[stored], scale, zero_point)
+        self._last.append(self._operator("QUANTIZE", 1, index, stored))
+        outputs = list(self._graph.outputs)
+        outputs[outputs.index(index)] = stored
+        self._graph.outputs = outputs
+        entry.tensorIndex = stored
+
+    def _copy(self, index, suffix):
+        tensor = self._graph.tensors[index]
+        copy = schema.TensorT()
+        copy.name = tensor.name + suffix
+        copy.shape = tensor.shape
+        copy.shapeSignature = tensor.shapeSignature
+        copy.hasRank = tensor.hasRank
+        copy.type = tensor.type
+        self._graph.tensors.append(copy)
+        return len(self._graph.tensors) - 1
+
+    def _operator(self, name, version, source, target):
+        builtin = getattr(schema.BuiltinOperator, name)
+        codes = self._model.operatorCodes
+        known = [i for i, code in enumerate(codes) if code.builtinCode == builtin]
+        if not known:
+            code = schema.OperatorCodeT()
+            code.builtinCode = code.deprecatedBuiltinCode = builtin
+            code.version = version
+            codes.append(code)
+            known = [len(codes) - 1]
+        operator = schema.OperatorT()
+        operator.opcodeIndex = known[0]
+        operator.inputs, operator.outputs = [source], [target]
+        return operator
+
+
+def _store_in_int8(tensor, scale, zero_point):
+    tensor.type = schema.TensorType.INT8
+    tensor.quantization = schema.QuantizationParametersT()
+    tensor.quantization.scale = [scale]
+    tensor.quantization.zeroPoint = [zero_point]

@@ -1,0 +1,133 @@
+"""What the Model Garden's own tools make of a model, to compare with.
+
+As its `export_saved_model.py` and TFLite's converter with defaults: built-in
+operations, a static image [1, 1, size, size, 3] in 0..1, and 5-D states by name.
+"""
+
+import tempfile
+
+import tensorflow as tf
+import tf_keras
+from official.projects.movinet.modeling import movinet, movinet_layers, movinet_model
+
+from grw_tf.models.backbone import GATES
+from grw_tf.models.streaming import StreamingModel, check_causal
+
+# Its export replaces the one, which has a gradient of its own, by the other.
+_SIMPLE = {"swish": "simple_swish"}
+
+
+def convert_stock(model, dynamic=False) -> bytes:
+    """Converts a streaming model to TFLite as users of the Model Garden do.
+
+    Of a model with the official head, it is the Model Garden's own classifier with the
+    same weights. Transformer heads it does not have: there it is its backbone with
+    external states, and the head's layers as they are. Signature `step` is as that of
+    `grw_tf.export.conversion.convert`, but for the form of image and states.
+
+    Args:
+      model: a causal model of `build_model`.
+      dynamic: whether weights are quantised, by the converter's default optimisation.
+
+    Raises:
+      ValueError: if the model is not causal, or of convolutions that TFLite lacks.
+    """
+    config = model.config
+    check_causal(config)
+    if config.backbone.conv_type == "3d":
+        raise ValueError(
+            "A model of conv_type=3d has no stock export: TFLite lacks its Conv3D."
+        )
+    if config.head.type == "official":
+        specs, step, weights = _classifier_step(model)
+    elif config.backbone.conv_type == "2plus1d":
+        specs, step, weights = _transformer_step(model)
+    else:
+        raise ValueError(
+            f"A model of conv_type={config.backbone.conv_type} with a transformer head"
+            " has no stock export: TFLite lacks its Conv3D."
+        )
+    return _convert(config, specs, step, weights, dynamic)
+
+
+def stock_classifier(model) -> movinet_model.MovinetClassifier:
+    """Returns the Model Garden's classifier with external states, of equal weights.
+
+    Args:
+      model: a causal model of `build_model` with the official head.
+    """
+    config = model.config
+    settings = config.backbone
+    image = tf_keras.layers.InputSpec(shape=_image_shape(config))
+    backbone = movinet.Movinet(
+        model_id=settings.model_id,
+        causal=True,
+        use_positional_encoding=settings.use_positional_encoding,
+        # The form of 3d_2plus1d that TFLite has operations for.
+        conv_type="2plus1d",
+        se_type=settings.se_type,
+        input_specs=image,
+        activation=_SIMPLE.get(settings.activation, settings.activation),
+        gating_activation=GATES[settings.gating_activation],
+        use_sync_bn=False,
+        use_external_states=True,
+    )
+    stock = movinet_model.MovinetClassifier(
+        backbone,
+        num_classes=config.num_classes,
+        output_states=True,
+        input_specs={"image": image},
+        activation=_SIMPLE.get(config.head.activation, config.head.activation),
+    )
+    (head,) = (
+        layer
+        for layer in stock.layers
+        if isinstance(layer, movinet_layers.ClassifierHead)
+    )
+    for theirs, ours in ((backbone, model.backbone), (head, model.head)):
+        for variable, value in zip(theirs.weights, ours.get_weights(), strict=True):
+            variable.assign(value.reshape(variable.shape))
+    return stock
+
+
+def _classifier_step(model):
+    stock = stock_classifier(model)
+    specs = stock.initial_state_specs(_image_shape(model.config))
+
+    def step(inputs):
+        logits, states = stock(inputs)
+        return {**states, "logits": logits}
+
+    return specs, step, stock.weights
+
+
+def _transformer_step(model):
+    stream = StreamingModel(model)
+
+    def step(inputs):
+        inputs = dict(inputs)
+        logits, states = stream.step(inputs.pop("image"), inputs)
+        return states if logits is None else {**states, "logits": logits}
+
+    return stream.state_specs(), step, model.weights
+
+
+def _image_shape(config):
+    return (1, 1, config.size, config.size, 3)
+
+
+def _convert(config, specs, step, weights, dynamic):
+    specs = {n: tf.TensorSpec(s.shape, s.dtype, n) for n, s in specs.items()}
+    image = tf.TensorSpec(_image_shape(config), tf.float32, "image")
+    step = tf.function(
+        step, autograph=False, input_signature=[{"image": image, **specs}]
+    )
+    # The variables alone: a Keras model would be traced whole, over and over.
+    module = tf.Module()
+    module.weights = list(weights)
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(module, folder, {"step": step})
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        if dynamic:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        return converter.convert()

@@ -1,0 +1,98 @@
+"""Long streams of frames to check and to calibrate exported files on."""
+
+import itertools
+import logging
+import os
+import random
+from collections.abc import Iterator
+
+import av
+import cv2
+import numpy as np
+
+from grw_tf.data.clips import prepare_frame, resize_side, stream_frames
+from grw_tf.data.evaluation_records import EvaluationRecords
+from grw_tf.data.video_list import list_folder
+
+FRAMES = 300
+_SCENE_FRAMES = 25
+
+
+def real_streams(clips, config, count, part=(0, 1), frames=FRAMES):
+    """Yields streams of real clips end to end, over again if they are few.
+
+    Args:
+      clips: paths of records, with wildcards or not, separated by commas; or a folder
+        of class folders of videos.
+      config: the model's `ModelConfig`.
+      count: how many streams.
+      part: (start, step) of the videos to use, to keep those of two uses apart.
+      frames: of each stream.
+
+    Yields:
+      uint8 [frames, size, size, 3], RGB, as `prepare_frame` makes them.
+
+    Raises:
+      ValueError, OSError: if there are no clips that can be read.
+    """
+    waiting = _endless_frames(clips, config, part)
+    for _ in range(count):
+        yield np.stack(list(itertools.islice(waiting, frames)))
+
+
+def drawn_streams(config, count, frames=FRAMES, seed=0) -> Iterator[np.ndarray]:
+    """Yields streams of drawn scenes: soft blobs that drift, with cuts, as videos have.
+
+    Args, yields: as `real_streams`; `seed` says which scenes.
+    """
+    rng = np.random.default_rng(seed)
+    side = resize_side(config.size)
+    for _ in range(count):
+        stream = []
+        while len(stream) < frames:
+            stream += [prepare_frame(f, config.size) for f in _scene(rng, side)]
+        yield np.stack(stream[:frames])
+
+
+def _endless_frames(clips, config, part):
+    start, step = part
+    while True:
+        empty = True
+        for video in itertools.islice(_videos(clips, config), start, None, step):
+            for frame in video:
+                empty = False
+                yield frame
+        if empty:
+            raise ValueError(f"{clips} has too few videos that can be read.")
+
+
+def _videos(clips, config):
+    if os.path.isdir(clips):
+        videos = list_folder(clips)
+        # They are listed class by class.
+        random.Random(0).shuffle(videos)
+        for video in videos:
+            yield _read(video.path, config)
+    else:
+        for video in EvaluationRecords(clips, config, title="Reading clips").videos():
+            yield [prepare_frame(frame, config.size) for frame in video.frames]
+
+
+def _read(path, config):
+    try:
+        return [frame for _, frame in stream_frames(path, config.fps, config.size)]
+    except (av.FFmpegError, ValueError) as error:
+        logging.warning("Left out %s: %s", path, error)
+        return []
+
+
+def _scene(rng, side):
+    """Yields the frames of one scene, a window that moves over a soft picture."""
+    coarse = rng.integers(0, 256, (12, 12, 3), np.uint8)
+    picture = cv2.resize(coarse, (2 * side, 2 * side), interpolation=cv2.INTER_CUBIC)
+    place, velocity = rng.uniform(0, side, 2), rng.uniform(-0.05, 0.05, 2) * side
+    for _ in range(_SCENE_FRAMES):
+        place = place + velocity
+        velocity = np.where((place < 0) | (place > side), -velocity, velocity)
+        top, left = np.clip(place, 0, side).astype(int)
+        yield picture[top : top + side, left : left + side]

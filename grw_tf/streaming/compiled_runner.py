@@ -1,0 +1,105 @@
+"""Steps of a stream by LiteRT's compiled model, which copies no states."""
+
+import functools
+import os
+
+import ai_edge_litert
+import numpy as np
+from ai_edge_litert.compiled_model import CompiledModel
+from ai_edge_litert.cpu_kernel_mode import CpuKernelMode
+from ai_edge_litert.environment import Environment
+from ai_edge_litert.hardware_accelerator import HardwareAccelerator
+from ai_edge_litert.options import CpuOptions, Options
+
+from grw_tf.streaming.native_output import silenced
+
+
+class CompiledRunner:
+    """Keeps a stream's states in two sets of buffers.
+
+    A step reads one set and writes the other, and then they change places. (LiteRT
+    leaves the buffer of an output that is an input unchanged as it is; the states of
+    this project's files all change at each step.)
+
+    LiteRT does not look whether the file is sound, and dies if it is not: see
+    `model_check`.
+
+    Args, Raises: as `InterpreterRunner`.
+    """
+
+    def __init__(self, exported, num_threads=1, xnnpack=True):
+        self._specs = exported.states
+        self._classes = len(exported.labels)
+        options = Options(
+            hardware_accelerators=HardwareAccelerator.CPU,
+            cpu_options=CpuOptions(
+                num_threads=num_threads,
+                kernel_mode=CpuKernelMode.XNNPACK if xnnpack else CpuKernelMode.BUILTIN,
+            ),
+        )
+        with silenced():
+            self._model = CompiledModel.from_file(
+                exported.path, options=options, environment=_environment()
+            )
+            signatures = self._model.get_signature_list()
+            self._image = self._input("step", "image")
+            self._now = {name: self._input("step", name) for name in self._specs}
+            self._next = {name: self._output("step", name) for name in self._specs}
+            gives_logits = "logits" in signatures["step"]["outputs"]
+            self._logits = self._output("step", "logits") if gives_logits else None
+            self._classify_logits, self._classified = None, ()
+            if "classify" in signatures:
+                self._classified = signatures["classify"]["inputs"]
+                self._classify_logits = self._output("classify", "logits")
+            self.reset()
+            # The first run starts more of LiteRT, and finds what is amiss.
+            taken = exported.manifest["input"]
+            self.step(np.zeros(taken["shape"], taken["dtype"]))
+            if self._classified:
+                self.classify()
+        self.reset()
+
+    def reset(self):
+        """Gives all states their initial values."""
+        for name, (shape, dtype, value) in self._specs.items():
+            self._now[name].write(np.full(shape, value, dtype))
+
+    def step(self, image):
+        """Takes frames as the model does; returns their logits, or None."""
+        self._image.write(image)
+        inputs, outputs = {"image": self._image, **self._now}, self._next
+        if self._logits is not None:
+            outputs = {"logits": self._logits, **outputs}
+        self._model.run_by_name("step", inputs, outputs)
+        self._now, self._next = self._next, self._now
+        return self._read(self._logits) if self._logits is not None else None
+
+    def classify(self):
+        """Returns the logits of the states."""
+        states = {name: self._now[name] for name in self._classified}
+        outputs = {"logits": self._classify_logits}
+        self._model.run_by_name("classify", states, outputs)
+        return self._read(self._classify_logits)
+
+    def close(self):
+        """Lets go of the model."""
+        with silenced():
+            self._image = self._now = self._next = None
+            self._logits = self._classify_logits = None
+            self._model.close()
+
+    def _input(self, signature, name):
+        return self._model.create_input_buffer_by_name(signature, name)
+
+    def _output(self, signature, name):
+        return self._model.create_output_buffer_by_name(signature, name)
+
+    def _read(self, buffer):
+        return buffer.read(self._classes, np.float32)[None]
+
+
+@functools.cache
+def _environment():
+    """Returns LiteRT's environment, which all sessions share until the process ends."""
+    folder = os.path.dirname(os.path.abspath(ai_edge_litert.__file__))
+    return Environment.create(runtime_path=folder)

@@ -1,0 +1,50 @@
+"""Choosing what runs an exported model."""
+
+import logging
+
+from grw_tf.streaming.interpreter_runner import InterpreterRunner
+from grw_tf.streaming.model_check import check_model
+
+RUNNERS = ("compiled", "interpreter")
+
+
+def open_runner(exported, name=None, num_threads=1, xnnpack=True):
+    """Opens an exported model.
+
+    Args:
+      exported: an `ExportedFile`.
+      name: one of `RUNNERS`; by default the first that runs here.
+      num_threads: threads to compute with.
+      xnnpack: whether by XNNPACK, else by TFLite's own kernels.
+
+    Returns:
+      (the name of the runner; the runner, with `step`, `classify`, `reset`, `close`).
+
+    Raises:
+      ValueError: if the model is damaged or cannot be run, or an argument is unfit.
+    """
+    if name is not None and name not in RUNNERS:
+        raise ValueError(f"Unknown runner {name!r}; known: {', '.join(RUNNERS)}.")
+    if num_threads < 1:
+        raise ValueError(f"num_threads is {num_threads}: it must be above 0.")
+    check_model(exported)
+    if name != "interpreter":
+        try:
+            from grw_tf.streaming.compiled_runner import CompiledRunner
+
+            return "compiled", CompiledRunner(exported, num_threads, xnnpack)
+        # Older LiteRT lacks it, and its interface is young: it may fail in any way.
+        except Exception as error:
+            if name == "compiled":
+                raise ValueError(
+                    f"{exported.path} cannot be run as a compiled model"
+                    f" ({' '.join(str(error).split())}): use the interpreter."
+                ) from None
+            logging.getLogger(__name__).info("No compiled model: %s", error)
+    try:
+        return "interpreter", InterpreterRunner(exported, num_threads, xnnpack)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"{exported.path} cannot be run ({' '.join(str(error).split())}): it is"
+            " damaged, or needs a newer ai-edge-litert."
+        ) from None

@@ -1,0 +1,87 @@
+"""Small exported files for tests of running them."""
+
+import json
+import zipfile
+
+import numpy as np
+import tensorflow as tf
+
+from grw_tf.export.bundle import bundle
+
+CLASSES = ["a", "b", "c", "d", "e"]
+
+
+def manifest_of(path):
+    """Returns the manifest in an exported file."""
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read("manifest.json"))
+
+
+def model_of(path):
+    """Returns the bytes of the model in an exported file."""
+    with zipfile.ZipFile(path) as archive:
+        size = min(entry.header_offset for entry in archive.infolist())
+    return path.read_bytes()[:size]
+
+
+def with_manifest(path, target, labels=CLASSES, **changes):
+    """Writes a copy of an exported file with another manifest."""
+    manifest = manifest_of(path) | changes
+    target.write_bytes(bundle(model_of(path), labels, manifest))
+    return target
+
+
+def write_counter(path, image_dtype="uint8"):
+    """Writes a model with states of several types that start at several values.
+
+    Its logits are the number of frames seen, started from 7; the mean of the last image
+    in 0..1; and an int8 state that falls by 3 from 100.
+    """
+    image = tf.TensorSpec((1, 8, 8, 3), image_dtype, "image")
+    states = {
+        "count": tf.TensorSpec((1,), tf.int32, "count"),
+        "level": tf.TensorSpec((1, 2), tf.int8, "level"),
+    }
+    unit = 1 / 255 if image_dtype == "uint8" else 1.0
+
+    @tf.function(autograph=False, input_signature=[{"image": image, **states}])
+    def step(inputs):
+        count = inputs["count"] + 1
+        level = tf.cast(tf.cast(inputs["level"], tf.int32) - 3, tf.int8)
+        mean = tf.reduce_mean(tf.cast(inputs["image"], tf.float32)) * unit
+        numbers = [count[0], mean, level[0, 1]]
+        numbers = [tf.cast(number, tf.float32) for number in numbers]
+        return {"count": count, "level": level, "logits": tf.stack(numbers)[None]}
+
+    module = tf.Module()
+    folder = path.parent / f"{path.name}.saved"
+    tf.saved_model.save(module, str(folder), {"step": step})
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
+    manifest = {
+        "format_version": 1,
+        "signatures": ["step"],
+        "input": {
+            "name": "image",
+            "shape": [1, 8, 8, 3],
+            "dtype": image_dtype,
+            "range": [0, 255] if image_dtype == "uint8" else [0.0, 1.0],
+            "resize": 9,
+        },
+        "output": {"name": "logits", "shape": [1, 3]},
+        "fps": 5.0,
+        "frames_per_step": 1,
+        "head": "official",
+        "window": 4,
+        "states": [
+            {"name": "count", "shape": [1], "dtype": "int32", "initial_value": 7},
+            {"name": "level", "shape": [1, 2], "dtype": "int8", "initial_value": 100},
+        ],
+    }
+    path.write_bytes(bundle(converter.convert(), ["n", "mean", "level"], manifest))
+    return path
+
+
+def random_frames(count, height=32, width=32):
+    """Returns uint8 frames of noise."""
+    shape = (count, height, width, 3)
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)

@@ -1,0 +1,232 @@
+"""Tests of exporting what a training left, as users do."""
+
+import dataclasses
+import json
+import zipfile
+
+import numpy as np
+import pytest
+import training_runs
+from ai_edge_litert.interpreter import Interpreter
+from toy_heads import HEADS
+
+from grw_tf.export import export as exporting
+from grw_tf.export.export import ExportConfig, export, export_run
+from grw_tf.export.run_directory import Run
+from grw_tf.streaming import StreamSession
+from grw_tf.training.driver import run_experiment
+
+CLASSES = ("a", "b", "c", "d", "e")
+
+
+@pytest.fixture(scope="module")
+def trained(coloured_records, tmp_path_factory):
+    """The folder of a short training."""
+    folder = tmp_path_factory.mktemp("run") / "own"
+    trainer = {"train_steps": 2, "steps_per_loop": 1, "validation_interval": 2}
+    options = training_runs.options(
+        coloured_records, folder, {"trainer": trainer | {"checkpoint_interval": 2}}
+    )
+    run_experiment(options)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory):
+    """The file of the same by the command's defaults, and its report."""
+    path = tmp_path_factory.mktemp("exported") / "model.tflite"
+    return path, export(ExportConfig(str(trained), str(path)))
+
+
+@pytest.fixture
+def run(nano):
+    return Run(nano(), CLASSES, "runs/own/best_ckpt")
+
+
+def _manifest(path):
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read("manifest.json"))
+
+
+def test_training_is_exported_by_its_folder_alone(exported, coloured_records):
+    path, report = exported
+    parity = report.parity
+    assert parity.passed
+    assert (parity.streams, parity.frames, parity.clips) == (3, 300, "real")
+    assert parity.clip_difference < 1e-4
+    with StreamSession(path) as session:
+        assert session.labels == ["blue", "red"]
+        session.push(np.zeros((48, 64, 3), np.uint8))
+        probabilities = session.classify()
+    assert probabilities.shape == (2,)
+    assert probabilities.sum() == pytest.approx(1)
+
+
+def test_figures_are_in_the_file_and_in_a_report_beside_it(exported):
+    path, report = exported
+    written = json.loads((path.parent / "export_report.json").read_text())
+    assert written == json.loads(json.dumps(dataclasses.asdict(report)))
+    manifest = _manifest(path)
+    assert manifest["parity"] == written["parity"]
+    assert manifest["quantization"]["mode"] == "dynamic"
+    assert manifest["training_run"]["checkpoint"] == "own/best_ckpt"
+    for words in ("MB", "dynamic", "XNNPACK partitions", "ms a frame", "agreement"):
+        assert words in report.table()
+
+
+def test_float_file_keeps_the_numbers(run, tmp_path):
+    output = tmp_path / "model.tflite"
+    report = export_run(run, ExportConfig(output=str(output), quantization="none"))
+    assert report.parity.clips == "drawn"
+    assert report.parity.largest_difference < 1e-4
+    assert report.megabytes == pytest.approx(output.stat().st_size / 1e6, rel=0.3)
+
+
+def test_half_precision_halves_the_file(run, tmp_path):
+    sizes = {}
+    for mode in ("none", "float16"):
+        config = ExportConfig(output=str(tmp_path / mode), quantization=mode)
+        report = export_run(run, config)
+        assert report.parity.largest_difference < 1e-2
+        sizes[mode] = report.megabytes
+    # The rest is structure.
+    assert sizes["float16"] < sizes["none"]
+
+
+def test_wrong_file_is_not_written(run, tmp_path, monkeypatch):
+    _spoil(monkeypatch)
+    output = tmp_path / "model.tflite"
+    config = ExportConfig(output=str(output), quantization="none")
+    with pytest.raises(ValueError, match="was not written: the file differs from the"):
+        export_run(run, config)
+    assert not list(tmp_path.iterdir())
+
+
+def test_wrong_file_is_written_with_a_warning_on_demand(
+    run, tmp_path, monkeypatch, caplog
+):
+    _spoil(monkeypatch)
+    output = tmp_path / "model.tflite"
+    config = ExportConfig(output=str(output), quantization="none", allow_mismatch=True)
+    assert not export_run(run, config).parity.passed
+    assert "does not give the model's numbers" in caplog.text
+    assert not _manifest(output)["parity"]["passed"]
+
+
+def _spoil(monkeypatch):
+    class Spoiled(exporting.StreamingNetwork):
+        def step(self, image, states):
+            logits, new = super().step(image, states)
+            return 1.1 * logits, new
+
+    monkeypatch.setattr(exporting, "StreamingNetwork", Spoiled)
+
+
+def test_fractions_are_taken_on_demand(run, tmp_path):
+    output = tmp_path / "model.tflite"
+    config = ExportConfig(
+        output=str(output),
+        quantization="none",
+        image_dtype="float32",
+        frames_per_step=2,
+    )
+    assert export_run(run, config).parity.passed
+    runner = Interpreter(str(output)).get_signature_runner("step")
+    image = runner.get_input_details()["image"]
+    assert image["dtype"] == np.float32
+    assert image["shape"].tolist() == [2, 32, 32, 3]
+
+
+def test_folder_of_videos_serves_as_clips(run, tmp_path, coloured_records):
+    config = ExportConfig(
+        output=str(tmp_path / "model.tflite"),
+        quantization="none",
+        clips=str(coloured_records.parent / "videos"),
+    )
+    parity = export_run(run, config).parity
+    assert (parity.passed, parity.clips) == (True, "real")
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_int8_of_every_head_is_calibrated_on_the_clips(
+    nano, head, tmp_path, coloured_records
+):
+    run = Run(nano(head=HEADS[head]), CLASSES, "ckpt")
+    config = ExportConfig(
+        output=str(tmp_path / "model.tflite"),
+        quantization="int8",
+        clips=str(coloured_records.parent / "videos"),
+        # Random weights amplify roundings.
+        allow_mismatch=True,
+    )
+    report = export_run(run, config)
+    assert report.quantization["mode"] == "int8"
+    assert report.parity.clip_difference < 1e-4
+
+
+def test_int8_without_clips_is_refused(run, tmp_path):
+    config = ExportConfig(output=str(tmp_path / "model.tflite"), quantization="int8")
+    with pytest.raises(ValueError, match="calibrated on clips.*give --clips"):
+        export_run(run, config)
+
+
+def test_base_model_is_refused(nano, tmp_path):
+    base = {"causal": False, "conv_type": "3d", "se_type": "3d"}
+    run = Run(nano(backbone=base), CLASSES, "ckpt")
+    with pytest.raises(ValueError, match="cannot be streamed: use a stream model"):
+        export_run(run, ExportConfig(output=str(tmp_path / "model.tflite")))
+    assert not list(tmp_path.iterdir())
+
+
+def test_folder_that_is_not_there_is_named_before_any_work(tmp_path):
+    config = ExportConfig("nothing", str(tmp_path / "nothing" / "model.tflite"))
+    with pytest.raises(OSError, match="in a folder that is not there"):
+        export(config)
+
+
+@pytest.mark.parametrize(
+    "fields, message",
+    [
+        ({"quantization": "int4"}, "quantization is 'int4': it must be one of none"),
+        ({"min_agreement": 95.0}, "min_agreement is 95.0: it must be from 0 to 1"),
+        ({"output": "gs://bucket/model.tflite"}, "written locally"),
+    ],
+)
+def test_values_that_make_no_sense_are_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        ExportConfig(**fields)
+
+
+def test_program_names_what_is_wrong_in_one_line(tmp_path, run_program):
+    done = run_program(
+        "export.export_tflite",
+        f"--checkpoint_dir={tmp_path}",
+        f"--output={tmp_path / 'model.tflite'}",
+    )
+    assert done.returncode == 1
+    assert "There is no labels.txt in" in done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quantization", ["none", "float16", "dynamic", "int8"])
+def test_real_model_is_exported(shared, tmp_path, quantization):
+    from grw_tf.models import build_model, preset
+    from grw_tf.weights.restore import restore
+
+    config = preset("a0_stream", num_classes=7)
+    gate = dataclasses.replace(config.backbone, gating_activation="hard_sigmoid_relu6")
+    model = build_model(dataclasses.replace(config, backbone=gate))
+    archive = "movinet_a0_stream_trained.tar.gz"
+    restore(model, str(shared / "data" / "real_a0_stream" / archive))
+    report = export_run(
+        Run(model, tuple("abcdefg"), "real"),
+        ExportConfig(
+            output=str(tmp_path / "model.tflite"),
+            quantization=quantization,
+            clips=str(shared / "data" / "videos"),
+        ),
+    )
+    assert report.parity.passed
+    if quantization == "none":
+        assert report.parity.largest_difference < 1e-5

@@ -1,0 +1,130 @@
+"""Tests that the gate lets no file through that is not its model."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from toy_heads import HEADS
+
+from grw_tf.export.bundle import write_bundle
+from grw_tf.export.conversion import convert
+from grw_tf.export.manifest import network_manifest
+from grw_tf.export.parity import check_parity
+from grw_tf.export.streaming_network import StreamingNetwork
+from grw_tf.export.streams import drawn_streams
+
+CLASSES = ["a", "b", "c", "d", "e"]
+
+
+@pytest.fixture(scope="module")
+def model(nano):
+    return nano()
+
+
+@pytest.fixture(scope="module")
+def streams(model):
+    return list(drawn_streams(model.config, 3, frames=40))
+
+
+def _check(network, folder, streams, quantization="none", manifest=(), model=None):
+    """Writes a network's file and returns how it compares."""
+    path = folder / "model.tflite"
+    manifest = network_manifest(network) | dict(manifest)
+    write_bundle(path, convert(network), CLASSES, manifest)
+    return check_parity(
+        path, model or network.model, streams, "drawn", quantization, 0.95
+    )
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_right_file_passes(nano, tmp_path, streams, head):
+    parity = _check(StreamingNetwork(nano(head=HEADS[head])), tmp_path, streams)
+    assert parity.passed and not parity.failures
+    assert (parity.streams, parity.frames, parity.clips) == (3, 40, "drawn")
+    assert 0 < parity.largest_difference < 1e-4
+    assert 0 <= parity.clip_difference < 1e-4
+    assert parity.agreement > 0.98
+    assert parity.reset_difference == 0
+    assert parity.milliseconds > 0
+
+
+def test_steps_of_several_frames_are_compared_at_their_ends(tmp_path, streams, model):
+    parity = _check(StreamingNetwork(model, frames_per_step=3), tmp_path, streams)
+    assert parity.passed
+    assert parity.frames == 39
+
+
+def test_wrong_gate_is_caught(nano, tmp_path, streams, model):
+    backbone = {"gating_activation": "hard_sigmoid_relu6"}
+    other = nano(fresh=True, backbone=backbone)
+    other.set_weights(model.get_weights())
+    parity = _check(StreamingNetwork(other), tmp_path, streams, model=model)
+    assert not parity.passed
+    assert "the file differs from the model by" in parity.failures[0]
+
+
+def test_wrong_scale_of_the_input_is_caught(tmp_path, streams, model):
+    class Unscaled(StreamingNetwork):
+        def _backbone(self, image, states):
+            return super()._backbone(tf.cast(image, tf.float32) / 2, states)
+
+    assert not _check(Unscaled(model), tmp_path, streams).passed
+
+
+def test_wrong_crop_is_caught(tmp_path, streams, model):
+    manifest = network_manifest(StreamingNetwork(model))["input"]
+    manifest = {"input": manifest | {"resize": 32}}
+    parity = _check(StreamingNetwork(model), tmp_path, streams, manifest=manifest)
+    assert not parity.passed
+    assert "prepared otherwise" in parity.failures[0]
+
+
+def test_crossed_states_are_caught(tmp_path, streams, model):
+    class Crossed(StreamingNetwork):
+        def step(self, image, states):
+            logits, new = super().step(image, states)
+            one, other = (
+                "state_block1_layer0_pool_mean",
+                "state_block1_layer1_pool_mean",
+            )
+            return logits, new | {one: new[other], other: new[one]}
+
+    assert not _check(Crossed(model), tmp_path, streams).passed
+
+
+def test_state_that_survives_a_reset_is_caught(tmp_path, streams, model):
+    manifest = network_manifest(StreamingNetwork(model))
+    states = [dict(state, initial_value=0) for state in manifest["states"]]
+    (mean,) = (s for s in states if s["name"] == "state_block1_layer0_pool_mean")
+    mean["initial_value"] = 1
+    parity = _check(
+        StreamingNetwork(model), tmp_path, streams, manifest={"states": states}
+    )
+    # The mean forgets it after the first frame; a sum of frames does not.
+    assert parity.passed
+    (kept,) = (s for s in states if s["name"] == "state_block0_layer0_stream_sum1")
+    kept["initial_value"] = 1
+    parity = _check(
+        StreamingNetwork(model), tmp_path, streams, manifest={"states": states}
+    )
+    assert not parity.passed
+
+
+def test_logits_that_are_no_numbers_are_caught(tmp_path, streams, model):
+    class Broken(StreamingNetwork):
+        def step(self, image, states):
+            logits, new = super().step(image, states)
+            return logits * tf.constant(np.nan), new
+
+    assert not _check(Broken(model), tmp_path, streams).passed
+
+
+def test_quantised_file_is_held_to_agreement(tmp_path, streams, model):
+    class Wrong(StreamingNetwork):
+        def step(self, image, states):
+            logits, new = super().step(image, states)
+            return -logits, new
+
+    parity = _check(Wrong(model), tmp_path, streams, quantization="int8")
+    assert "agree on the likeliest class at 0.0% of all frames" in parity.failures[0]
+    right = _check(StreamingNetwork(model), tmp_path, streams, quantization="int8")
+    assert right.passed

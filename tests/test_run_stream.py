@@ -1,0 +1,231 @@
+"""Tests of running an exported file on videos and cameras."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import av
+import numpy as np
+import pytest
+from conftest import TESTS
+from drawn_videos import BLUE, RED, write_video
+from exported_streams import CLASSES, write_counter
+from toy_heads import HEADS
+
+from export import video_sources
+from export.annotated_video import AnnotatedVideo, draw_classes
+from export.video_sources import live_frames
+from grw_tf.data.clips import stream_frames
+from grw_tf.export.tflite import write_streaming_tflite
+from grw_tf.streaming import StreamSession
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("run_stream")
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    """A tiny model of 5 frames a second and classes n, mean, level."""
+    return write_counter(folder / "model.tflite")
+
+
+@pytest.fixture(scope="module")
+def on_demand(nano, folder):
+    path = folder / "on_demand.tflite"
+    write_streaming_tflite(path, nano(head=HEADS["transformer"]), CLASSES, 2)
+    return path
+
+
+@pytest.fixture(scope="module")
+def video(folder):
+    """Three seconds at 10 frames a second, each brighter than the one before."""
+    colours = [(8 * index,) * 3 for index in range(30)]
+    return write_video(folder / "video.mp4", colours, rate=10)
+
+
+@pytest.fixture
+def run(run_program, model):
+    def run(source, *flags):
+        return run_program(
+            "export.run_stream", f"--model={model}", f"--source={source}", *flags
+        )
+
+    return run
+
+
+def _decode(path):
+    with av.open(str(path)) as container:
+        return list(container.decode(video=0))
+
+
+def _one_line(done):
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    return line
+
+
+def test_each_of_the_models_frames_has_a_line(run, video):
+    done = run(video)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 15
+    assert lines[0].split()[:2] == ["0.00", "s"]
+    for line in lines:
+        assert all(name in line for name in ("n ", "mean ", "level ", " ms)"))
+    assert "15 frames, median " in done.stderr
+    assert " ms a frame; " in done.stderr and " frames/s" in done.stderr
+
+
+def test_probabilities_are_those_of_frames_read_as_in_training(run, model, video):
+    lines = run(video, "--json", "--top=2").stdout.splitlines()
+    with StreamSession(model) as session:
+        frames = list(stream_frames(video, session.fps, session.size))
+        for index, (seconds, frame) in enumerate(frames):
+            session.push_prepared(frame)
+            told = json.loads(lines[index])
+            assert told["ms"] > 0
+            assert (told["frame"], told["time"]) == (index, pytest.approx(seconds))
+            top = [(each["class"], each["probability"]) for each in told["top"]]
+            assert [name for name, _ in top] == [name for name, _ in session.top(2)]
+            assert top[0][1] == pytest.approx(session.top(1)[0][1], abs=1e-5)
+    assert len(lines) == len(frames)
+
+
+def test_head_on_demand_classifies_after_each_step(run_program, on_demand, video):
+    done = run_program(
+        "export.run_stream", f"--model={on_demand}", f"--source={video}", "--json"
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    # 5 frames a second make 15, of which a step takes 2.
+    assert [line["frame"] for line in lines] == [1, 3, 5, 7, 9, 11, 13]
+    assert all(len(line["top"]) == 3 for line in lines)
+
+
+def test_annotated_video_has_all_frames_at_their_times(run, video, tmp_path):
+    done = run(video, f"--output={tmp_path / 'annotated.mp4'}")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 15
+    frames, originals = _decode(tmp_path / "annotated.mp4"), _decode(video)
+    assert len(frames) == len(originals) == 30
+    for frame, original in zip(frames, originals, strict=True):
+        assert frame.time == pytest.approx(original.time, abs=2e-3)
+        # Below the classes the picture is as it was.
+        drawn, picture = (f.to_ndarray(format="rgb24") for f in (frame, original))
+        assert drawn.shape == picture.shape
+        assert np.abs(drawn[-8:].mean() - picture[-8:].mean()) < 4
+    bright = frames[-1].to_ndarray(format="rgb24")
+    assert bright[:20, :60].mean() < bright[-8:].mean() - 50
+
+
+def test_likeliest_class_has_the_longest_bar():
+    picture = np.full((240, 320, 3), 200, np.uint8)
+    drawn = draw_classes(picture, [("much", 0.9), ("little", 0.1)])
+    assert picture.min() == 200 and drawn.shape == picture.shape
+    greenish = (drawn[..., 1] > drawn[..., 0].astype(int) + 50).sum(axis=1)
+    first, second = greenish[:14].max(), greenish[18:28].max()
+    assert first > 4 * second > 0
+    assert (drawn.max(axis=(1, 2)) == 255).any()
+
+
+def test_odd_sides_and_equal_times_are_written(tmp_path):
+    path = tmp_path / "odd.mp4"
+    with AnnotatedVideo(str(path)) as video:
+        for seconds in (0.0, 0.0, 0.1):
+            video.write(seconds, np.full((47, 63, 3), 90, np.uint8), [])
+    frames = _decode(path)
+    assert len(frames) == 3
+    assert (frames[0].width, frames[0].height) == (62, 46)
+
+
+@pytest.mark.parametrize("name", ["video.foo", "nowhere/video.mp4", "again"])
+def test_output_that_cannot_be_written_is_named(run, video, tmp_path, name):
+    output = video if name == "again" else tmp_path / name
+    line = _one_line(run(video, f"--output={output}"))
+    assert str(output) in line
+    assert "cannot be written" in line or "would be overwritten" in line
+    assert len(_decode(video)) == 30
+
+
+def _unreadable(folder, video):
+    content = video.read_bytes()
+    yield "nothing.mp4", None, "is not a file, a camera's index or a URL"
+    yield "empty.mp4", b"", "cannot be read as a video"
+    yield "text.mp4", b"hello " * 100, "cannot be read as a video"
+    yield "part.mp4", content[: len(content) // 2], "cannot be read as a video"
+    with av.open(str(folder / "zero.avi"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.start_encoding()
+    yield "zero.avi", (folder / "zero.avi").read_bytes(), "holds no|cannot be read"
+
+
+def test_video_that_cannot_be_read_is_named_in_one_line(run, folder, video, tmp_path):
+    for name, content, message in _unreadable(folder, video):
+        path = tmp_path / name
+        if content is not None:
+            path.write_bytes(content)
+        line = _one_line(run(path, f"--output={tmp_path / 'out.mp4'}"))
+        assert str(path) in line
+        assert any(part in line for part in message.split("|")), line
+        assert not (tmp_path / "out.mp4").exists()
+
+
+def test_video_shorter_than_a_step_is_named(run_program, on_demand, tmp_path):
+    path = write_video(tmp_path / "short.mp4", [RED], rate=10)
+    done = run_program("export.run_stream", f"--model={on_demand}", f"--source={path}")
+    assert "ended before the 2 frames of a step" in _one_line(done)
+
+
+def test_missing_camera_and_stream_are_named_in_one_line(run):
+    for source in ("99", "rtsp://127.0.0.1:1/x"):
+        assert f"{source} gives no frames: is it there" in _one_line(run(source))
+
+
+def test_stream_that_never_answers_is_given_up(monkeypatch):
+    monkeypatch.setattr(video_sources, "_TIMEOUT_MS", 500)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        start = time.monotonic()
+        with pytest.raises(OSError, match="gives no frames"):
+            next(live_frames(f"rtsp://127.0.0.1:{port}/x"))
+        assert time.monotonic() - start < 8
+
+
+def test_live_frames_are_timed_as_they_come(run, video):
+    # Files by URL come as fast as they are read: all within some of the model's frames.
+    done = run(f"file://{video}", "--json")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert 1 <= len(lines) <= 15
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
+def test_signal_ends_it_with_a_playable_file(model, tmp_path, number):
+    output = tmp_path / "annotated.mp4"
+    long = write_video(tmp_path / "long.mp4", [RED, BLUE] * 5000, rate=10)
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "export.run_stream", f"--model={model}"),
+            *(f"--source={long}", f"--output={output}"),
+        ],
+        cwd=TESTS.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    lines = [process.stdout.readline() for _ in range(5)]
+    process.send_signal(number)
+    rest, errors = process.communicate(timeout=30)
+    told = len(lines) + len(rest.splitlines())
+    assert process.returncode == 128 + number
+    (line,) = errors.strip().splitlines()
+    assert line.startswith(f"{told} frames, median ")
+    # Two frames of the video for each of the model's.
+    assert told < 5000
+    assert 0 <= 2 * told - len(_decode(output)) <= 1

@@ -1,5 +1,6 @@
 """Small exported files for tests of running them."""
 
+import io
 import json
 import zipfile
 
@@ -27,7 +28,12 @@ def model_of(path):
 def with_manifest(path, target, labels=CLASSES, **changes):
     """Writes a copy of an exported file with another manifest."""
     manifest = manifest_of(path) | changes
-    target.write_bytes(bundle(model_of(path), labels, manifest))
+    content = io.BytesIO()
+    content.write(model_of(path))
+    with zipfile.ZipFile(content, "a") as archive:
+        archive.writestr("labels.txt", "\n".join(labels) + "\n")
+        archive.writestr("manifest.json", json.dumps(manifest))
+    target.write_bytes(content.getvalue())
     return target
 
 

@@ -54,39 +54,20 @@ def test_table_figures_and_model_are_written(demo):
     assert StreamSession(folder / "model.tflite").labels == ["yaw", "pitch", "roll"]
 
 
-def test_predict_prints_a_line_for_each_frame(demo, tmp_path, run_program):
+def test_exported_model_tells_the_classes_of_each_frame(demo, tmp_path, run_program):
     folder, _ = demo
     video = tmp_path / "video.mp4"
     _write_video(video, frames=10, rate=5)
     done = run_program(
-        "scripts.predict", f"--model={folder / 'model.tflite'}", f"--video={video}"
+        "export.run_stream",
+        f"--model={folder / 'model.tflite'}",
+        f"--source={video}",
     )
     lines = done.stdout.splitlines()
     assert len(lines) == 10
     assert all(
         name in line for line in lines for name in ("yaw", "pitch", "roll", " ms)")
     )
-
-
-@pytest.mark.parametrize(
-    "model, video, message",
-    [
-        ("nothing.tflite", "video.mp4", "No such file"),
-        ("model.tflite", "nothing.mp4", "No such file"),
-    ],
-)
-def test_predict_names_a_missing_file_in_one_line(
-    demo, tmp_path, run_program, model, video, message
-):
-    folder, _ = demo
-    done = run_program(
-        "scripts.predict",
-        f"--model={folder / model}",
-        f"--video={tmp_path / video}",
-    )
-    assert done.returncode == 1
-    assert message in done.stderr.strip().splitlines()[-1]
-    assert "Traceback" not in done.stderr
 
 
 def test_clips_demo_names_a_missing_folder_in_one_line(tmp_path, run_program):

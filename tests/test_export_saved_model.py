@@ -27,15 +27,11 @@ assert importlib.util.find_spec("grw_tf") is None
 loaded = tf.saved_model.load("model").signatures
 clip = np.load("clip.npy")
 results = {"clip": loaded["serving_default"](image=clip)}
-if "step" in loaded:
-    states = loaded["init_states"](batch_size=tf.constant(len(clip)))
-    for frame in np.split(clip, clip.shape[1], axis=1):
-        outputs = loaded["step"](image=frame, **states)
-        states = {name: outputs[name] for name in states}
-    if "classify" in loaded:
-        wanted = loaded["classify"].structured_input_signature[1]
-        outputs = loaded["classify"](**{name: states[name] for name in wanted})
-    results["stream"] = outputs
+states = loaded["init_states"](batch_size=tf.constant(len(clip)))
+for frame in np.split(clip, clip.shape[1], axis=1):
+    states = loaded["step"](image=frame, **states)
+wanted = loaded["classify"].structured_input_signature[1]
+results["stream"] = loaded["classify"](**{name: states[name] for name in wanted})
 np.savez(
     "results.npz",
     **{
@@ -80,58 +76,44 @@ def _serve(path, clip):
     return np.load(folder / "results.npz")
 
 
-@pytest.mark.parametrize(
-    "head, backbone",
-    [("transformer", {}), ("official", BASE)],
-    ids=["stream", "base"],
-)
-def test_server_without_this_project_gives_the_models_logits(
-    exported, clip, head, backbone
-):
-    path, model = exported(head, **backbone)
+def _assert_equal_logits(actual, expected):
+    atol = 1e-5 * np.abs(expected).max()
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=atol)
+
+
+def test_server_without_this_project_gives_the_models_logits(exported, clip):
+    path, model = exported("transformer")
     results = _serve(path, clip)
     expected = model(clip).numpy()
-    scale = np.abs(expected).max()
-    views = ["clip", "stream"] if model.config.backbone.causal else ["clip"]
-    assert len(results) == 2 * len(views)
-    for view in views:
-        np.testing.assert_allclose(
-            results[f"{view}_logits"], expected, rtol=0, atol=1e-5 * scale
-        )
-        np.testing.assert_allclose(
-            results[f"{view}_probabilities"], tf.nn.softmax(expected), atol=1e-5
-        )
+    probabilities = tf.nn.softmax(expected)
+    for view in ("clip", "stream"):
+        _assert_equal_logits(results[f"{view}_logits"], expected)
+        _assert_equal_logits(results[f"{view}_probabilities"], probabilities)
 
 
-def test_causal_head_answers_at_each_step(exported, clip):
-    path, model = exported("causal_transformer")
+@pytest.mark.parametrize(
+    "head", ["official", pytest.param("causal_transformer", marks=pytest.mark.slow)]
+)
+def test_heads_that_answer_at_each_step_do(exported, clip, head):
+    path, model = exported(head)
     loaded = tf.saved_model.load(path).signatures
     assert set(loaded) == {"serving_default", "init_states", "step"}
-    states = loaded["init_states"](batch_size=tf.constant(2))
+    # Any number of streams.
+    clip = np.concatenate([clip, clip[:1, ::-1]])
+    states = loaded["init_states"](batch_size=tf.constant(3))
     for frame in np.split(clip, 8, axis=1):
         outputs = loaded["step"](image=frame, **states)
         states = {name: outputs[name] for name in states}
-    expected = model(clip).numpy()
-    atol = 1e-5 * np.abs(expected).max()
-    np.testing.assert_allclose(outputs["logits"], expected, rtol=0, atol=atol)
+    _assert_equal_logits(outputs["logits"], model(clip).numpy())
 
 
-@pytest.mark.parametrize("batch_size", [1, 3])
-def test_streams_are_of_any_batch_size(exported, batch_size):
-    path, _ = exported()
+def test_base_model_classifies_clips_alone(exported, clip):
+    path, model = exported("official", **BASE)
     loaded = tf.saved_model.load(path).signatures
-    states = loaded["init_states"](batch_size=tf.constant(batch_size))
-    frames = np.zeros((batch_size, 1, 32, 32, 3), np.float32)
-    outputs = loaded["step"](image=frames, **states)
-    assert outputs["logits"].shape == (batch_size, 5)
-    for name, state in states.items():
-        assert not np.any(state)
-        assert outputs[name].shape == state.shape
-
-
-def test_base_model_classifies_clips_alone(exported):
-    path, _ = exported("official", **BASE)
-    assert list(tf.saved_model.load(path).signatures) == ["serving_default"]
+    assert list(loaded) == ["serving_default"]
+    for clips in (clip, clip[:1]):
+        logits = loaded["serving_default"](image=clips)["logits"]
+        _assert_equal_logits(logits, model(clips).numpy())
 
 
 def test_labels_and_manifest_lie_beside_the_graph(exported):
@@ -200,12 +182,23 @@ def test_wrong_number_of_class_names_is_refused(nano, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_program_ends_with_one_line_before_building(run_program, tmp_path):
-    (tmp_path / "file").touch()
-    done = run_program(
-        "export.export_saved_model",
-        f"--checkpoint_dir={tmp_path}",
-        f"--output_dir={tmp_path}",
-    )
+@pytest.mark.slow
+def test_program_exports_a_checkpoint_and_replaces_no_other_folder(
+    run_program, nano, tmp_path
+):
+    tf.train.Checkpoint(model=nano()).write(str(tmp_path / "ckpt"))
+    (tmp_path / "labels.txt").write_text("\n".join(CLASSES) + "\n")
+
+    def export(output_dir):
+        return run_program(
+            "export.export_saved_model",
+            f"--checkpoint_dir={tmp_path / 'ckpt'}",
+            f"--output_dir={output_dir}",
+        )
+
+    done = export(tmp_path / "serving" / "1")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "serving" / "1" / "saved_model.pb").exists()
+    done = export(tmp_path)
     assert done.returncode == 1
     assert "is there and is no earlier export" in done.stderr.splitlines()[-1]

@@ -7,10 +7,11 @@ from toy_heads import HEADS
 
 from grw_tf.export.bundle import write_bundle
 from grw_tf.export.conversion import convert
-from grw_tf.export.manifest import network_manifest
+from grw_tf.export.manifest import make_manifest
 from grw_tf.export.parity import check_parity
 from grw_tf.export.streaming_network import StreamingNetwork
 from grw_tf.export.streams import drawn_streams
+from grw_tf.streaming import StreamSession
 
 CLASSES = ["a", "b", "c", "d", "e"]
 
@@ -28,8 +29,9 @@ def streams(model):
 def _check(network, folder, streams, quantization="none", manifest=(), model=None):
     """Writes a network's file and returns how it compares."""
     path = folder / "model.tflite"
-    manifest = network_manifest(network) | dict(manifest)
-    write_bundle(path, convert(network), CLASSES, manifest)
+    content = convert(network)
+    manifest = make_manifest(network, content) | dict(manifest)
+    write_bundle(path, content, CLASSES, manifest)
     return check_parity(
         path, model or network.model, streams, "drawn", quantization, 0.95
     )
@@ -71,9 +73,10 @@ def test_wrong_scale_of_the_input_is_caught(tmp_path, streams, model):
 
 
 def test_wrong_crop_is_caught(tmp_path, streams, model):
-    manifest = network_manifest(StreamingNetwork(model))["input"]
-    manifest = {"input": manifest | {"resize": 32}}
-    parity = _check(StreamingNetwork(model), tmp_path, streams, manifest=manifest)
+    network = StreamingNetwork(model)
+    right = make_manifest(network, convert(network))["input"]
+    wrong = {"input": right | {"resize": 32}}
+    parity = _check(network, tmp_path, streams, manifest=wrong)
     assert not parity.passed
     assert "prepared otherwise" in parity.failures[0]
 
@@ -91,22 +94,28 @@ def test_crossed_states_are_caught(tmp_path, streams, model):
     assert not _check(Crossed(model), tmp_path, streams).passed
 
 
-def test_state_that_survives_a_reset_is_caught(tmp_path, streams, model):
-    manifest = network_manifest(StreamingNetwork(model))
-    states = [dict(state, initial_value=0) for state in manifest["states"]]
-    (mean,) = (s for s in states if s["name"] == "state_block1_layer0_pool_mean")
-    mean["initial_value"] = 1
-    parity = _check(
-        StreamingNetwork(model), tmp_path, streams, manifest={"states": states}
-    )
-    # The mean forgets it after the first frame; a sum of frames does not.
-    assert parity.passed
-    (kept,) = (s for s in states if s["name"] == "state_block0_layer0_stream_sum1")
-    kept["initial_value"] = 1
-    parity = _check(
-        StreamingNetwork(model), tmp_path, streams, manifest={"states": states}
-    )
-    assert not parity.passed
+@pytest.mark.parametrize(
+    "name, passes",
+    [
+        # A mean forgets what it started from; a sum of frames does not.
+        ("state_block1_layer0_pool_mean", True),
+        ("state_block0_layer0_stream_sum1", False),
+    ],
+)
+def test_wrong_start_is_caught(tmp_path, streams, model, name, passes):
+    network = StreamingNetwork(model)
+    states = make_manifest(network, convert(network))["states"]
+    for state in states:
+        if state["name"] == name:
+            state["initial_value"] = 1
+    parity = _check(network, tmp_path, streams, manifest={"states": states})
+    assert parity.passed == passes
+
+
+def test_state_that_survives_a_reset_is_caught(tmp_path, streams, model, monkeypatch):
+    monkeypatch.setattr(StreamSession, "reset", lambda session: None)
+    parity = _check(StreamingNetwork(model), tmp_path, streams)
+    assert "after a reset the file gives other logits" in " ".join(parity.failures)
 
 
 def test_logits_that_are_no_numbers_are_caught(tmp_path, streams, model):

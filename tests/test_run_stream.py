@@ -176,6 +176,13 @@ def test_video_that_cannot_be_read_is_named_in_one_line(run, folder, video, tmp_
         assert not (tmp_path / "out.mp4").exists()
 
 
+def test_missing_model_is_named_in_one_line(run_program, video):
+    done = run_program(
+        "export.run_stream", "--model=nothing.tflite", f"--source={video}"
+    )
+    assert "No such file or directory: 'nothing.tflite'" in _one_line(done)
+
+
 def test_video_shorter_than_a_step_is_named(run_program, on_demand, tmp_path):
     path = write_video(tmp_path / "short.mp4", [RED], rate=10)
     done = run_program("export.run_stream", f"--model={on_demand}", f"--source={path}")

@@ -125,12 +125,12 @@ def test_chunks_give_the_logits_of_single_frames(write):
         _assert_close(chunks, single[2::3], 1e-5)
 
 
+FLOAT_KINDS = [(head, count, False) for head in HEADS for count in (1, 3)]
+
+
 @pytest.mark.parametrize(
-    "frames_per_step, dynamic",
-    [(1, False), (3, False), (1, True)],
-    ids=["single", "chunks", "dynamic"],
+    "head, frames_per_step, dynamic", [*FLOAT_KINDS, (ON_DEMAND, 1, True)]
 )
-@pytest.mark.parametrize("head", HEADS)
 def test_runners_give_the_same_bits(write, head, frames_per_step, dynamic):
     path = write(head, frames_per_step, dynamic)
     frames = random_frames(300)
@@ -333,22 +333,23 @@ for index in range(30):
         damaged[randoms.randrange(size)] = randoms.randrange(256)
     if index % 2:
         damaged = content[:randoms.randrange(100, size)] + content[size:]
-    # The checksum would find it: what LiteRT itself makes of it is asked here.
-    damaged = bytes(damaged).replace(b'"model_crc32"', b'"model_crc00"')
     with open(f"{folder}/damaged.tflite", "wb") as file:
         file.write(damaged)
     try:
         StreamSession(f"{folder}/damaged.tflite")
     except ValueError as error:
-        assert str(error).count(chr(10)) == 0, error
+        assert "model" in str(error) and str(error).count(chr(10)) == 0, error
+        assert "carries no" not in str(error), error
         refused += 1
 print(refused)
 """
 
 
 def test_damaged_model_never_takes_the_process_down(path, tmp_path):
+    # The checksum would find it: what LiteRT itself makes of it is asked here.
+    unchecked = with_manifest(path, tmp_path / "unchecked.tflite", model_crc32=None)
     done = subprocess.run(
-        [sys.executable, "-c", _OPEN_DAMAGED, path, tmp_path],
+        [sys.executable, "-c", _OPEN_DAMAGED, unchecked, tmp_path],
         capture_output=True,
         text=True,
     )

@@ -1,6 +1,7 @@
 """Measures exported files side by side: time, memory, size, and what XNNPACK takes."""
 
 import dataclasses
+import itertools
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import tqdm
 
 from grw_tf.data.video_frames import check_positive
 from grw_tf.export.file_stream import open_step, open_stream
@@ -143,10 +145,10 @@ def benchmark(config: BenchmarkConfig):
         if config.checkpoint_dir:
             paths = stock_exports(config.checkpoint_dir, Path(folder)) | paths
         figures = {name: file_figures(path) for name, path in paths.items()}
+        ways = list(itertools.product(config.thread_counts, _MEANINGS))
         times = []
-        for threads in config.thread_counts:
-            for what in _MEANINGS:
-                times += _times(config, paths, threads, what)
+        for threads, what in tqdm.tqdm(ways, desc="Timing", unit="way"):
+            times += _times(config, paths, threads, what)
     return figures, times
 
 
@@ -162,16 +164,20 @@ def stock_exports(checkpoint_dir, folder):
 
 
 def file_figures(path) -> FileFigures:
-    """Measures what does not depend on the time."""
+    """Measures a file, but for its speed.
+
+    Raises:
+      OSError: if this system does not tell how much memory a process has.
+    """
     content = Path(path).read_bytes()
     done = subprocess.run(
         [sys.executable, "-c", _MEMORY_PROGRAM, path, "50"],
-        check=True,
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
-        # LiteRT says there what it delegates to.
-        stderr=subprocess.DEVNULL,
     )
+    if done.returncode:
+        reason = (done.stderr.splitlines() or ["it was killed"])[-1]
+        raise OSError(f"The memory that {path} takes cannot be measured: {reason}.")
     bare, resident = (int(number) / 1e6 for number in done.stdout.split())
     return FileFigures(
         len(content) / 1e6,

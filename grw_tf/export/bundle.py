@@ -22,7 +22,7 @@ def write_bundle(path, content: bytes, class_names, manifest: dict):
       path: the file.
       content: of the TFLite model.
       class_names: names of the classes, in the order of the logits.
-      manifest: as of `network_manifest`, with what is known besides.
+      manifest: as of `make_manifest`, with what is known besides.
 
     Raises:
       OSError: if it cannot be written.

@@ -62,7 +62,7 @@ def calibrate(content: bytes, clips, tensors, threads=1) -> Calibration:
     """
     rollout = Rollout(content, threads, observed=tensors)
     streams = _streams(clips, rollout.image_shape)
-    drawn = unlike_frames(np.concatenate(streams), len(streams[0]) // 2)
+    drawn = unlike_frames(streams[0], len(streams[0]) // 2)
     ranges = _Ranges()
     segments = []
     with tqdm.tqdm(

@@ -11,7 +11,7 @@ from grw_tf.data.replacing import replacing
 from grw_tf.export import graph
 from grw_tf.export.bundle import bundle
 from grw_tf.export.conversion import convert
-from grw_tf.export.manifest import network_manifest
+from grw_tf.export.manifest import make_manifest
 from grw_tf.export.parity import Parity, check_parity
 from grw_tf.export.partitions import Partitions, step_partitions
 from grw_tf.export.quantization import MODES, quantize
@@ -153,7 +153,7 @@ def export_run(run: Run, config: ExportConfig) -> Report:
     )
     calibration = _calibration_streams(run, config) if int8 else None
     quantized = quantize(convert(network), config.quantization, calibration)
-    manifest = network_manifest(network) | {
+    manifest = make_manifest(network, quantized.content) | {
         "quantization": quantized.report,
         "training_run": {"checkpoint": _short(run.checkpoint)},
     }

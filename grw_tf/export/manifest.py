@@ -2,19 +2,22 @@
 
 import json
 
-import numpy as np
-
 import grw_tf
 from grw_tf.data.clips import resize_side
+from grw_tf.export.state_entries import state_entries
 from grw_tf.export.streaming_network import StreamingNetwork
 
 FORMAT_VERSION = 1
 
 
-def network_manifest(network: StreamingNetwork) -> dict:
-    """Returns a network's signatures, input, states and timing.
+def make_manifest(network: StreamingNetwork, content: bytes) -> dict:
+    """Returns a file's signatures, input, states and timing.
 
     All in it can be read without knowing this project; `model` is its config.
+
+    Args:
+      network: what the file came from.
+      content: of the TFLite model.
     """
     config = network.model.config
     image = network.image_spec
@@ -36,14 +39,6 @@ def network_manifest(network: StreamingNetwork) -> dict:
         "frames_per_step": network.frames_per_step,
         "head": config.head.type,
         "window": config.frames,
-        "states": [
-            {
-                "name": name,
-                "shape": list(spec.shape),
-                "dtype": np.dtype(spec.dtype.as_numpy_dtype).name,
-                "initial_value": 0,
-            }
-            for name, spec in network.state_specs().items()
-        ],
+        "states": state_entries(content),
         "model": json.loads(config.to_json()),
     }

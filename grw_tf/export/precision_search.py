@@ -1,6 +1,5 @@
 """Finding what of a model can be in 8 bits, by what each part costs the logits."""
 
-import math
 import typing
 
 import numpy as np
@@ -8,6 +7,7 @@ import tqdm
 from ai_edge_litert import schema_py_generated as schema
 
 from grw_tf.export.calibration import Calibration
+from grw_tf.export.flatbuffer import graph_index, read_model
 from grw_tf.export.recipes import int8_operations
 from grw_tf.export.rollouts import Rollout
 from grw_tf.export.state_entries import STEP, state_entries
@@ -15,6 +15,10 @@ from grw_tf.export.state_quantization import quantize_states
 
 # Running means move by 1/n of what is new: soon less than a step of 8 bits.
 _RUNNING_MEAN = "_mean"
+# Of the budget's power.
+_OPERATIONS_SHARE = 0.8
+# What a budget that proved too large is multiplied by, at most.
+_SMALLER = 0.9
 
 
 class Part(typing.NamedTuple):
@@ -53,9 +57,8 @@ def find_parts(content: bytes) -> list[Part]:
     Not what is a vector: gates, heads and classifiers are quick as they are. Nor the
     running means: they would stand still.
     """
-    model = schema.ModelT.InitFromPackedBuf(content)
-    (signature,) = (s for s in model.signatureDefs if s.signatureKey == STEP.encode())
-    graph = model.subgraphs[signature.subgraphIndex]
+    model = read_model(content)
+    graph = model.subgraphs[graph_index(model, STEP)]
     parts = []
     for operator in graph.operators:
         code = model.operatorCodes[operator.opcodeIndex].builtinCode
@@ -77,8 +80,8 @@ def choose(
 ) -> Choice:
     """Puts as many parts into 8 bits as the logits bear.
 
-    Errors of single parts add up in power, nearly: so those that cost the least are
-    taken until the budget is spent, and if all together cost more, fewer.
+    Errors of single parts add up in power, nearly: so those that cost least are taken
+    until the budget is spent, and if all together cost more, fewer.
 
     Args:
       content: of a float32 TFLite model.
@@ -92,10 +95,9 @@ def choose(
     errors = {}
     for part in tqdm.tqdm(parts, desc="Trying 8 bits", unit="part"):
         errors[part] = meter.error(_build(content, [part], calibration, others=False))
-    by_cost = sorted(parts, key=errors.get)
     budget = noise_budget
     while True:
-        chosen = _affordable(by_cost, errors, budget)
+        chosen = _affordable(errors, budget)
         built = _build(content, chosen, calibration, others=True)
         error = meter.error(built)
         if error <= noise_budget or not chosen:
@@ -103,16 +105,19 @@ def choose(
         budget *= min(noise_budget / error, _SMALLER)
 
 
-_SMALLER = 0.9
-
-
-def _affordable(parts, errors, budget):
-    power = 0.0
-    for count, part in enumerate(parts):
-        power += errors[part] ** 2
-        if math.sqrt(power) > budget:
-            return parts[:count]
-    return parts
+def _affordable(errors, budget):
+    """Returns the parts that cost least, first operations, which make a model quicker,
+    then, of what is left, states, which make it need less memory."""
+    chosen, power = [], 0.0
+    for kind, share in (("operation", _OPERATIONS_SHARE), ("state", 1.0)):
+        parts = [part for part in errors if part.kind == kind]
+        for part in sorted(parts, key=errors.get):
+            power += errors[part] ** 2
+            if power > share * budget**2:
+                power -= errors[part] ** 2
+                break
+            chosen.append(part)
+    return chosen
 
 
 def _build(content, parts, calibration, others):
@@ -151,5 +156,7 @@ class _Meter:
         found = []
         for segment in self._segments:
             rollout.restart(segment.states)
-            found.append(rollout.logits(segment.frames))
+            logits = rollout.logits(segment.frames)
+            # What all classes gain changes nothing.
+            found.append(logits - logits.mean(-1, keepdims=True))
         return found

@@ -5,9 +5,9 @@ import difflib
 import os
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from grw_tf.export.calibration import calibrate
+from grw_tf.export.flatbuffer import read_model
 from grw_tf.export.precision_search import choose, find_parts
 from grw_tf.export.recipes import float16_weights, int8_operations
 from grw_tf.export.rollouts import Rollout
@@ -15,7 +15,7 @@ from grw_tf.export.state_entries import state_entries
 
 MODES = ("none", "float16", "dynamic", "int8")
 
-NOISE_BUDGET = 0.1
+NOISE_BUDGET = 0.05
 """Error of the logits that int8 may make, as a share of their standard deviation."""
 
 _WEIGHTS = {
@@ -37,8 +37,9 @@ class Quantized:
       content: its bytes.
       report: what of it is how precise, and why, as JSON: `mode`; `weights`; `states`,
         each with its `dtype` and the `reason`, and for int8 `logits_error`, of the
-        logits with this state alone in int8; for int8 also `operations`, alike,
-        `noise_budget`, `logits_error` of all together, and `calibration`.
+        logits with this state alone in int8; for int8 also `operations`, alike, with
+        their `activations`, `noise_budget`, `logits_error` of all together, and
+        `calibration`, with the `agreement` on its clips.
     """
 
     content: bytes
@@ -98,7 +99,7 @@ def _int8(content, clips, noise_budget, threads):
         "mode": "int8",
         "weights": _WEIGHTS["dynamic"],
         "noise_budget": noise_budget,
-        "logits_error": choice.error,
+        "logits_error": round(choice.error, 4),
         "calibration": {
             "streams": len(calibration.streams),
             "frames": sum(map(len, calibration.streams)),
@@ -113,13 +114,18 @@ def _int8(content, clips, noise_budget, threads):
 def _operations(choice):
     return [
         {
-            "name": part.name.split(";")[-1],
+            "name": _layer(part.name),
             "activations": "int8" if part in choice.chosen else "dynamic",
-            "logits_error": error,
+            "logits_error": round(error, 4),
         }
         for part, error in choice.errors.items()
         if part.kind == "operation"
     ]
+
+
+def _layer(name):
+    """Returns the convolution's name, without those of what it was fused with."""
+    return next((n for n in name.split(";") if "Conv2D" in n), name)
 
 
 def _states(choice):
@@ -133,7 +139,7 @@ def _states(choice):
         else:
             cheap = entry["dtype"] == "int8"
             reason = "within the budget" if cheap else "int8 would cost too much"
-            found.append(_state(entry, reason) | {"logits_error": error})
+            found.append(_state(entry, reason) | {"logits_error": round(error, 4)})
     return found
 
 
@@ -167,15 +173,11 @@ def _check(content, mode, clips, noise_budget):
         )
     if noise_budget <= 0:
         raise ValueError(f"noise_budget is {noise_budget}: it must be above 0.")
-    model = schema.ModelT.InitFromPackedBuf(content)
-    for graph in model.subgraphs:
-        for tensor in graph.tensors:
-            if (
-                tensor.quantization is not None
-                and tensor.quantization.scale is not None
-            ):
-                raise ValueError(
-                    f"The model is quantised already, at {tensor.name.decode()}: give a"
-                    " float32 one."
-                )
+    model = read_model(content)
+    for tensor in (t for graph in model.subgraphs for t in graph.tensors):
+        if tensor.quantization is not None and tensor.quantization.scale is not None:
+            raise ValueError(
+                f"The model is quantised already, at {tensor.name.decode()}: give a"
+                " float32 one."
+            )
     state_entries(content)

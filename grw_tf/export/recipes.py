@@ -5,6 +5,7 @@ import warnings
 
 from ai_edge_quantizer import qtyping, quantizer
 
+from grw_tf.export.flatbuffer import read_model, write_model
 from grw_tf.streaming.native_output import silenced
 
 _OPERATIONS = qtyping.TFLOperationName
@@ -64,4 +65,5 @@ def _quantized(found, ranges=None):
         result = found.quantize(
             statistics, enable_progress_bar=False, enable_progress_report=False
         )
-    return bytes(result.quantized_model)
+    # It puts weights after the model, where not all that read models look.
+    return write_model(read_model(result.quantized_model))

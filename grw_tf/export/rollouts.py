@@ -1,9 +1,9 @@
 """Streams of frames run through a TFLite file, its own states fed back."""
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from grw_tf.export.flatbuffer import graph_index, read_model
 from grw_tf.export.state_entries import IMAGE, STEP, state_entries
 from grw_tf.streaming.native_output import silenced
 
@@ -82,7 +82,7 @@ class Rollout:
             }
 
     def step(self, frames):
-        """Takes uint8 frames [frames_per_step, size, size, 3]; returns logits or None."""
+        """Takes uint8 frames [frames_per_step, size, size, 3]; returns any logits."""
         image = frames.astype(np.float32) / 255 if self._fractions else frames
         outputs = self._step(**{IMAGE: image}, **self._states)
         logits = outputs.pop(LOGITS, None)
@@ -122,11 +122,11 @@ class Rollout:
 
 
 def _find_tensors(content, names):
-    model = schema.ModelT.InitFromPackedBuf(content)
-    (signature,) = (s for s in model.signatureDefs if s.signatureKey == STEP.encode())
-    tensors = enumerate(model.subgraphs[signature.subgraphIndex].tensors)
+    model = read_model(content)
+    graph = graph_index(model, STEP)
+    tensors = enumerate(model.subgraphs[graph].tensors)
     found = {tensor.name.decode(): index for index, tensor in tensors}
-    return signature.subgraphIndex, {name: found[name] for name in names}
+    return graph, {name: found[name] for name in names}
 
 
 def _stored(state, entry):

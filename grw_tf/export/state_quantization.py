@@ -1,7 +1,8 @@
 """States in 8 bits around a graph that computes with them in float32."""
 
-import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
+
+from grw_tf.export.flatbuffer import read_model, write_model
 
 _STEPS = 255
 _LOWEST = -128
@@ -20,15 +21,13 @@ def quantize_states(content: bytes, ranges: dict) -> bytes:
     """
     if not ranges:
         return content
-    model = schema.ModelT.InitFromPackedBuf(content)
+    model = read_model(content)
     for signature in model.signatureDefs:
         editor = _Editor(model, signature)
         for name, (low, high) in ranges.items():
             editor.quantize(name.encode(), *_parameters(low, high))
         editor.finish()
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return write_model(model)
 
 
 def _parameters(low, high):

@@ -12,6 +12,7 @@ from official.projects.movinet.modeling import movinet, movinet_layers, movinet_
 
 from grw_tf.models.backbone import GATES
 from grw_tf.models.streaming import StreamingModel, check_causal
+from grw_tf.streaming.native_output import silenced
 
 # Its export replaces the one, which has a gradient of its own, by the other.
 _SIMPLE = {"swish": "simple_swish"}
@@ -130,4 +131,6 @@ def _convert(config, specs, step, weights, dynamic):
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         if dynamic:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        return converter.convert()
+        # It warns of options that nobody gave.
+        with silenced():
+            return converter.convert()

@@ -2,7 +2,7 @@
 
 from grw_tf.export.bundle import write_bundle
 from grw_tf.export.conversion import convert
-from grw_tf.export.manifest import network_manifest
+from grw_tf.export.manifest import make_manifest
 from grw_tf.export.streaming_network import StreamingNetwork
 
 
@@ -24,7 +24,9 @@ def write_streaming_tflite(path, model, class_names, frames_per_step=1):
     """
     check_class_names(class_names, model.config)
     network = StreamingNetwork(model, frames_per_step)
-    write_bundle(path, convert(network), class_names, network_manifest(network))
+    content = convert(network)
+    manifest = make_manifest(network, content)
+    write_bundle(path, content, class_names, manifest)
 
 
 def check_class_names(class_names, config):

@@ -61,11 +61,14 @@ def read_exported_file(path) -> ExportedFile:
     )
     try:
         with zipfile.ZipFile(path) as archive:
-            labels = archive.read("labels.txt").decode().splitlines()
+            labels = archive.read("labels.txt").decode().removesuffix("\n").split("\n")
             manifest = json.loads(archive.read("manifest.json"))
             # The archive begins where the model ends.
             model_size = min(entry.header_offset for entry in archive.infolist())
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, zlib.error):
+    except (
+        *(zipfile.BadZipFile, zlib.error, EOFError),
+        *(LookupError, RuntimeError, ValueError),
+    ):
         raise ValueError(f"{path} carries no labels and manifest: {foreign}") from None
     with open(path, "rb") as file:
         if file.read(8)[4:] != b"TFL3":

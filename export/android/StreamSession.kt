@@ -1,0 +1,461 @@
+// A stream of frames through an exported model, on Android.
+//
+// Not compiled in this repository's tests.
+//
+// The same as grw_tf/streaming in Python. It needs LiteRT,
+//     implementation("com.google.ai.edge.litert:litert:1.+")
+// (or org.tensorflow:tensorflow-lite, of the same package names), and nothing else.
+//
+//     StreamSession(File(filesDir, "model.tflite")).use { session ->
+//         session.push(bitmap, frame.timestampNanos / 1e9)
+//         if (session.steps > 0) show(session.top(3))
+//     }
+//
+// Not safe to use from several threads at once.
+
+package grw.streaming
+
+import android.graphics.Bitmap
+import android.util.Log
+import java.io.File
+import java.io.IOException
+import java.io.RandomAccessFile
+import java.nio.ByteBuffer
+import java.nio.ByteOrder
+import java.nio.channels.FileChannel
+import kotlin.math.abs
+import kotlin.math.exp
+import kotlin.math.max
+import kotlin.math.min
+import org.json.JSONObject
+import org.tensorflow.lite.DataType
+import org.tensorflow.lite.Interpreter
+
+private const val TAG = "StreamSession"
+
+/**
+ * Classifies a video frame by frame.
+ *
+ * Without times each frame pushed is one of the model's. With times, in seconds, the model
+ * sees the frames that it would have been trained on: a frame is taken in when the next
+ * one comes, for only then is it known how long it was on screen.
+ *
+ * @param file an exported .tflite file; copy an asset to a file first.
+ * @param numThreads threads to compute with.
+ * @param maxGap seconds for which a frame is repeated at most where times jump.
+ * @throws IOException if the file cannot be read.
+ * @throws IllegalArgumentException if it is not an export of this project, or damaged.
+ */
+class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : AutoCloseable {
+    /** Names of the classes. */
+    val labels: List<String>
+
+    /** What the file says of itself. */
+    val manifest: JSONObject
+
+    /** Height and width in pixels of the frames that the model sees. */
+    val size: Int
+
+    /** Frames a second that the model sees. */
+    val fps: Double
+
+    /** Frames that it takes at once. */
+    val framesPerStep: Int
+
+    /** How many steps the model has taken since the start or [reset]. */
+    var steps = 0
+        private set
+
+    private class State(val bytes: Int, val type: String, val initialValue: Double)
+
+    private val interpreter: Interpreter
+    private val clock: FrameClock
+    private val preparation: FramePreparation
+    private val image: ByteBuffer
+    private val takesBytes: Boolean
+    private val states: Map<String, State>
+    private val classified: List<String>
+
+    // A step reads one set of states and writes the other; then they change places.
+    private var now: Map<String, ByteBuffer>
+    private var next: Map<String, ByteBuffer>
+    private val logitsBuffer: ByteBuffer
+
+    private var shown: ByteArray? = null
+    private var filled = 0
+    private var logits: FloatArray? = null
+    private var closed = false
+
+    init {
+        val mapped = RandomAccessFile(file, "r").use {
+            it.channel.map(FileChannel.MapMode.READ_ONLY, 0, it.length())
+        }
+        mapped.order(ByteOrder.LITTLE_ENDIAN)
+        labels = readStored(mapped, "labels.txt", file).trimEnd('\n').split('\n')
+        manifest = JSONObject(readStored(mapped, "manifest.json", file))
+        require(manifest.getInt("format_version") <= NEWEST_FORMAT) {
+            "$file is of a newer format: it needs a newer StreamSession."
+        }
+        if (manifest.optJSONObject("parity")?.optBoolean("passed", true) == false) {
+            Log.w(TAG, "$file was exported although it does not give its model's numbers.")
+        }
+        val input = manifest.getJSONObject("input")
+        size = input.getJSONArray("shape").getInt(1)
+        takesBytes = input.getString("dtype") == "uint8"
+        fps = manifest.getDouble("fps")
+        framesPerStep = manifest.getInt("frames_per_step")
+        clock = FrameClock(fps, maxGap)
+        preparation = FramePreparation(input.getInt("resize"), size)
+
+        interpreter = Interpreter(file, Interpreter.Options().setNumThreads(numThreads))
+        require("step" in interpreter.signatureKeys) { "$file has no signature step." }
+        classified =
+            if ("classify" in interpreter.signatureKeys) {
+                interpreter.getSignatureInputs("classify").toList()
+            } else {
+                emptyList()
+            }
+        val specs = manifest.getJSONArray("states")
+        states = (0 until specs.length()).map { specs.getJSONObject(it) }.associate {
+            val name = it.getString("name")
+            val tensor = interpreter.getInputTensorFromSignature(name, "step")
+            name to State(tensor.numBytes(), it.getString("dtype"), it.getDouble("initial_value"))
+        }
+        image = direct(interpreter.getInputTensorFromSignature("image", "step").numBytes())
+        now = states.mapValues { direct(it.value.bytes) }
+        next = states.mapValues { direct(it.value.bytes) }
+        logitsBuffer = direct(labels.size * Float.SIZE_BYTES)
+        val signature = if (classified.isEmpty()) "step" else "classify"
+        val type = interpreter.getOutputTensorFromSignature("logits", signature).dataType()
+        require(type == DataType.FLOAT32) { "$file gives logits of type $type." }
+        reset()
+    }
+
+    /**
+     * Takes the next frame, of any size: it is resized and cropped as in training.
+     *
+     * @return the probabilities, if the model tells them at each step and this frame
+     *     completed one; else null.
+     */
+    fun push(frame: Bitmap, time: Double? = null): FloatArray? {
+        val colours = IntArray(frame.width * frame.height)
+        frame.getPixels(colours, 0, frame.width, 0, 0, frame.width, frame.height)
+        val rgb = ByteArray(colours.size * 3)
+        for (i in colours.indices) {
+            rgb[3 * i] = (colours[i] shr 16).toByte()
+            rgb[3 * i + 1] = (colours[i] shr 8).toByte()
+            rgb[3 * i + 2] = colours[i].toByte()
+        }
+        return push(rgb, frame.width, frame.height, time)
+    }
+
+    /** The same for bytes [height, width, 3], RGB. */
+    fun push(rgb: ByteArray, width: Int, height: Int, time: Double? = null): FloatArray? {
+        require(width > 0 && height > 0 && rgb.size == width * height * 3) {
+            "A frame of $width x $height pixels has ${width * height * 3} bytes, got ${rgb.size}."
+        }
+        return pushPrepared(preparation.prepare(rgb, width, height), time)
+    }
+
+    /** The same for bytes [size, size, 3] that are resized and cropped already. */
+    fun pushPrepared(square: ByteArray, time: Double? = null): FloatArray? {
+        checkOpen()
+        require(square.size == size * size * 3) {
+            "A prepared frame has ${size * size * 3} bytes, got ${square.size}."
+        }
+        if (time == null) {
+            require(shown == null) {
+                "This frame has no time, but those before it had: give one, or call flush()" +
+                    " or reset() first."
+            }
+            return see(square)
+        }
+        val probabilities = showUntilNext(clock.arrive(time))
+        shown = square.copyOf()
+        return probabilities
+    }
+
+    /** Takes in the last of the frames with times: the video ends. */
+    fun flush(time: Double? = null): FloatArray? {
+        checkOpen()
+        return showUntilNext(clock.end(time))
+    }
+
+    /** Returns the probabilities of what was seen so far. */
+    fun classify(): FloatArray = softmax(logits())
+
+    /** Returns the logits of what was seen so far. */
+    fun logits(): FloatArray {
+        checkOpen()
+        check(steps > 0) { "Push frames first: the stream has seen no whole step." }
+        return logits ?: run {
+            val inputs = classified.associateWith { rewound(now.getValue(it)) }
+            interpreter.runSignature(inputs, mapOf("logits" to rewound(logitsBuffer)), "classify")
+            readLogits()
+        }
+    }
+
+    /** Returns the [k] likeliest classes and their probabilities, likeliest first. */
+    fun top(k: Int = 3): List<Pair<String, Float>> {
+        val probabilities = classify()
+        return probabilities.indices.sortedByDescending { probabilities[it] }.take(k)
+            .map { labels[it] to probabilities[it] }
+    }
+
+    /** Forgets all frames. */
+    fun reset() {
+        checkOpen()
+        for ((name, state) in states) fill(now.getValue(name), state)
+        clock.restart()
+        shown = null
+        filled = 0
+        steps = 0
+        logits = null
+    }
+
+    override fun close() {
+        if (!closed) interpreter.close()
+        closed = true
+    }
+
+    private fun showUntilNext(ticks: Int): FloatArray? {
+        val square = shown ?: return null
+        shown = null
+        var probabilities: FloatArray? = null
+        repeat(ticks) { probabilities = see(square) ?: probabilities }
+        return probabilities
+    }
+
+    private fun see(square: ByteArray): FloatArray? {
+        if (filled == 0) image.rewind()
+        if (takesBytes) {
+            image.put(square)
+        } else {
+            for (byte in square) image.putFloat((byte.toInt() and 0xFF) / 255f)
+        }
+        filled += 1
+        if (filled < framesPerStep) return null
+        filled = 0
+        val inputs = HashMap<String, Any>(now.mapValues { rewound(it.value) })
+        inputs["image"] = rewound(image)
+        val outputs = HashMap<String, Any>(next.mapValues { rewound(it.value) })
+        if (classified.isEmpty()) outputs["logits"] = rewound(logitsBuffer)
+        interpreter.runSignature(inputs, outputs, "step")
+        now = next.also { next = now }
+        steps += 1
+        logits = null
+        return if (classified.isEmpty()) softmax(readLogits()) else null
+    }
+
+    private fun readLogits(): FloatArray {
+        val values = FloatArray(labels.size)
+        rewound(logitsBuffer).asFloatBuffer().get(values)
+        logits = values
+        return values
+    }
+
+    private fun fill(buffer: ByteBuffer, state: State) {
+        rewound(buffer)
+        while (buffer.hasRemaining()) {
+            when (state.type) {
+                "float32" -> buffer.putFloat(state.initialValue.toFloat())
+                "int32" -> buffer.putInt(state.initialValue.toInt())
+                "int16" -> buffer.putShort(state.initialValue.toInt().toShort())
+                "int8", "uint8" -> buffer.put(state.initialValue.toInt().toByte())
+                else -> throw IllegalArgumentException("A state is of type ${state.type}.")
+            }
+        }
+    }
+
+    private fun checkOpen() = check(!closed) { "The session is closed: open another." }
+
+    private companion object {
+        const val NEWEST_FORMAT = 1
+
+        fun direct(bytes: Int): ByteBuffer =
+            ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder())
+
+        fun rewound(buffer: ByteBuffer): ByteBuffer = buffer.apply { rewind() }
+
+        fun softmax(logits: FloatArray): FloatArray {
+            val largest = logits.max()
+            val exponentials = FloatArray(logits.size) { exp(logits[it] - largest) }
+            val sum = exponentials.sum()
+            return FloatArray(logits.size) { exponentials[it] / sum }
+        }
+
+        /**
+         * Returns a stored file of the zip archive at the end of a file. By hand, for
+         * Android's own reader may refuse an archive that has something before it.
+         */
+        fun readStored(bytes: ByteBuffer, name: String, file: File): String {
+            val foreign = "$file carries no labels and manifest: it is not an export of" +
+                " grw_tf, or only a part of one."
+            try {
+                var end = bytes.limit() - 22
+                while (bytes.getInt(end) != 0x06054b50) end -= 1
+                var entry = bytes.getInt(end + 16)
+                repeat(bytes.getShort(end + 10).toInt()) {
+                    val length = bytes.getShort(entry + 28).toInt()
+                    if (text(bytes, entry + 46, length) == name) {
+                        require(bytes.getShort(entry + 10).toInt() == 0) { foreign }
+                        val header = bytes.getInt(entry + 42)
+                        val start = header + 30 + bytes.getShort(header + 26) +
+                            bytes.getShort(header + 28)
+                        return text(bytes, start, bytes.getInt(entry + 24))
+                    }
+                    entry += 46 + length + bytes.getShort(entry + 30) +
+                        bytes.getShort(entry + 32)
+                }
+            } catch (_: IndexOutOfBoundsException) {
+                // Then it has no such archive.
+            }
+            throw IllegalArgumentException(foreign)
+        }
+
+        private fun text(bytes: ByteBuffer, start: Int, length: Int) =
+            String(ByteArray(length) { bytes.get(start + it) }, Charsets.UTF_8)
+    }
+}
+
+/**
+ * Which of the frames that come with times the model is to see: at each tick, k / fps
+ * after the first frame, the frame then on screen. See grw_tf/streaming/frame_clock.py.
+ */
+internal class FrameClock(private val fps: Double, private val maxGap: Double) {
+    private var first: Double? = null
+    private var last = 0.0
+    private var interval = 0.0
+    private var tick = 0L
+    private val warned = HashSet<String>()
+
+    fun restart() {
+        first = null
+        tick = 0
+    }
+
+    /** Takes the time of a frame that comes; returns the ticks that fell to the one before. */
+    fun arrive(time: Double): Int {
+        require(time.isFinite()) { "A frame's time is $time: it must be a number of seconds." }
+        if (first == null) {
+            begin(time)
+            return 0
+        }
+        val gap = time - last
+        if (abs(gap) > maxGap) {
+            warn("Time jumps by more than $maxGap s: call reset() where another video begins.")
+            val count = end(if (gap > 0) Double.POSITIVE_INFINITY else null)
+            begin(time)
+            return count
+        }
+        if (gap <= 0) {
+            warn("Times overlap or run backwards: the frame takes the place of the one before.")
+            return 0
+        }
+        interval = gap
+        last = time
+        return ticksBefore(time)
+    }
+
+    /** Ends the video, at a time or after one more interval; returns the last frame's ticks. */
+    fun end(time: Double? = null): Int {
+        if (first == null) return 0
+        val shortest = last + 2 * TOLERANCE
+        val until = max(time ?: (last + interval), shortest)
+        val count = ticksBefore(min(until, max(last + maxGap, shortest)))
+        restart()
+        return count
+    }
+
+    private fun begin(time: Double) {
+        first = time
+        last = time
+        interval = 1 / fps
+        tick = 0
+    }
+
+    private fun ticksBefore(time: Double): Int {
+        val before = tick
+        while (tick / fps < time - first!! - TOLERANCE) tick += 1
+        return (tick - before).toInt()
+    }
+
+    private fun warn(message: String) {
+        if (warned.add(message)) Log.w(TAG, message)
+    }
+
+    private companion object {
+        // Containers round times to a millisecond.
+        const val TOLERANCE = 1e-3
+    }
+}
+
+/**
+ * Resizes a frame to a square of [side] pixels, whatever its aspect, and crops the centre
+ * of [size] pixels, as in training: by the mean over each pixel's area where both sides
+ * shrink, else by linear interpolation.
+ */
+internal class FramePreparation(private val side: Int, private val size: Int) {
+    /** The pixels that one row or column of the result is a weighted sum of. */
+    private class Taps(val first: Int, val weights: FloatArray)
+
+    private var width = 0
+    private var height = 0
+    private var rows = emptyList<Taps>()
+    private var columns = emptyList<Taps>()
+
+    /** Takes bytes [height, width, 3], returns bytes [size, size, 3]. */
+    fun prepare(rgb: ByteArray, width: Int, height: Int): ByteArray {
+        if (width != this.width || height != this.height) {
+            // A camera's frames are all of one size, so the weights are found once.
+            val shrinks = min(width, height) >= side
+            rows = find(height, shrinks)
+            columns = find(width, shrinks)
+            this.width = width
+            this.height = height
+        }
+        val square = ByteArray(size * size * 3)
+        val line = FloatArray(width * 3)
+        var target = 0
+        for (row in rows) {
+            line.fill(0f)
+            for (i in row.weights.indices) {
+                val start = (row.first + i) * width * 3
+                val weight = row.weights[i]
+                for (j in line.indices) line[j] += weight * (rgb[start + j].toInt() and 0xFF)
+            }
+            for (column in columns) {
+                for (channel in 0 until 3) {
+                    var sum = 0f
+                    for (i in column.weights.indices) {
+                        sum += column.weights[i] * line[(column.first + i) * 3 + channel]
+                    }
+                    square[target++] = Math.rint(sum.toDouble()).toInt().coerceIn(0, 255).toByte()
+                }
+            }
+        }
+        return square
+    }
+
+    private fun find(length: Int, shrinks: Boolean): List<Taps> {
+        val start = (side - size) / 2
+        val scale = length.toDouble() / side
+        return (start until start + size).map { i ->
+            if (shrinks) {
+                val from = i * scale
+                val to = (i + 1) * scale
+                val first = from.toInt()
+                val end = min(length, Math.ceil(to).toInt())
+                Taps(first, FloatArray(end - first) {
+                    val pixel = first + it
+                    ((min(to, pixel + 1.0) - max(from, pixel.toDouble())) / scale).toFloat()
+                })
+            } else {
+                val centre = ((i + 0.5) * scale - 0.5).coerceIn(0.0, length - 1.0)
+                val first = centre.toInt()
+                val share = (centre - first).toFloat()
+                Taps(first, if (share > 0) floatArrayOf(1 - share, share) else floatArrayOf(1f))
+            }
+        }
+    }
+}

@@ -1,0 +1,424 @@
+// Not compiled against TensorFlow Lite in this repository's tests; see the header.
+
+#include "stream_session.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <limits>
+#include <map>
+#include <numeric>
+#include <sstream>
+#include <stdexcept>
+
+#include "nlohmann/json.hpp"
+#include "tensorflow/lite/interpreter.h"
+#include "tensorflow/lite/interpreter_builder.h"
+#include "tensorflow/lite/kernels/register.h"
+#include "tensorflow/lite/model_builder.h"
+#include "tensorflow/lite/signature_runner.h"
+
+namespace grw {
+namespace {
+
+using Json = nlohmann::json;
+
+// Containers round times to a millisecond.
+constexpr double kTolerance = 1e-3;
+constexpr int kNewestFormat = 1;
+
+void Check(bool holds, const std::string& message) {
+  if (!holds) throw std::runtime_error(message);
+}
+
+uint32_t Number(const std::string& bytes, size_t at, int length) {
+  Check(at + length <= bytes.size(), "The zip archive in the file is cut short.");
+  uint32_t number = 0;
+  for (int i = length - 1; i >= 0; --i) {
+    number = number << 8 | static_cast<uint8_t>(bytes[at + i]);
+  }
+  return number;
+}
+
+// Returns the content of a stored file of the zip archive that ends some bytes.
+std::string ReadStored(const std::string& bytes, const std::string& name,
+                       const std::string& path) {
+  const std::string foreign = path +
+                              " carries no labels and manifest: it is not an export of"
+                              " grw_tf, or only a part of one.";
+  const size_t end = bytes.rfind("PK\x05\x06");
+  Check(end != std::string::npos, foreign);
+  const int entries = Number(bytes, end + 10, 2);
+  size_t entry = Number(bytes, end + 16, 4);
+  for (int i = 0; i < entries; ++i) {
+    Check(bytes.compare(entry, 4, "PK\x01\x02") == 0, foreign);
+    const int method = Number(bytes, entry + 10, 2);
+    const uint32_t size = Number(bytes, entry + 24, 4);
+    const int name_length = Number(bytes, entry + 28, 2);
+    const size_t header = Number(bytes, entry + 42, 4);
+    if (bytes.compare(entry + 46, name_length, name) == 0) {
+      Check(method == 0, path + " has a compressed manifest: export the model again.");
+      const size_t start =
+          header + 30 + Number(bytes, header + 26, 2) + Number(bytes, header + 28, 2);
+      Check(start + size <= bytes.size(), foreign);
+      return bytes.substr(start, size);
+    }
+    entry += 46 + name_length + Number(bytes, entry + 30, 2) +
+             Number(bytes, entry + 32, 2);
+  }
+  throw std::runtime_error(foreign);
+}
+
+std::vector<float> Softmax(const std::vector<float>& logits) {
+  const float largest = *std::max_element(logits.begin(), logits.end());
+  std::vector<float> shares(logits.size());
+  std::transform(logits.begin(), logits.end(), shares.begin(),
+                 [largest](float logit) { return std::exp(logit - largest); });
+  const float sum = std::accumulate(shares.begin(), shares.end(), 0.0f);
+  for (float& share : shares) share /= sum;
+  return shares;
+}
+
+}  // namespace
+
+// --- Times -------------------------------------------------------------------------
+
+void FrameClock::Restart() {
+  started_ = false;
+  tick_ = 0;
+}
+
+int FrameClock::Arrive(double time) {
+  Check(std::isfinite(time), "A frame's time must be a number of seconds.");
+  if (!started_) {
+    started_ = true;
+    first_ = last_ = time;
+    interval_ = 1 / fps_;
+    return 0;
+  }
+  const double gap = time - last_;
+  if (std::abs(gap) > max_gap_) {
+    WarnOnce(warned_of_jump_,
+             "Time jumps by more than max_gap: the stream goes on as if the frame had"
+             " come then; call Reset() where another video begins.");
+    const int count =
+        gap > 0 ? End(std::numeric_limits<double>::infinity()) : End();
+    started_ = true;
+    first_ = last_ = time;
+    return count;
+  }
+  if (gap <= 0) {
+    WarnOnce(warned_of_overlap_,
+             "Times of frames overlap or run backwards: such a frame takes the place of"
+             " the one before.");
+    return 0;
+  }
+  interval_ = gap;
+  last_ = time;
+  return TicksBefore(time);
+}
+
+int FrameClock::End(std::optional<double> time) {
+  if (!started_) return 0;
+  const double shortest = last_ + 2 * kTolerance;
+  const double end = std::min(std::max(time.value_or(last_ + interval_), shortest),
+                              std::max(last_ + max_gap_, shortest));
+  const int count = TicksBefore(end);
+  Restart();
+  return count;
+}
+
+int FrameClock::TicksBefore(double time) {
+  const int64_t before = tick_;
+  while (tick_ / fps_ < time - first_ - kTolerance) ++tick_;
+  return static_cast<int>(tick_ - before);
+}
+
+void FrameClock::WarnOnce(bool& warned, const std::string& message) {
+  if (!warned && warn_) warn_(message);
+  warned = true;
+}
+
+// --- Pixels ------------------------------------------------------------------------
+
+std::vector<FramePreparation::Taps> FramePreparation::Find(int length,
+                                                           bool shrinks) const {
+  std::vector<Taps> all;
+  const int start = (side_ - size_) / 2;
+  const double scale = static_cast<double>(length) / side_;
+  for (int i = start; i < start + size_; ++i) {
+    Taps taps;
+    if (shrinks) {
+      const double from = i * scale, to = (i + 1) * scale;
+      taps.first = static_cast<int>(from);
+      for (int pixel = taps.first; pixel < length && pixel < to; ++pixel) {
+        const double overlap =
+            std::min<double>(to, pixel + 1) - std::max<double>(from, pixel);
+        taps.weights.push_back(static_cast<float>(overlap / scale));
+      }
+    } else {
+      const double centre =
+          std::clamp((i + 0.5) * scale - 0.5, 0.0, static_cast<double>(length - 1));
+      taps.first = static_cast<int>(centre);
+      const float share = static_cast<float>(centre - taps.first);
+      taps.weights = {1 - share};
+      if (share > 0) taps.weights.push_back(share);
+    }
+    all.push_back(std::move(taps));
+  }
+  return all;
+}
+
+const std::vector<uint8_t>& FramePreparation::Prepare(const uint8_t* rgb, int width,
+                                                      int height) {
+  Check(rgb != nullptr && width > 0 && height > 0, "The frame is empty.");
+  if (width != width_ || height != height_) {
+    // A camera's frames are all of one size, so the weights are found once.
+    const bool shrinks = std::min(width, height) >= side_;
+    rows_ = Find(height, shrinks);
+    columns_ = Find(width, shrinks);
+    width_ = width;
+    height_ = height;
+  }
+  line_.resize(static_cast<size_t>(width) * 3);
+  square_.resize(static_cast<size_t>(size_) * size_ * 3);
+  uint8_t* result = square_.data();
+  for (const Taps& row : rows_) {
+    std::fill(line_.begin(), line_.end(), 0.0f);
+    for (size_t i = 0; i < row.weights.size(); ++i) {
+      const uint8_t* pixels = rgb + (row.first + i) * static_cast<size_t>(width) * 3;
+      for (size_t j = 0; j < line_.size(); ++j) line_[j] += row.weights[i] * pixels[j];
+    }
+    for (const Taps& column : columns_) {
+      for (int channel = 0; channel < 3; ++channel) {
+        float sum = 0;
+        for (size_t i = 0; i < column.weights.size(); ++i) {
+          sum += column.weights[i] * line_[(column.first + i) * 3 + channel];
+        }
+        *result++ = static_cast<uint8_t>(std::clamp(std::nearbyint(sum), 0.0f, 255.0f));
+      }
+    }
+  }
+  return square_;
+}
+
+// --- The model ---------------------------------------------------------------------
+
+struct StreamSession::Model {
+  struct State {
+    TfLiteTensor* now;
+    const TfLiteTensor* next;
+    double initial_value;
+  };
+
+  std::unique_ptr<tflite::FlatBufferModel> file;
+  std::unique_ptr<tflite::Interpreter> interpreter;
+  tflite::SignatureRunner* step = nullptr;
+  tflite::SignatureRunner* classify = nullptr;  // Null if steps give logits.
+  TfLiteTensor* image = nullptr;
+  std::map<std::string, State> states;
+
+  Model(const std::string& path, const Json& manifest, int num_threads) {
+    // Verified, for TensorFlow Lite does not survive a damaged file.
+    file = tflite::FlatBufferModel::VerifyAndBuildFromFile(path.c_str());
+    Check(file != nullptr, path + " holds a damaged model: copy it again.");
+    tflite::ops::builtin::BuiltinOpResolver resolver;
+    tflite::InterpreterBuilder builder(*file, resolver);
+    builder.SetNumThreads(num_threads);
+    Check(builder(&interpreter) == kTfLiteOk && interpreter != nullptr,
+          path + " cannot be run: it needs a newer TensorFlow Lite.");
+    step = Signature("step", path);
+    for (const std::string name : manifest.at("signatures")) {
+      if (name == "classify") classify = Signature("classify", path);
+    }
+    image = step->input_tensor("image");
+    Check(image != nullptr, path + " has a manifest of another model.");
+    for (const Json& state : manifest.at("states")) {
+      const std::string name = state.at("name");
+      const State found{step->input_tensor(name.c_str()),
+                        step->output_tensor(name.c_str()), state.at("initial_value")};
+      Check(found.now && found.next && found.now->bytes == found.next->bytes,
+            path + " has a manifest of another model: it has no state " + name + ".");
+      states[name] = found;
+    }
+  }
+
+  tflite::SignatureRunner* Signature(const char* name, const std::string& path) {
+    tflite::SignatureRunner* runner = interpreter->GetSignatureRunner(name);
+    Check(runner != nullptr && runner->AllocateTensors() == kTfLiteOk,
+          path + " cannot be run: its signature " + name + " is missing or damaged.");
+    return runner;
+  }
+
+  void Reset() {
+    for (auto& [name, state] : states) {
+      TfLiteTensor* tensor = state.now;
+      const double value = state.initial_value;
+      const auto fill = [tensor](auto element) {
+        auto* first = reinterpret_cast<decltype(element)*>(tensor->data.raw);
+        std::fill_n(first, tensor->bytes / sizeof(element), element);
+      };
+      switch (tensor->type) {
+        case kTfLiteFloat32: fill(static_cast<float>(value)); break;
+        case kTfLiteInt32: fill(static_cast<int32_t>(value)); break;
+        case kTfLiteInt16: fill(static_cast<int16_t>(value)); break;
+        case kTfLiteInt8: fill(static_cast<int8_t>(value)); break;
+        case kTfLiteUInt8: fill(static_cast<uint8_t>(value)); break;
+        default: Check(false, "State " + name + " is of an unknown type.");
+      }
+    }
+  }
+
+  void TakeFrame(const uint8_t* square, size_t count, int index) {
+    if (image->type == kTfLiteUInt8) {
+      std::memcpy(image->data.raw + index * count, square, count);
+    } else {
+      float* target = reinterpret_cast<float*>(image->data.raw) + index * count;
+      for (size_t i = 0; i < count; ++i) target[i] = square[i] / 255.0f;
+    }
+  }
+
+  // Returns the logits, or nothing if they are given on demand.
+  std::optional<std::vector<float>> Step() {
+    Check(step->Invoke() == kTfLiteOk, "The model's step failed.");
+    // One copy: less than a millisecond for the 3 MB of MoViNet-A0.
+    for (auto& [name, state] : states) {
+      std::memcpy(state.now->data.raw, state.next->data.raw, state.now->bytes);
+    }
+    if (classify) return std::nullopt;
+    return Read(step);
+  }
+
+  std::vector<float> Classify() {
+    for (const char* name : classify->input_names()) {
+      const TfLiteTensor* now = states.at(name).now;
+      TfLiteTensor* target = classify->input_tensor(name);
+      std::memcpy(target->data.raw, now->data.raw, now->bytes);
+    }
+    Check(classify->Invoke() == kTfLiteOk, "The model's classification failed.");
+    return Read(classify);
+  }
+
+  static std::vector<float> Read(tflite::SignatureRunner* runner) {
+    const TfLiteTensor* logits = runner->output_tensor("logits");
+    Check(logits != nullptr && logits->type == kTfLiteFloat32,
+          "The model gives no logits.");
+    const float* first = reinterpret_cast<const float*>(logits->data.raw);
+    return {first, first + logits->bytes / sizeof(float)};
+  }
+};
+
+// --- The session -------------------------------------------------------------------
+
+StreamSession::StreamSession(const std::string& path, Options options) {
+  std::ifstream file(path, std::ios::binary);
+  Check(file.good(), path + " cannot be read.");
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  std::istringstream names(ReadStored(bytes, "labels.txt", path));
+  for (std::string name; std::getline(names, name);) labels_.push_back(name);
+  const Json manifest = Json::parse(ReadStored(bytes, "manifest.json", path));
+  Check(manifest.at("format_version") <= kNewestFormat,
+        path + " is of a newer format: it needs a newer StreamSession.");
+  if (!options.warn) {
+    options.warn = [](const std::string& message) { std::cerr << message << "\n"; };
+  }
+  if (manifest.contains("parity") && !manifest["parity"].value("passed", true)) {
+    options.warn(path + " was exported although it does not give its model's numbers.");
+  }
+  const Json& input = manifest.at("input");
+  size_ = input.at("shape").at(1);
+  fps_ = manifest.at("fps");
+  frames_per_step_ = manifest.at("frames_per_step");
+  clock_ = std::make_unique<FrameClock>(fps_, options.max_gap, options.warn);
+  preparation_ = std::make_unique<FramePreparation>(input.at("resize"), size_);
+  model_ = std::make_unique<Model>(path, manifest, options.num_threads);
+  Reset();
+}
+
+StreamSession::~StreamSession() = default;
+
+std::optional<std::vector<float>> StreamSession::Push(const uint8_t* rgb, int width,
+                                                      int height,
+                                                      std::optional<double> time) {
+  return PushFrame(preparation_->Prepare(rgb, width, height).data(), time);
+}
+
+std::optional<std::vector<float>> StreamSession::PushPrepared(
+    const uint8_t* rgb, std::optional<double> time) {
+  Check(rgb != nullptr, "The frame is empty.");
+  return PushFrame(rgb, time);
+}
+
+std::optional<std::vector<float>> StreamSession::Flush(std::optional<double> time) {
+  return ShowUntilNext(clock_->End(time));
+}
+
+std::vector<float> StreamSession::Classify() { return Softmax(Logits()); }
+
+const std::vector<float>& StreamSession::Logits() {
+  Check(steps_ > 0, "Push frames first: the stream has seen no whole step.");
+  if (!logits_) logits_ = model_->Classify();
+  return *logits_;
+}
+
+std::vector<std::pair<std::string, float>> StreamSession::Top(int k) {
+  const std::vector<float> shares = Classify();
+  std::vector<int> order(shares.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&shares](int a, int b) { return shares[a] > shares[b]; });
+  std::vector<std::pair<std::string, float>> top;
+  for (int i = 0; i < std::min<int>(k, order.size()); ++i) {
+    top.emplace_back(labels_.at(order[i]), shares[order[i]]);
+  }
+  return top;
+}
+
+void StreamSession::Reset() {
+  model_->Reset();
+  clock_->Restart();
+  is_shown_ = false;
+  filled_ = 0;
+  steps_ = 0;
+  logits_.reset();
+}
+
+std::optional<std::vector<float>> StreamSession::PushFrame(const uint8_t* square,
+                                                           std::optional<double> time) {
+  if (!time) {
+    Check(!is_shown_,
+          "This frame has no time, but those before it had: give one, or call Flush()"
+          " or Reset() first.");
+    return See(square);
+  }
+  auto probabilities = ShowUntilNext(clock_->Arrive(*time));
+  shown_.assign(square, square + static_cast<size_t>(size_) * size_ * 3);
+  is_shown_ = true;
+  return probabilities;
+}
+
+std::optional<std::vector<float>> StreamSession::ShowUntilNext(int ticks) {
+  std::optional<std::vector<float>> probabilities;
+  if (!is_shown_) return probabilities;
+  is_shown_ = false;
+  for (int i = 0; i < ticks; ++i) {
+    auto seen = See(shown_.data());
+    if (seen) probabilities = std::move(seen);
+  }
+  return probabilities;
+}
+
+std::optional<std::vector<float>> StreamSession::See(const uint8_t* square) {
+  model_->TakeFrame(square, static_cast<size_t>(size_) * size_ * 3, filled_);
+  if (++filled_ < frames_per_step_) return std::nullopt;
+  filled_ = 0;
+  logits_ = model_->Step();
+  ++steps_;
+  if (!logits_) return std::nullopt;
+  return Softmax(*logits_);
+}
+
+}  // namespace grw

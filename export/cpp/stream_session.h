@@ -1,0 +1,145 @@
+// A stream of frames through an exported model, on TensorFlow Lite.
+//
+// Not compiled against TensorFlow Lite in this repository's tests.
+//
+// The same as grw_tf/streaming in Python. It needs TensorFlow Lite (or LiteRT) for C++
+// and nlohmann/json; labels and manifest.json are read from the zip archive that is
+// appended to the .tflite file, whose entries are stored and not compressed.
+//
+//   grw::StreamSession session("model.tflite");
+//   for (...) {
+//     session.Push(rgb, width, height);
+//     for (const auto& [name, probability] : session.Top(3)) ...
+//   }
+//
+// Errors are thrown as std::runtime_error. Not safe to use from several threads at once.
+
+#ifndef GRW_STREAM_SESSION_H_
+#define GRW_STREAM_SESSION_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace grw {
+
+// Which of the frames that come with times the model is to see: at each tick, k / fps
+// after the first frame, the frame then on screen. See grw_tf/streaming/frame_clock.py.
+class FrameClock {
+ public:
+  using Warn = std::function<void(const std::string&)>;
+
+  FrameClock(double fps, double max_gap, Warn warn)
+      : fps_(fps), max_gap_(max_gap), warn_(std::move(warn)) {}
+
+  // Takes the time of a frame that comes; returns how many ticks fell to the one before.
+  int Arrive(double time);
+  // Ends the video, at a time or after one more interval; returns the last frame's ticks.
+  int End(std::optional<double> time = std::nullopt);
+  void Restart();
+
+ private:
+  int TicksBefore(double time);
+  void WarnOnce(bool& warned, const std::string& message);
+
+  double fps_, max_gap_;
+  Warn warn_;
+  bool started_ = false, warned_of_jump_ = false, warned_of_overlap_ = false;
+  double first_ = 0, last_ = 0, interval_ = 0;
+  int64_t tick_ = 0;
+};
+
+// Resizes a frame to a square, whatever its aspect, and crops the centre, as in
+// training: by the mean over each pixel's area where both sides shrink, else by linear
+// interpolation.
+class FramePreparation {
+ public:
+  FramePreparation(int side, int size) : side_(side), size_(size) {}
+
+  // Takes bytes [height, width, 3], returns bytes [size, size, 3].
+  const std::vector<uint8_t>& Prepare(const uint8_t* rgb, int width, int height);
+
+ private:
+  // The pixels that one row or column of the result is a weighted sum of.
+  struct Taps {
+    int first;
+    std::vector<float> weights;
+  };
+  std::vector<Taps> Find(int length, bool shrinks) const;
+
+  int side_, size_;
+  int width_ = 0, height_ = 0;
+  std::vector<Taps> rows_, columns_;
+  std::vector<float> line_;
+  std::vector<uint8_t> square_;
+};
+
+class StreamSession {
+ public:
+  struct Options {
+    int num_threads = 1;
+    // Seconds for which a frame is repeated at most where times jump.
+    double max_gap = 1.0;
+    // Gets what users should know; by default it is written to std::cerr.
+    FrameClock::Warn warn;
+  };
+
+  explicit StreamSession(const std::string& path) : StreamSession(path, Options()) {}
+  StreamSession(const std::string& path, Options options);
+  ~StreamSession();
+
+  // Takes the next frame, bytes [height, width, 3], RGB, of any size. Without a time
+  // each frame is one of the model's; with times, in seconds, a frame is taken in when
+  // the next one comes. Returns the probabilities if the model tells them at each step
+  // and this frame completed one, else nothing.
+  std::optional<std::vector<float>> Push(const uint8_t* rgb, int width, int height,
+                                         std::optional<double> time = std::nullopt);
+  // The same for a frame [size, size, 3] that is resized and cropped already.
+  std::optional<std::vector<float>> PushPrepared(
+      const uint8_t* rgb, std::optional<double> time = std::nullopt);
+  // Takes in the last of the frames with times.
+  std::optional<std::vector<float>> Flush(std::optional<double> time = std::nullopt);
+
+  // Returns the probabilities, or logits, of what was seen so far.
+  std::vector<float> Classify();
+  const std::vector<float>& Logits();
+  // Returns the k likeliest classes, likeliest first.
+  std::vector<std::pair<std::string, float>> Top(int k = 3);
+  // Forgets all frames.
+  void Reset();
+
+  const std::vector<std::string>& labels() const { return labels_; }
+  int size() const { return size_; }
+  double fps() const { return fps_; }
+  int frames_per_step() const { return frames_per_step_; }
+  // How many steps the model has taken since the start or Reset.
+  int64_t steps() const { return steps_; }
+
+ private:
+  struct Model;  // TensorFlow Lite's part.
+
+  std::optional<std::vector<float>> PushFrame(const uint8_t* square,
+                                              std::optional<double> time);
+  std::optional<std::vector<float>> ShowUntilNext(int ticks);
+  std::optional<std::vector<float>> See(const uint8_t* square);
+
+  std::vector<std::string> labels_;
+  int size_ = 0, frames_per_step_ = 1;
+  double fps_ = 0;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<FrameClock> clock_;
+  std::unique_ptr<FramePreparation> preparation_;
+  std::vector<uint8_t> shown_;
+  bool is_shown_ = false;
+  int filled_ = 0;
+  int64_t steps_ = 0;
+  std::optional<std::vector<float>> logits_;
+};
+
+}  // namespace grw
+
+#endif  // GRW_STREAM_SESSION_H_

@@ -12,6 +12,7 @@ VERSION = re.search(
 
 TRAIN = [
     "absl-py~=1.4",
+    "ai-edge-quantizer~=0.10.0",
     "av~=18.1",
     # TFDS' stock data sets import it without saying so.
     "importlib_resources~=7.1",

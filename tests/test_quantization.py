@@ -313,6 +313,7 @@ def test_long_streams_unlike_the_clips_end_alike(shared, trained_file, mode):
         after.restart()
         same = before.logits(stream).argmax(-1) == after.logits(stream).argmax(-1)
         assert same[250:].mean() >= 0.95, name
+        # Before, some streams are at a tie between two classes.
         assert same.mean() >= 0.9, name
 
 

@@ -3,9 +3,33 @@
 import pathlib
 import re
 
+import numpy as np
+import pytest
 import tensorflow as tf
+from toy_heads import HEADS
+
+from grw_tf.export.tflite import write_streaming_tflite
+from grw_tf.streaming import StreamSession
 
 README = pathlib.Path(__file__).resolve().parents[1] / "README.md"
+EXPORT = README.parent / "docs" / "export.md"
+
+
+@pytest.mark.parametrize("head", ["official", "transformer"])
+def test_code_of_the_export_page_runs_a_file(nano, head, tmp_path, monkeypatch, capsys):
+    classes = ["a", "b", "c", "d", "e"]
+    path = tmp_path / "model.tflite"
+    write_streaming_tflite(path, nano(head=HEADS[head]), classes)
+    frames = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
+    (code,) = re.findall(r"```python\n(.*?)```", EXPORT.read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(code, {"frames": frames})
+    expected = []
+    with StreamSession(path) as session:
+        for frame in frames:
+            session.push_prepared(frame)
+            expected.append(session.top(1)[0][0])
+    assert capsys.readouterr().out.split() == expected
 
 
 def test_code_of_the_readme_runs(tmp_path, monkeypatch, capsys):

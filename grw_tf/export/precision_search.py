@@ -27,11 +27,13 @@ class Part(typing.NamedTuple):
     Attributes:
       kind: "operation" or "state".
       name: of the operation's output tensor, or of the state.
+      size: multiplications of an operation, or numbers of a state.
       source: of an operation, its input tensor's name.
     """
 
     kind: str
     name: str
+    size: int
     source: str = ""
 
 
@@ -62,13 +64,16 @@ def find_parts(content: bytes) -> list[Part]:
     parts = []
     for operator in graph.operators:
         code = model.operatorCodes[operator.opcodeIndex].builtinCode
-        source, output = (
-            graph.tensors[t] for t in (operator.inputs[0], operator.outputs[0])
-        )
-        if code == schema.BuiltinOperator.CONV_2D and np.prod(output.shape[1:3]) > 1:
-            parts.append(Part("operation", output.name.decode(), source.name.decode()))
+        if code != schema.BuiltinOperator.CONV_2D:
+            continue
+        source, kernel, *_ = (graph.tensors[index] for index in operator.inputs)
+        output = graph.tensors[operator.outputs[0]]
+        if np.prod(output.shape[1:3]) > 1:
+            size = int(np.prod(output.shape) * np.prod(kernel.shape[1:]))
+            names = output.name.decode(), source.name.decode()
+            parts.append(Part("operation", names[0], size, names[1]))
     parts += [
-        Part("state", entry["name"])
+        Part("state", entry["name"], int(np.prod(entry["shape"])))
         for entry in state_entries(content)
         if entry["dtype"] == "float32" and not entry["name"].endswith(_RUNNING_MEAN)
     ]
@@ -80,8 +85,8 @@ def choose(
 ) -> Choice:
     """Puts as many parts into 8 bits as the logits bear.
 
-    Errors of single parts add up in power, nearly: so those that cost least are taken
-    until the budget is spent, and if all together cost more, fewer.
+    Errors of single parts add up in power, nearly: so parts are taken until the budget
+    is spent, and if all together cost more, fewer.
 
     Args:
       content: of a float32 TFLite model.
@@ -106,17 +111,18 @@ def choose(
 
 
 def _affordable(errors, budget):
-    """Returns the parts that cost least, first operations, which make a model quicker,
-    then, of what is left, states, which make it need less memory."""
+    """Returns the parts to have for a budget: those that bring much and cost little.
+
+    First operations, which make a model quicker; then, of what is left, states, which
+    make it need less memory.
+    """
     chosen, power = [], 0.0
     for kind, share in (("operation", _OPERATIONS_SHARE), ("state", 1.0)):
         parts = [part for part in errors if part.kind == kind]
-        for part in sorted(parts, key=errors.get):
-            power += errors[part] ** 2
-            if power > share * budget**2:
-                power -= errors[part] ** 2
-                break
-            chosen.append(part)
+        for part in sorted(parts, key=lambda p: errors[p] ** 2 / p.size):
+            if power + errors[part] ** 2 <= share * budget**2:
+                power += errors[part] ** 2
+                chosen.append(part)
     return chosen
 
 
@@ -157,6 +163,8 @@ class _Meter:
         for segment in self._segments:
             rollout.restart(segment.states)
             logits = rollout.logits(segment.frames)
-            # What all classes gain changes nothing.
-            found.append(logits - logits.mean(-1, keepdims=True))
+            if logits.shape[-1] > 1:
+                # What all classes gain alike changes nothing.
+                logits = logits - logits.mean(-1, keepdims=True)
+            found.append(logits)
         return found

@@ -41,8 +41,8 @@ def int8_operations(content: bytes, fixed=(), ranges=None, others=True) -> bytes
       content: of a float32 TFLite model.
       fixed: names of the outputs of convolutions that compute in int8 throughout, from
         and to activations of fixed ranges.
-      ranges: of the tensors around these, {name: (array of rank 0, or as the tensor's
-        rank, of the lowest, of the highest)}.
+      ranges: of the tensors around these, {name: (lowest, highest)}, as arrays of the
+        tensor's rank.
       others: whether to quantise all but these too.
     """
     found = quantizer.Quantizer(content)

@@ -8,7 +8,7 @@ from grw_tf.export.state_entries import IMAGE, STEP, state_entries
 from grw_tf.streaming.native_output import silenced
 
 LOGITS = "logits"
-# Heads that give logits on demand are asked at every so manieth step.
+# Heads that give logits on demand are asked once in so many steps.
 _ASKED_EVERY = 4
 
 

@@ -36,7 +36,10 @@ def check_model(exported):
 
 def _details(runner):
     return [
-        {name: (tuple(d["shape"]), np.dtype(d["dtype"])) for name, d in found.items()}
+        {
+            name: (tuple(d["shape"].tolist()), np.dtype(d["dtype"]))
+            for name, d in found.items()
+        }
         for found in (runner.get_input_details(), runner.get_output_details())
     ]
 

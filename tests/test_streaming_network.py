@@ -77,13 +77,6 @@ def test_every_backbone_gives_the_models_logits(nano, video, backbone):
     _assert_same(_network_logits(network, video)[0], _model_logits(model, video))
 
 
-@pytest.mark.parametrize("backbone", ["2plus1d", "3d", "positions"])
-def test_split_hard_swish_gives_the_models_logits(nano, video, backbone):
-    model = nano(backbone=BACKBONES[backbone])
-    network = StreamingNetwork(model, split_hard_swish=True)
-    _assert_same(_network_logits(network, video)[0], _model_logits(model, video))
-
-
 @pytest.mark.parametrize("frames_per_step", [1, 2, 3])
 @pytest.mark.parametrize("head", HEADS)
 def test_every_head_gives_the_models_logits(nano, video, head, frames_per_step):

@@ -147,11 +147,11 @@ def export_run(run: Run, config: ExportConfig) -> Report:
     """
     output = Path(config.output)
     _check_output(output)
+    network = StreamingNetwork(run.model, config.frames_per_step, config.image_dtype)
     int8 = config.quantization == "int8"
-    network = StreamingNetwork(
-        run.model, config.frames_per_step, config.image_dtype, split_hard_swish=int8
-    )
+    # Before the conversion, which takes long.
     calibration = _calibration_streams(run, config) if int8 else None
+    print(f"Converting ({config.quantization}).", flush=True)
     quantized = quantize(convert(network), config.quantization, calibration)
     manifest = make_manifest(network, quantized.content) | {
         "quantization": quantized.report,

@@ -44,16 +44,12 @@ class StreamingNetwork:
       model: a causal model of `build_model`.
       frames_per_step: how many frames a step takes.
       image_dtype: "uint8" for frames in 0..255, "float32" for frames in 0..1.
-      split_hard_swish: writes the activation hard_swish as an addition and a product,
-        for which there are fast 8-bit kernels where for the whole there are none.
 
     Raises:
       ValueError: if the model is not causal or not float32, or an argument is unknown.
     """
 
-    def __init__(
-        self, model, frames_per_step=1, image_dtype="uint8", split_hard_swish=False
-    ):
+    def __init__(self, model, frames_per_step=1, image_dtype="uint8"):
         check_causal(model.config)
         _check(model, frames_per_step, image_dtype)
         self.model = model
@@ -63,9 +59,6 @@ class StreamingNetwork:
         self._spec = movinet.BLOCK_SPECS[self._config.model_id]
         self._weights = FoldedWeights(model)
         self._official = model.config.head.type == "official"
-        self._split = split_hard_swish and self._config.activation == "hard_swish"
-        # What activations lack, and the kernels after them have folded in.
-        self._gain = 1 / 6 if self._split else 1.0
         self._specs = self._find_states()
 
     @property
@@ -101,7 +94,7 @@ class StreamingNetwork:
         x = self._backbone(image, kept)
         if self._official:
             return self._official_head(x), kept.new
-        z = self.model.affine(self._gain * tf.reshape(x, (1, x.shape[0], x.shape[-1])))
+        z = self.model.affine(tf.reshape(x, (1, x.shape[0], x.shape[-1])))
         logits, new = self.model.head.update(z, head_states(states))
         return logits, kept.new | _prefixed(new)
 
@@ -134,13 +127,11 @@ class StreamingNetwork:
             x = self._convolution(
                 x, states, name, f"{name}/_stem", stem.kernel_size, stem.strides, unit
             )
-        gain = self._gain
         for block in blocks:
             for size, strides in zip(block.kernel_sizes, block.strides, strict=True):
                 name = next(names)
                 with tf.name_scope(name):
-                    x = self._block(x, states, name, size, strides, gain)
-                gain = 1.0
+                    x = self._block(x, states, name, size, strides)
         kernel, bias = self._weights.convolution("backbone/head/_project", (1, 1, 1))
         with tf.name_scope("head"):
             x = self._activate(_conv2d(x, kernel[0], bias))
@@ -157,19 +148,16 @@ class StreamingNetwork:
         # Of each frame in the mean of all up to it.
         self._shares = [1.0 / tf.cast(i + 1, tf.float32) for i in self._indices]
 
-    def _block(self, inputs, states, name, size, strides, gain):
+    def _block(self, inputs, states, name, size, strides):
         path = f"backbone/{name}"
         kernel, bias = self._weights.convolution(f"{path}/_expansion", (1, 1, 1))
-        x = self._activate(_conv2d(inputs, kernel[0] * gain, bias))
-        x = self._convolution(
-            x, states, name, f"{name}/_feature", size, strides, self._gain
-        )
-        scale = self._gain
+        x = self._activate(_conv2d(inputs, kernel[0], bias))
+        x = self._convolution(x, states, name, f"{name}/_feature", size, strides)
+        scale = 1.0
         if self._config.se_type != "none":
             with tf.name_scope("attention"):
-                gate, gate_scale = self._gate(x, states, name)
+                gate, scale = self._gate(x, states, name)
             x = x * gate
-            scale *= gate_scale
         residual = self._weights.scale(f"{path}/_mobile_bottleneck/_rezero")
         kernel, bias = self._weights.convolution(f"{path}/_projection", (1, 1, 1))
         x = _conv2d(x, kernel[0] * (scale * residual), bias * residual)
@@ -179,24 +167,24 @@ class StreamingNetwork:
             )
             if strides != (1, 1, 1):
                 inputs = tf.nn.avg_pool2d(inputs, 3, 2, "SAME")
-            inputs = _conv2d(inputs, kernel[0] * gain, bias)
+            inputs = _conv2d(inputs, kernel[0], bias)
         return x + inputs
 
-    def _convolution(self, x, states, name, path, size, strides, gain):
-        """Convolves over space and time, activated."""
+    def _convolution(self, x, states, name, path, size, strides, unit=1.0):
+        """Convolves over space and time, activated; x is in units of `unit`."""
         path = f"backbone/{path}"
         time, height, width = size
         strides = strides[1:]
         if time == 1 or self._config.conv_type == "3d":
             kernel, bias = self._weights.convolution(path, size)
-            taps = [_either_conv2d(x, tap * gain, strides) for tap in kernel[::-1]]
+            taps = [_either_conv2d(x, tap * unit, strides) for tap in kernel[::-1]]
             taps[0] = tf.nn.bias_add(taps[0], _constant(bias))
         else:
             kernel, bias = self._weights.convolution(path, (1, height, width))
-            x = _either_conv2d(x, kernel[0] * gain, strides)
+            x = _either_conv2d(x, kernel[0] * unit, strides)
             x = self._activate(tf.nn.bias_add(x, _constant(bias)))
             kernel, bias = self._weights.convolution(path, (time, 1, 1), "_temporal")
-            *earlier, last = kernel * self._gain
+            *earlier, last = kernel
             # A depthwise convolution adds the bias in passing.
             taps = [tf.nn.bias_add(_either_conv2d(x, last, 1), _constant(bias))]
             taps += [x * _constant(tap[0, 0, 0]) for tap in reversed(earlier)]
@@ -231,17 +219,16 @@ class StreamingNetwork:
             mean = self._running_mean(x, states, f"state_{name}_pool_mean")
             both = self._config.se_type == "2plus3d"
             x = tf.concat([mean, x], -1) if both else mean
-        gain = self._gain
         if self._config.use_positional_encoding:
             weight = self._weights.scale(f"{path}/_pos_encoding/_rezero")
-            x = x + self._positions(x.shape[-1]) * (weight / gain)
+            x = x + self._positions(x.shape[-1]) * weight
         kernel, bias = self._weights.pointwise(f"{path}/_se_reduce")
-        x = self._activate(_conv2d(x, kernel[0] * gain, bias))
+        x = self._activate(_conv2d(x, kernel[0], bias))
         kernel, bias = self._weights.pointwise(f"{path}/_se_expand")
         if self._config.gating_activation == "sigmoid":
-            return tf.sigmoid(_conv2d(x, kernel[0] * gain, bias)), 1.0
+            return tf.sigmoid(_conv2d(x, kernel[0], bias)), 1.0
         slope, scale = _HARD_GATES[self._config.gating_activation]
-        x = _conv2d(x, kernel[0] * (gain * slope), bias * slope + 3.0)
+        x = _conv2d(x, kernel[0] * slope, bias * slope + 3.0)
         return tf.nn.relu6(x), scale
 
     def _running_mean(self, x, states, name):
@@ -269,7 +256,7 @@ class StreamingNetwork:
 
     def _official_head(self, x):
         kernel, bias = self._weights.pointwise("head/_head")
-        x = _conv2d(x, kernel[0] * self._gain, bias)
+        x = _conv2d(x, kernel[0], bias)
         x = tf_utils.get_activation(
             self.model.config.head.activation, use_keras_layer=True
         )(x)
@@ -277,8 +264,6 @@ class StreamingNetwork:
         return tf.reshape(_conv2d(x, kernel[0], bias), (1, -1))
 
     def _activate(self, x):
-        if self._split:
-            return x * tf.nn.relu6(x + 3.0)
         return tf_utils.get_activation(self._config.activation, use_keras_layer=True)(x)
 
 

@@ -15,7 +15,7 @@ from grw_tf.export.state_entries import state_entries
 
 MODES = ("none", "float16", "dynamic", "int8")
 
-NOISE_BUDGET = 0.03
+NOISE_BUDGET = 0.02
 """Error of the logits that int8 may make, as a share of their standard deviation."""
 
 _WEIGHTS = {

@@ -13,13 +13,13 @@ from grw_tf.streaming import StreamSession
 
 README = pathlib.Path(__file__).resolve().parents[1] / "README.md"
 EXPORT = README.parent / "docs" / "export.md"
+CLASSES = ["a", "b", "c", "d", "e"]
 
 
 @pytest.mark.parametrize("head", ["official", "transformer"])
 def test_code_of_the_export_page_runs_a_file(nano, head, tmp_path, monkeypatch, capsys):
-    classes = ["a", "b", "c", "d", "e"]
     path = tmp_path / "model.tflite"
-    write_streaming_tflite(path, nano(head=HEADS[head]), classes)
+    write_streaming_tflite(path, nano(head=HEADS[head]), CLASSES)
     frames = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
     (code,) = re.findall(r"```python\n(.*?)```", EXPORT.read_text(), re.DOTALL)
     monkeypatch.chdir(tmp_path)
@@ -32,7 +32,7 @@ def test_code_of_the_export_page_runs_a_file(nano, head, tmp_path, monkeypatch, 
     assert capsys.readouterr().out.split() == expected
 
 
-def test_code_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+def test_code_of_the_readme_runs(nano, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("GRW_TF_CACHE", str(tmp_path))
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     names = {}
@@ -42,9 +42,14 @@ def test_code_of_the_readme_runs(tmp_path, monkeypatch, capsys):
             official = tf.train.Checkpoint(backbone=names["model"].backbone)
             official.save(tmp_path / "movinet_a0_stream" / "ckpt")
         exec(block, names)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     assert names["logits"].shape == (1, 10)
     assert "all 385 variables of the backbone came" in capsys.readouterr().out
+    write_streaming_tflite(tmp_path / "model.tflite", nano(), CLASSES)
+    picture = np.zeros((48, 64, 3), np.uint8)
+    camera = [(index / 5, picture) for index in range(3)]
+    names["watch"](camera, tmp_path / "model.tflite")
+    assert len(capsys.readouterr().out.splitlines()) == 2
 
 
 def test_files_that_the_readme_names_exist():

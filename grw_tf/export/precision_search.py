@@ -1,5 +1,6 @@
 """Finding what of a model can be in 8 bits, by what each part costs the logits."""
 
+import math
 import typing
 
 import numpy as np
@@ -17,8 +18,8 @@ from grw_tf.export.state_quantization import quantize_states
 _RUNNING_MEAN = "_mean"
 # Of the budget's power.
 _OPERATIONS_SHARE = 0.8
-# What a budget that proved too large is multiplied by, at most.
-_SMALLER = 0.9
+# What a budget that proved too large is multiplied by.
+_SMALLER = 0.8
 
 
 class Part(typing.NamedTuple):
@@ -92,11 +93,12 @@ def choose(
       content: of a float32 TFLite model.
       parts: as of `find_parts`.
       calibration: of the model.
-      noise_budget: the error of the logits to stay below, as a share of their standard
-        deviation.
+      noise_budget: the error that these parts may add to the logits, beside that of
+        8-bit weights, as a share of their standard deviation.
       threads: to compute with.
     """
     meter = _Meter(content, calibration.segments, threads)
+    bare = meter.error(_build(content, [], calibration, others=True))
     errors = {}
     for part in tqdm.tqdm(parts, desc="Trying 8 bits", unit="part"):
         errors[part] = meter.error(_build(content, [part], calibration, others=False))
@@ -105,9 +107,9 @@ def choose(
         chosen = _affordable(errors, budget)
         built = _build(content, chosen, calibration, others=True)
         error = meter.error(built)
-        if error <= noise_budget or not chosen:
+        if error <= math.hypot(bare, noise_budget) or not chosen:
             return Choice(built, errors, chosen, error)
-        budget *= min(noise_budget / error, _SMALLER)
+        budget *= _SMALLER
 
 
 def _affordable(errors, budget):

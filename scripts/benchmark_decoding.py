@@ -21,7 +21,7 @@ from etils import epath
 from official.vision.configs import video_classification as official_configs
 from official.vision.tasks import video_classification as official_tasks
 
-from grw_tf import flags, programs
+from grw_tf import flags, paired_timing, programs
 from grw_tf.data.clips import resize_side
 from grw_tf.data.video_frames import check_positive
 from grw_tf.flags import option
@@ -158,7 +158,7 @@ def datasets(options, folder):
 
 
 def seconds_a_clip(options):
-    """Returns `benchmark.Seconds` a clip of each round, by whose input was timed.
+    """Returns `paired_timing.Seconds` a clip of each round, by whose input was timed.
 
     Raises:
       ValueError: for options that make no sense.
@@ -169,10 +169,10 @@ def seconds_a_clip(options):
             name: benchmark.read_of(dataset, options.batches)
             for name, dataset in datasets(options, folder).items()
         }
-        seconds = benchmark.time_in_turn(reads, options.rounds)
+        seconds = paired_timing.time_in_turn(reads, options.rounds)
     clips = options.batches * options.batch_size
     return {
-        name: benchmark.Seconds(each.wall / clips, each.cpu / clips)
+        name: paired_timing.Seconds(each.wall / clips, each.cpu / clips)
         for name, each in seconds.items()
     }
 
@@ -190,8 +190,8 @@ def report(seconds, frames):
         cpu = 1e3 * np.median(each.cpu)
         lines.append(f"{name:12}{clips:9.2f}{frames * clips:15.1f}{cpu:15.1f}")
     official, ours = seconds[OFFICIAL], seconds[OURS]
-    wall = benchmark.paired_ratio(official.wall, ours.wall)
-    cpu = benchmark.paired_ratio(official.cpu, ours.cpu)
+    wall = paired_timing.paired_ratio(official.wall, ours.wall)
+    cpu = paired_timing.paired_ratio(official.cpu, ours.cpu)
     lines.append("Times faster, median and 95 % interval:")
     return "\n".join([*lines, f"  by the clock  {wall}", f"  by CPU time   {cpu}"])
 

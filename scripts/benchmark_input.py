@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from grw_tf import flags, programs
+from grw_tf import flags, paired_timing, programs
 from grw_tf.data.preparation import PreparationConfig, prepare
 from grw_tf.data.video_frames import check_positive
 from grw_tf.flags import option
@@ -138,7 +138,7 @@ def seconds_a_clip(options):
             for threads in THREADS
         }
         step = benchmark.step_of(benchmark.own_trainer(config, batch))
-        seconds = benchmark.time_in_turn(reads | {STEP: step}, options.rounds)
+        seconds = paired_timing.time_in_turn(reads | {STEP: step}, options.rounds)
     batches = dict.fromkeys(reads, options.batches) | {STEP: 1}
     return {
         name: values.wall / (batches[name] * options.batch_size)
@@ -150,7 +150,7 @@ def report(seconds):
     """Returns the table: a line for each that was timed."""
     lines = ["                    clips/s  times the step's, median and 95 % interval"]
     for name, values in seconds.items():
-        ratio = benchmark.paired_ratio(seconds[STEP], values)
+        ratio = paired_timing.paired_ratio(seconds[STEP], values)
         lines.append(
             f"{name:18} {1 / np.median(values):8.2f}"
             + ("" if name == STEP else f"  {ratio}")

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from grw_tf import flags, programs
+from grw_tf import flags, paired_timing, programs
 from grw_tf.data.video_frames import check_positive
 from grw_tf.flags import option
 from grw_tf.models import SmoothingConfig, block_specs, presets
@@ -90,7 +90,7 @@ def time_steps(configs, options):
     for form, config in tqdm.tqdm(configs.items(), "Compiling", unit="form"):
         make = benchmark.official_trainer if form == "a" else benchmark.own_trainer
         steps[form] = benchmark.step_of(make(config, batch))
-    return benchmark.time_in_turn(steps, options.rounds)
+    return paired_timing.time_in_turn(steps, options.rounds)
 
 
 def report(options, seconds):
@@ -114,7 +114,7 @@ def report(options, seconds):
         lines.append(f"{form:3} {name:39}{wall:9.1f}{cpu:9.1f}")
     lines.append("ratio   by wall, 95 % interval  by CPU, 95 % interval")
     for over, under, meaning in PAIRS:
-        wall, cpu = map(benchmark.paired_ratio, seconds[over], seconds[under])
+        wall, cpu = map(paired_timing.paired_ratio, seconds[over], seconds[under])
         lines.append(f"{f'{over}/{under}':6}  {wall}     {cpu}    {meaning}")
     return "\n".join(lines)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from grw_tf.training.benchmark import Seconds
+from grw_tf.paired_timing import Seconds
 from scripts import benchmark_decoding
 
 OPTIONS = benchmark_decoding.Options(

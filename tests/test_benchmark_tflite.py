@@ -17,7 +17,7 @@ from grw_tf.export.partitions import step_partitions
 from grw_tf.export.stock import convert_stock
 from grw_tf.export.tflite import write_streaming_tflite
 from grw_tf.models import BackboneConfig, ModelConfig
-from grw_tf.training.benchmark import Ratio
+from grw_tf.paired_timing import Ratio
 
 CLASSES = ["a", "b", "c", "d", "e"]
 

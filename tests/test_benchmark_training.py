@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from grw_tf import paired_timing
 from grw_tf.optimization.two_rates import grouped
 from grw_tf.training import benchmark
 from scripts import benchmark_training
@@ -81,7 +82,7 @@ def test_steps_are_timed(configs):
 
 def test_report_has_a_line_for_each_form_and_ratio(configs):
     seconds = {
-        form: benchmark.Seconds(np.full(2, index + 1.0), np.full(2, 4.0))
+        form: paired_timing.Seconds(np.full(2, index + 1.0), np.full(2, 4.0))
         for index, form in enumerate(configs)
     }
     text = benchmark_training.report(OPTIONS, seconds)
@@ -94,9 +95,9 @@ def test_functions_are_called_in_turn():
     called = []
 
     def timed(name):
-        return lambda: called.append(name) or benchmark.Seconds(len(called), 0.0)
+        return lambda: called.append(name) or paired_timing.Seconds(len(called), 0.0)
 
-    seconds = benchmark.time_in_turn({"x": timed("x"), "y": timed("y")}, rounds=5)
+    seconds = paired_timing.time_in_turn({"x": timed("x"), "y": timed("y")}, rounds=5)
     assert called[:2] == ["x", "y"]
     rounds = [called[i : i + 2] for i in range(2, 12, 2)]
     assert all(sorted(names) == ["x", "y"] for names in rounds)
@@ -106,7 +107,7 @@ def test_functions_are_called_in_turn():
 
 def test_ratio_is_of_the_rounds():
     under = np.array([1.0, 10.0, 100.0])
-    ratio = benchmark.paired_ratio(1.5 * under, under)
+    ratio = paired_timing.paired_ratio(1.5 * under, under)
     np.testing.assert_allclose([ratio.median, ratio.low, ratio.high], 1.5)
 
 

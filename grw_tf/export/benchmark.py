@@ -17,7 +17,7 @@ from grw_tf.export.partitions import step_partitions
 from grw_tf.export.run_directory import read_run
 from grw_tf.export.stock import convert_stock
 from grw_tf.flags import option
-from grw_tf.training.benchmark import Ratio, Seconds, paired_ratio
+from grw_tf.paired_timing import Ratio, Seconds, paired_ratio
 
 STOCK = "stock"
 _FRAME, _STEP, _NO_XNNPACK = "frame", "step", "step without XNNPACK"

@@ -2,12 +2,9 @@
 
 import dataclasses
 import functools
-import time
-import typing
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 from official.core import base_trainer, train_utils
 from official.core import config_definitions as cfg
 from official.modeling import optimization
@@ -17,43 +14,12 @@ from official.vision.configs import video_classification as official_configs
 from official.vision.tasks import video_classification as official_tasks
 
 from grw_tf.experiments.video_classification import experiment, fill_in
+from grw_tf.paired_timing import Seconds
 from grw_tf.tasks.video_classification import Task
 from grw_tf.training.trainer import Trainer
 
 # What the Model Garden today calls by that name; it cannot say the older one.
 _OFFICIAL_GATES = {"hard_sigmoid_relu6": "hard_sigmoid", "sigmoid": "sigmoid"}
-
-
-class Seconds(typing.NamedTuple):
-    """How long something took, or took in each of several rounds.
-
-    Attributes:
-      wall: as a clock on the wall has it.
-      cpu: of all cores that this process kept busy. Where there is no other device, it
-        tells small differences on a machine that does other work too.
-    """
-
-    wall: float | np.ndarray
-    cpu: float | np.ndarray
-
-    @classmethod
-    def now(cls):
-        return cls(time.perf_counter(), time.process_time())
-
-    def __sub__(self, earlier):
-        return Seconds(self.wall - earlier.wall, self.cpu - earlier.cpu)
-
-
-@dataclasses.dataclass(frozen=True)
-class Ratio:
-    """A median of paired ratios, and the 95 % interval of it by bootstrap."""
-
-    median: float
-    low: float
-    high: float
-
-    def __str__(self):
-        return f"{self.median:.3f}  {self.low:.3f}..{self.high:.3f}"
 
 
 def make_batch(config, batch_size):
@@ -148,37 +114,6 @@ def read_of(dataset, batches):
         return Seconds.now() - start
 
     return timed
-
-
-def time_in_turn(timed, rounds):
-    """Calls functions that time themselves in turn, in another order each round.
-
-    So what else the machine does falls on all of them.
-
-    Args:
-      timed: functions that return `Seconds`, by name. Each is called once more at
-        first.
-      rounds: how often each is called.
-
-    Returns:
-      `Seconds` with arrays of all rounds, by name.
-    """
-    seconds = {name: [] for name in timed}
-    rng = np.random.default_rng(0)
-    for name in tqdm.tqdm(timed, "Warming up"):
-        timed[name]()
-    for _ in tqdm.trange(rounds, desc="Timing", unit="round"):
-        for name in rng.permutation(list(timed)):
-            seconds[name].append(timed[name]())
-    return {name: Seconds(*np.transpose(rows)) for name, rows in seconds.items()}
-
-
-def paired_ratio(over, under) -> Ratio:
-    """Returns the ratio of two arrays of seconds, taken round by round."""
-    ratios = over / under
-    drawn = np.random.default_rng(0).choice(ratios, (10_000, len(ratios)))
-    low, high = np.quantile(np.median(drawn, axis=1), (0.025, 0.975))
-    return Ratio(np.median(ratios), low, high)
 
 
 def _official_model(config):

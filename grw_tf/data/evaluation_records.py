@@ -51,7 +51,7 @@ class EvaluationRecords:
     Args:
       pattern: paths, with wildcards or not, separated by commas.
       config: the model's `ModelConfig`, for its frames, size, fps and num_classes.
-      title: of the progress bar.
+      progress: whether to show a progress bar.
 
     Attributes:
       class_names: names of the classes.
@@ -62,10 +62,10 @@ class EvaluationRecords:
       OSError: if a file cannot be read.
     """
 
-    def __init__(self, pattern, config, title="Evaluating"):
+    def __init__(self, pattern, config, progress=True):
         self._paths = check_records(pattern)
         self._config = config
-        self._title = title
+        self._progress = progress
         folders = sorted({os.path.dirname(path) for path in self._paths})
         names = [read_labels(os.path.join(folder, LABELS_FILE)) for folder in folders]
         self.class_names = names[0]
@@ -139,7 +139,11 @@ class EvaluationRecords:
     def _labelled(self):
         size = sum(tf.io.gfile.stat(path).length for path in self._paths)
         with tqdm.tqdm(
-            desc=self._title, total=size, unit="B", unit_scale=True
+            desc="Evaluating",
+            total=size,
+            unit="B",
+            unit_scale=True,
+            disable=not self._progress,
         ) as progress:
             for path in self._paths:
                 for number, record in enumerate(_read(path)):

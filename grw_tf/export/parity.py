@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -58,7 +58,7 @@ class Parity:
 
 
 def check_parity(
-    path, model, streams: Iterable[np.ndarray], clips, quantization, min_agreement
+    path, model, streams: Sequence[np.ndarray], clips, quantization, min_agreement
 ) -> Parity:
     """Replays streams through the clip model, the streaming model and the file.
 

@@ -4,11 +4,11 @@ import itertools
 import logging
 import os
 import random
-from collections.abc import Iterator
 
 import av
 import cv2
 import numpy as np
+import tqdm
 
 from grw_tf.data.clips import prepare_frame, resize_side, stream_frames
 from grw_tf.data.evaluation_records import EvaluationRecords
@@ -19,7 +19,7 @@ _SCENE_FRAMES = 25
 
 
 def real_streams(clips, config, count, part=(0, 1), frames=FRAMES):
-    """Yields streams of real clips end to end, over again if they are few.
+    """Reads streams of real clips end to end, over again if they are few.
 
     Args:
       clips: paths of records, with wildcards or not, separated by commas; or a folder
@@ -29,29 +29,33 @@ def real_streams(clips, config, count, part=(0, 1), frames=FRAMES):
       part: (start, step) of the videos to use, to keep those of two uses apart.
       frames: of each stream.
 
-    Yields:
-      uint8 [frames, size, size, 3], RGB, as `prepare_frame` makes them.
+    Returns:
+      A list of uint8 [frames, size, size, 3], RGB, as `prepare_frame` makes them.
 
     Raises:
       ValueError, OSError: if there are no clips that can be read.
     """
     waiting = _endless_frames(clips, config, part)
-    for _ in range(count):
-        yield np.stack(list(itertools.islice(waiting, frames)))
+    return [
+        np.stack(list(itertools.islice(waiting, frames)))
+        for _ in tqdm.trange(count, desc="Reading clips", unit="stream")
+    ]
 
 
-def drawn_streams(config, count, frames=FRAMES, seed=0) -> Iterator[np.ndarray]:
-    """Yields streams of drawn scenes: soft blobs that drift, with cuts, as videos have.
+def drawn_streams(config, count, frames=FRAMES, seed=0):
+    """Draws streams of scenes: soft blobs that drift, with cuts, as videos have.
 
-    Args, yields: as `real_streams`; `seed` says which scenes.
+    Args, returns: as `real_streams`; `seed` says which scenes.
     """
     rng = np.random.default_rng(seed)
     side = resize_side(config.size)
+    streams = []
     for _ in range(count):
         stream = []
         while len(stream) < frames:
             stream += [prepare_frame(f, config.size) for f in _scene(rng, side)]
-        yield np.stack(stream[:frames])
+        streams.append(np.stack(stream[:frames]))
+    return streams
 
 
 def _endless_frames(clips, config, part):
@@ -74,7 +78,7 @@ def _videos(clips, config):
         for video in videos:
             yield _read(video.path, config)
     else:
-        for video in EvaluationRecords(clips, config, title="Reading clips").videos():
+        for video in EvaluationRecords(clips, config, progress=False).videos():
             yield [prepare_frame(frame, config.size) for frame in video.frames]
 
 

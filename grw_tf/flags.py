@@ -29,6 +29,10 @@ def define_flags(config_class, required=()):
         default = None if field.name in required else field.default
         _DEFINE[types[field.name]](field.name, default, field.metadata["help"])
     flags.mark_flags_as_required(required)
+    for name in required:
+        flags.register_validator(
+            name, lambda value: value != "", message="It must not be empty."
+        )
 
 
 def config_from_flags(config_class):

@@ -24,5 +24,8 @@ def run(main):
         except (OSError, ValueError) as error:
             logging.debug("The error came from here:", exc_info=True)
             sys.exit(f"{type(error).__name__}: {error}")
+        except KeyboardInterrupt:
+            # As shells say that Ctrl-C ended a program.
+            sys.exit(130)
 
     app.run(guarded)

@@ -116,3 +116,17 @@ def test_folder_of_nothing_is_refused(tmp_path):
     (tmp_path / "labels.txt").write_text("\n".join(CLASSES))
     with pytest.raises(ValueError, match="Expected one checkpoint"):
         read_run(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{{{: garbage", "hello", "- 1\n- 2"])
+def test_config_that_is_none_is_refused(write_run, text):
+    run = write_run(["best_ckpt"])
+    (run / "params.yaml").write_text(text)
+    with pytest.raises(ValueError, match="params.yaml is not the config of a training"):
+        read_run(run)
+
+
+def test_config_with_nothing_in_it_is_read(write_run):
+    run = write_run([""])
+    (run / "params.yaml").write_text("task: {validation_data: null}\ntrainer: null\n")
+    assert read_run(run).validation_records == ""

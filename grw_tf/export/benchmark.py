@@ -14,7 +14,7 @@ import tqdm
 from grw_tf.data.video_frames import check_positive
 from grw_tf.export.file_stream import open_step, open_stream
 from grw_tf.export.partitions import step_partitions
-from grw_tf.export.run_directory import read_run
+from grw_tf.export.run_directory import load_best
 from grw_tf.export.stock import convert_stock
 from grw_tf.flags import option
 from grw_tf.paired_timing import Ratio, Seconds, paired_ratio
@@ -154,7 +154,7 @@ def benchmark(config: BenchmarkConfig):
 
 def stock_exports(checkpoint_dir, folder):
     """Writes what stock tools make of a model, and returns the paths by name."""
-    model = read_run(checkpoint_dir).model
+    model = load_best(checkpoint_dir)
     paths = {}
     for name, dynamic in ((STOCK, False), (f"{STOCK}, dynamic", True)):
         path = folder / f"{name}.tflite"

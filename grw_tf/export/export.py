@@ -5,18 +5,19 @@ import functools
 import json
 import logging
 import os
+import tempfile
 from pathlib import Path
 
 from grw_tf.data.replacing import replacing
 from grw_tf.export import graph
-from grw_tf.export.bundle import bundle
+from grw_tf.export.bundle import bundle, write_bundle
 from grw_tf.export.conversion import convert
 from grw_tf.export.manifest import make_manifest
 from grw_tf.export.parity import Parity, check_parity
 from grw_tf.export.partitions import Partitions, step_partitions
 from grw_tf.export.quantization import MODES, quantize
 from grw_tf.export.run_directory import Run, read_run
-from grw_tf.export.streaming_network import StreamingNetwork
+from grw_tf.export.streaming_network import IMAGE_DTYPES, StreamingNetwork
 from grw_tf.export.streams import FRAMES, drawn_streams, real_streams
 from grw_tf.flags import option
 
@@ -72,6 +73,16 @@ class ExportConfig:
                 f"quantization is {self.quantization!r}: it must be one of"
                 f" {', '.join(MODES)}."
             )
+        if self.image_dtype not in IMAGE_DTYPES:
+            raise ValueError(
+                f"image_dtype is {self.image_dtype!r}: it must be one of"
+                f" {', '.join(IMAGE_DTYPES)}."
+            )
+        if not 1 <= self.frames_per_step <= FRAMES:
+            raise ValueError(
+                f"frames_per_step is {self.frames_per_step}: it must be from 1 to"
+                f" {FRAMES}."
+            )
         if not 0 <= self.min_agreement <= 1:
             raise ValueError(
                 f"min_agreement is {self.min_agreement}: it must be from 0 to 1."
@@ -87,7 +98,7 @@ class Report:
     """What was exported.
 
     Attributes:
-      output: the file.
+      file: its name.
       quantization: its mode, and what became of each part, by `quantize`.
       megabytes: its size.
       operations: how many of each its graph has.
@@ -95,12 +106,17 @@ class Report:
       parity: how it compares with its model.
     """
 
-    output: str
+    file: str
     quantization: dict
     megabytes: float
     operations: dict[str, int]
     partitions: Partitions
     parity: Parity
+
+    def to_dict(self) -> dict:
+        """Returns it as JSON can hold it."""
+        partitions = {"partitions": self.partitions._asdict()}
+        return dataclasses.asdict(self) | partitions
 
     def table(self) -> str:
         """Returns it as text."""
@@ -138,7 +154,8 @@ def export_run(run: Run, config: ExportConfig) -> Report:
       config: what to write, and how.
 
     Returns:
-      A `Report`, which `export_report.json` beside the file holds too.
+      A `Report`, which the file holds too, and `export_report.json` beside it, of the
+      last export there.
 
     Raises:
       ValueError: if the model cannot be exported so, or the file does not give its
@@ -151,16 +168,21 @@ def export_run(run: Run, config: ExportConfig) -> Report:
     int8 = config.quantization == "int8"
     # Before the conversion, which takes long.
     calibration = _calibration_streams(run, config) if int8 else None
+    kind, streams = _parity_streams(run, config)
     print(f"Converting ({config.quantization}).", flush=True)
-    quantized = quantize(convert(network), config.quantization, calibration)
+    floats = convert(network)
+    quantized = quantize(floats, config.quantization, calibration)
     manifest = make_manifest(network, quantized.content) | {
         "quantization": quantized.report,
         "training_run": {"checkpoint": _short(run.checkpoint)},
     }
-    with replacing(output) as unfinished:
-        bundled = functools.partial(bundle, quantized.content, run.class_names)
+    bundled = functools.partial(bundle, quantized.content, run.class_names)
+    with replacing(output) as unfinished, tempfile.TemporaryDirectory() as folder:
         unfinished.write_bytes(bundled(manifest))
-        kind, streams = _parity_streams(run, config)
+        float_path = Path(folder) / "float32.tflite"
+        write_bundle(
+            float_path, floats, run.class_names, make_manifest(network, floats)
+        )
         parity = check_parity(
             unfinished,
             run.model,
@@ -168,9 +190,10 @@ def export_run(run: Run, config: ExportConfig) -> Report:
             kind,
             config.quantization,
             config.min_agreement,
+            float_path if config.quantization != "none" else None,
         )
         report = Report(
-            output=output.name,
+            file=output.name,
             quantization=quantized.report,
             megabytes=len(quantized.content) / 1e6,
             operations=graph.operations(quantized.content),
@@ -178,10 +201,9 @@ def export_run(run: Run, config: ExportConfig) -> Report:
             parity=parity,
         )
         _judge(report, config.allow_mismatch)
-        parity_entry = {"parity": dataclasses.asdict(parity)}
-        unfinished.write_bytes(bundled(manifest | parity_entry))
+        unfinished.write_bytes(bundled(manifest | report.to_dict()))
     with replacing(output.parent / REPORT_FILE) as unfinished:
-        unfinished.write_text(json.dumps(dataclasses.asdict(report), indent=2) + "\n")
+        unfinished.write_text(json.dumps(report.to_dict(), indent=2) + "\n")
     return report
 
 
@@ -190,18 +212,18 @@ def _judge(report, allow_mismatch):
         return
     failures = "; ".join(report.parity.failures)
     if not allow_mismatch:
+        print(report.table(), flush=True)
         raise ValueError(
             f"The file does not give the model's numbers, and was not written:"
-            f" {failures}.\n{report.table()}\nAnother --quantization may; with"
-            " --allow_mismatch it is written with a warning inside."
+            f" {failures}. Another --quantization may; with --allow_mismatch it is"
+            " written with a warning inside."
         )
-    logging.warning("%s does not give the model's numbers: %s", report.output, failures)
+    logging.warning("%s does not give the model's numbers: %s", report.file, failures)
 
 
 def _parity_streams(run, config):
     """Returns what kind they are, and streams of clips not calibrated on."""
-    model_config = run.model.config
-    frames = max(FRAMES, model_config.frames)
+    model_config, frames = run.model.config, _frames(run, config)
     if config.clips:
         part = (1, 2) if config.quantization == "int8" else (0, 1)
         return "real", real_streams(config.clips, model_config, _STREAMS, part, frames)
@@ -213,17 +235,26 @@ def _parity_streams(run, config):
 
 def _calibration_streams(run, config):
     model_config, count = run.model.config, _CALIBRATION_STREAMS
+    frames = _frames(run, config)
     if config.clips:
-        return real_streams(config.clips, model_config, count, part=(0, 2))
+        return real_streams(config.clips, model_config, count, (0, 2), frames)
     if run.train_records:
-        return real_streams(run.train_records, model_config, count)
+        return real_streams(run.train_records, model_config, count, frames=frames)
     raise ValueError(
         "--quantization=int8 is calibrated on clips, and there are none of the training"
         " at hand: give --clips, a folder of class folders of videos or records."
     )
 
 
+def _frames(run, config):
+    """Returns how long a stream is: of whole steps, and no shorter than a clip."""
+    step = config.frames_per_step
+    return -(-max(FRAMES, run.model.config.frames) // step) * step
+
+
 def _check_output(output):
+    if output.suffix != ".tflite":
+        raise ValueError(f"--output={output}: name a .tflite file.")
     if output.is_dir() or not output.parent.is_dir():
         what = "is a folder" if output.is_dir() else "is in a folder that is not there"
         raise OSError(f"--output={output} {what}: give a file's path.")

@@ -1,5 +1,6 @@
 """Whether an exported file gives, frame by frame, the numbers of its model."""
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Sequence
@@ -13,8 +14,12 @@ from grw_tf.models import StreamingModel
 from grw_tf.streaming import StreamSession
 from grw_tf.streaming.frame_preparation import FramePreparation
 
-LARGEST_DIFFERENCE = {"none": 1e-4, "float16": 1e-2}
-"""Of logits, relative to the largest: limits by quantisation, where it is in floats."""
+LARGEST_DIFFERENCE = {"none": 1e-4, "float16": 1e-2, "dynamic": 0.5, "int8": 0.5}
+"""Of logits, relative to the largest: limits by quantisation.
+
+In 8 bits it is agreement that counts; the limit is for models whose likeliest class
+never changes.
+"""
 
 _REPLAYED_FRAMES = 8
 # Of roundings.
@@ -31,6 +36,8 @@ class Parity:
       largest_logit: the largest absolute logit of the streaming model.
       clip_difference: between the clip model's logits of the first frames of each
         stream and the streaming model's; this and the next relative to largest_logit.
+      conversion_difference: between the streaming model's logits and those of the file
+        before it was quantised.
       largest_difference: between the streaming model's and the file's logits.
       agreement: share of frames with the same likeliest class.
       late_agreement: the same of the last sixth of each stream.
@@ -47,6 +54,7 @@ class Parity:
     clips: str
     largest_logit: float
     clip_difference: float
+    conversion_difference: float
     largest_difference: float
     agreement: float
     late_agreement: float
@@ -58,7 +66,13 @@ class Parity:
 
 
 def check_parity(
-    path, model, streams: Sequence[np.ndarray], clips, quantization, min_agreement
+    path,
+    model,
+    streams: Sequence[np.ndarray],
+    clips,
+    quantization,
+    min_agreement,
+    float_path=None,
 ) -> Parity:
     """Replays streams through the clip model, the streaming model and the file.
 
@@ -70,35 +84,42 @@ def check_parity(
       clips: "real" or "drawn", what the streams are of.
       quantization: of the file; in floats, differences are limited, else agreement.
       min_agreement: the least share of frames with the same likeliest class.
+      float_path: the file before it was quantised, which agreement alone would not
+        tell from a wrong one; by default the same file.
 
     Returns:
       A `Parity`.
     """
     reference = _Reference(model)
-    clip_differences, resets, pairs, times = [], [], [], []
-    with StreamSession(path) as session:
+    rows, times = [], []
+    with contextlib.ExitStack() as stack:
+        session = stack.enter_context(StreamSession(path))
+        floats = stack.enter_context(StreamSession(float_path)) if float_path else None
         step = session.frames_per_step
         preparation_difference = _compare_preparation(session, model.config.size)
         for stream in tqdm.tqdm(streams, desc="Comparing streams", unit="stream"):
             stream = stream[: len(stream) // step * step]
             expected = reference.stream(stream)
-            clip_logits = reference.clip(stream)
             at_clip = expected[model.config.frames - 1]
-            clip_differences.append(np.abs(clip_logits - at_clip).max())
             actual, seconds = _file_logits(session, stream)
-            session.reset()
-            replayed, _ = _file_logits(session, stream[: _REPLAYED_FRAMES * step])
-            session.reset()
             times.append(seconds)
-            resets.append(np.abs(replayed - actual[: len(replayed)]).max())
-            pairs.append((expected[step - 1 :: step], actual))
-    expected, actual = (np.stack(side) for side in zip(*pairs, strict=True))
-    numbers = _compare(expected, actual, max(clip_differences), max(resets))
+            replayed, _ = _file_logits(session, stream[: _REPLAYED_FRAMES * step])
+            converted = _file_logits(floats, stream)[0] if floats else actual
+            rows.append(
+                (
+                    expected[step - 1 :: step],
+                    actual,
+                    converted,
+                    np.abs(reference.clip(stream) - at_clip).max(),
+                    np.abs(replayed - actual[: len(replayed)]).max(),
+                )
+            )
+    numbers = _compare(*(np.stack(column) for column in zip(*rows, strict=True)))
     numbers["preparation_difference"] = preparation_difference
     failures = tuple(_failures(numbers, quantization, min_agreement))
     return Parity(
-        streams=len(pairs),
-        frames=actual.shape[1] * step,
+        streams=len(rows),
+        frames=rows[0][1].shape[0] * step,
         clips=clips,
         **numbers,
         milliseconds=float(np.median(times) * 1e3 / step),
@@ -137,6 +158,7 @@ class _Reference:
 
 def _file_logits(session, frames):
     """Returns the file's logits [steps, classes] after each step, and their seconds."""
+    session.reset()
     logits, seconds = [], []
     step = session.frames_per_step
     for first in range(0, len(frames), step):
@@ -148,29 +170,38 @@ def _file_logits(session, frames):
     return np.stack(logits), seconds
 
 
-def _compare(expected, actual, clip_difference, reset_difference):
+def _compare(expected, actual, converted, clip_differences, reset_differences):
     """Compares logits [streams, steps, classes], in units of the largest."""
     scale = np.abs(expected).max()
+    if not scale > 0 or not np.isfinite(scale):
+        raise ValueError(
+            f"The model's largest logit is {scale}: its weights are broken or were"
+            " never trained, and no file can be compared with it."
+        )
     same = expected.argmax(-1) == actual.argmax(-1)
     late = same[:, -max(1, same.shape[1] // 6) :]
     numbers = {
         "largest_logit": scale,
-        "clip_difference": clip_difference / scale,
+        "clip_difference": clip_differences.max() / scale,
+        "conversion_difference": np.abs(converted - expected).max() / scale,
         "largest_difference": np.abs(actual - expected).max() / scale,
         "agreement": same.mean(),
         "late_agreement": late.mean(),
-        "reset_difference": reset_difference / scale,
+        "reset_difference": reset_differences.max() / scale,
     }
     return {name: float(value) for name, value in numbers.items()}
 
 
 def _compare_preparation(session, size):
-    """Compares the preparation of a frame larger than the model's."""
+    """Compares the preparation of a large and of a small frame, in levels."""
     rng = np.random.default_rng(0)
-    frame = rng.integers(0, 256, (2 * size + 1, 3 * size + 2, 3), np.uint8)
     prepare = FramePreparation(session.manifest["input"]["resize"], session.size)
-    difference = prepare(frame).astype(int) - prepare_frame(frame, size)
-    return int(np.abs(difference).max())
+    largest = 0
+    for shape in ((2 * size + 1, 3 * size + 2, 3), (size // 2 + 1, size, 3)):
+        frame = rng.integers(0, 256, shape, np.uint8)
+        difference = prepare(frame).astype(int) - prepare_frame(frame, size)
+        largest = max(largest, int(np.abs(difference).max()))
+    return largest
 
 
 def _failures(numbers, quantization, min_agreement):
@@ -191,14 +222,21 @@ def _failures(numbers, quantization, min_agreement):
             "after a reset the file gives other logits than at first, by"
             f" {numbers['reset_difference']:.1e} of the largest"
         )
-    limit = LARGEST_DIFFERENCE.get(quantization)
-    if limit and not numbers["largest_difference"] <= limit:
+    limit = LARGEST_DIFFERENCE["none"]
+    if quantization != "none" and not numbers["conversion_difference"] <= limit:
+        yield (
+            "before it was quantised the file differed from the model by"
+            f" {numbers['conversion_difference']:.1e} of the largest logit (limit"
+            f" {limit:.0e})"
+        )
+    limit = LARGEST_DIFFERENCE[quantization]
+    if not numbers["largest_difference"] <= limit:
         yield (
             f"the file differs from the model by {numbers['largest_difference']:.1e} of"
             f" the largest logit (limit {limit:.0e})"
         )
     for name in ("agreement", "late_agreement"):
-        if limit is None and not numbers[name] >= min_agreement:
+        if quantization in ("dynamic", "int8") and not numbers[name] >= min_agreement:
             when = "the last sixth of the frames" if "late" in name else "all frames"
             yield (
                 f"file and model agree on the likeliest class at {numbers[name]:.1%} of"

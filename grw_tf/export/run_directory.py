@@ -9,6 +9,7 @@ import os
 
 import tensorflow as tf
 import tf_keras
+import yaml
 from official.modeling import hyperparams
 
 from grw_tf.data.sequence_examples import LABELS_FILE, read_labels
@@ -39,6 +40,13 @@ class Run:
     validation_records: str = ""
 
 
+def load_best(checkpoint_dir):
+    """Loads the best model of a training, without its labels, as `read_run`."""
+    folder = os.path.expanduser(os.fspath(checkpoint_dir))
+    params = _read_params(folder)
+    return load_model(_best_checkpoint(folder, params))
+
+
 def read_run(checkpoint_dir, labels="") -> Run:
     """Reads a training, and loads its best model.
 
@@ -54,7 +62,7 @@ def read_run(checkpoint_dir, labels="") -> Run:
     """
     folder = os.path.expanduser(os.fspath(checkpoint_dir))
     params = _read_params(folder)
-    checkpoint = _best_checkpoint(folder, params) if params else folder
+    checkpoint = _best_checkpoint(folder, params)
     # Before the model is built, which takes long.
     class_names = read_labels(labels or _find_labels(folder))
     model = load_model(checkpoint)
@@ -71,17 +79,28 @@ def read_run(checkpoint_dir, labels="") -> Run:
 def _read_params(folder):
     path = os.path.join(folder, _PARAMS_FILE)
     if tf.io.gfile.exists(path):
-        return hyperparams.read_yaml_to_params_dict(path).as_dict()
+        try:
+            params = hyperparams.read_yaml_to_params_dict(path).as_dict()
+            # Any of them may be null.
+            return {key: value or {} for key, value in params.items()}
+        except (yaml.YAMLError, AttributeError, TypeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(
+                f"{path} is not the config of a training ({reason}): put the original"
+                " back."
+            ) from None
     if tf.io.gfile.isdir(os.path.join(folder, _BEST)):
         raise ValueError(
             f"{folder} is a training without its config, {_PARAMS_FILE}: put that back,"
             f" or name a checkpoint, as {os.path.join(folder, _BEST)}."
         )
-    return {}
+    return None
 
 
 def _best_checkpoint(folder, params):
     """Returns the folder of the best weights, else of averages, else of the last."""
+    if params is None:
+        return folder
     best = params.get("trainer", {}).get("best_checkpoint_export_subdir")
     for subfolder in filter(None, (best, _AVERAGES, ".")):
         path = os.path.normpath(os.path.join(folder, subfolder))
@@ -106,7 +125,8 @@ def _find_labels(folder):
 
 
 def _records(params, split):
-    paths = params.get("task", {}).get(split, {}).get("input_path") or ""
+    task = (params or {}).get("task", {})
+    paths = (task.get(split) or {}).get("input_path") or ""
     listed = paths.split(",") if isinstance(paths, str) else paths
     at_hand = [path for path in listed if "://" in path or glob.glob(path)]
     return ",".join(at_hand)

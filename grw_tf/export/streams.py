@@ -12,7 +12,7 @@ import tqdm
 
 from grw_tf.data.clips import prepare_frame, resize_side, stream_frames
 from grw_tf.data.evaluation_records import EvaluationRecords
-from grw_tf.data.video_list import list_folder
+from grw_tf.data.video_list import SUFFIXES, list_folder
 
 FRAMES = 300
 _SCENE_FRAMES = 25
@@ -67,10 +67,17 @@ def _endless_frames(clips, config, part):
                 empty = False
                 yield frame
         if empty:
-            raise ValueError(f"{clips} has too few videos that can be read.")
+            needed = "one" if step == 1 else f"{step}, for calibration and checks"
+            raise ValueError(
+                f"{clips} has fewer videos that can be read than are needed: {needed}."
+            )
 
 
 def _videos(clips, config):
+    if clips.lower().endswith(SUFFIXES):
+        raise ValueError(
+            f"{clips} is a video: give the folder of class folders that it lies in."
+        )
     if os.path.isdir(clips):
         videos = list_folder(clips)
         # They are listed class by class.

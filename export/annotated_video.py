@@ -9,6 +9,7 @@ import numpy as np
 
 _CODECS = ("libx264", "libopenh264", "mpeg4")
 _TICKS = 1000
+_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi")
 
 
 class AnnotatedVideo:
@@ -22,6 +23,11 @@ class AnnotatedVideo:
     """
 
     def __init__(self, path):
+        if not path.lower().endswith(_SUFFIXES):
+            raise ValueError(
+                f"{path} cannot be written as a video: end its name in one of"
+                f" {' '.join(_SUFFIXES)}."
+            )
         folder = os.path.dirname(os.path.abspath(path))
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"{path} cannot be written: there is no {folder}.")

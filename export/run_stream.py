@@ -2,7 +2,8 @@
 
 Prints the likeliest classes after each frame, and draws them onto the frames of a copy
 of the video; a summary comes at the end, to standard error. Ctrl-C ends it. Frames of
-cameras and network streams count as of the moment they come.
+cameras and network streams count as of the moment they come; those of a file at a URL
+(http://...) as its own times say.
 
     python -m export.run_stream --model=model.tflite --source=video.mp4
     python -m export.run_stream --model=model.tflite --source=0 --json
@@ -21,7 +22,7 @@ import time
 from absl import flags
 
 from export.annotated_video import AnnotatedVideo
-from export.video_sources import file_frames, is_live, live_frames
+from export.video_sources import as_path, file_frames, is_live, live_frames
 from grw_tf import programs
 from grw_tf.data.clips import prepare_frame
 from grw_tf.streaming import StreamSession
@@ -99,7 +100,7 @@ def _ended_by_signals():
 
 
 def main(_):
-    source = _SOURCE.value
+    source = as_path(_SOURCE.value)
     with contextlib.ExitStack() as stack:
         ended = stack.enter_context(_ended_by_signals())
         session = stack.enter_context(

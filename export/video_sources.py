@@ -3,6 +3,7 @@
 import math
 import os
 import time
+from urllib.parse import unquote
 
 import av
 import cv2
@@ -12,18 +13,37 @@ from grw_tf.data.video_frames import sample_frames, upright
 # Of a network stream that does not answer.
 _TIMEOUT_MS = 10_000
 _MOST_RATE = 60
+_MOST_INDEX = 2**31 - 1
+
+
+def as_path(source):
+    """Returns the path of a file:// URL, and other sources as they are."""
+    scheme, separator, rest = source.partition("://")
+    if separator and scheme.lower() == "file":
+        return unquote(rest.removeprefix("localhost"))
+    return source
 
 
 def is_live(source):
-    """Whether a source is a camera's index or a URL, and no file."""
-    return source.isdigit() or "://" in source
+    """Whether a source is a camera's index or a stream's URL, and no file.
+
+    What is at a URL of http is a file if it tells how long it lasts.
+    """
+    if not _is_web(source):
+        return source.isdecimal() or "://" in source
+    try:
+        with av.open(source, timeout=_TIMEOUT_MS / 1000) as container:
+            return not container.duration
+    # Reading it will tell what is amiss.
+    except (av.FFmpegError, OSError, ValueError):
+        return True
 
 
 def file_frames(path, fps, all_frames=False):
     """Yields a video file's frames at a steady rate, as `sample_frames`.
 
     Args:
-      path: a video or an animated GIF.
+      path: a video or an animated GIF, or the URL of one.
       fps: frames a second of the model.
       all_frames: whether to yield the frames between them too, at the least multiple
         of `fps` that leaves none out (up to 60 a second).
@@ -35,7 +55,7 @@ def file_frames(path, fps, all_frames=False):
     Raises:
       OSError, ValueError: if the file cannot be read or holds no video.
     """
-    if not os.path.isfile(path):
+    if not (_is_web(path) or os.path.isfile(path)):
         raise FileNotFoundError(f"{path} is not a file, a camera's index or a URL.")
     try:
         multiple = _multiple(path, fps) if all_frames else 1
@@ -62,11 +82,16 @@ def live_frames(source):
 
     Raises:
       OSError: if it cannot be opened, or gives no frame.
+      ValueError: if there can be no such camera.
     """
     # What it would tell comes as one line of ours.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    if source.isdigit():
+    if source.isdecimal():
+        if len(source) > len(str(_MOST_INDEX)) or int(source) > _MOST_INDEX:
+            raise ValueError(
+                f"There is no camera {source:.40}: cameras are numbered 0, 1, ..."
+            )
         capture = cv2.VideoCapture(int(source))
     else:
         timeouts = [
@@ -85,13 +110,24 @@ def live_frames(source):
                 break
             start = now if start is None else start
             yield now - start, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    except cv2.error as error:
+        reason = error.err or error
+        raise OSError(f"{_named(source)} cannot be read: {reason}") from None
     finally:
         capture.release()
     if start is None:
-        what = f"Camera {source}" if source.isdigit() else source
         raise OSError(
-            f"{what} gives no frames: is it there, switched on, and not in other use?"
+            f"{_named(source)} gives no frames: is it there, switched on, and not in"
+            " other use?"
         )
+
+
+def _named(source):
+    return f"Camera {source}" if source.isdecimal() else source
+
+
+def _is_web(source):
+    return source.lower().startswith(("http://", "https://"))
 
 
 def _multiple(path, fps):

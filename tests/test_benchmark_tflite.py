@@ -197,11 +197,58 @@ def test_options_that_make_no_sense_are_refused(change, message):
 
 def test_files_that_are_no_streams_are_refused(tmp_path):
     path = tmp_path / "model.tflite"
-    with pytest.raises(ValueError, match="model.tflite cannot be run"):
+    with pytest.raises(OSError, match="model.tflite is not there"):
         open_stream(path)
+    with pytest.raises(OSError, match="is a folder"):
+        open_step(tmp_path)
     path.write_bytes(b"no model" * 100)
     with pytest.raises(ValueError, match="model.tflite cannot be run"):
         open_stream(path)
     path.write_bytes(_convert(step=lambda x: {"y": x + 1.0}))
     with pytest.raises(ValueError, match="is no streaming model"):
         open_stream(path)
+
+
+def _convert_step(image, state=(1,)):
+    """Returns a TFLite model of a step, of an image and a state of these shapes."""
+
+    def step(image, s=None):
+        mean = tf.reduce_mean(image)
+        return {"mean": mean} if s is None else {"s": s + mean}
+
+    specs = [tf.TensorSpec(image, tf.float32, "image")]
+    if state:
+        specs.append(tf.TensorSpec(state, tf.float32, "s"))
+    module = tf.Module()
+    with tempfile.TemporaryDirectory() as folder:
+        step = tf.function(step, autograph=False).get_concrete_function(*specs)
+        tf.saved_model.save(module, folder, {"step": step})
+        return tf.lite.TFLiteConverter.from_saved_model(folder).convert()
+
+
+@pytest.mark.parametrize(
+    "image, state, message",
+    [
+        ((8, 8), (1,), r"its image is \[8, 8\]"),
+        ((None, 1, 8, 8, 3), (1,), r"its image is \[-1, 1, 8, 8, 3\]"),
+        ((1, 1, 8, 8, 4), (1,), r"its image is \[1, 1, 8, 8, 4\]"),
+        ((1, 1, 8, 8, 3), None, "no signature from an image and states"),
+    ],
+)
+def test_foreign_models_of_other_shapes_are_refused(tmp_path, image, state, message):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(_convert_step(image, state))
+    for open_file in (open_stream, open_step):
+        with pytest.raises(ValueError, match=message) as caught:
+            open_file(path)
+        assert "model.tflite is no streaming model" in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_threads_of_foreign_models_are_checked(tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(_convert_step((1, 1, 8, 8, 3)))
+    open_stream(path)[0](np.zeros((8, 8, 3), np.uint8))
+    for count in (0, "2", 10**10):
+        with pytest.raises(ValueError, match=f"num_threads is {count!r}: it must"):
+            open_stream(path, count)

@@ -114,7 +114,22 @@ def test_clock_set_back_begins_anew(caplog):
     assert "Time jumps from 100.200 to 0.000 s" in caplog.text
 
 
-@pytest.mark.parametrize("time", [math.nan, math.inf])
+@pytest.mark.parametrize(
+    "time", [math.nan, math.inf, "1", 1j, 10**400, [0]], ids=lambda time: repr(time)[:9]
+)
 def test_time_must_be_a_number(time):
+    clock = FrameClock(5)
     with pytest.raises(ValueError, match="must be a number of seconds"):
-        FrameClock(5).arrive(time)
+        clock.arrive(time)
+    clock.arrive(0)
+    if time != math.inf:
+        with pytest.raises(ValueError, match="must be a number of seconds"):
+            clock.end(time)
+    # The frame on screen is not lost.
+    assert clock.end(math.inf) == 5
+
+
+def test_times_may_be_of_any_type_of_numbers():
+    clock = FrameClock(5)
+    times = [0, Fraction(1, 5), np.float32(0.4), np.array(0.6), np.int64(1)]
+    assert [clock.arrive(time) for time in times] == [0, 1, 1, 1, 2]

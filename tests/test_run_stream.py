@@ -1,13 +1,17 @@
 """Tests of running an exported file on videos and cameras."""
 
+import functools
+import http.server
 import json
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import av
+import cv2
 import numpy as np
 import pytest
 from conftest import TESTS
@@ -143,11 +147,15 @@ def test_odd_sides_and_equal_times_are_written(tmp_path):
     assert (frames[0].width, frames[0].height) == (62, 46)
 
 
-@pytest.mark.parametrize("name", ["video.foo", "nowhere/video.mp4", "again"])
+@pytest.mark.parametrize(
+    "name", ["video.foo", "a.gif", "a.webm", "nowhere/video.mp4", "again"]
+)
 def test_output_that_cannot_be_written_is_named(run, video, tmp_path, name):
     output = video if name == "again" else tmp_path / name
-    line = _one_line(run(video, f"--output={output}"))
-    assert str(output) in line
+    done = run(video, f"--output={output}")
+    line = _one_line(done)
+    # Before the first frame.
+    assert str(output) in line and not done.stdout
     assert "cannot be written" in line or "would be overwritten" in line
     assert len(_decode(video)) == 30
 
@@ -189,6 +197,25 @@ def test_video_shorter_than_a_step_is_named(run_program, on_demand, tmp_path):
     assert "ended before the 2 frames of a step" in _one_line(done)
 
 
+def test_camera_that_cannot_be_is_named_in_one_line(run, monkeypatch):
+    for source in ("9" * 20, str(2**31)):
+        assert f"There is no camera {source}" in _one_line(run(source))
+
+    class Broken:
+        def __init__(self, _):
+            pass
+
+        def isOpened(self):
+            raise cv2.error("broken")
+
+        def release(self):
+            pass
+
+    monkeypatch.setattr(cv2, "VideoCapture", Broken)
+    with pytest.raises(OSError, match="Camera 3 cannot be read: broken"):
+        next(live_frames("3"))
+
+
 def test_missing_camera_and_stream_are_named_in_one_line(run):
     for source in ("99", "rtsp://127.0.0.1:1/x"):
         assert f"{source} gives no frames: is it there" in _one_line(run(source))
@@ -204,12 +231,53 @@ def test_stream_that_never_answers_is_given_up(monkeypatch):
         assert time.monotonic() - start < 8
 
 
-def test_live_frames_are_timed_as_they_come(run, video):
-    # Files by URL come as fast as they are read: all within some of the model's frames.
-    done = run(f"file://{video}", "--json")
+@pytest.fixture
+def server(folder):
+    """URL of the folder."""
+    handler = functools.partial(_Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+def test_live_frames_are_timed_as_they_come(run, folder, server):
+    # Without a container, and so without an end. All come as fast as they are read:
+    # within some of the model's frames.
+    with av.open(str(folder / "live.mjpeg"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for _ in range(30):
+            picture = np.zeros((48, 64, 3), np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    done = run(f"{server}/live.mjpeg", "--json")
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert 1 <= len(lines) <= 15
+    assert 1 <= len(lines) < 15
+
+
+def test_files_by_url_have_their_own_times(run, video, server, tmp_path):
+    spaced = tmp_path / "a video.mp4"
+    spaced.write_bytes(video.read_bytes())
+    for source in (
+        f"file://{video}",
+        f"file://localhost{tmp_path}/a%20video.mp4",
+        f"{server}/{video.name}",
+    ):
+        done = run(source, "--json")
+        assert done.returncode == 0, done.stderr
+        times = [json.loads(line)["time"] for line in done.stdout.splitlines()]
+        assert times == pytest.approx([index / 5 for index in range(15)])
+    line = _one_line(run(f"file://{video}", f"--output={video}"))
+    assert "would be overwritten" in line
+    assert "gives no frames" in _one_line(run(f"{server}/nothing.mp4"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])

@@ -1,6 +1,7 @@
 """Tests of running an exported stream."""
 
 import logging
+import math
 import subprocess
 import sys
 
@@ -97,6 +98,19 @@ def test_top_names_the_likeliest_classes(path):
     assert sum(probabilities) == pytest.approx(1)
     assert names[0] == CLASSES[session.logits().argmax()]
     assert session.top(2) == list(zip(names, probabilities, strict=True))[:2]
+    assert len(session.top(99)) == len(CLASSES)
+    for k in (0, -1):
+        with pytest.raises(ValueError, match=f"k is {k}: ask for at least 1"):
+            session.top(k)
+
+
+def test_logits_may_be_changed(counter):
+    with StreamSession(counter) as session:
+        session.push(random_frames(1)[0])
+        logits = session.logits()
+        expected = logits.copy()
+        logits[:] = 0
+        np.testing.assert_array_equal(session.logits(), expected)
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -279,8 +293,9 @@ def test_nothing_can_be_done_after_close(path):
 def test_unknown_settings_are_refused(path):
     with pytest.raises(ValueError, match="Unknown runner 'fast'"):
         StreamSession(path, runner="fast")
-    with pytest.raises(ValueError, match="num_threads is 0"):
-        StreamSession(path, num_threads=0)
+    for count in (0, "2", None, 1.5, True, 10**10):
+        with pytest.raises(ValueError, match=f"num_threads is {count!r}: it must be"):
+            StreamSession(path, num_threads=count)
     with pytest.raises(ValueError, match="max_gap is 0"):
         StreamSession(path, max_gap=0)
 
@@ -310,6 +325,18 @@ def test_foreign_file_is_refused_in_one_line(path, tmp_path):
         with pytest.raises(ValueError, match="not an export of grw_tf") as caught:
             StreamSession(foreign)
         assert "\n" not in str(caught.value) and str(foreign) in str(caught.value)
+
+
+def test_archive_that_points_nowhere_is_refused(path, tmp_path):
+    content = path.read_bytes()
+    end, entry = content.rindex(b"PK\5\6"), content.index(b"PK\1\2")
+    # The size and the place of the directory, and the place of a file in it.
+    for place in (end + 12, end + 16, entry + 42):
+        damaged = bytearray(content)
+        damaged[place : place + 4] = (2**31).to_bytes(4, "little")
+        (tmp_path / "damaged.tflite").write_bytes(damaged)
+        with pytest.raises(ValueError, match="tflite carries no labels and manifest"):
+            StreamSession(tmp_path / "damaged.tflite")
 
 
 def test_damaged_weights_are_found(path, tmp_path):
@@ -383,8 +410,22 @@ def test_manifest_of_another_model_is_refused(write, tmp_path):
 
 def test_manifest_that_describes_no_stream_is_refused(path, tmp_path):
     target = tmp_path / "changed.tflite"
+    taken, (state, *_) = manifest_of(path)["input"], manifest_of(path)["states"]
     for changes in (
         {"input": {}},
+        *({"input": taken | {"resize": side}} for side in (37.5, 10**9, 31, True)),
+        {"input": taken | {"channels": "BGR"}},
+        {"states": _changed_states(path, shape=5)},
+        {"states": _changed_states(path, shape=[1, -1])},
+        {"states": _changed_states(path, initial_value=math.nan)},
+        {"states": _changed_states(path, initial_value="0")},
+        {"states": _changed_states(path, dtype="int8", initial_value=128)},
+        {"states": [*manifest_of(path)["states"], state]},
+        {"fps": math.inf},
+        {"fps": True},
+        {"format_version": "2"},
+        {"format_version": True},
+        {"parity": [1]},
         {"states": None},
         {"states": [{"name": "a"}]},
         {"fps": 0},
@@ -394,6 +435,7 @@ def test_manifest_that_describes_no_stream_is_refused(path, tmp_path):
     ):
         with pytest.raises(ValueError, match="does not describe a stream"):
             StreamSession(with_manifest(path, target, **changes))
+    StreamSession(with_manifest(path, target, parity=None))
 
 
 def test_newer_format_is_refused(path, tmp_path):
@@ -412,11 +454,13 @@ def test_file_that_differs_from_its_model_is_warned_of(path, tmp_path, caplog):
     assert "does not give its model's numbers" in caplog.text
 
 
-def test_without_compiled_models_the_interpreter_runs(path, monkeypatch):
+def test_without_compiled_models_the_interpreter_runs(path, monkeypatch, caplog):
     expected = _all_logits(StreamSession(path, runner="compiled"), random_frames(4))
     monkeypatch.setitem(sys.modules, "ai_edge_litert.compiled_model", None)
     monkeypatch.delitem(sys.modules, "grw_tf.streaming.compiled_runner")
-    session = StreamSession(path)
+    with caplog.at_level(logging.WARNING):
+        session = StreamSession(path)
+    assert "runs in the interpreter, which copies the states" in caplog.text
     assert session.runner == "interpreter"
     np.testing.assert_array_equal(_all_logits(session, random_frames(4)), expected)
     with pytest.raises(ValueError, match="cannot be run as a compiled model"):
@@ -442,3 +486,27 @@ def test_session_needs_no_tensorflow_and_writes_nothing(write):
         text=True,
     )
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
+
+
+_ENDING = """
+import atexit, logging, sys
+logging.basicConfig(format="%(message)s")
+class Late:
+    def __del__(self):
+        raise RuntimeError("late")
+late = Late()
+atexit.register(lambda: print("print", file=sys.stderr))
+atexit.register(lambda: logging.warning("log"))
+import grw_tf.streaming
+# Before what is registered above.
+session = grw_tf.streaming.StreamSession(sys.argv[1], runner="compiled")
+"""
+
+
+def test_others_still_write_at_the_end(path):
+    done = subprocess.run(
+        [sys.executable, "-c", _ENDING, path], capture_output=True, text=True
+    )
+    log, told, *late = done.stderr.splitlines()
+    assert (done.returncode, log, told) == (0, "log", "print")
+    assert "__del__" in late[0] and late[-1] == "RuntimeError: late"

@@ -11,7 +11,8 @@
 //         if (session.steps > 0) show(session.top(3))
 //     }
 //
-// Not safe to use from several threads at once.
+// Unlike in Python the model's checksum is not checked: weights that are damaged go
+// unnoticed. Not safe to use from several threads at once.
 
 package grw.streaming
 
@@ -45,6 +46,7 @@ private const val TAG = "StreamSession"
  * @param maxGap seconds for which a frame is repeated at most where times jump.
  * @throws IOException if the file cannot be read.
  * @throws IllegalArgumentException if it is not an export of this project, or damaged.
+ * @throws org.json.JSONException if its manifest is damaged.
  */
 class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : AutoCloseable {
     /** Names of the classes. */
@@ -128,6 +130,10 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
         val signature = if (classified.isEmpty()) "step" else "classify"
         val type = interpreter.getOutputTensorFromSignature("logits", signature).dataType()
         require(type == DataType.FLOAT32) { "$file gives logits of type $type." }
+        val classes = interpreter.getOutputTensorFromSignature("logits", signature).numElements()
+        require(classes == labels.size) {
+            "$file has ${labels.size} labels for $classes logits: export it again."
+        }
         reset()
     }
 
@@ -188,11 +194,12 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
     fun logits(): FloatArray {
         checkOpen()
         check(steps > 0) { "Push frames first: the stream has seen no whole step." }
-        return logits ?: run {
+        val values = logits ?: run {
             val inputs = classified.associateWith { rewound(now.getValue(it)) }
             interpreter.runSignature(inputs, mapOf("logits" to rewound(logitsBuffer)), "classify")
             readLogits()
         }
+        return values.copyOf()
     }
 
     /** Returns the [k] likeliest classes and their probabilities, likeliest first. */
@@ -359,6 +366,7 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
 
     /** Ends the video, at a time or after one more interval; returns the last frame's ticks. */
     fun end(time: Double? = null): Int {
+        require(time?.isNaN() != true) { "The end's time must be a number of seconds." }
         if (first == null) return 0
         val shortest = last + 2 * TOLERANCE
         val until = max(time ?: (last + interval), shortest)

@@ -89,6 +89,7 @@ std::vector<float> Softmax(const std::vector<float>& logits) {
 void FrameClock::Restart() {
   started_ = false;
   tick_ = 0;
+  interval_ = 1 / fps_;
 }
 
 int FrameClock::Arrive(double time) {
@@ -96,7 +97,6 @@ int FrameClock::Arrive(double time) {
   if (!started_) {
     started_ = true;
     first_ = last_ = time;
-    interval_ = 1 / fps_;
     return 0;
   }
   const double gap = time - last_;
@@ -122,6 +122,7 @@ int FrameClock::Arrive(double time) {
 }
 
 int FrameClock::End(std::optional<double> time) {
+  Check(!time || !std::isnan(*time), "The end's time must be a number of seconds.");
   if (!started_) return 0;
   const double shortest = last_ + 2 * kTolerance;
   const double end = std::min(std::max(time.value_or(last_ + interval_), shortest),
@@ -302,6 +303,11 @@ struct StreamSession::Model {
     return Read(classify);
   }
 
+  size_t NumClasses() const {
+    const TfLiteTensor* logits = (classify ? classify : step)->output_tensor("logits");
+    return logits == nullptr ? 0 : logits->bytes / sizeof(float);
+  }
+
   static std::vector<float> Read(tflite::SignatureRunner* runner) {
     const TfLiteTensor* logits = runner->output_tensor("logits");
     Check(logits != nullptr && logits->type == kTfLiteFloat32,
@@ -313,7 +319,7 @@ struct StreamSession::Model {
 
 // --- The session -------------------------------------------------------------------
 
-StreamSession::StreamSession(const std::string& path, Options options) {
+StreamSession::StreamSession(const std::string& path, Options options) try {
   std::ifstream file(path, std::ios::binary);
   Check(file.good(), path + " cannot be read.");
   const std::string bytes{std::istreambuf_iterator<char>(file), {}};
@@ -325,7 +331,9 @@ StreamSession::StreamSession(const std::string& path, Options options) {
   if (!options.warn) {
     options.warn = [](const std::string& message) { std::cerr << message << "\n"; };
   }
-  if (manifest.contains("parity") && !manifest["parity"].value("passed", true)) {
+  const auto parity = manifest.find("parity");
+  if (parity != manifest.end() && parity->is_object() &&
+      !parity->value("passed", true)) {
     options.warn(path + " was exported although it does not give its model's numbers.");
   }
   const Json& input = manifest.at("input");
@@ -335,7 +343,14 @@ StreamSession::StreamSession(const std::string& path, Options options) {
   clock_ = std::make_unique<FrameClock>(fps_, options.max_gap, options.warn);
   preparation_ = std::make_unique<FramePreparation>(input.at("resize"), size_);
   model_ = std::make_unique<Model>(path, manifest, options.num_threads);
+  Check(model_->NumClasses() == labels_.size(),
+        path + " has labels of another model: export it again.");
   Reset();
+} catch (const std::runtime_error&) {
+  throw;
+} catch (const std::exception& error) {
+  // Of the zip archive's offsets, or nlohmann/json.
+  throw std::runtime_error(path + " has a damaged manifest: " + error.what());
 }
 
 StreamSession::~StreamSession() = default;

@@ -4,7 +4,8 @@
 //
 // The same as grw_tf/streaming in Python. It needs TensorFlow Lite (or LiteRT) for C++
 // and nlohmann/json; labels and manifest.json are read from the zip archive that is
-// appended to the .tflite file, whose entries are stored and not compressed.
+// appended to the .tflite file, whose entries are stored and not compressed. Unlike in
+// Python the model's checksum is not checked: weights that are damaged go unnoticed.
 //
 //   grw::StreamSession session("model.tflite");
 //   for (...) {
@@ -49,7 +50,7 @@ class FrameClock {
   double fps_, max_gap_;
   Warn warn_;
   bool started_ = false, warned_of_jump_ = false, warned_of_overlap_ = false;
-  double first_ = 0, last_ = 0, interval_ = 0;
+  double first_ = 0, last_ = 0, interval_ = 1 / fps_;
   int64_t tick_ = 0;
 };
 

@@ -11,6 +11,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from grw_tf.streaming import StreamSession
 from grw_tf.streaming.native_output import silenced
+from grw_tf.streaming.runners import check_threads
 
 
 def open_stream(path, num_threads=1):
@@ -23,9 +24,10 @@ def open_stream(path, num_threads=1):
       (`push`, which takes a frame uint8 [size, size, 3]; size; frames of a step).
 
     Raises:
-      ValueError: if the file is no streaming model.
+      ValueError: if the file is no streaming model, or an argument is unfit.
       OSError: if it cannot be read.
     """
+    _check_file(path)
     if _has_manifest(path):
         session = StreamSession(path, num_threads=num_threads)
         return session.push_prepared, session.size, session.frames_per_step
@@ -46,6 +48,7 @@ def open_step(path, num_threads=1, xnnpack=True):
 
     Raises: as `open_stream`.
     """
+    _check_file(path)
     runner = _runner(path, num_threads, xnnpack)
     random = np.random.default_rng(0)
     inputs = {
@@ -102,6 +105,7 @@ def _runner(path, num_threads, xnnpack=True):
         if xnnpack
         else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     )
+    check_threads(num_threads)
     try:
         with silenced():
             interpreter = Interpreter(
@@ -111,17 +115,38 @@ def _runner(path, num_threads, xnnpack=True):
             )
             interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
-        raise ValueError(f"{path} cannot be run: {error}") from None
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} cannot be run: {reason}") from None
     signatures = interpreter.get_signature_list()
     name = "step" if "step" in signatures else next(iter(signatures), None)
     signature = signatures.get(name, {"inputs": [], "outputs": []})
     states = set(signature["inputs"]) - {"image"}
-    if "image" not in signature["inputs"] or not states <= set(signature["outputs"]):
+    takes_image = "image" in signature["inputs"]
+    if not (takes_image and states and states <= set(signature["outputs"])):
         raise ValueError(
             f"{path} is no streaming model: it has no signature from an image and"
             " states to states of the same names."
         )
-    return interpreter.get_signature_runner(name)
+    runner = interpreter.get_signature_runner(name)
+    detail = runner.get_input_details()["image"]
+    shape = detail.get("shape_signature", detail["shape"]).tolist()
+    if not (
+        (len(shape) == 4 or len(shape) == 5 and shape[0] == 1)
+        and min(shape) >= 1
+        and shape[-3] == shape[-2]
+        and shape[-1] == 3
+    ):
+        raise ValueError(
+            f"{path} is no streaming model: its image is {shape}, and must be of fixed"
+            " size, [frames, size, size, 3] or [1, frames, size, size, 3]."
+        )
+    return runner
+
+
+def _check_file(path):
+    if not os.path.isfile(path):
+        what = "is a folder" if os.path.isdir(path) else "is not there"
+        raise OSError(f"{path} {what}: give a .tflite file.")
 
 
 def _as_image(frames, dtype):
@@ -133,5 +158,9 @@ def _as_image(frames, dtype):
 def _has_manifest(path):
     if not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as archive:
-        return "manifest.json" in archive.namelist()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "manifest.json" in archive.namelist()
+    # The session tells what is amiss.
+    except (zipfile.BadZipFile, LookupError, OSError, RuntimeError, ValueError):
+        return True

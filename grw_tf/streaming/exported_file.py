@@ -1,8 +1,10 @@
 """What an exported file says about itself, in the zip archive after the model."""
 
 import dataclasses
+import errno
 import json
 import os
+import struct
 import zipfile
 import zlib
 
@@ -11,6 +13,10 @@ import numpy as np
 # Files of a newer format may mean something else by the same keys.
 NEWEST_FORMAT = 1
 _DTYPES = ("float32", "int32", "int8", "uint8", "int16")
+_INPUTS = (("uint8", [0, 255]), ("float32", [0.0, 1.0]))
+# In pixels: more is no size of frames, and takes all memory.
+_MOST_RESIZE = 10_000
+_MOST_FLOAT = float(np.finfo(np.float32).max)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,17 +65,23 @@ def read_exported_file(path) -> ExportedFile:
     foreign = (
         "it is not an export of grw_tf, or only a part of one: export the model again."
     )
+    carries_none = f"{path} carries no labels and manifest: {foreign}"
     try:
         with zipfile.ZipFile(path) as archive:
             labels = archive.read("labels.txt").decode().removesuffix("\n").split("\n")
             manifest = json.loads(archive.read("manifest.json"))
             # The archive begins where the model ends.
             model_size = min(entry.header_offset for entry in archive.infolist())
+    except OSError as error:
+        # Of a damaged directory, that sends it to no place in the file.
+        if error.errno not in (None, errno.EINVAL):
+            raise
+        raise ValueError(carries_none) from None
     except (
-        *(zipfile.BadZipFile, zlib.error, EOFError),
+        *(zipfile.BadZipFile, zlib.error, struct.error, EOFError),
         *(LookupError, RuntimeError, ValueError),
     ):
-        raise ValueError(f"{path} carries no labels and manifest: {foreign}") from None
+        raise ValueError(carries_none) from None
     with open(path, "rb") as file:
         if file.read(8)[4:] != b"TFL3":
             raise ValueError(f"{path} carries no TFLite model: {foreign}")
@@ -84,7 +96,7 @@ def read_exported_file(path) -> ExportedFile:
 
 def _check(path, labels, manifest):
     version = manifest.get("format_version") if isinstance(manifest, dict) else None
-    if isinstance(version, int) and version > NEWEST_FORMAT:
+    if _is_count(version) and version > NEWEST_FORMAT:
         raise ValueError(
             f"{path} is of format {version}, this grw_tf knows up to {NEWEST_FORMAT}:"
             " install a newer grw_tf."
@@ -93,34 +105,58 @@ def _check(path, labels, manifest):
         taken = manifest["input"]
         _, height, width, channels = taken["shape"]
         known_input = (
-            (taken["dtype"], taken["range"])
-            in (("uint8", [0, 255]), ("float32", [0.0, 1.0]))
-            and height == width <= taken["resize"]
+            (taken["dtype"], taken["range"]) in _INPUTS
+            and all(map(_is_count, [*taken["shape"], taken["resize"]]))
+            and height == width <= taken["resize"] <= _MOST_RESIZE
             and channels == 3
+            and taken.get("channels", "RGB") == "RGB"
         )
-        known_states = all(
-            state["dtype"] in _DTYPES
-            and isinstance(state["name"], str)
-            and state["shape"] is not None
-            and state["initial_value"] is not None
-            for state in manifest["states"]
+        states = manifest["states"]
+        known_states = all(map(_is_known_state, states)) and len(states) == len(
+            {state["name"] for state in states}
         )
         known = (
-            version is not None
+            _is_count(version)
             and known_input
             and known_states
+            and _is_finite(manifest["fps"])
             and manifest["fps"] > 0
             and manifest["frames_per_step"] == taken["shape"][0]
             and "step" in manifest["signatures"]
             and manifest["output"]["shape"][-1] == len(labels)
+            and isinstance(manifest.get("parity") or {}, dict)
         )
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, LookupError, TypeError, ValueError):
         known = False
     if not known:
         raise ValueError(
             f"{path} has a manifest that does not describe a stream of frames with"
             f" {len(labels)} labels: it is damaged, or another program wrote it."
         )
+
+
+def _is_known_state(state):
+    value, dtype = state["initial_value"], state["dtype"]
+    known = (
+        dtype in _DTYPES
+        and isinstance(state["name"], str)
+        and isinstance(state["shape"], list)
+        and all(map(_is_count, state["shape"]))
+        and _is_finite(value)
+    )
+    if not known or dtype == "float32":
+        return known
+    limits = np.iinfo(dtype)
+    return value == int(value) and limits.min <= value <= limits.max
+
+
+def _is_count(value):
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_finite(value):
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and abs(value) <= _MOST_FLOAT
 
 
 def _crc32(path, size):

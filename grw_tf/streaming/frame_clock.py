@@ -2,6 +2,7 @@
 
 import logging
 import math
+import sys
 
 # As in `grw_tf.data.video_frames`: containers round times to a millisecond.
 _TOLERANCE = 1e-3
@@ -49,10 +50,7 @@ class FrameClock:
         Raises:
           ValueError: if the time is no finite number.
         """
-        if not math.isfinite(time):
-            raise ValueError(
-                f"A frame's time is {time}: it must be a number of seconds."
-            )
+        time = _seconds(time)
         if self._first is None:
             self._first = self._last = time
             return 0
@@ -88,11 +86,16 @@ class FrameClock:
         """Ends the video, and begins anew with the next frame.
 
         Args:
-          time: of the end; by default the last frame lasts as long as the one before.
+          time: of the end; by default the last frame lasts as long as the one before;
+            infinity for as long as `max_gap` allows.
 
         Returns:
           How many ticks fell to the last frame.
+
+        Raises:
+          ValueError: if the time is no number.
         """
+        time = None if time is None else _seconds(time, most=math.inf)
         if self._first is None:
             return 0
         time = self._last + self._interval if time is None else time
@@ -113,3 +116,21 @@ class FrameClock:
         if kind not in self._warned:
             self._warned.add(kind)
             logging.getLogger(__name__).warning(*message)
+
+
+def _seconds(time, most=sys.float_info.max):
+    """Returns a time as a float.
+
+    Raises:
+      ValueError: if it is no number, or not a finite one up to the most.
+    """
+    try:
+        # Float reads strings too.
+        seconds = math.nan if isinstance(time, str | bytes) else float(time)
+    except (OverflowError, TypeError, ValueError):
+        seconds = math.nan
+    if not -math.inf < seconds <= most:
+        raise ValueError(
+            f"A frame's time is {repr(time):.40}: it must be a number of seconds."
+        )
+    return seconds

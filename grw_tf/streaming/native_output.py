@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import io
 import os
 import sys
 import threading
@@ -34,15 +35,28 @@ def silenced():
 
 @atexit.register
 def silence_the_end():
-    """Discards the end of the process' standard error, if LiteRT's runtime was started.
+    """Discards what native code writes to standard error at the end of the process.
 
-    It tells of each accelerator that it lets go of, after all of Python's code. This is
-    registered early, and so called late.
+    LiteRT's runtime, if it was started, tells of each accelerator that it lets go of,
+    after all of Python's code. What Python writes still comes through.
     """
     if "ai_edge_litert.compiled_model" in sys.modules:
         _flush()
         with contextlib.suppress(OSError):
+            for stream in {sys.stderr, sys.__stderr__}:
+                _move_off_descriptor_2(stream)
             _discard()
+
+
+def _move_off_descriptor_2(stream):
+    """Makes a stream write to a copy of descriptor 2, if it writes to that.
+
+    In place, for loggers hold it too, and Python goes back to `sys.__stderr__`.
+    """
+    buffer = getattr(stream, "buffer", None)
+    raw = getattr(buffer, "raw", buffer)
+    if isinstance(raw, io.FileIO) and not raw.closed and raw.fileno() == 2:
+        raw.__init__(os.dup(2), "w")
 
 
 def _flush():

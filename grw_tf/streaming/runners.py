@@ -6,6 +6,7 @@ from grw_tf.streaming.interpreter_runner import InterpreterRunner
 from grw_tf.streaming.model_check import check_model
 
 RUNNERS = ("compiled", "interpreter")
+_MOST_THREADS = 1024
 
 
 def open_runner(exported, name=None, num_threads=1, xnnpack=True):
@@ -25,8 +26,7 @@ def open_runner(exported, name=None, num_threads=1, xnnpack=True):
     """
     if name is not None and name not in RUNNERS:
         raise ValueError(f"Unknown runner {name!r}; known: {', '.join(RUNNERS)}.")
-    if num_threads < 1:
-        raise ValueError(f"num_threads is {num_threads}: it must be above 0.")
+    check_threads(num_threads)
     check_model(exported)
     if name != "interpreter":
         try:
@@ -40,7 +40,13 @@ def open_runner(exported, name=None, num_threads=1, xnnpack=True):
                     f"{exported.path} cannot be run as a compiled model"
                     f" ({' '.join(str(error).split())}): use the interpreter."
                 ) from None
-            logging.getLogger(__name__).info("No compiled model: %s", error)
+            logging.getLogger(__name__).warning(
+                "%s runs in the interpreter, which copies the states at each step, for"
+                " it cannot be run as a compiled model: %s. A newer ai-edge-litert may"
+                " do it; runner='interpreter' leaves out this warning.",
+                exported.path,
+                " ".join(str(error).split()),
+            )
     try:
         return "interpreter", InterpreterRunner(exported, num_threads, xnnpack)
     except (RuntimeError, ValueError) as error:
@@ -48,3 +54,13 @@ def open_runner(exported, name=None, num_threads=1, xnnpack=True):
             f"{exported.path} cannot be run ({' '.join(str(error).split())}): it is"
             " damaged, or needs a newer ai-edge-litert."
         ) from None
+
+
+def check_threads(num_threads):
+    """Raises a `ValueError` if it is no number of threads."""
+    is_number = isinstance(num_threads, int) and not isinstance(num_threads, bool)
+    if not (is_number and 1 <= num_threads <= _MOST_THREADS):
+        raise ValueError(
+            f"num_threads is {num_threads!r}: it must be a whole number from 1 to"
+            f" {_MOST_THREADS}."
+        )

@@ -62,7 +62,7 @@ class StreamSession:
         self._chunk = np.empty(taken["shape"], taken["dtype"])
         self.runner, self._runner = open_runner(exported, runner, num_threads, xnnpack)
         self._forget()
-        if not self.manifest.get("parity", {}).get("passed", True):
+        if not (self.manifest.get("parity") or {}).get("passed", True):
             logging.getLogger(__name__).warning(
                 "%s was exported although it does not give its model's numbers; its"
                 " manifest.json says by how much, under parity.",
@@ -87,8 +87,8 @@ class StreamSession:
           model tells them at each step, and this frame completed a step; else None.
 
         Raises:
-          ValueError: for a frame of another kind, a frame without time after one with,
-            or if the session is closed.
+          ValueError: for a frame of another kind, a time that is no finite number, a
+            frame without time after one with, or if the session is closed.
         """
         self._check_frame(frame)
         return self._push(frame, time, prepared=False)
@@ -119,7 +119,7 @@ class StreamSession:
         Returns: as `push`.
 
         Raises:
-          ValueError: if the session is closed.
+          ValueError: for a time that is no number, or if the session is closed.
         """
         self._check_open()
         return self._show_until_next(self._clock.end(time))
@@ -139,13 +139,18 @@ class StreamSession:
             raise ValueError(self._what_lacks())
         if self._logits is None:
             self._logits = self._runner.classify()[0]
-        return self._logits
+        return self._logits.copy()
 
     def top(self, k=3):
         """Returns the k likeliest classes as (name, probability), likeliest first.
 
-        Raises: as `classify`.
+        All of them if there are fewer.
+
+        Raises:
+          ValueError: as `classify`, or if k is below 1.
         """
+        if k < 1:
+            raise ValueError(f"k is {k}: ask for at least 1 class.")
         probabilities = self.classify()
         best = np.argsort(-probabilities, kind="stable")[:k]
         return [(self.labels[index], float(probabilities[index])) for index in best]

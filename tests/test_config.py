@@ -6,7 +6,7 @@ import json
 import pytest
 
 from grw_tf.models import BackboneConfig, HeadConfig, ModelConfig, SmoothingConfig
-from grw_tf.models.backbone import GATES
+from grw_tf.models.movinet_backbone import GATES
 from grw_tf.models.config import GATING_ACTIVATIONS
 
 CONFIG = ModelConfig(

@@ -17,6 +17,7 @@ from grw_tf.evaluation.output_folder import check_writable
 from grw_tf.evaluation.predictions import write_results
 from grw_tf.flags import option
 from grw_tf.models import build_model, preset
+from grw_tf.models.backbone import endpoints
 from grw_tf.weights.restore import restore
 
 RESULTS_FILE = "results.json"
@@ -131,8 +132,8 @@ def _with_classes(config, pattern):
 def _features(model, batches):
     @tf.function(autograph=False)
     def run(clips):
-        endpoints, _ = model.backbone(model.clip(clips), training=False)
-        return tf.reduce_mean(endpoints["head"], axis=(1, 2, 3))
+        last = endpoints(model.backbone, model.clip(clips))["head"]
+        return tf.reduce_mean(last, axis=(1, 2, 3))
 
     features, labels = [], []
     for clips, of_clips, _ in batches:

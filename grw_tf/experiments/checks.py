@@ -216,11 +216,22 @@ def _data(params):
 
 
 def _losses(params):
-    losses = params.task.losses
+    losses, methods = params.task.losses, params.task.model.regularization.methods
+    mixes = [name for name in ("cutmix", "mixup") if name in methods]
+    where = "task.train_data.mixup_and_cutmix"
+    yield (
+        where,
+        not mixes or params.task.train_data.mixup_and_cutmix is None,
+        f"does what {' and '.join(mixes)} of task.model.regularization.methods do:"
+        " choose one of these keys",
+    )
+    if mixes:
+        where = f"{' and '.join(mixes)} in task.model.regularization.methods"
     yield (
         "task.losses.one_hot",
-        losses.one_hot or params.task.train_data.mixup_and_cutmix is None,
-        "must be true with task.train_data.mixup_and_cutmix, which mixes labels",
+        losses.one_hot
+        or not (mixes or params.task.train_data.mixup_and_cutmix is not None),
+        f"must be true with {where}, which mixes labels",
     )
     yield (
         "task.losses.label_smoothing",

@@ -1,4 +1,7 @@
-"""Experiments of the Model Garden's factory: one for each model preset, by its name."""
+"""Experiments of the Model Garden's factory: one for each model preset, by its name.
+
+Those of MoViNets begin with `movinet_`.
+"""
 
 import dataclasses
 import functools
@@ -12,6 +15,8 @@ from grw_tf.experiments.yaml_config import mirrored
 from grw_tf.models import ModelConfig
 from grw_tf.models.presets import PRESETS
 from grw_tf.optimization.two_rates import TwoRatesConfig
+
+_BATCH_SIZE = 16
 
 Model = mirrored(ModelConfig)
 """`ModelConfig` for YAML files, field by field."""
@@ -67,13 +72,41 @@ class TrainerConfig(cfg.TrainerConfig):
     recovery_max_trials: int = -1
 
 
+def _cosine(initial, final):
+    return {
+        "type": "cosine",
+        "cosine": {
+            "initial_learning_rate": initial,
+            "alpha": final / initial,
+        },
+    }
+
+
+_FINE_TUNING = {
+    "optimizer": {"type": "adamw"},
+    "learning_rate": _cosine(1e-4, 1e-6),
+    "head_learning_rate": _cosine(1e-3, 1e-5),
+    "ema": {"average_decay": 0.999, "trainable_weights_only": False},
+}
+_SCRATCH = {
+    "optimizer": {"type": "sgd", "sgd": {"momentum": 0.9, "nesterov": True}},
+    "learning_rate": _cosine(0.1 * _BATCH_SIZE / 64, 0.0),
+}
+
+
 def experiment(preset) -> cfg.ExperimentConfig:
     """Returns the experiment of a model preset, without data.
 
-    The recipe is the published one of arXiv 2511.20928 but for the number of steps:
-    AdamW, cosine from 1e-4 to 1e-6 for the backbone and from 1e-3 to 1e-5 for the head,
-    and a moving average of the weights, which is what is evaluated.
+    Of MoViNets and MobileNetV3 the recipe is the published one of arXiv 2511.20928 but
+    for the number of steps: AdamW, cosine from 1e-4 to 1e-6 for the backbone and from
+    1e-3 to 1e-5 for the head, and a moving average of the weights, which is what is
+    evaluated.
+
+    SlowOnly is trained from random weights, by the Model Garden's recipe for 3-D
+    ResNets: SGD with momentum, cosine from 0.1 for each 64 clips of a batch, and
+    decayed weights; clips are cropped as in the RMS paper.
     """
+    from_scratch = PRESETS[preset].backbone.family == "slowonly"
     task = VideoClassificationTask(
         model=Model(),
         train_data=_data(is_training=True),
@@ -81,19 +114,15 @@ def experiment(preset) -> cfg.ExperimentConfig:
         losses=Losses(label_smoothing=0.1),
         metrics=video_classification.Metrics(use_per_class_recall=True),
     )
+    if from_scratch:
+        task.losses = Losses(l2_weight_decay=1e-4)
+        task.train_data.override(_RANDOM_RESIZED_CROP)
     task.model.override(dataclasses.asdict(PRESETS[preset]))
     return cfg.ExperimentConfig(
         runtime=cfg.RuntimeConfig(distribution_strategy="one_device"),
         task=task,
         trainer=TrainerConfig(
-            optimizer_config=TwoRatesConfig(
-                {
-                    "optimizer": {"type": "adamw"},
-                    "learning_rate": _cosine(1e-4, 1e-6),
-                    "head_learning_rate": _cosine(1e-3, 1e-5),
-                    "ema": {"average_decay": 0.999, "trainable_weights_only": False},
-                }
-            ),
+            optimizer_config=TwoRatesConfig(_SCRATCH if from_scratch else _FINE_TUNING),
             train_steps=1000,
             steps_per_loop=10,
             summary_interval=10,
@@ -105,23 +134,22 @@ def experiment(preset) -> cfg.ExperimentConfig:
     )
 
 
+# Of the RMS paper, 4.1.
+_RANDOM_RESIZED_CROP = {
+    "aug_min_area_ratio": 0.25,
+    "aug_max_area_ratio": 1.0,
+    "aug_min_aspect_ratio": 3 / 4,
+    "aug_max_aspect_ratio": 4 / 3,
+}
+
+
 def _data(is_training):
     return video_classification.DataConfig(
         is_training=is_training,
         drop_remainder=is_training,
-        global_batch_size=16,
+        global_batch_size=_BATCH_SIZE,
         shuffle_buffer_size=256,
     )
-
-
-def _cosine(initial, final):
-    return {
-        "type": "cosine",
-        "cosine": {
-            "initial_learning_rate": initial,
-            "alpha": final / initial,
-        },
-    }
 
 
 def fill_in(experiment_config):
@@ -134,7 +162,10 @@ def fill_in(experiment_config):
             schedule.decay_steps = trainer.train_steps
 
 
-EXPERIMENTS = {f"movinet_{preset}": preset for preset in PRESETS}
+EXPERIMENTS = {
+    f"movinet_{name}" if config.backbone.family == "movinet" else name: name
+    for name, config in PRESETS.items()
+}
 """Names of presets by names of experiments."""
 
 for _name, _preset in EXPERIMENTS.items():

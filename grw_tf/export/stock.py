@@ -10,7 +10,7 @@ import tensorflow as tf
 import tf_keras
 from official.projects.movinet.modeling import movinet, movinet_layers, movinet_model
 
-from grw_tf.models.backbone import GATES
+from grw_tf.models.movinet_backbone import GATES
 from grw_tf.models.streaming import StreamingModel, check_causal
 from grw_tf.streaming.native_output import silenced
 

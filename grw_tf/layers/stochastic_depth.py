@@ -1,7 +1,8 @@
 """Stochastic depth that draws like Keras' dropout."""
 
-import tensorflow as tf
 import tf_keras
+
+from grw_tf.layers.noise_levels import check_level, noise_shape
 
 
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
@@ -12,27 +13,40 @@ class StochasticDepth(tf_keras.__internal__.layers.BaseRandomLayer):
     generator, by which training draws the same after it is resumed.
 
     Args:
-      rate: how often a clip is dropped.
+      rate: how often a clip is dropped, in [0, 1).
+      level: "clip" drops each clip by itself, "batch" all of the (replica's) batch.
       **kwargs: of `tf_keras.layers.Layer`.
 
     Call arguments:
       inputs: [batch, ...].
       training: whether it acts.
 
+    Input shape: [batch, ...].
+
+    Output shape: as the input's.
+
+    Raises:
+      ValueError: for arguments out of range.
+
     Reference: Huang et al., 2016, arXiv 1603.09382.
     """
 
-    def __init__(self, rate, **kwargs):
+    def __init__(self, rate, level="clip", **kwargs):
         super().__init__(**kwargs)
+        if not 0 <= rate < 1:
+            raise ValueError(f"rate must be at least 0 and below 1, got {rate}.")
+        check_level(level, ("clip", "batch"))
         self.rate = rate
+        self.level = level
 
     def call(self, inputs, training=None):
         if training is None:
             training = tf_keras.backend.learning_phase()
         if not training or not self.rate:
             return inputs
-        clips = (tf.shape(inputs)[0], *[1] * (inputs.shape.rank - 1))
-        return self._random_generator.dropout(inputs, self.rate, noise_shape=clips)
+        return self._random_generator.dropout(
+            inputs, self.rate, noise_shape=noise_shape(inputs, self.level)
+        )
 
     def get_config(self):
-        return {**super().get_config(), "rate": self.rate}
+        return {**super().get_config(), "rate": self.rate, "level": self.level}

@@ -1,10 +1,15 @@
 """Models: config, clip view and streaming view."""
 
-from grw_tf.models.classifiers import OfficialClassifier, TransformerClassifier
+from grw_tf.models.classifiers import (
+    MeanClassifier,
+    MovinetClassifier,
+    TransformerClassifier,
+)
 from grw_tf.models.config import (
     BackboneConfig,
     HeadConfig,
     ModelConfig,
+    RegularizationConfig,
     SmoothingConfig,
 )
 from grw_tf.models.presets import preset
@@ -14,6 +19,7 @@ __all__ = [
     "BackboneConfig",
     "HeadConfig",
     "ModelConfig",
+    "RegularizationConfig",
     "SmoothingConfig",
     "StreamingModel",
     "build_model",
@@ -34,5 +40,7 @@ def build_model(config: ModelConfig):
     Raises:
       ValueError: if the config names something that does not exist or fit.
     """
-    official = config.head.type == "official"
-    return (OfficialClassifier if official else TransformerClassifier)(config)
+    if config.head.type != "official":
+        return TransformerClassifier(config)
+    movinet = config.backbone.family == "movinet"
+    return (MovinetClassifier if movinet else MeanClassifier)(config)

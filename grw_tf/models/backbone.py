@@ -1,83 +1,81 @@
-"""The Model Garden's MoViNet backbone, built from the project's config."""
+"""The backbones there are, by one interface."""
 
-import tensorflow as tf
-import tf_keras
-from official.projects.movinet.modeling import movinet
-from official.vision.modeling.layers import nn_layers
+from grw_tf.models import (
+    block_specs,
+    mobilenet_backbone,
+    movinet_backbone,
+    slowonly_backbone,
+)
+from grw_tf.models.config import ModelConfig
+from grw_tf.models.regularization import regularize
+from grw_tf.models.synchronization import synchronize
 
-from grw_tf.layers.stochastic_depth import StochasticDepth
-from grw_tf.models import block_specs
-from grw_tf.models.config import BackboneConfig
-
-GATES = {
-    # When official stream weights were trained (July 2021) "hard_sigmoid" was Keras 2's
-    # in the Model Garden; today it is relu6(x + 3) / 6, and no string names the old one
-    # (tensorflow/models issue 13559).
-    "hard_sigmoid_keras": tf_keras.activations.hard_sigmoid,
-    "hard_sigmoid_relu6": "hard_sigmoid",
-    "sigmoid": "sigmoid",
+_BLOCKS = {
+    "movinet": movinet_backbone.residual_blocks,
+    "slowonly": slowonly_backbone.residual_blocks,
+    "mobilenet_v3": mobilenet_backbone.residual_blocks,
 }
 
 
-def build_backbone(config: BackboneConfig, average_pooling_type) -> movinet.Movinet:
-    """Builds the clip form of a MoViNet.
+def model_ids():
+    """Lists the model ids of all families."""
+    return (
+        *block_specs.model_ids(),
+        *slowonly_backbone.MODEL_IDS,
+        *mobilenet_backbone.MODEL_IDS,
+    )
+
+
+def build_backbone(config: ModelConfig):
+    """Builds the clip form of a model's backbone, with its regularisers.
 
     Args:
-      config: the backbone's config.
-      average_pooling_type: of the last layer: "3d" pools over time too, "2d" keeps it.
+      config: the model's config.
 
     Returns:
-      A `Movinet` from clips [batch, N, height, width, 3] to (endpoints, states).
+      A Keras model from clips [batch, N, size, size, 3], see `endpoints`.
 
     Raises:
-      ValueError: for an unknown model id, or positional encoding of a base model.
+      ValueError: for an unknown model id, or what the backbone cannot have.
     """
-    block_specs.check_model_id(config.model_id)
-    if config.use_positional_encoding and not config.causal:
+    chosen = config.backbone
+    if chosen.model_id not in model_ids():
         raise ValueError(
-            "use_positional_encoding=True needs causal=True: the Model Garden leaves"
-            " positions out of base models without a word."
+            f"Unknown model_id {chosen.model_id!r:.80}; known:"
+            f" {', '.join(model_ids())}."
         )
-    backbone = movinet.Movinet(
-        model_id=config.model_id,
-        causal=config.causal,
-        use_positional_encoding=config.use_positional_encoding,
-        conv_type=config.conv_type,
-        se_type=config.se_type,
-        activation=config.activation,
-        gating_activation=GATES[config.gating_activation],
-        stochastic_depth_drop_rate=config.stochastic_depth_drop_rate,
-        average_pooling_type=average_pooling_type,
-        # The Model Garden's experiments give their own; the layers' default is another.
-        kernel_regularizer=None,
-    )
-    if config.stochastic_depth_drop_rate:
-        _seedable(backbone)
-    _synchronize(backbone)
+    if chosen.family == "slowonly":
+        backbone = slowonly_backbone.SlowOnly(chosen)
+    elif chosen.family == "mobilenet_v3":
+        backbone = mobilenet_backbone.MobileNetV3(chosen, config.size)
+    else:
+        pooling = "3d" if config.backbone_pools_time else "2d"
+        backbone = movinet_backbone.build_movinet(chosen, pooling)
+    regularize(_BLOCKS[chosen.family](backbone), config)
+    synchronize(backbone)
     return backbone
 
 
-def _synchronize(backbone):
-    """Takes batch statistics over all replicas, in skip connections too.
+def endpoints(backbone, clips, training=False):
+    """Runs a backbone.
 
-    There the Model Garden's are of each replica alone, and their moving variances those
-    of a sample, not of the batch, which a number of replicas cannot have in common.
+    Args:
+      backbone: of `build_backbone`.
+      clips: [batch, N, size, size, 3] in 0..1.
+      training: whether regularisers act and statistics are the batch's.
+
+    Returns:
+      Features [batch, N, height, width, channels] by name. "head" is the last, after
+      pooling over space, of a MoViNet with the official head over time too.
     """
-    several = tf.distribute.get_strategy().num_replicas_in_sync > 1
-    for layer in backbone.submodules:
-        if isinstance(layer, tf_keras.layers.BatchNormalization):
-            if several:
-                layer.synchronized = True
-                layer.fused = False
-            else:
-                layer._bessels_correction_test_only = False
+    found = backbone(clips, training=training)
+    # The Model Garden's MoViNets give their states too.
+    return found[0] if isinstance(found, tuple) else found
 
 
-def _seedable(backbone):
-    """Replaces layers that draw from TensorFlow's global stream."""
-    for block in backbone.submodules:
-        layer = getattr(block, "_stochastic_depth", None)
-        if isinstance(layer, nn_layers.StochasticDepth):
-            block._stochastic_depth = StochasticDepth(
-                layer.get_config()["stochastic_depth_drop_rate"], name=layer.name
-            )
+def endpoint_channels(backbone) -> dict[str, int]:
+    """Returns the channels of each endpoint by its name, in the network's order."""
+    network = getattr(backbone, "network", backbone)
+    found = network.output
+    found = found[0] if isinstance(found, tuple) else found
+    return {name: tensor.shape[-1] for name, tensor in found.items()}

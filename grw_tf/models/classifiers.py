@@ -1,11 +1,13 @@
-"""The two classifiers: the Model Garden's, and the published GRW models'."""
+"""Classifiers by their heads: official, of frames' mean, and the published GRW's."""
 
 import tensorflow as tf
 import tf_keras
 from official.projects.movinet.modeling import movinet_layers, movinet_model
 
 from grw_tf import layers
-from grw_tf.models.backbone import build_backbone
+from grw_tf.layers.mean_head import MeanHead
+from grw_tf.models import mobilenet_backbone
+from grw_tf.models.backbone import build_backbone, endpoint_channels, endpoints
 from grw_tf.models.config import ModelConfig
 from grw_tf.models.config_record import ConfigRecord
 from grw_tf.models.inputs import ClipInput
@@ -13,7 +15,7 @@ from grw_tf.models.smoothing import FINAL, build_smoothing
 
 
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
-class OfficialClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier):
+class MovinetClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier):
     """The Model Garden's MoViNet classifier, with smoothing on backbone endpoints.
 
     Its variables are those of `MovinetClassifier`, besides the smoothing's own; so are
@@ -24,13 +26,13 @@ class OfficialClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifie
 
     Call arguments:
       inputs: clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
-      training: whether dropout and smoothing act.
+      training: whether dropout, smoothing and regularisers act.
 
     Output shape: logits [batch, num_classes].
     """
 
     def __init__(self, config: ModelConfig):
-        backbone = build_backbone(config.backbone, average_pooling_type="3d")
+        backbone = build_backbone(config)
         super().__init__(
             backbone,
             num_classes=config.num_classes,
@@ -38,7 +40,7 @@ class OfficialClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifie
             dropout_rate=config.head.dropout_rate,
         )
         self.config = config
-        self.smoothing = build_smoothing(config, _endpoint_shapes(backbone))
+        self.smoothing = build_smoothing(config, endpoint_channels(backbone))
         (self.head,) = (
             layer
             for layer in self.layers
@@ -46,22 +48,69 @@ class OfficialClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifie
         )
 
     def call(self, inputs, training=None, mask=None):
-        endpoints, _ = self.backbone(self.clip(inputs), training=training)
+        features = endpoints(self.backbone, self.clip(inputs), training)
         for name, layer in self.smoothing.items():
-            layer(endpoints[name], training=training)
-        return self.head(endpoints["head"], training=training)
+            layer(features[name], training=training)
+        return self.head(features["head"], training=training)
+
+
+@tf_keras.utils.register_keras_serializable(package="grw_tf")
+class MeanClassifier(ClipInput, ConfigRecord, tf_keras.Model):
+    """SlowOnly or MobileNetV3 with a `MeanHead`, and smoothing on endpoints.
+
+    Args:
+      config: the model's config, head.type "official".
+
+    Call arguments:
+      inputs: clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
+      training: whether dropout, smoothing and regularisers act.
+
+    Output shape: logits [batch, num_classes].
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.backbone = build_backbone(config)
+        channels = endpoint_channels(self.backbone)
+        self.smoothing = build_smoothing(config, channels)
+        self.head = MeanHead(
+            num_classes=config.num_classes,
+            frames=config.frames,
+            hidden_dim=mobilenet_backbone.HIDDEN.get(config.backbone.model_id, 0),
+            activation=config.head.activation,
+            dropout_rate=config.head.dropout_rate,
+            name="head",
+        )
+        self.head(tf_keras.Input((config.frames, channels["head"])))
+        self.built = True
+
+    def call(self, inputs, training=None):
+        features = endpoints(self.backbone, self.clip(inputs), training)
+        for name, layer in self.smoothing.items():
+            layer(features[name], training=training)
+        return self.head(self.project(features["head"]), training=training)
+
+    def project(self, features):
+        """Returns the backbone's last features without their axes of space."""
+        return tf.squeeze(features, axis=(2, 3))
+
+    @property
+    def checkpoint_items(self):
+        """What the Model Garden's trainer restores apart."""
+        return {"backbone": self.backbone}
 
 
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
 class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
-    """MoViNet, an affine map to embeddings Z, and a transformer head over time.
+    """An affine map of a backbone's features to embeddings Z, and a transformer head.
 
     Args:
       config: the model's config, head.type "transformer" or "causal_transformer".
 
     Call arguments:
       inputs: clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
-      training: whether dropout and smoothing act.
+      training: whether dropout, smoothing and regularisers act.
 
     Output shape: logits [batch, num_classes].
 
@@ -71,12 +120,12 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
-        self.backbone = build_backbone(config.backbone, average_pooling_type="2d")
-        shapes = _endpoint_shapes(self.backbone)
-        width = shapes["head"][-1]
+        self.backbone = build_backbone(config)
+        channels = endpoint_channels(self.backbone)
+        width = channels["head"]
         embed_dim = config.head.embed_dim or width
         self.affine = tf_keras.layers.Dense(embed_dim, name="affine")
-        self.smoothing = build_smoothing(config, shapes)
+        self.smoothing = build_smoothing(config, channels)
         head_class = (
             layers.CausalTemporalTransformerHead
             if config.head.type == "causal_transformer"
@@ -99,19 +148,18 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
         self.built = True
 
     def call(self, inputs, training=None):
-        endpoints, _ = self.backbone(self.clip(inputs), training=training)
+        features = endpoints(self.backbone, self.clip(inputs), training)
         for name, layer in self.smoothing.items():
             if name != FINAL:
-                layer(endpoints[name], training=training)
-        z = self.project(endpoints["head"])
+                layer(features[name], training=training)
+        z = self.project(features["head"])
         if FINAL in self.smoothing:
             z = self.smoothing[FINAL](z, training=training)
         return self.head(z, training=training)
 
     def embed(self, inputs):
         """Returns the embeddings Z [batch, N, embed_dim] of clips, at inference."""
-        endpoints, _ = self.backbone(self.clip(inputs), training=False)
-        return self.project(endpoints["head"])
+        return self.project(endpoints(self.backbone, self.clip(inputs))["head"])
 
     def project(self, features):
         """Maps the backbone's last features [batch, time, 1, 1, channels] to Z."""
@@ -121,8 +169,3 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
     def checkpoint_items(self):
         """What the Model Garden's trainer restores apart."""
         return {"backbone": self.backbone}
-
-
-def _endpoint_shapes(backbone):
-    endpoints, _ = backbone.output
-    return {name: tuple(endpoint.shape) for name, endpoint in endpoints.items()}

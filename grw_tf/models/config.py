@@ -10,6 +10,7 @@ from grw_tf.random_walk import orders as orders_lib
 from grw_tf.random_walk import windows
 
 HEAD_TYPES = ("official", "transformer", "causal_transformer")
+REGULARIZERS = ("rms", "random_drop", "shake_drop", "cutmix", "mixup")
 CONV_TYPES = ("2plus1d", "3d_2plus1d", "3d")
 SE_TYPES = ("2plus3d", "3d", "2d", "none")
 GATING_ACTIVATIONS = ("hard_sigmoid_keras", "hard_sigmoid_relu6", "sigmoid")
@@ -20,14 +21,57 @@ def _check_range(name, value, least, most):
         raise ValueError(f"{name} must be from {least} to {most}, got {value}.")
 
 
+def _make_tuples(config, path, *names):
+    """Lets fields of a frozen config be given as lists."""
+    for name in names:
+        value = getattr(config, name)
+        if isinstance(value, str):
+            raise ValueError(
+                f"{path}.{name} must be a list, got the string {value!r:.80}."
+            )
+        object.__setattr__(config, name, tuple(value))
+
+
+# Of the other families, what fields that describe a MoViNet can be.
+_FIXED = {
+    "slowonly": {
+        "causal": False,
+        "conv_type": "3d",
+        "se_type": "none",
+        "activation": "relu",
+        "gating_activation": "sigmoid",
+        "use_positional_encoding": False,
+    },
+    "mobilenet_v3": {
+        "causal": True,
+        "conv_type": "2d",
+        "se_type": "2d",
+        "activation": "hard_swish",
+        "gating_activation": "hard_sigmoid_relu6",
+        "use_positional_encoding": False,
+        "stochastic_depth_drop_rate": 0.0,
+    },
+}
+
+
+def _family(model_id):
+    families = (family for family in _FIXED if model_id.startswith(f"{family}_"))
+    return next(families, "movinet")
+
+
 @dataclasses.dataclass(frozen=True)
 class BackboneConfig:
-    """A Model Garden `Movinet`, by its own argument names.
+    """A backbone: a Model Garden `Movinet` by its own argument names, or another.
+
+    The other families, SlowOnly and MobileNetV3, each have one value of the fields from
+    `causal` to `use_positional_encoding`, by which they are described as MoViNets are.
 
     Attributes:
-      model_id: "a0" to "a5", "t0", or "nano" for toy data.
+      model_id: "a0" to "a5" or "t0" of the MoViNets, "slowonly_34", "slowonly_50",
+        "mobilenet_v3_small" or "mobilenet_v3_large"; for toy data "nano" (a MoViNet),
+        "slowonly_nano" (basic blocks) and "slowonly_nano_bottleneck".
       causal: whether it is a stream model (frames see only earlier ones).
-      conv_type: "2plus1d", "3d" or "3d_2plus1d".
+      conv_type: "2plus1d", "3d" or "3d_2plus1d" ("2d" if frames are seen one by one).
       se_type: "2plus3d", "3d", "2d" or "none".
       activation: of the network, by name.
       gating_activation: of the squeeze excitation: "hard_sigmoid_keras"
@@ -36,6 +80,9 @@ class BackboneConfig:
         Model Garden) or "sigmoid" (base models).
       use_positional_encoding: as official A3-A5 stream models have.
       stochastic_depth_drop_rate: of the last block; earlier ones have less.
+
+    Raises:
+      ValueError: at construction, for a value that the family cannot have.
     """
 
     model_id: str = "a0"
@@ -48,6 +95,9 @@ class BackboneConfig:
     stochastic_depth_drop_rate: float = 0.0
 
     def __post_init__(self):
+        if self.family != "movinet":
+            self._check_fixed()
+            return
         for name, known in (
             ("conv_type", CONV_TYPES),
             ("se_type", SE_TYPES),
@@ -59,14 +109,35 @@ class BackboneConfig:
                     f" {', '.join(known)}."
                 )
 
+    @property
+    def family(self) -> str:
+        """The kind of network: "movinet", "slowonly" or "mobilenet_v3"."""
+        return _family(self.model_id)
+
+    def _check_fixed(self):
+        for name, value in _FIXED[self.family].items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"backbone.{name} is {getattr(self, name)!r:.80}: that of"
+                    f" {self.model_id} is {value!r}; take its experiment or preset,"
+                    " which say so."
+                )
+
+    @classmethod
+    def of_family(cls, model_id, **changes):
+        """Returns the config of a SlowOnly or MobileNetV3 by its model id."""
+        return cls(model_id, **(_FIXED[_family(model_id)] | changes))
+
 
 @dataclasses.dataclass(frozen=True)
 class HeadConfig:
     """The classifier.
 
     Attributes:
-      type: "official" (the Model Garden's), "transformer" (the published GRW models')
-        or "causal_transformer" (the same with causal attention).
+      type: "official" (that of the backbone's authors: the Model Garden's of a MoViNet,
+        else a mean over time and space, MobileNetV3's hidden layer, and a dense layer),
+        "transformer" (the published GRW models') or "causal_transformer" (the same with
+        causal attention).
       embed_dim: channels of the embeddings Z; 0 takes the backbone's. Transformers.
       depth: transformer blocks.
       num_heads: attention heads, dividing the embeddings' channels.
@@ -120,12 +191,134 @@ class SmoothingConfig:
     seed: int | None = None
 
     def __post_init__(self):
-        if isinstance(self.layers, str):
+        _make_tuples(self, "smoothing", "layers")
+
+
+@dataclasses.dataclass(frozen=True)
+class RMSConfig:
+    """Random Mean Scaling: where it acts, and the arguments of `RandomMeanScaling`.
+
+    Attributes:
+      before: which batch normalisations of a block it comes before: "expansion",
+        "feature" and "projection" of MoViNets and MobileNetV3, "bn1" to "bn3" of
+        SlowOnly's. Empty for the default: all, but of bottlenecks the last alone, as
+        the paper has it.
+      blocks: names of blocks, as "block4_layer1", or of stages, as "block4" or "res5".
+        Empty for the last two stages.
+      filter, kernel_size, std, distribution, component, level: see
+        `RandomMeanScaling`.
+    """
+
+    before: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
+    filter: str = "mean"
+    kernel_size: int = 3
+    std: float = 0.4
+    distribution: str = "normal(1, 0.5)"
+    component: str = "mean"
+    level: str = "clip"
+
+    def __post_init__(self):
+        _make_tuples(self, "regularization.rms", "before", "blocks")
+
+
+@dataclasses.dataclass(frozen=True)
+class RandomDropConfig:
+    """Stochastic depth of whole batches, the arguments of `RandomDrop`.
+
+    Attributes:
+      rate: how often the last block's branch is dropped; earlier ones' less.
+      level: see `RandomDrop`.
+    """
+
+    rate: float = 0.5
+    level: str = "batch"
+
+
+@dataclasses.dataclass(frozen=True)
+class ShakeDropConfig:
+    """The arguments of `ShakeDrop`.
+
+    Attributes:
+      rate: how often the last block's branch is shaken; earlier ones' less.
+      alpha, beta: lowest and highest factor, see `ShakeDrop`.
+      level: see `ShakeDrop`.
+    """
+
+    rate: float = 0.5
+    alpha: tuple[float, ...] = (0.0, 0.0)
+    beta: tuple[float, ...] = (0.0, 0.5)
+    level: str = "pixel"
+
+    def __post_init__(self):
+        _make_tuples(self, "regularization.shake_drop", "alpha", "beta")
+
+
+@dataclasses.dataclass(frozen=True)
+class CutMixConfig:
+    """CutMix by the Model Garden: a rectangle of another clip, labels by area.
+
+    Attributes:
+      alpha: of the Beta(alpha, alpha) that shares are drawn from.
+    """
+
+    alpha: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class MixupConfig:
+    """Mixup by the Model Garden: a weighted mean with another clip, labels too.
+
+    Attributes:
+      alpha: of the Beta(alpha, alpha) that shares are drawn from; 0.2 is that of Zhang
+        et al. for ImageNet.
+    """
+
+    alpha: float = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class RegularizationConfig:
+    """What else acts in training alone, with values of the RMS paper (Table 2).
+
+    Attributes:
+      methods: which are on: "rms", "random_drop", "shake_drop", "cutmix", "mixup". With
+        both of the last two, each batch gets one or the other.
+      rms, random_drop, shake_drop, cutmix, mixup: how each acts.
+
+    Raises:
+      ValueError: at construction, for what is unknown or does not go together.
+    """
+
+    methods: tuple[str, ...] = ()
+    rms: RMSConfig = RMSConfig()
+    random_drop: RandomDropConfig = RandomDropConfig()
+    shake_drop: ShakeDropConfig = ShakeDropConfig()
+    cutmix: CutMixConfig = CutMixConfig()
+    mixup: MixupConfig = MixupConfig()
+
+    def __post_init__(self):
+        _make_tuples(self, "regularization", "methods")
+        for method in self.methods:
+            if method not in REGULARIZERS:
+                near = difflib.get_close_matches(method, REGULARIZERS, n=1)
+                hint = f"did you mean {near[0]!r}? " if near else ""
+                raise ValueError(
+                    f"Unknown method {method!r:.80} in regularization.methods;"
+                    f" {hint}known: {', '.join(REGULARIZERS)}."
+                )
+        if {"random_drop", "shake_drop"} <= set(self.methods):
             raise ValueError(
-                "smoothing.layers must be a list of names, got the string"
-                f" {self.layers!r}."
+                "regularization.methods has random_drop and shake_drop: both drop a"
+                " block's branch, choose one."
             )
-        object.__setattr__(self, "layers", tuple(self.layers))
+        for name in ("cutmix", "mixup"):
+            alpha = getattr(self, name).alpha
+            if not 0 < alpha < 100:
+                raise ValueError(
+                    f"regularization.{name}.alpha is {alpha}: it must be above 0 and"
+                    " below 100."
+                )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,9 +326,10 @@ class ModelConfig:
     """A model, completely: what it takes to build it and to feed it.
 
     Attributes:
-      backbone: the MoViNet.
+      backbone: the network of frames.
       head: the classifier.
-      smoothing: the regulariser.
+      smoothing: GRW smoothing.
+      regularization: RMS and its rivals.
       num_classes: number of classes.
       frames: frames of a clip, N.
       size: height and width of a frame, in pixels.
@@ -148,6 +342,7 @@ class ModelConfig:
     backbone: BackboneConfig = BackboneConfig()
     head: HeadConfig = HeadConfig()
     smoothing: SmoothingConfig = SmoothingConfig()
+    regularization: RegularizationConfig = RegularizationConfig()
     num_classes: int = 600
     frames: int = 50
     size: int = 172
@@ -162,11 +357,24 @@ class ModelConfig:
             _check_range(name, getattr(self, name), 1, most)
         if not self.fps > 0:
             raise ValueError(f"fps must be positive, got {self.fps}.")
+        drops = {"random_drop", "shake_drop"} & set(self.regularization.methods)
+        if drops and self.backbone.stochastic_depth_drop_rate:
+            raise ValueError(
+                f"regularization.methods has {min(drops)} and"
+                " backbone.stochastic_depth_drop_rate is"
+                f" {self.backbone.stochastic_depth_drop_rate}: both drop a block's"
+                " branch, choose one."
+            )
         if self.smoothing.layers:
             orders_lib.choose_method(
                 self.smoothing.window, self.smoothing.orders, self.smoothing.max_orders
             )
             windows.count_windows(self.frames, self.smoothing.window)
+
+    @property
+    def backbone_pools_time(self) -> bool:
+        """Whether the backbone pools over time too, as MoViNet's official head wants."""
+        return self.backbone.family == "movinet" and self.head.type == "official"
 
     def to_json(self):
         """Returns the config as a JSON string."""
@@ -188,7 +396,8 @@ class ModelConfig:
 def _fits(value, wanted):
     """Says whether a JSON value is of a field's type; whole numbers are floats too."""
     if typing.get_origin(wanted) is tuple:
-        return isinstance(value, list) and all(isinstance(v, str) for v in value)
+        inner = typing.get_args(wanted)[0]
+        return isinstance(value, list) and all(_fits(v, inner) for v in value)
     accepted = typing.get_args(wanted) or (wanted,)
     if float in accepted:
         accepted += (int,)

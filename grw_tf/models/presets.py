@@ -1,11 +1,13 @@
 """Configs of the official and the published models, by name.
 
 Official: tensorflow/models, official/projects/movinet. Published: arXiv 2511.20928 and
-its PyTorch weights.
+its PyTorch weights. SlowOnly: Kim et al., the RMS paper. MobileNetV3 frame by frame:
+Kondratyuk et al., MoViNets, CVPR 2021, and arXiv 2511.20928.
 """
 
 import dataclasses
 
+from grw_tf.models import mobilenet_backbone
 from grw_tf.models.config import (
     BackboneConfig,
     HeadConfig,
@@ -46,12 +48,37 @@ def official_config(model_id, causal) -> ModelConfig:
 def published_config(model_id, causal) -> ModelConfig:
     """Returns the published GRW recipe upon `official_config`."""
     config = official_config(model_id, causal)
+    return _with_grw(config, window=6 if config.fps == 12.0 else 5)
+
+
+def slowonly_config(model_id) -> ModelConfig:
+    """Returns a SlowOnly's config: 8 of 64 frames at 25 a second, 224 px."""
+    return ModelConfig(
+        backbone=BackboneConfig.of_family(model_id),
+        # As the Model Garden's and the slow pathway's own.
+        head=HeadConfig(dropout_rate=0.5),
+        num_classes=400,
+        frames=8,
+        size=224,
+        fps=25 / 8,
+    )
+
+
+def mobilenet_config(model_id) -> ModelConfig:
+    """Returns a MobileNetV3's config, its own head upon the mean of 50 frames."""
+    return ModelConfig(
+        backbone=BackboneConfig.of_family(model_id),
+        head=HeadConfig(activation="hard_swish", dropout_rate=0.2),
+        size=224,
+    )
+
+
+def _with_grw(config, window=5):
+    """Returns the published GRW recipe upon another config."""
     return dataclasses.replace(
         config,
         head=HeadConfig(type="transformer"),
-        smoothing=SmoothingConfig(
-            layers=("final",), window=6 if config.fps == 12.0 else 5
-        ),
+        smoothing=SmoothingConfig(layers=("final",), window=window),
     )
 
 
@@ -66,9 +93,17 @@ PRESETS = {
         f"{model_id}_base_grw": published_config(model_id, False)
         for model_id in _INPUTS
     },
+    **{name: slowonly_config(name) for name in ("slowonly_34", "slowonly_50")},
+    **{name: mobilenet_config(name) for name in mobilenet_backbone.MODEL_IDS},
+    **{
+        f"{name}_grw": _with_grw(mobilenet_config(name))
+        for name in mobilenet_backbone.MODEL_IDS
+    },
 }
-"""Configs by name: `<id>_stream` and `<id>_base` are the official models, with `_grw`
-the published recipe upon them (weights exist of a0, a1, a2 stream and a3 base)."""
+"""Configs by name: `<id>_stream` and `<id>_base` are the official MoViNets, with `_grw`
+the published recipe upon them (weights exist of a0, a1, a2 stream and a3 base);
+`slowonly_34` and `slowonly_50`; `mobilenet_v3_small` and `mobilenet_v3_large`, with
+`_grw` the published recipe."""
 
 
 def preset(name, **changes) -> ModelConfig:

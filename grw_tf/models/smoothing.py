@@ -5,19 +5,17 @@ import dataclasses
 import tf_keras
 
 from grw_tf.layers import GRWSmoothing, IntermediateGRWSmoothing
-from grw_tf.models import block_specs
 from grw_tf.models.config import ModelConfig
 
 FINAL = "final"
 
 
-def build_smoothing(config: ModelConfig, endpoint_shapes):
+def build_smoothing(config: ModelConfig, endpoint_channels):
     """Builds the smoothing layers that the config names.
 
     Args:
       config: the model's config.
-      endpoint_shapes: shapes [batch, N, height, width, channels] of the backbone's
-        endpoints.
+      endpoint_channels: channels of the backbone's endpoints by name.
 
     Returns:
       Layers by the name of the place they attach to.
@@ -25,12 +23,10 @@ def build_smoothing(config: ModelConfig, endpoint_shapes):
     Raises:
       ValueError: for a place that the model does not have.
     """
-    official = config.head.type == "official"
-    known = block_specs.endpoint_names(config.backbone.model_id)
-    if official:
-        # Its pooling leaves no time to smooth over.
+    known = list(endpoint_channels)
+    if config.backbone_pools_time:
         known.remove("head")
-    else:
+    if config.head.type != "official":
         known.append(FINAL)
     arguments = dataclasses.asdict(config.smoothing)
     layers = {}
@@ -49,6 +45,6 @@ def build_smoothing(config: ModelConfig, endpoint_shapes):
             layers[place] = GRWSmoothing(name="grw", **arguments)
         else:
             layer = IntermediateGRWSmoothing(name=f"grw_{place}", **arguments)
-            layer(tf_keras.Input((config.frames, *endpoint_shapes[place][2:])))
+            layer(tf_keras.Input((config.frames, None, None, endpoint_channels[place])))
             layers[place] = layer
     return layers

@@ -3,6 +3,8 @@
 import tensorflow as tf
 import tf_keras
 
+from grw_tf.layers.alpha_distribution import parse_distribution
+from grw_tf.models.backbone import endpoints
 from grw_tf.models.inputs import check_frames, check_states
 
 STATE_PREFIX = "state_temporal_head_"
@@ -26,26 +28,12 @@ class StreamingModel(tf.Module):
         super().__init__()
         check_causal(model.config)
         self.model = model
-        self._official = model.config.head.type == "official"
-        self._stages = [
-            layer
-            for layer in model.backbone.layers
-            if not isinstance(layer, tf_keras.layers.InputLayer)
-        ]
+        self._pools = model.config.backbone_pools_time
 
     def state_specs(self, batch_size=1):
         """Returns the states as a dict of `tf.TensorSpec`s, in a fixed order."""
-        size = self.model.config.size
-        backbone_specs = self.model.backbone.initial_state_specs(
-            (batch_size, 1, size, size, 3)
-        )
-        specs = {
-            name: tf.TensorSpec(spec.shape, self._state_dtype(spec))
-            for name, spec in backbone_specs.items()
-            # Without pooling over time these are never touched.
-            if self._official or not name.startswith("state_head_pool")
-        }
-        if not self._official:
+        specs = self._backbone_specs(batch_size)
+        if not self._pools:
             head_specs = self.model.head.state_specs(batch_size)
             specs |= {STATE_PREFIX + name: spec for name, spec in head_specs.items()}
         return specs
@@ -77,10 +65,8 @@ class StreamingModel(tf.Module):
         check_frames(frames, (None, size, size, 3))
         known = self.state_specs(frames.shape[0])
         check_states(states, known)
-        x = frames
-        for stage in self._stages:
-            x, states = stage(x, states=states)
-        if self._official:
+        x, states = self._features(frames, states)
+        if self._pools:
             logits = self.model.head(x)
         else:
             z = self.model.project(x)
@@ -94,12 +80,36 @@ class StreamingModel(tf.Module):
         """Returns the logits [batch, num_classes] of a stream of at least one frame.
 
         Raises:
-          ValueError: for the "official" head, whose states are not enough to classify:
-            `step` gives its logits.
+          ValueError: for MoViNet's official head, whose states are not enough to
+            classify: `step` gives its logits.
         """
-        if self._official:
+        if self._pools:
             raise ValueError("The official head gives its logits at each step.")
         return self.model.head.classify(head_states(states))
+
+    def _features(self, frames, states):
+        """Returns the last features of frames, and the backbone's new states."""
+        backbone = self.model.backbone
+        if self.model.config.backbone.family != "movinet":
+            # It sees each frame by itself.
+            return endpoints(backbone, frames)["head"], dict(states)
+        x = frames
+        for stage in backbone.layers:
+            if not isinstance(stage, tf_keras.layers.InputLayer):
+                x, states = stage(x, states=states)
+        return x, states
+
+    def _backbone_specs(self, batch_size):
+        config = self.model.config
+        if config.backbone.family != "movinet":
+            return {}
+        shape = (batch_size, 1, config.size, config.size, 3)
+        return {
+            name: tf.TensorSpec(spec.shape, self._state_dtype(spec))
+            for name, spec in self.model.backbone.initial_state_specs(shape).items()
+            # Without pooling over time these are never touched.
+            if self._pools or not name.startswith("state_head_pool")
+        }
 
     def _state_dtype(self, spec):
         # Under mixed precision the Model Garden's specs name the variables' type.
@@ -114,6 +124,15 @@ def check_causal(config):
             f"A base model ({config.backbone.model_id}, causal=False) sees frames to"
             " come and cannot be streamed: use a stream model."
         )
+    rms = config.regularization.rms
+    if "rms" in config.regularization.methods:
+        mean = parse_distribution(rms.distribution).mean
+        if mean != 1:
+            raise ValueError(
+                f"regularization.rms.distribution {rms.distribution} has mean {mean:g},"
+                " so RMS stays in the model at inference, which cannot be streamed:"
+                " train with a mean of 1."
+            )
 
 
 def head_states(states):

@@ -6,7 +6,6 @@ import tensorflow as tf
 import tf_keras
 from official.core import task_factory
 from official.modeling import tf_utils
-from official.vision.ops import augment
 from official.vision.tasks import video_classification
 
 from grw_tf.data.clips import resize_side
@@ -16,6 +15,7 @@ from grw_tf.models import ModelConfig, build_model
 from grw_tf.optimization.two_rates import backbone_or_head, build_optimizer
 from grw_tf.tasks import clip_inputs
 from grw_tf.tasks.class_weights import BALANCED, balanced_weights, given_weights
+from grw_tf.tasks.clip_mixing import clip_mixing, mixes
 from grw_tf.tasks.metrics import ConfusionMatrix, MacroF1
 from grw_tf.weights.restore import restore
 
@@ -105,24 +105,13 @@ class Task(video_classification.VideoClassificationTask):
         params = self._complete(params, source)
         if params.is_training:
             self._training_context = input_context
-        postprocess = None
-        if params.mixup_and_cutmix is not None and params.is_training:
-            mix = augment.MixupAndCutmix(
-                **params.mixup_and_cutmix.as_dict(),
-                num_classes=self.model_config.num_classes,
-            )
-
-            def postprocess(features, labels):
-                image, labels = mix(features["image"], labels)
-                return features | {"image": image}, labels
-
         return clip_inputs.batches(
             params,
             source,
             self.task_config.seed,
             self.first_step if params.is_training else 0,
             input_context,
-            postprocess,
+            clip_mixing(params, self.model_config) if params.is_training else None,
         )
 
     def names_of_step(self, step):
@@ -205,7 +194,8 @@ class Task(video_classification.VideoClassificationTask):
             min_image_size=resize_side(config.size),
             num_classes=config.num_classes,
             # Mixing encodes them itself.
-            one_hot=self.task_config.losses.one_hot and not params.mixup_and_cutmix,
+            one_hot=self.task_config.losses.one_hot
+            and not (params.is_training and mixes(params, config)),
         )
 
     def build_losses(self, labels, model_outputs, aux_losses=None):

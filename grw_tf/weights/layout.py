@@ -1,20 +1,28 @@
-"""The variables of a model by name and shape, known without building it.
+"""The variables of a model by name and shape, a MoViNet's known without building it.
 
 Names are paths of attributes: `backbone/<layer>/...` with the backbone's layers by the
-names the Model Garden gives them, `affine/...` and `head/...`. Keras' own names of
-variables have numbers that change from one build to the next.
+names the Model Garden gives them (`layer_with_weights-<number>` where it gives none),
+`affine/...` and `head/...`. Keras' own names of variables have numbers that change from
+one build to the next.
 """
 
 import dataclasses
+import functools
 
+import tensorflow as tf
+import tf_keras
 from official.projects.movinet.modeling import movinet
 from official.vision.modeling.layers import nn_layers
 
+from grw_tf.models import mobilenet_backbone
+from grw_tf.models.backbone import build_backbone, endpoint_channels
 from grw_tf.models.block_specs import check_model_id, endpoint_names
 from grw_tf.models.config import BackboneConfig, HeadConfig, ModelConfig
 
 SE_RATIO = 0.25
 """Of a MoViNet's squeeze excitation: `MovinetBlock`'s default."""
+
+_NUMBERED = "layer_with_weights-"
 
 CONVERTIBLE = ("2plus1d", "3d_2plus1d")
 """Convolution types whose variables are each other's, reshaped."""
@@ -26,21 +34,41 @@ def model_layout(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     Raises:
       ValueError: for an unknown model id.
     """
-    backbone = backbone_layout(config.backbone)
-    width = movinet.BLOCK_SPECS[config.backbone.model_id][-1].project_filters
+    if config.backbone.family == "movinet":
+        backbone = _movinet_layout(config.backbone)
+        width = movinet.BLOCK_SPECS[config.backbone.model_id][-1].project_filters
+    else:
+        backbone, width = _built_layout(config.backbone)
     return {
         **backbone,
         **head_layout(config.head, width, config.num_classes, config.backbone),
     }
 
 
-def backbone_layout(config: BackboneConfig) -> dict[str, tuple[int, ...]]:
-    """Returns the shapes of a backbone's variables by name, in the network's order.
+@functools.cache
+def _built_layout(config):
+    """Returns the shapes of a built backbone, and the channels of its last features."""
+    built = build_backbone(
+        ModelConfig(backbone=config, head=HeadConfig(type="transformer"), size=64)
+    )
+    found, seen, queue = {}, set(), [("backbone", built)]
+    for path, node in queue:
+        for name, child in node._trackable_children().items():
+            # Layers have two names, of which one counts those without weights.
+            if id(child) in seen or name.startswith("layer-"):
+                continue
+            seen.add(id(child))
+            if isinstance(child, tf.Variable):
+                found[f"{path}/{name}"] = tuple(child.shape)
+            elif isinstance(child, tf_keras.layers.Layer):
+                queue.append((f"{path}/{name}", child))
+    return found, endpoint_channels(built)["head"]
+
+
+def _movinet_layout(config):
+    """Returns the shapes of a MoViNet's variables by name, in the network's order.
 
     The order is the same for all `CONVERTIBLE` convolution types.
-
-    Raises:
-      ValueError: for an unknown model id.
     """
     check_model_id(config.model_id)
     stem, *blocks, head = movinet.BLOCK_SPECS[config.model_id]
@@ -80,6 +108,12 @@ def head_layout(
       num_classes: number of classes.
       backbone: the backbone's config.
     """
+    if config.type == "official" and backbone.family != "movinet":
+        found = _Layout()
+        if hidden := mobilenet_backbone.HIDDEN.get(backbone.model_id):
+            found.dense("head/_hidden", width, hidden)
+        found.dense("head/_classifier", hidden or width, num_classes)
+        return dict(found)
     if config.type == "official":
         hidden = movinet.BLOCK_SPECS[backbone.model_id][-1].head_filters
         found = _Layout(backbone.conv_type)
@@ -111,14 +145,16 @@ def find_variable(model, name):
     """
     part, *path = name.split("/")
     found = getattr(model, part)
-    if part == "backbone":
+    if part == "backbone" and model.config.backbone.family == "movinet":
         found = found.get_layer(path.pop(0))
     for attribute in path:
-        found = (
-            found[int(attribute)]
-            if attribute.isdigit()
-            else getattr(found, attribute, None)
-        )
+        if attribute.isdigit():
+            found = found[int(attribute)]
+        elif attribute.startswith(_NUMBERED):
+            with_weights = [layer for layer in found.layers if layer.weights]
+            found = with_weights[int(attribute.removeprefix(_NUMBERED))]
+        else:
+            found = getattr(found, attribute, None)
         if found is None:
             raise KeyError(f"{name}: nothing at {attribute!r}.")
     return found

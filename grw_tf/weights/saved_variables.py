@@ -18,6 +18,9 @@ _ALIASES = {
     "affine": ("affine",),
 }
 
+# Children of a backbone's first layer: of a MoViNet's stem, and of a convolution.
+_FIRST = {"_stem", "kernel"}
+
 
 class SavedVariables:
     """Variables of a `tf.train.Checkpoint`, found through its object graph.
@@ -50,7 +53,7 @@ class SavedVariables:
             model, self._parts = 0, self._find_parts(0)
         if not self._parts:
             raise ValueError(
-                f"{prefix} has neither a model with a MoViNet nor a MoViNet backbone,"
+                f"{prefix} has neither a model with a backbone nor a backbone,"
                 f" only {', '.join(sorted(root)) or 'nothing'}."
             )
         self.others = sorted(root.keys() - {"model", *_ALIASES}) if model else []
@@ -82,8 +85,12 @@ class SavedVariables:
     def _is_backbone(self, node):
         if node is None:
             return False
-        first = self._children(node).get("layer_with_weights-0")
-        return first is not None and "_stem" in self._children(first)
+        children = self._children(node)
+        # A MobileNetV3 has its network inside.
+        if "network" in children:
+            children = self._children(children["network"])
+        first = children.get("layer_with_weights-0")
+        return first is not None and bool(_FIRST & set(self._children(first)))
 
     def _children(self, node):
         return {c.local_name: c.node_id for c in self._nodes[node].children}
@@ -104,9 +111,10 @@ class SavedVariables:
 
     def _key(self, name, layers):
         part, *path = name.split("/")
-        if part == "backbone":
-            path[0] = f"layer_with_weights-{layers[path[0]]}"
         node = self._parts[part]
+        is_backbone = part == "backbone" and node is not None
+        if is_backbone and path[0] not in self._children(node):
+            path[0] = f"layer_with_weights-{layers[path[0]]}"
         for step in path:
             if node is None:
                 return None
@@ -142,7 +150,8 @@ class SavedVariables:
                 child = steps[step]
                 if child not in seen:
                     seen.add(child)
-                    queue.append((child, (*path, layers.get(step, step))))
+                    name = layers.get(step, step) if len(path) == 1 else step
+                    queue.append((child, (*path, name)))
         return found
 
     def shape(self, key) -> tuple[int, ...]:

@@ -1,0 +1,113 @@
+"""The classification head of networks that have no own over time."""
+
+import tensorflow as tf
+import tf_keras
+from official.modeling import tf_utils
+
+
+@tf_keras.utils.register_keras_serializable(package="grw_tf")
+class MeanHead(tf_keras.layers.Layer):
+    """Classifies the mean of per-frame features.
+
+    Mean over frames, a hidden layer if there is one, dropout, Dense(num_classes).
+
+    In a stream it keeps the mean and gives the logits of all frames up to each. Beyond
+    `frames` frames the mean forgets at rate 1 / `frames`.
+
+    Args:
+      num_classes: number of classes.
+      frames: of a clip.
+      hidden_dim: channels of the hidden layer; 0 for none.
+      activation: of the hidden layer, by name.
+      dropout_rate: before the last dense layer.
+      **kwargs: of `tf_keras.layers.Layer`.
+
+    Call arguments:
+      inputs: features [batch, time, channels].
+      training: whether dropout acts.
+
+    Output shape: logits [batch, num_classes], float32 under mixed precision.
+
+    Reference: the Model Garden's video classification model; with a hidden layer,
+    Howard et al., Searching for MobileNetV3, ICCV 2019.
+    """
+
+    def __init__(
+        self,
+        num_classes,
+        frames,
+        hidden_dim=0,
+        activation="hard_swish",
+        dropout_rate=0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+        self.frames = frames
+        self.hidden_dim = hidden_dim
+        self.activation = activation
+        self.dropout_rate = dropout_rate
+        self._hidden = None
+        if hidden_dim:
+            self._hidden = tf_keras.layers.Dense(
+                hidden_dim,
+                tf_utils.get_activation(activation),
+                name="hidden",
+                dtype=self.dtype_policy,
+            )
+        self._dropout = tf_keras.layers.Dropout(dropout_rate, dtype=self.dtype_policy)
+        self._classifier = tf_keras.layers.Dense(
+            num_classes,
+            dtype="float64" if self.compute_dtype == "float64" else "float32",
+            name="classifier",
+        )
+
+    def build(self, input_shape):
+        self._channels = input_shape[-1]
+        super().build(input_shape)
+
+    def call(self, inputs, training=None):
+        return self._classify(tf.reduce_mean(inputs, axis=1), training)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "frames": self.frames,
+            "hidden_dim": self.hidden_dim,
+            "activation": self.activation,
+            "dropout_rate": self.dropout_rate,
+        }
+
+    def state_specs(self, batch_size):
+        """Returns the stream's states as a dict of `tf.TensorSpec`s, all from zero.
+
+        `mean` [batch, channels] of the frames, and `frame_count` [1], which stops at
+        `frames`.
+        """
+        return {
+            "mean": tf.TensorSpec((batch_size, self._channels), self.compute_dtype),
+            "frame_count": tf.TensorSpec((1,), tf.int32),
+        }
+
+    def update(self, inputs, states):
+        """Takes features [batch, time, channels] into the states.
+
+        Returns:
+          (logits [batch, num_classes] after the last of them, states).
+        """
+        mean, count = states["mean"], states["frame_count"]
+        for step in range(inputs.shape[1]):
+            seen = tf.minimum(count + step + 1, self.frames)
+            mean += (inputs[:, step] - mean) / tf.cast(seen, inputs.dtype)
+        new_count = tf.minimum(count + inputs.shape[1], self.frames)
+        return self._classify(mean), {"mean": mean, "frame_count": new_count}
+
+    def classify(self, states):
+        """Returns the logits [batch, num_classes] after the last frame."""
+        return self._classify(states["mean"])
+
+    def _classify(self, x, training=None):
+        if self._hidden is not None:
+            x = self._hidden(x)
+        return self._classifier(self._dropout(x, training=training))

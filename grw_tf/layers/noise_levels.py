@@ -1,0 +1,28 @@
+"""How much of a batch one random number is for."""
+
+import tensorflow as tf
+
+LEVELS = ("batch", "clip", "channel", "pixel")
+"""One number for the (replica's) batch, each clip, each of its channels, each value."""
+
+
+def check_level(level, known=LEVELS):
+    """Raises ValueError unless a level is known."""
+    if level not in known:
+        raise ValueError(f"Unknown level {level!r}: give one of {', '.join(known)}.")
+
+
+def noise_shape(x, level):
+    """Returns the shape of a level's random numbers, to be broadcast to x.
+
+    Args:
+      x: [batch, ..., channels].
+      level: of `LEVELS`.
+    """
+    shape, ones = tf.shape(x), [1] * (x.shape.rank - 2)
+    return {
+        "batch": [1] * x.shape.rank,
+        "clip": [shape[0], *ones, 1],
+        "channel": [shape[0], *ones, shape[-1]],
+        "pixel": shape,
+    }[level]

@@ -1,0 +1,128 @@
+"""Random Mean Scaling, as a Keras layer."""
+
+import math
+
+import tensorflow as tf
+import tf_keras
+
+from grw_tf.layers.alpha_distribution import parse_distribution
+from grw_tf.layers.local_mean import local_mean
+from grw_tf.layers.noise_levels import check_level, noise_shape
+
+FILTERS = ("mean", "gaussian")
+COMPONENTS = ("mean", "residual", "feature")
+
+
+@tf_keras.utils.register_keras_serializable(package="grw_tf")
+class RandomMeanScaling(tf_keras.__internal__.layers.BaseRandomLayer):
+    """Scales what varies slowly in a feature map by a random number while training.
+
+    y = x + (alpha - 1) m(x), m the mean over a local window in space and time
+    (equations 1-4). At inference alpha is its expectation. Where that is 1, as usual,
+    the output is the very input, at no cost.
+
+    Args:
+      filter: "mean" weighs all neighbours in the window alike, "gaussian" by distance.
+      kernel_size: positions of the window along each axis, odd.
+      std: of the Gaussian filter, in positions.
+      distribution: of alpha, "normal(mean, standard deviation)" or
+        "uniform(low, high)".
+      component: what is scaled: "mean" is m(x), "residual" is x - m(x), "feature" is x.
+      level: what has an alpha of its own: "clip" each clip, "batch" the batch (of the
+        replica); it is the same for all positions and channels.
+      causal: whether the window in time ends with the frame itself, see `local_mean`.
+      **kwargs: of `tf_keras.layers.Layer`.
+
+    Call arguments:
+      inputs: a feature map.
+      training: whether alpha is random.
+
+    Input shape: [batch, time, height, width, channels], or [batch, height, width,
+      channels], where the window is in space alone.
+
+    Output shape: as the input's.
+
+    Raises:
+      ValueError: for arguments out of range and inputs of another rank.
+
+    Reference: Kim et al., Regularization on Spatio-Temporally Smoothed Feature for
+    Action Recognition, CVPR 2020.
+    """
+
+    def __init__(
+        self,
+        filter="mean",
+        kernel_size=3,
+        std=0.4,
+        distribution="normal(1, 0.5)",
+        component="mean",
+        level="clip",
+        causal=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if filter not in FILTERS:
+            raise ValueError(
+                f"Unknown filter {filter!r}: give one of {', '.join(FILTERS)}."
+            )
+        if component not in COMPONENTS:
+            raise ValueError(
+                f"Unknown component {component!r}: give one of {', '.join(COMPONENTS)}."
+            )
+        check_level(level, ("clip", "batch"))
+        if kernel_size < 1 or kernel_size % 2 != 1:
+            raise ValueError(
+                f"kernel_size must be odd and positive, got {kernel_size}."
+            )
+        if not 0 <= std < math.inf or (filter == "gaussian" and not std):
+            raise ValueError(f"std must be positive and finite, got {std}.")
+        self.filter = filter
+        self.kernel_size = kernel_size
+        self.std = std
+        self.distribution = distribution
+        self.component = component
+        self.level = level
+        self.causal = causal
+        self._alpha = parse_distribution(distribution)
+
+    def acts(self, training=None):
+        """Returns whether the output is another than the input."""
+        if training is None:
+            training = tf_keras.backend.learning_phase()
+        return training or self._alpha.mean != 1
+
+    def call(self, inputs, training=None):
+        if inputs.shape.rank not in (4, 5):
+            raise ValueError(
+                f"Layer '{self.name}' takes [batch, time, height, width, channels] or "
+                f"[batch, height, width, channels], got shape {inputs.shape}."
+            )
+        if training is None:
+            training = tf_keras.backend.learning_phase()
+        if not self.acts(training):
+            return inputs
+        if training:
+            shape = noise_shape(inputs, self.level)
+            alpha = self._alpha.draw(self._random_generator, shape)
+        else:
+            alpha = self._alpha.mean
+        return inputs + tf.cast(alpha - 1, inputs.dtype) * self._scaled(inputs)
+
+    def _scaled(self, x):
+        if self.component == "feature":
+            return x
+        std = self.std if self.filter == "gaussian" else None
+        mean = local_mean(x, self.kernel_size, std, self.causal)
+        return mean if self.component == "mean" else x - mean
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filter": self.filter,
+            "kernel_size": self.kernel_size,
+            "std": self.std,
+            "distribution": self.distribution,
+            "component": self.component,
+            "level": self.level,
+            "causal": self.causal,
+        }

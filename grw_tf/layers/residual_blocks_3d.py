@@ -1,0 +1,145 @@
+"""Residual blocks over time and space that regularisers can act in."""
+
+import tf_keras
+from official.modeling import tf_utils
+from official.vision.modeling.layers import nn_blocks_3d
+
+from grw_tf.layers.perturbed_batch_normalization import PerturbedBatchNormalization
+from grw_tf.layers.stochastic_depth import StochasticDepth
+
+
+@tf_keras.utils.register_keras_serializable(package="grw_tf")
+class BottleneckBlock3D(nn_blocks_3d.BottleneckBlock3D):
+    """The Model Garden's, with `PerturbedBatchNormalization`s and seeded drops.
+
+    Args, call arguments, input and output shape: as the Model Garden's.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._norm = PerturbedBatchNormalization
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self._stochastic_depth = _drop(self._stochastic_depth_drop_rate)
+
+
+@tf_keras.utils.register_keras_serializable(package="grw_tf")
+class BasicBlock3D(tf_keras.layers.Layer):
+    """Two convolutions over time and space with a shortcut, as in ResNet-18 and -34.
+
+    relu(norm(conv(relu(norm(conv(x))))) + shortcut(x)), where the shortcut is x, or a
+    convolution of kernel 1 and a batch normalisation if the shape changes.
+
+    Args:
+      filters: channels of both convolutions.
+      temporal_kernel_size: frames of both kernels.
+      temporal_strides: of the first convolution, in time.
+      spatial_strides: of the first convolution, in space.
+      stochastic_depth_drop_rate: how often a clip drops the residual branch.
+      kernel_initializer: of convolutions.
+      activation: by name.
+      use_sync_bn: whether batch statistics are taken over all replicas.
+      norm_momentum: of the moving statistics.
+      norm_epsilon: added to variances.
+      **kwargs: of `tf_keras.layers.Layer`.
+
+    Call arguments:
+      inputs: [batch, time, height, width, channels].
+      training: whether statistics are the batch's, and drops happen.
+
+    Output shape: [batch, time / temporal_strides, height / spatial_strides,
+      width / spatial_strides, filters].
+
+    Reference: He et al., CVPR 2016; Hara et al., CVPR 2018.
+    """
+
+    def __init__(
+        self,
+        filters,
+        temporal_kernel_size,
+        temporal_strides,
+        spatial_strides,
+        stochastic_depth_drop_rate=0.0,
+        kernel_initializer="VarianceScaling",
+        activation="relu",
+        use_sync_bn=False,
+        norm_momentum=0.99,
+        norm_epsilon=0.001,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.temporal_kernel_size = temporal_kernel_size
+        self.temporal_strides = temporal_strides
+        self.spatial_strides = spatial_strides
+        self.stochastic_depth_drop_rate = stochastic_depth_drop_rate
+        self.kernel_initializer = kernel_initializer
+        self.activation = activation
+        self.use_sync_bn = use_sync_bn
+        self.norm_momentum = norm_momentum
+        self.norm_epsilon = norm_epsilon
+        self._activation_fn = tf_utils.get_activation(activation)
+
+    def build(self, input_shape):
+        strides = (self.temporal_strides, self.spatial_strides, self.spatial_strides)
+        size = (self.temporal_kernel_size, 3, 3)
+        self._conv1 = self._convolution(size, strides)
+        self._norm1 = self._batch_norm()
+        self._conv2 = self._convolution(size, 1)
+        self._norm2 = self._batch_norm()
+        self._shortcut_conv = None
+        if input_shape[-1] != self.filters or strides != (1, 1, 1):
+            self._shortcut_conv = self._convolution(1, strides)
+            self._norm0 = self._batch_norm()
+        self._stochastic_depth = _drop(self.stochastic_depth_drop_rate)
+        super().build(input_shape)
+
+    def call(self, inputs, training=None):
+        x = self._activation_fn(self._norm1(self._conv1(inputs)))
+        x = self._norm2(self._conv2(x))
+        if self._stochastic_depth:
+            x = self._stochastic_depth(x, training=training)
+        shortcut = inputs
+        if self._shortcut_conv:
+            shortcut = self._norm0(self._shortcut_conv(inputs))
+        return self._activation_fn(x + shortcut)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "temporal_kernel_size": self.temporal_kernel_size,
+            "temporal_strides": self.temporal_strides,
+            "spatial_strides": self.spatial_strides,
+            "stochastic_depth_drop_rate": self.stochastic_depth_drop_rate,
+            "kernel_initializer": self.kernel_initializer,
+            "activation": self.activation,
+            "use_sync_bn": self.use_sync_bn,
+            "norm_momentum": self.norm_momentum,
+            "norm_epsilon": self.norm_epsilon,
+        }
+
+    def _convolution(self, size, strides):
+        return tf_keras.layers.Conv3D(
+            self.filters,
+            size,
+            strides,
+            padding="same",
+            use_bias=False,
+            kernel_initializer=tf_utils.clone_initializer(
+                tf_keras.initializers.get(self.kernel_initializer)
+            ),
+        )
+
+    def _batch_norm(self):
+        return PerturbedBatchNormalization(
+            momentum=self.norm_momentum,
+            epsilon=self.norm_epsilon,
+            synchronized=self.use_sync_bn,
+        )
+
+
+def _drop(rate):
+    # The Model Garden's draws from TensorFlow's global stream.
+    return StochasticDepth(rate) if rate else None

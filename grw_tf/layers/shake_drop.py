@@ -1,0 +1,100 @@
+"""ShakeDrop, as a Keras layer."""
+
+import math
+
+import tensorflow as tf
+import tf_keras
+
+from grw_tf.layers.alpha_distribution import Uniform
+from grw_tf.layers.noise_levels import check_level, noise_shape
+
+
+@tf_keras.utils.register_keras_serializable(package="grw_tf")
+class ShakeDrop(tf_keras.__internal__.layers.BaseRandomLayer):
+    """Disturbs a residual branch and, in another way, its gradient while training.
+
+    For each batch b is 1, or 0 at a rate. The output is the branch times
+    b + alpha - b alpha, and its gradient the output's times b + beta - b beta, with
+    alpha and beta uniform and independent. So the batch either passes as it is, or with
+    alpha forwards and beta backwards.
+
+    Both factors are divided by the expectation of the first, E = 1 - rate + rate
+    E[alpha], so that at inference the output is the very input, at no cost. The paper
+    multiplies by E at inference instead: that is the same network with the scale of the
+    branch's last layer times E.
+
+    Args:
+      rate: how often b is 0, in [0, 1).
+      alpha, beta: lower and upper bound of either.
+      level: what has an alpha and a beta of its own: "batch" the batch (of the
+        replica), "clip" each clip, "channel" each channel of a clip, "pixel" each
+        value.
+      **kwargs: of `tf_keras.layers.Layer`.
+
+    Call arguments:
+      inputs: the residual branch.
+      training: whether it acts.
+
+    Input shape: [batch, ..., channels].
+
+    Output shape: as the input's.
+
+    Raises:
+      ValueError: for arguments out of range, among them an alpha for which E is not
+        positive.
+
+    Reference: Yamada et al., 2018, arXiv 1802.02375; the defaults are those of Table 2
+    of Kim et al., Regularization on Spatio-Temporally Smoothed Feature for Action
+    Recognition, CVPR 2020.
+    """
+
+    def __init__(
+        self, rate=0.5, alpha=(0.0, 0.0), beta=(0.0, 0.5), level="pixel", **kwargs
+    ):
+        super().__init__(**kwargs)
+        if not 0 <= rate < 1:
+            raise ValueError(f"rate must be at least 0 and below 1, got {rate}.")
+        check_level(level)
+        self.rate = rate
+        self.alpha = tuple(alpha)
+        self.beta = tuple(beta)
+        self.level = level
+        self._alpha = _uniform("alpha", self.alpha)
+        self._beta = _uniform("beta", self.beta)
+        self._expectation = 1 - rate + rate * self._alpha.mean
+        if self._expectation <= 0:
+            raise ValueError(
+                "The branch's expected factor 1 - rate + rate E[alpha] must be "
+                f"positive, got {self._expectation:g}: raise alpha or lower rate."
+            )
+
+    def call(self, inputs, training=None):
+        if training is None:
+            training = tf_keras.backend.learning_phase()
+        if not training or not self.rate:
+            return inputs
+        kept = Uniform(0, 1).draw(self._random_generator, (), nonce=1) >= self.rate
+        forward = self._factor(kept, self._alpha, inputs, nonce=2)
+        backward = self._factor(kept, self._beta, inputs, nonce=3)
+        return backward * inputs + tf.stop_gradient((forward - backward) * inputs)
+
+    def _factor(self, kept, distribution, inputs, nonce):
+        shape = noise_shape(inputs, self.level)
+        drawn = distribution.draw(self._random_generator, shape, nonce)
+        return tf.cast(tf.where(kept, 1.0, drawn) / self._expectation, inputs.dtype)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "rate": self.rate,
+            "alpha": self.alpha,
+            "beta": self.beta,
+            "level": self.level,
+        }
+
+
+def _uniform(name, bounds):
+    """Returns the distribution within the bounds of a name."""
+    if len(bounds) != 2 or not all(map(math.isfinite, bounds)):
+        raise ValueError(f"{name} must be two finite bounds, got {bounds}.")
+    return Uniform(*bounds)

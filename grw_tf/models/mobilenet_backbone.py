@@ -1,0 +1,141 @@
+"""MobileNetV3 of Keras Applications, upon each frame by itself.
+
+Reference: Howard et al., Searching for MobileNetV3, ICCV 2019.
+"""
+
+import tensorflow as tf
+import tf_keras
+
+from grw_tf.layers.perturbed_add import PerturbedAdd
+from grw_tf.layers.perturbed_batch_normalization import PerturbedBatchNormalization
+from grw_tf.models.config import BackboneConfig
+from grw_tf.models.residual_block import NormSite, ResidualBlock
+
+_NETWORKS = {
+    "mobilenet_v3_small": tf_keras.applications.MobileNetV3Small,
+    "mobilenet_v3_large": tf_keras.applications.MobileNetV3Large,
+}
+MODEL_IDS = tuple(_NETWORKS)
+
+HIDDEN = {"mobilenet_v3_small": 1024, "mobilenet_v3_large": 1280}
+"""Channels of the hidden layer of MobileNetV3's own head."""
+
+LEAST_SIZE = 32
+
+_PERTURBED = {
+    tf_keras.layers.BatchNormalization: PerturbedBatchNormalization,
+    tf_keras.layers.Add: PerturbedAdd,
+}
+# What Keras Applications calls the parts of a block.
+_PLACES = {"expansion": "expand", "feature": "depthwise", "projection": "project"}
+
+
+class MobileNetV3(tf_keras.Model):
+    """Sees the frames of clips [batch, N, size, size, 3] in 0..1 one by one.
+
+    Its endpoints are "stem", "block0", "block1", ... [batch, N, height, width, channels]
+    after each block, and "head" [batch, N, 1, 1, channels], the last convolution's mean
+    over space.
+
+    Args:
+      config: of a MobileNetV3.
+      size: height and width of a frame, in pixels, at least 32.
+
+    Attributes:
+      network: the same of frames [frames, size, size, 3], a functional model.
+
+    Raises:
+      ValueError: for an unknown model id, or a size that is too small.
+    """
+
+    def __init__(self, config: BackboneConfig, size):
+        super().__init__(name=config.model_id)
+        if config.model_id not in _NETWORKS:
+            raise ValueError(
+                f"Unknown model_id {config.model_id!r}; known: {', '.join(MODEL_IDS)}."
+            )
+        if size < LEAST_SIZE:
+            raise ValueError(
+                f"size is {size}: {config.model_id} needs frames of at least"
+                f" {LEAST_SIZE} pixels."
+            )
+        self.network = _build_network(config.model_id, size)
+        self.built = True
+
+    def call(self, inputs, training=None):
+        frames = tf.reshape(inputs, (-1, *inputs.shape[2:]))
+        endpoints = self.network(scaled(frames), training=training)
+        return {
+            name: tf.reshape(x, (-1, inputs.shape[1], *x.shape[1:]))
+            for name, x in endpoints.items()
+        }
+
+
+def scaled(frames):
+    """Returns frames in 0..1 in the range that Keras Applications' weights want."""
+    return 2.0 * frames - 1.0
+
+
+def _build_network(model_id, size):
+    whole = tf_keras.models.clone_model(
+        _NETWORKS[model_id](
+            input_shape=(size, size, 3),
+            include_top=False,
+            weights=None,
+            include_preprocessing=False,
+        ),
+        clone_function=_perturbed,
+    )
+    first = next(layer for layer in whole.layers if _block_name(layer))
+    endpoints = {"stem": first.input}
+    for layer in whole.layers:
+        if _block_name(layer):
+            # The last of a block's layers stays.
+            endpoints[_block_name(layer)] = layer.output
+    endpoints["head"] = tf.reduce_mean(whole.output, (1, 2), keepdims=True)
+    return tf_keras.Model(whole.input, endpoints)
+
+
+def _perturbed(layer):
+    kind = _PERTURBED.get(type(layer), type(layer))
+    return kind.from_config(layer.get_config())
+
+
+def _block_name(layer):
+    """Returns "block3" of a layer called "expanded_conv_3/...", else None."""
+    block, _, part = layer.name.partition("/")
+    if not part or not block.startswith("expanded_conv"):
+        return None
+    return f"block{block.removeprefix('expanded_conv').removeprefix('_') or 0}"
+
+
+def residual_blocks(backbone: MobileNetV3) -> list[ResidualBlock]:
+    """Returns the blocks of a MobileNetV3, in the network's order.
+
+    A stage begins where the frames get smaller.
+    """
+    by_block = {}
+    for layer in backbone.network.layers:
+        if _block_name(layer):
+            part = layer.name.partition("/")[2]
+            by_block.setdefault(_block_name(layer), {})[part] = layer
+    blocks, stage = [], -1
+    for name, layers in by_block.items():
+        stage += layers["depthwise"].strides != (1, 1) or stage < 0
+        norms = {
+            place: (NormSite(layers[f"{part}/BatchNorm"], "time"),)
+            for place, part in _PLACES.items()
+            if part in layers
+        }
+        blocks.append(
+            ResidualBlock(
+                name=name,
+                stage=f"stage{stage}",
+                norms=norms,
+                default=tuple(norms),
+                branch_owner=layers.get("Add"),
+                branch_attribute="branch",
+                branch_fold="time",
+            )
+        )
+    return blocks

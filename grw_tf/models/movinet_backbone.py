@@ -1,0 +1,114 @@
+"""The Model Garden's MoViNet backbone, built from the project's config."""
+
+import tensorflow as tf
+import tf_keras
+from official.projects.movinet.modeling import movinet
+from official.vision.modeling.layers import nn_layers
+
+from grw_tf.layers.perturbed_batch_normalization import PerturbedBatchNormalization
+from grw_tf.layers.stochastic_depth import StochasticDepth
+from grw_tf.models import block_specs
+from grw_tf.models.config import BackboneConfig
+from grw_tf.models.residual_block import NormSite, ResidualBlock
+
+GATES = {
+    # When official stream weights were trained (July 2021) "hard_sigmoid" was Keras 2's
+    # in the Model Garden; today it is relu6(x + 3) / 6, and no string names the old one
+    # (tensorflow/models issue 13559).
+    "hard_sigmoid_keras": tf_keras.activations.hard_sigmoid,
+    "hard_sigmoid_relu6": "hard_sigmoid",
+    "sigmoid": "sigmoid",
+}
+
+
+class _Movinet(movinet.Movinet):
+    """The Model Garden's, with batch normalisations that others can come before."""
+
+    def _build_network(self, *args, **kwargs):
+        self._norm = PerturbedBatchNormalization
+        return super()._build_network(*args, **kwargs)
+
+
+def build_movinet(config: BackboneConfig, average_pooling_type) -> movinet.Movinet:
+    """Builds the clip form of a MoViNet.
+
+    Args:
+      config: the backbone's config.
+      average_pooling_type: of the last layer: "3d" pools over time too, "2d" keeps it.
+
+    Returns:
+      A `Movinet` from clips [batch, N, height, width, 3] to (endpoints, states).
+
+    Raises:
+      ValueError: for an unknown model id, or positional encoding of a base model.
+    """
+    block_specs.check_model_id(config.model_id)
+    if config.use_positional_encoding and not config.causal:
+        raise ValueError(
+            "use_positional_encoding=True needs causal=True: the Model Garden leaves"
+            " positions out of base models without a word."
+        )
+    backbone = _Movinet(
+        model_id=config.model_id,
+        causal=config.causal,
+        use_positional_encoding=config.use_positional_encoding,
+        conv_type=config.conv_type,
+        se_type=config.se_type,
+        activation=config.activation,
+        gating_activation=GATES[config.gating_activation],
+        stochastic_depth_drop_rate=config.stochastic_depth_drop_rate,
+        average_pooling_type=average_pooling_type,
+        # The Model Garden's experiments give their own; the layers' default is another.
+        kernel_regularizer=None,
+    )
+    if config.stochastic_depth_drop_rate:
+        _seedable(backbone)
+    return backbone
+
+
+def residual_blocks(backbone: movinet.Movinet) -> list[ResidualBlock]:
+    """Returns the blocks of a MoViNet, in the network's order."""
+    return [
+        _residual_block(backbone.get_layer(name), backbone.conv_type)
+        for name in block_specs.endpoint_names(backbone._model_id)
+        if name.startswith("block")
+    ]
+
+
+def _residual_block(block, conv_type):
+    # The types that convolve in 2-D fold frames into the batch, then pixels into rows.
+    folds = ("time", "space") if conv_type == "2plus1d" else (None, None)
+    norms = {
+        place: tuple(
+            NormSite(norm, fold)
+            for norm, fold in zip(
+                (convolution._batch_norm, convolution._batch_norm_temporal),
+                folds,
+                strict=True,
+            )
+            if norm is not None
+        )
+        for place, convolution in (
+            ("expansion", block._expansion),
+            ("feature", block._feature),
+            ("projection", block._projection),
+        )
+    }
+    return ResidualBlock(
+        name=block.name,
+        stage=block.name.split("_")[0],
+        norms=norms,
+        default=tuple(norms),
+        branch_owner=block._mobile_bottleneck,
+        branch_attribute="_stochastic_depth",
+    )
+
+
+def _seedable(backbone):
+    """Replaces layers that draw from TensorFlow's global stream."""
+    for block in backbone.submodules:
+        layer = getattr(block, "_stochastic_depth", None)
+        if isinstance(layer, nn_layers.StochasticDepth):
+            block._stochastic_depth = StochasticDepth(
+                layer.get_config()["stochastic_depth_drop_rate"], name=layer.name
+            )

@@ -1,0 +1,92 @@
+"""Where RMS, RandomDrop and ShakeDrop act in a backbone, from the config."""
+
+import dataclasses
+
+from grw_tf.layers import RandomDrop, RandomMeanScaling, ShakeDrop
+from grw_tf.layers.unfolded import Unfolded
+from grw_tf.models.config import ModelConfig
+from grw_tf.models.residual_block import ResidualBlock
+
+_LATE_STAGES = 2
+
+
+def regularize(blocks: list[ResidualBlock], config: ModelConfig):
+    """Lets the regularisers that a config chooses act in residual blocks.
+
+    They add no variables, and do nothing at inference, but for an RMS whose alpha has
+    another mean than 1.
+
+    Args:
+      blocks: all of a backbone, in the network's order.
+      config: the model's config.
+
+    Raises:
+      ValueError: if it names what the blocks do not have, or values make no sense.
+    """
+    chosen = config.regularization
+    if "rms" in chosen.methods:
+        _place_rms(blocks, config)
+    if "random_drop" in chosen.methods:
+        _place_drops(blocks, RandomDrop, chosen.random_drop, config.frames)
+    if "shake_drop" in chosen.methods:
+        _place_drops(blocks, ShakeDrop, chosen.shake_drop, config.frames)
+
+
+def _place_rms(blocks, config):
+    arguments = dataclasses.asdict(config.regularization.rms)
+    before, wanted = arguments.pop("before"), arguments.pop("blocks")
+    selected = _select(blocks, wanted)
+    _check_norms(selected, before)
+    for block in selected:
+        for place in before or block.default:
+            for site in block.norms.get(place, ()):
+                layer = RandomMeanScaling(causal=config.backbone.causal, **arguments)
+                site.norm.before = _unfolded(layer, site.fold, config.frames)
+
+
+def _select(blocks, wanted):
+    stages = list(dict.fromkeys(block.stage for block in blocks))
+    unknown = [name for name in wanted if name not in {*stages, *_names(blocks)}]
+    if unknown:
+        raise ValueError(
+            f"regularization.rms.blocks has {unknown[0]!r:.80}, which matches nothing;"
+            f" there are the stages {', '.join(stages)} and the blocks"
+            f" {', '.join(_names(blocks))}."
+        )
+    wanted = wanted or stages[-_LATE_STAGES:]
+    return [block for block in blocks if {block.name, block.stage} & set(wanted)]
+
+
+def _check_norms(selected, before):
+    there = list(dict.fromkeys(place for block in selected for place in block.norms))
+    if not there:
+        raise ValueError(
+            "regularization.methods has rms, which comes before batch normalisations,"
+            f" and the blocks {', '.join(_names(selected)) or '(none)'} have none:"
+            " take rms out, or other blocks."
+        )
+    unknown = [place for place in before if place not in there]
+    if unknown:
+        raise ValueError(
+            f"regularization.rms.before has {unknown[0]!r:.80}, which matches nothing;"
+            f" the blocks {', '.join(_names(selected))} have {', '.join(there)}."
+        )
+
+
+def _names(blocks):
+    return [block.name for block in blocks]
+
+
+def _place_drops(blocks, layer_class, drop, frames):
+    """Drops more often the later a block is, as both methods' papers have it."""
+    arguments = dataclasses.asdict(drop)
+    rate = arguments.pop("rate")
+    for number, block in enumerate(blocks, start=1):
+        if block.branch_owner is not None:
+            layer = layer_class(rate=rate * number / len(blocks), **arguments)
+            layer = _unfolded(layer, block.branch_fold, frames)
+            setattr(block.branch_owner, block.branch_attribute, layer)
+
+
+def _unfolded(layer, fold, frames):
+    return layer if fold is None else Unfolded(layer, fold, frames)

@@ -1,0 +1,120 @@
+"""SlowOnly: the Model Garden's 3-D ResNet, temporal kernels in its last stages alone.
+
+Reference: the slow pathway of Feichtenhofer et al., SlowFast Networks, ICCV 2019, as
+Kim et al. train it in the RMS paper.
+"""
+
+import tensorflow as tf
+from official.vision.modeling.backbones import resnet_3d
+
+from grw_tf.layers.residual_blocks_3d import BasicBlock3D, BottleneckBlock3D
+from grw_tf.models.config import BackboneConfig
+from grw_tf.models.residual_block import NormSite, ResidualBlock
+
+_STAGES = ("res2", "res3", "res4", "res5")
+_TEMPORAL_KERNELS = (1, 1, 3, 3)
+_FULL, _NANO = (64, 128, 256, 512), (8, 16, 24, 32)
+
+# By model id: the block, and channels and number of blocks of each stage.
+_NETWORKS = {
+    "slowonly_34": (BasicBlock3D, _FULL, (3, 4, 6, 3)),
+    "slowonly_50": (BottleneckBlock3D, _FULL, (3, 4, 6, 3)),
+    "slowonly_nano": (BasicBlock3D, _NANO, (1, 1, 1, 1)),
+    "slowonly_nano_bottleneck": (BottleneckBlock3D, _NANO, (1, 1, 1, 1)),
+}
+MODEL_IDS = tuple(_NETWORKS)
+
+for _model_id, (_, _channels, _repeats) in _NETWORKS.items():
+    # The Model Garden finds stages by model id in this dict. It knows one name of a
+    # block; the class itself is given to it below.
+    resnet_3d.RESNET_SPECS[_model_id] = [
+        ("bottleneck3d", *stage) for stage in zip(_channels, _repeats, strict=True)
+    ]
+
+
+class SlowOnly(resnet_3d.ResNet3D):
+    """A SlowOnly network from clips [batch, N, height, width, 3] to its endpoints.
+
+    These are "res2" to "res5" [batch, N, height, width, channels], and "head"
+    [batch, N, 1, 1, channels], the last one's mean over space.
+
+    Args:
+      config: of a SlowOnly.
+
+    Raises:
+      ValueError: for an unknown model id.
+    """
+
+    def __init__(self, config: BackboneConfig):
+        if config.model_id not in _NETWORKS:
+            raise ValueError(
+                f"Unknown model_id {config.model_id!r}; known: {', '.join(MODEL_IDS)}."
+            )
+        self._block, _, repeats = _NETWORKS[config.model_id]
+        super().__init__(
+            model_id=config.model_id,
+            temporal_strides=[1] * len(_STAGES),
+            temporal_kernel_sizes=[
+                (size,) * count
+                for size, count in zip(_TEMPORAL_KERNELS, repeats, strict=True)
+            ],
+            stem_conv_temporal_kernel_size=1,
+            stem_conv_temporal_stride=1,
+            stem_pool_temporal_stride=1,
+            init_stochastic_depth_rate=config.stochastic_depth_drop_rate,
+            activation=config.activation,
+            # As in the Model Garden's experiments on Kinetics.
+            use_sync_bn=True,
+            norm_momentum=0.9,
+            norm_epsilon=1e-5,
+        )
+
+    def _build_model(self, inputs):
+        stages = super()._build_model(inputs)
+        endpoints = dict(zip(_STAGES, stages.values(), strict=True))
+        last = endpoints[_STAGES[-1]]
+        return endpoints | {"head": tf.reduce_mean(last, (2, 3), keepdims=True)}
+
+    def _block_group(self, *args, block_fn=None, **kwargs):
+        del block_fn
+        return super()._block_group(*args, block_fn=self._block_fn, **kwargs)
+
+    def _block_fn(self, se_ratio, use_self_gating, **kwargs):
+        del se_ratio, use_self_gating
+        for regularizer in ("kernel_regularizer", "bias_regularizer"):
+            del kwargs[regularizer]
+        return self._block(**kwargs)
+
+
+def residual_blocks(backbone: SlowOnly) -> list[ResidualBlock]:
+    """Returns the blocks of a SlowOnly, in the network's order."""
+    blocks = [
+        layer
+        for layer in backbone.layers
+        if isinstance(layer, BasicBlock3D | BottleneckBlock3D)
+    ]
+    _, _, repeats = _NETWORKS[backbone._model_id]
+    names = [
+        (stage, f"{stage}_layer{index}")
+        for stage, count in zip(_STAGES, repeats, strict=True)
+        for index in range(count)
+    ]
+    return [
+        _residual_block(block, *name) for block, name in zip(blocks, names, strict=True)
+    ]
+
+
+def _residual_block(block, stage, name):
+    norms = {"bn1": (NormSite(block._norm1),), "bn2": (NormSite(block._norm2),)}
+    default = tuple(norms)
+    if isinstance(block, BottleneckBlock3D):
+        norms["bn3"] = (NormSite(block._norm3),)
+        default = ("bn3",)
+    return ResidualBlock(
+        name=name,
+        stage=stage,
+        norms=norms,
+        default=default,
+        branch_owner=block,
+        branch_attribute="_stochastic_depth",
+    )

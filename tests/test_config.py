@@ -6,8 +6,8 @@ import json
 import pytest
 
 from grw_tf.models import BackboneConfig, HeadConfig, ModelConfig, SmoothingConfig
-from grw_tf.models.movinet_backbone import GATES
 from grw_tf.models.config import GATING_ACTIVATIONS
+from grw_tf.models.movinet_backbone import GATES
 
 CONFIG = ModelConfig(
     backbone=BackboneConfig(model_id="a2", causal=False, activation="swish"),
@@ -74,7 +74,7 @@ def test_windows_that_do_not_fit_are_refused(fields, message):
 
 
 def test_layers_are_a_list_of_names():
-    with pytest.raises(ValueError, match="list of names, got the string 'final'"):
+    with pytest.raises(ValueError, match="a list, got the string 'final'"):
         SmoothingConfig(layers="final")
     config = ModelConfig(smoothing=SmoothingConfig(layers=["stem"]))
     assert ModelConfig.from_json(config.to_json()) == config

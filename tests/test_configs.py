@@ -12,6 +12,7 @@ from official.core import exp_factory
 from official.core.train_utils import ParseConfigOptions
 
 from grw_tf.data.preparation import PreparationConfig
+from grw_tf.evaluation.evaluate import EvaluationConfig
 from grw_tf.experiments.parsing import parse_experiment
 from grw_tf.experiments.yaml_config import frozen
 from grw_tf.models import ModelConfig
@@ -21,7 +22,9 @@ from grw_tf.weights.official import OFFICIAL
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 FILES = sorted(CONFIGS.glob("*.yaml"))
 PREPARED = [file for file in FILES if "scripts.prepare_videos" in file.read_text()]
-KINETICS = [file for file in FILES if file.stem.startswith("kinetics600_")]
+KINETICS = [file for file in FILES if file.stem.startswith("kinetics600_a")]
+MOBILENETS = [file for file in FILES if file.stem.startswith("kinetics600_mobilenet_")]
+SLOWONLY = [file for file in FILES if "_slowonly_" in file.stem]
 MODELS = [
     f"{id}_{kind}" for id in ("a0", "a1", "a2", "a3") for kind in ("stream", "base")
 ]
@@ -39,6 +42,10 @@ CLIPS = {
 
 each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 each_kinetics = pytest.mark.parametrize("file", KINETICS, ids=lambda file: file.stem)
+each_tuned = pytest.mark.parametrize(
+    "file", KINETICS + MOBILENETS, ids=lambda file: file.stem
+)
+each_slowonly = pytest.mark.parametrize("file", SLOWONLY, ids=lambda file: file.stem)
 
 
 def _command(file, program):
@@ -93,7 +100,8 @@ def test_records_of_the_header_are_those_it_trains_on(file):
     for data in (params.task.train_data, params.task.validation_data):
         assert data.input_path.startswith(f"{command['output_dir']}/")
     fps = float(command.get("fps", PreparationConfig.fps))
-    assert fps == params.task.model.fps
+    # SlowOnly takes each eighth of the frames, from any of them on.
+    assert fps == params.task.model.fps * (8 if file in SLOWONLY else 1)
 
 
 @each_file
@@ -146,7 +154,7 @@ def test_model_is_the_one_of_its_name(file):
         assert model.smoothing.layers == ()
 
 
-@each_kinetics
+@each_tuned
 def test_schedule_is_the_published_one(file):
     params = _parsed(file)
     trainer, batch_size = params.trainer, params.task.train_data.global_batch_size
@@ -176,3 +184,73 @@ def test_expected_accuracy_is_of_the_checkpoint_it_starts_from(file):
     text = " ".join(file.read_text().replace("\n#", " ").split())
     assert f"starts from has {official.top1:.2f} % (Model Garden)" in text
     assert "not yet run" in text
+
+
+def test_mobilenets_are_there_with_and_without_smoothing():
+    assert {file.stem for file in MOBILENETS} == {
+        f"kinetics600_mobilenet_v3_{size}{grw}"
+        for size in ("small", "large")
+        for grw in ("", "_grw")
+    }
+
+
+@pytest.mark.parametrize("file", MOBILENETS, ids=lambda file: file.stem)
+def test_mobilenet_is_the_one_of_its_name(file):
+    task = _parsed(file).task
+    name = file.stem.removeprefix("kinetics600_")
+    model = frozen(task.model, ModelConfig)
+    assert model == PRESETS[name]
+    assert task.init_checkpoint == "imagenet"
+    assert (model.frames, model.size, model.fps) == (50, 224, 5)
+    assert model.smoothing.layers == (("final",) if name.endswith("_grw") else ())
+
+
+def test_slowonly_is_there_as_in_the_paper():
+    networks = ("mini_kinetics_slowonly_34", "mini_kinetics_slowonly_50")
+    assert {file.stem for file in SLOWONLY} == {
+        f"{network}{rms}"
+        for network in (*networks, "kinetics400_slowonly_50")
+        for rms in ("", "_rms", "_rms_gf")
+    }
+
+
+@each_slowonly
+def test_slowonly_differs_by_its_regulariser_alone(file):
+    model = frozen(_parsed(file).task.model, ModelConfig)
+    rms = model.regularization
+    assert rms.methods == (("rms",) if "_rms" in file.stem else ())
+    assert rms.rms.filter == ("gaussian" if file.stem.endswith("_gf") else "mean")
+    assert (rms.rms.kernel_size, rms.rms.std) == (3, 0.4)
+    assert rms.rms.distribution == "normal(1, 0.5)"
+    plain = CONFIGS / f"{re.sub('_rms(_gf)?', '', file.stem)}.yaml"
+    params, baseline = (_parsed(f).as_dict() for f in (file, plain))
+    for config in (params, baseline):
+        del config["task"]["model"]["regularization"]
+    assert params == baseline
+
+
+@each_slowonly
+def test_slowonly_is_fed_and_evaluated_as_in_the_paper(file):
+    params = _parsed(file)
+    model, data = params.task.model, params.task.train_data
+    assert model.num_classes == (200 if file.stem.startswith("mini") else 400)
+    assert (model.frames, model.size, model.frames * 25 / model.fps) == (8, 224, 64)
+    assert (data.aug_min_area_ratio, data.aug_max_area_ratio) == (0.25, 1)
+    aspects = (data.aug_min_aspect_ratio, data.aug_max_aspect_ratio)
+    assert aspects == pytest.approx((3 / 4, 4 / 3))
+    command = _command(file, "scripts.evaluate")
+    flags = {key: int(command[key]) for key in ("clips", "crops", "size")}
+    assert EvaluationConfig(**flags).clips == 10
+    assert (flags["crops"], flags["size"]) == (3, 256)
+    assert command["checkpoint"] == f"runs/{file.stem}/best_ckpt"
+
+
+@each_slowonly
+def test_slowonly_schedule_covers_its_epochs(file):
+    trainer = _parsed(file).trainer
+    clips = 80_000 if file.stem.startswith("mini") else 240_000
+    epoch = clips // 64
+    assert trainer.train_steps == 196 * epoch
+    assert trainer.validation_interval == epoch
+    assert trainer.optimizer_config.warmup.linear.warmup_steps == 34 * epoch
+    assert trainer.optimizer_config.learning_rate.cosine.initial_learning_rate == 0.1

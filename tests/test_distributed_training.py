@@ -22,6 +22,7 @@ KILLED_AT = 10
 PATIENCE = 600
 
 
+@pytest.mark.slow
 def test_two_devices_train_as_one(run_isolated, coloured_records):
     run_isolated("distributed_training_checks.py", RECORDS=str(coloured_records))
 

@@ -168,6 +168,7 @@ def test_folder_of_videos_serves_as_clips(run, tmp_path, coloured_records):
     assert (parity.passed, parity.clips) == (True, "real")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["causal_transformer"])
 def test_int8_is_calibrated_on_the_clips(nano, head, tmp_path, coloured_records):
     run = Run(nano(head=HEADS[head]), CLASSES, "ckpt")

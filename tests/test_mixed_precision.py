@@ -15,6 +15,10 @@ from grw_tf.training.precision import precision
 # Of the loss of the first step, against float32's: some roundings of 2^-11 and 2^-8.
 TOLERANCE = {"float16": 0.005, "bfloat16": 0.05}
 
+each_dtype = pytest.mark.parametrize(
+    "dtype", ["bfloat16", pytest.param("float16", marks=pytest.mark.slow)]
+)
+
 
 @pytest.fixture(scope="module")
 def trained(coloured_records, tmp_path_factory):
@@ -33,7 +37,7 @@ def trained(coloured_records, tmp_path_factory):
     return train
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
+@each_dtype
 def test_losses_are_those_of_float32(trained, dtype):
     expected, found = (scalars(trained(d), "loss") for d in ("float32", dtype))
     assert {step for _, _, step in found} == set(range(1, 11))
@@ -45,7 +49,7 @@ def test_losses_are_those_of_float32(trained, dtype):
         assert found[key] != expected[key]
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
+@each_dtype
 def test_checkpoints_are_in_float32(trained, dtype):
     numbers = values(trained(dtype)).values()
     assert {number.dtype.name for number in numbers} == {"float32", "int64"}
@@ -58,7 +62,7 @@ def test_loss_scaling_leaves_no_step_out(trained):
         assert found[key] == 10
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
+@each_dtype
 def test_trained_checkpoint_evaluates(trained, coloured_records, tmp_path, dtype):
     results = evaluate(
         EvaluationConfig(

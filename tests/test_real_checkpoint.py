@@ -28,7 +28,10 @@ def _config(**changes):
     return dataclasses.replace(config, backbone=backbone, **changes)
 
 
-@pytest.fixture(scope="module", params=["trained_model_only", "trained"])
+@pytest.fixture(
+    scope="module",
+    params=["trained", pytest.param("trained_model_only", marks=pytest.mark.slow)],
+)
 def archive(shared, request):
     name = f"movinet_a0_stream_{request.param}.tar.gz"
     return shared / "data" / "real_a0_stream" / name

@@ -224,7 +224,9 @@ def build_once(monkeypatch):
         pytest.param(
             *("a1s", 600, 1, "grw_smoothing_models", "ema"), marks=pytest.mark.slow
         ),
-        ("a2s", 512, 2, "video_retrieval", "model"),
+        pytest.param(
+            *("a2s", 512, 2, "video_retrieval", "model"), marks=pytest.mark.slow
+        ),
         ("a3b", 256, 2, "grw_smoothing_models", "ema"),
     ],
 )

@@ -372,6 +372,7 @@ def test_other_classes_than_trained_or_validated_are_refused(
         run_experiment(_options(folder, run))
 
 
+@pytest.mark.slow
 def test_label_that_is_no_class_stops_training(coloured_records, tmp_path):
     folder = copied(coloured_records, tmp_path / "records")
     path = min(folder.glob("train-*"))

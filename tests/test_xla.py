@@ -56,11 +56,9 @@ def _train(model, clip, jit_compile, steps=2):
 
 @pytest.mark.parametrize(
     "places",
-    [
-        ("block0_layer0", "final"),
-        pytest.param(("final",), marks=pytest.mark.slow),
-    ],
+    [("block0_layer0", "final"), ("final",)],
 )
+@pytest.mark.slow
 def test_compiled_step_is_the_step(nano, clip, places):
     smoothing = SmoothingConfig(layers=places, window=4)
     model = nano(head=HEAD, smoothing=smoothing)

@@ -98,8 +98,10 @@ class MeanHead(tf_keras.layers.Layer):
         """
         mean, count = states["mean"], states["frame_count"]
         for step in range(inputs.shape[1]):
+            # Not by an index, which XNNPACK, for devices, does not take.
+            frame = tf.squeeze(inputs[:, step : step + 1], axis=1)
             seen = tf.minimum(count + step + 1, self.frames)
-            mean += (inputs[:, step] - mean) / tf.cast(seen, inputs.dtype)
+            mean += (frame - mean) / tf.cast(seen, inputs.dtype)
         new_count = tf.minimum(count + inputs.shape[1], self.frames)
         return self._classify(mean), {"mean": mean, "frame_count": new_count}
 

@@ -68,15 +68,22 @@ class ShakeDrop(tf_keras.__internal__.layers.BaseRandomLayer):
                 f"positive, got {self._expectation:g}: raise alpha or lower rate."
             )
 
-    def call(self, inputs, training=None):
+    def acts(self, training=None):
+        """Returns whether the output is another than the input."""
         if training is None:
             training = tf_keras.backend.learning_phase()
-        if not training or not self.rate:
+        return training and self.rate > 0
+
+    def call(self, inputs, training=None):
+        if not self.acts(training):
             return inputs
         kept = Uniform(0, 1).draw(self._random_generator, (), nonce=1) >= self.rate
         forward = self._factor(kept, self._alpha, inputs, nonce=2)
         backward = self._factor(kept, self._beta, inputs, nonce=3)
-        return backward * inputs + tf.stop_gradient((forward - backward) * inputs)
+        constant = tf.stop_gradient(inputs)
+        # The difference is 0 exactly. That of two products is not, where XLA fuses one
+        # with the sum, and a dropped branch would leave a trace.
+        return forward * constant + backward * (inputs - constant)
 
     def _factor(self, kept, distribution, inputs, nonce):
         shape = noise_shape(inputs, self.level)

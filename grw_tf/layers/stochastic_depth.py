@@ -39,10 +39,14 @@ class StochasticDepth(tf_keras.__internal__.layers.BaseRandomLayer):
         self.rate = rate
         self.level = level
 
-    def call(self, inputs, training=None):
+    def acts(self, training=None):
+        """Returns whether the output is another than the input."""
         if training is None:
             training = tf_keras.backend.learning_phase()
-        if not training or not self.rate:
+        return training and self.rate > 0
+
+    def call(self, inputs, training=None):
+        if not self.acts(training):
             return inputs
         return self._random_generator.dropout(
             inputs, self.rate, noise_shape=noise_shape(inputs, self.level)

@@ -10,7 +10,7 @@ from grw_tf.models.config import ModelConfig
 from grw_tf.models.regularization import regularize
 from grw_tf.models.synchronization import synchronize
 
-_BLOCKS = {
+RESIDUAL_BLOCKS = {
     "movinet": movinet_backbone.residual_blocks,
     "slowonly": slowonly_backbone.residual_blocks,
     "mobilenet_v3": mobilenet_backbone.residual_blocks,
@@ -51,7 +51,7 @@ def build_backbone(config: ModelConfig):
     else:
         pooling = "3d" if config.backbone_pools_time else "2d"
         backbone = movinet_backbone.build_movinet(chosen, pooling)
-    regularize(_BLOCKS[chosen.family](backbone), config)
+    regularize(RESIDUAL_BLOCKS[chosen.family](backbone), config)
     synchronize(backbone)
     return backbone
 

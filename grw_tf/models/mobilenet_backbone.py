@@ -71,9 +71,14 @@ class MobileNetV3(tf_keras.Model):
         }
 
 
-def scaled(frames):
-    """Returns frames in 0..1 in the range that Keras Applications' weights want."""
-    return 2.0 * frames - 1.0
+def scaled(frames, unit=1.0):
+    """Returns frames in the range that Keras Applications' weights want.
+
+    Args:
+      frames: in 0..1, but for their unit.
+      unit: what 1 in them stands for.
+    """
+    return 2.0 * unit * frames - 1.0
 
 
 def _build_network(model_id, size):
@@ -93,7 +98,7 @@ def _build_network(model_id, size):
             # The last of a block's layers stays.
             endpoints[_block_name(layer)] = layer.output
     endpoints["head"] = tf.reduce_mean(whole.output, (1, 2), keepdims=True)
-    return tf_keras.Model(whole.input, endpoints)
+    return tf_keras.Model(whole.input, endpoints, name="network")
 
 
 def _perturbed(layer):

@@ -4,8 +4,8 @@ import dataclasses
 
 from grw_tf.layers import RandomDrop, RandomMeanScaling, ShakeDrop
 from grw_tf.layers.unfolded import Unfolded
-from grw_tf.models.config import ModelConfig
-from grw_tf.models.residual_block import ResidualBlock
+from grw_tf.models.config import ModelConfig, RMSConfig
+from grw_tf.models.residual_block import NormSite, ResidualBlock
 
 _LATE_STAGES = 2
 
@@ -25,31 +25,59 @@ def regularize(blocks: list[ResidualBlock], config: ModelConfig):
     """
     chosen = config.regularization
     if "rms" in chosen.methods:
-        _place_rms(blocks, config)
+        sites = norm_sites(blocks, chosen.rms)
+        place_scaling(sites, RandomMeanScaling, chosen.rms, config)
     if "random_drop" in chosen.methods:
         _place_drops(blocks, RandomDrop, chosen.random_drop, config.frames)
     if "shake_drop" in chosen.methods:
         _place_drops(blocks, ShakeDrop, chosen.shake_drop, config.frames)
 
 
-def _place_rms(blocks, config):
-    arguments = dataclasses.asdict(config.regularization.rms)
-    before, wanted = arguments.pop("before"), arguments.pop("blocks")
-    selected = _select(blocks, wanted)
-    _check_norms(selected, before)
-    for block in selected:
-        for place in before or block.default:
-            for site in block.norms.get(place, ()):
-                layer = RandomMeanScaling(causal=config.backbone.causal, **arguments)
-                site.norm.before = _unfolded(layer, site.fold, config.frames)
+def norm_sites(
+    blocks: list[ResidualBlock], rms: RMSConfig, named="regularization.rms."
+) -> list[NormSite]:
+    """Returns the batch normalisations that RMS comes before, in the network's order.
+
+    Args:
+      blocks: all of a backbone, in the network's order.
+      rms: whose `before` and `blocks` choose among them.
+      named: what errors put before the names of these two.
+
+    Raises:
+      ValueError: if they name what the blocks do not have.
+    """
+    selected = _select(blocks, rms.blocks, named)
+    _check_norms(selected, rms.before, named)
+    return [
+        site
+        for block in selected
+        for place in rms.before or block.default
+        for site in block.norms.get(place, ())
+    ]
 
 
-def _select(blocks, wanted):
+def place_scaling(sites: list[NormSite], make_layer, rms: RMSConfig, config):
+    """Puts a layer of its own before each of some batch normalisations.
+
+    Args:
+      sites: of `norm_sites`.
+      make_layer: `RandomMeanScaling`, or what takes the same arguments.
+      rms: the layers' arguments.
+      config: the model's `ModelConfig`.
+    """
+    arguments = dataclasses.asdict(rms)
+    del arguments["before"], arguments["blocks"]
+    for site in sites:
+        layer = make_layer(causal=config.backbone.causal, **arguments)
+        site.norm.before = _unfolded(layer, site.fold, config.frames)
+
+
+def _select(blocks, wanted, named):
     stages = list(dict.fromkeys(block.stage for block in blocks))
     unknown = [name for name in wanted if name not in {*stages, *_names(blocks)}]
     if unknown:
         raise ValueError(
-            f"regularization.rms.blocks has {unknown[0]!r:.80}, which matches nothing;"
+            f"{named}blocks has {unknown[0]!r:.80}, which matches nothing;"
             f" there are the stages {', '.join(stages)} and the blocks"
             f" {', '.join(_names(blocks))}."
         )
@@ -57,7 +85,7 @@ def _select(blocks, wanted):
     return [block for block in blocks if {block.name, block.stage} & set(wanted)]
 
 
-def _check_norms(selected, before):
+def _check_norms(selected, before, named):
     there = list(dict.fromkeys(place for block in selected for place in block.norms))
     if not there:
         raise ValueError(
@@ -68,7 +96,7 @@ def _check_norms(selected, before):
     unknown = [place for place in before if place not in there]
     if unknown:
         raise ValueError(
-            f"regularization.rms.before has {unknown[0]!r:.80}, which matches nothing;"
+            f"{named}before has {unknown[0]!r:.80}, which matches nothing;"
             f" the blocks {', '.join(_names(selected))} have {', '.join(there)}."
         )
 

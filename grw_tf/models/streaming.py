@@ -122,7 +122,8 @@ def check_causal(config):
     if not config.backbone.causal:
         raise ValueError(
             f"A base model ({config.backbone.model_id}, causal=False) sees frames to"
-            " come and cannot be streamed: use a stream model."
+            " come and cannot be streamed: use a stream model, or classify whole clips,"
+            " on servers by export.export_saved_model."
         )
     rms = config.regularization.rms
     if "rms" in config.regularization.methods:

@@ -1,0 +1,253 @@
+"""Tests of where RMS, RandomDrop and ShakeDrop act in each backbone."""
+
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+from conftest import randomize
+
+from grw_tf.layers import RandomDrop, RandomMeanScaling, ShakeDrop
+from grw_tf.layers.unfolded import Unfolded
+from grw_tf.models import BackboneConfig, ModelConfig, build_model
+from grw_tf.models.backbone import RESIDUAL_BLOCKS, build_backbone
+from grw_tf.models.config import RegularizationConfig, RMSConfig
+from grw_tf.models.regularization import regularize
+from grw_tf.models.residual_block import ResidualBlock
+from grw_tf.models.streaming import check_causal
+
+STREAM = BackboneConfig(model_id="nano")
+BASE = BackboneConfig(
+    model_id="nano",
+    causal=False,
+    conv_type="3d",
+    se_type="3d",
+    activation="swish",
+    gating_activation="sigmoid",
+)
+BACKBONES = {
+    "stream": STREAM,
+    "base": BASE,
+    **{
+        name: BackboneConfig.of_family(name)
+        for name in ("slowonly_nano", "slowonly_nano_bottleneck", "mobilenet_v3_small")
+    },
+}
+
+
+def _config(backbone, methods=("rms",), **fields):
+    return ModelConfig(
+        backbone=BACKBONES[backbone],
+        regularization=RegularizationConfig(methods=methods, **fields),
+        num_classes=3,
+        frames=4,
+        size=32,
+    )
+
+
+@functools.cache
+def _blocks(backbone):
+    built = build_backbone(_config(backbone, ()))
+    return RESIDUAL_BLOCKS[BACKBONES[backbone].family](built)
+
+
+def _place(config):
+    """Lets regularisers act in blocks built before, and returns where they do.
+
+    Returns:
+      The layers before batch normalisations, and those on branches.
+    """
+    (backbone,) = (n for n, known in BACKBONES.items() if known == config.backbone)
+    blocks = _blocks(backbone)
+    sites = [site for b in blocks for norms in b.norms.values() for site in norms]
+    owners = [b for b in blocks if b.branch_owner is not None]
+    for site in sites:
+        site.norm.before = None
+    for block in owners:
+        setattr(block.branch_owner, block.branch_attribute, None)
+    regularize(blocks, config)
+    before = [site.norm.before for site in sites]
+    branches = [getattr(b.branch_owner, b.branch_attribute) for b in owners]
+    return [[x for x in layers if x is not None] for layers in (before, branches)]
+
+
+def _inner(layer):
+    return layer.layer if isinstance(layer, Unfolded) else layer
+
+
+# Of the last two stages: MoViNet's two blocks of three (a (2+1)D convolution has two
+# batch normalisations), of basic blocks both, of bottlenecks the last; of MobileNetV3's
+# eight blocks all three.
+@pytest.mark.parametrize(
+    ("backbone", "folds"),
+    [
+        # Blocks are block0 (one layer) and block1 (two).
+        ("stream", 3 * ["time", "time", "space", "time"]),
+        ("base", 9 * [None]),
+        ("slowonly_nano", 4 * [None]),
+        ("slowonly_nano_bottleneck", 2 * [None]),
+        ("mobilenet_v3_small", 8 * 3 * ["time"]),
+    ],
+)
+def test_rms_acts_in_the_last_two_stages(backbone, folds):
+    placed, branches = _place(_config(backbone))
+    assert [getattr(layer, "fold", None) for layer in placed] == folds
+    assert {_inner(layer).causal for layer in placed} == {BACKBONES[backbone].causal}
+    assert branches == []
+
+
+@pytest.mark.parametrize(
+    ("backbone", "rms", "count"),
+    [
+        ("stream", {"before": ("projection",)}, 3),
+        ("stream", {"before": ("feature",), "blocks": ("block1",)}, 4),
+        ("stream", {"before": ("expansion",), "blocks": ("block1_layer1",)}, 1),
+        ("slowonly_nano", {"before": ("bn1",), "blocks": ("res3", "res5")}, 2),
+        ("slowonly_nano_bottleneck", {"before": ("bn1", "bn2", "bn3")}, 6),
+        ("mobilenet_v3_small", {"blocks": ("stage1", "block10")}, 9),
+    ],
+)
+def test_places_are_chosen_by_name(backbone, rms, count):
+    placed, _ = _place(_config(backbone, rms=RMSConfig(**rms)))
+    assert len(placed) == count
+
+
+@pytest.mark.parametrize(
+    ("backbone", "rms", "message"),
+    [
+        (
+            "stream",
+            {"blocks": ("block7",)},
+            "rms.blocks has 'block7', which matches nothing; there are the stages"
+            " block0, block1 and the blocks block0_layer0, block1_layer0,"
+            " block1_layer1.",
+        ),
+        (
+            "slowonly_nano",
+            {"before": ("bn3",)},
+            "rms.before has 'bn3', which matches nothing; the blocks res4_layer0,"
+            " res5_layer0 have bn1, bn2.",
+        ),
+        (
+            "mobilenet_v3_small",
+            {"before": ("expansion",), "blocks": ("stage0",)},
+            "the blocks block0 have feature, projection.",
+        ),
+        ("stream", {"kernel_size": 4}, "kernel_size must be odd"),
+        ("stream", {"filter": "gaussian", "std": -1.0}, "std must be positive"),
+        ("stream", {"component": "low"}, "Unknown component 'low'"),
+        ("stream", {"level": "pixel"}, "Unknown level 'pixel'"),
+        ("stream", {"filter": "box"}, "Unknown filter 'box'"),
+        ("stream", {"distribution": "normal"}, "Unknown distribution 'normal'"),
+    ],
+)
+def test_bad_settings_are_told_in_a_line(backbone, rms, message):
+    with pytest.raises(ValueError) as told:
+        _place(_config(backbone, rms=RMSConfig(**rms)))
+    assert message in str(told.value)
+    assert str(told.value).isprintable()
+
+
+def test_blocks_without_batch_normalisation_are_refused():
+    block = ResidualBlock("only", "only", {}, (), None, "")
+    with pytest.raises(ValueError, match="the blocks only have none"):
+        regularize([block], _config("stream"))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "blocks", "branches"),
+    [
+        ("stream", 3, 3),
+        ("base", 3, 3),
+        ("slowonly_nano", 4, 4),
+        ("slowonly_nano_bottleneck", 4, 4),
+        # Of eleven blocks six have a shortcut.
+        ("mobilenet_v3_small", 11, 6),
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "kind"), [("random_drop", RandomDrop), ("shake_drop", ShakeDrop)]
+)
+def test_drops_are_more_frequent_in_later_blocks(
+    backbone, blocks, branches, method, kind
+):
+    before, placed = _place(_config(backbone, (method,)))
+    assert before == []
+    assert {type(_inner(layer)) for layer in placed} == {kind}
+    rates = [_inner(layer).rate for layer in placed]
+    assert rates == sorted(rates)
+    possible = [0.5 * number / blocks for number in range(1, blocks + 1)]
+    assert len(rates) == branches
+    assert set(np.round(rates, 9)) <= set(np.round(possible, 9))
+    assert rates[-1] == 0.5
+
+
+@pytest.mark.parametrize("backbone", ["stream", "mobilenet_v3_small", "slowonly_nano"])
+def test_nothing_changes_at_inference(backbone):
+    tf_keras.utils.set_random_seed(0)
+    plain = build_model(_config(backbone, ()))
+    # A MoViNet's branches begin at 0.
+    randomize(plain)
+    model = build_model(_config(backbone, ("rms", "shake_drop")))
+    model.set_weights(plain.get_weights())
+    clips = tf.random.uniform((2, 4, 32, 32, 3))
+    np.testing.assert_array_equal(model(clips), plain(clips))
+    assert not np.allclose(model(clips, training=True), plain(clips, training=True))
+
+
+@pytest.mark.parametrize("backbone", ["stream", "mobilenet_v3_small"])
+def test_alpha_is_one_number_for_all_frames_of_a_clip(backbone):
+    """What is folded is taken apart again: x + (alpha - 1) x is alpha x."""
+    rms = RMSConfig(component="feature", distribution="uniform(0.5, 1.5)")
+    layers, _ = _place(_config(backbone, rms=rms))
+    frames, clips = 4, 3
+    assert len(layers) > 4
+    for layer in layers[:4]:
+        shape = {
+            "time": (clips * frames, 5, 5, 6),
+            "space": (clips, frames, 25, 6),
+        }[layer.fold]
+        ones = layer(tf.ones(shape), training=True).numpy().reshape(clips, -1)
+        np.testing.assert_array_equal(ones, np.repeat(ones[:, :1], ones.shape[1], 1))
+        assert len(np.unique(ones)) == clips
+
+
+def test_folded_features_are_filtered_in_their_own_space_and_time():
+    layer = RandomMeanScaling(distribution="uniform(0, 0)", causal=True)
+    x = tf.random.normal((2, 4, 5, 5, 6))
+    whole = layer(x, training=True)
+    for fold, shape in (("time", (8, 5, 5, 6)), ("space", (2, 4, 25, 6))):
+        folded = Unfolded(layer, fold, 4)(tf.reshape(x, shape), training=True)
+        np.testing.assert_allclose(tf.reshape(folded, x.shape), whole, atol=1e-6)
+
+
+def test_unfolding_does_nothing_where_the_layer_does_not():
+    layer = Unfolded(RandomMeanScaling(), "time", 4)
+    function = tf.function(lambda x: layer(x, training=False), autograph=False)
+    x = tf.TensorSpec((8, 5, 5, 6))
+    operations = function.get_concrete_function(x).graph.get_operations()
+    assert {op.type for op in operations} <= {"Placeholder", "Identity"}
+
+
+def test_rms_that_stays_at_inference_is_not_streamed():
+    rms = RMSConfig(distribution="uniform(0, 1)")
+    with pytest.raises(ValueError, match=r"uniform\(0, 1\) has mean 0.5"):
+        check_causal(_config("stream", rms=rms))
+
+
+def test_two_methods_that_drop_branches_are_refused():
+    with pytest.raises(ValueError, match="random_drop and shake_drop"):
+        RegularizationConfig(methods=("shake_drop", "random_drop"))
+    backbone = dataclasses.replace(STREAM, stochastic_depth_drop_rate=0.2)
+    with pytest.raises(ValueError, match="stochastic_depth_drop_rate is 0.2"):
+        ModelConfig(
+            backbone=backbone,
+            regularization=RegularizationConfig(methods=("random_drop",)),
+        )
+
+
+def test_unknown_method_is_told_with_the_nearest():
+    with pytest.raises(ValueError, match="'rsm'.*did you mean 'rms'"):
+        RegularizationConfig(methods=("rsm",))

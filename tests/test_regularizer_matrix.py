@@ -1,0 +1,141 @@
+"""Each backbone with each regulariser: trains two steps, then streams or classifies."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+from grw_tf.models import (
+    BackboneConfig,
+    HeadConfig,
+    ModelConfig,
+    RegularizationConfig,
+    SmoothingConfig,
+    StreamingModel,
+    build_model,
+)
+
+MOVINETS = {
+    "2plus1d": {},
+    "3d_2plus1d": {"conv_type": "3d_2plus1d"},
+    "causal_3d": {"conv_type": "3d"},
+    "base": {
+        "causal": False,
+        "conv_type": "3d",
+        "se_type": "3d",
+        "activation": "swish",
+        "gating_activation": "sigmoid",
+    },
+}
+OTHERS = (
+    "slowonly_nano",
+    "slowonly_nano_bottleneck",
+    "mobilenet_v3_small",
+    "mobilenet_v3_large",
+)
+BACKBONES = {
+    **{name: BackboneConfig(model_id="nano", **f) for name, f in MOVINETS.items()},
+    **{name: BackboneConfig.of_family(name) for name in OTHERS},
+}
+# Name: endpoints to smooth, head and methods.
+REGULARISERS = {
+    "grw+rms": (("final",), "transformer", ("rms",)),
+    "none": ((), "official", ()),
+    "grw": (("final",), "causal_transformer", ()),
+    "rms": ((), "official", ("rms",)),
+    "random_drop": ((), "official", ("random_drop",)),
+    "shake_drop": ((), "official", ("shake_drop",)),
+    "intermediate grw+rms+shake_drop": (
+        ("last block",),
+        "official",
+        ("rms", "shake_drop"),
+    ),
+    "all": (("last block", "final"), "causal_transformer", ("rms", "random_drop")),
+}
+LAST_BLOCK = {
+    **dict.fromkeys(MOVINETS, "block1_layer1"),
+    **dict.fromkeys(OTHERS[:2], "res5"),
+    "mobilenet_v3_small": "block10",
+    "mobilenet_v3_large": "block14",
+}
+# The rest takes minutes.
+DEFAULT = [
+    ("2plus1d", "grw+rms"),
+    ("slowonly_nano", "intermediate grw+rms+shake_drop"),
+    ("slowonly_nano_bottleneck", "grw+rms"),
+    ("mobilenet_v3_small", "grw+rms"),
+]
+
+
+def _check(backbone, regulariser):
+    layers, head, methods = REGULARISERS[regulariser]
+    layers = tuple(LAST_BLOCK[backbone] if n == "last block" else n for n in layers)
+    tf_keras.utils.set_random_seed(0)
+    model = build_model(
+        ModelConfig(
+            backbone=BACKBONES[backbone],
+            head=HeadConfig(type=head, num_heads=4, mlp_dim=16),
+            smoothing=SmoothingConfig(layers=layers, window=4),
+            regularization=RegularizationConfig(methods=methods),
+            num_classes=3,
+            frames=4,
+            size=32,
+        )
+    )
+    clips = tf.random.uniform((2, 4, 32, 32, 3))
+    losses, moved = _train(model, clips, tf.constant([0, 2]))
+    assert np.isfinite(losses).all()
+    assert moved > 0
+    logits = model(clips).numpy()
+    assert logits.shape == (2, 3) and np.isfinite(logits).all()
+    if model.config.backbone.causal:
+        np.testing.assert_allclose(_stream(model, clips), logits, atol=2e-5)
+    else:
+        np.testing.assert_array_equal(model(clips), logits)
+
+
+def _train(model, clips, labels):
+    """Trains two steps, and says how far the backbone's weights went."""
+    optimizer = tf_keras.optimizers.legacy.SGD(0.01)
+
+    before = [w.numpy() for w in model.backbone.trainable_variables]
+    losses = []
+    for _ in range(2):
+        with tf.GradientTape() as tape:
+            logits = model(clips, training=True)
+            loss = tf.reduce_mean(
+                tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            )
+            total = tf.add_n([loss, *model.losses])
+        weights = model.trainable_variables
+        optimizer.apply_gradients(
+            zip(tape.gradient(total, weights), weights, strict=True)
+        )
+        losses.append(float(total))
+    assert len(model.losses) == len(model.config.smoothing.layers)
+    after = model.backbone.trainable_variables
+    moved = sum(
+        np.abs(now.numpy() - then).sum()
+        for now, then in zip(after, before, strict=True)
+    )
+    return losses, moved
+
+
+def _stream(model, clips):
+    stream = StreamingModel(model)
+    states = stream.initial_states(len(clips))
+    for frame in range(clips.shape[1]):
+        logits, states = stream.step(clips[:, frame : frame + 1], states)
+    return stream.classify(states) if logits is None else logits
+
+
+@pytest.mark.parametrize(("backbone", "regulariser"), DEFAULT)
+def test_regularisers_train_and_vanish(backbone, regulariser):
+    _check(backbone, regulariser)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("regulariser", REGULARISERS)
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_each_regulariser_goes_with_each_backbone(backbone, regulariser):
+    _check(backbone, regulariser)

@@ -217,20 +217,14 @@ def _data(params):
 
 def _losses(params):
     losses, methods = params.task.losses, params.task.model.regularization.methods
-    mixes = [name for name in ("cutmix", "mixup") if name in methods]
-    where = "task.train_data.mixup_and_cutmix"
-    yield (
-        where,
-        not mixes or params.task.train_data.mixup_and_cutmix is None,
-        f"does what {' and '.join(mixes)} of task.model.regularization.methods do:"
-        " choose one of these keys",
-    )
-    if mixes:
-        where = f"{' and '.join(mixes)} in task.model.regularization.methods"
+    mixing = "task.train_data.mixup_and_cutmix"
+    given = params.task.train_data.mixup_and_cutmix is not None
+    chosen = " and ".join(name for name in ("cutmix", "mixup") if name in methods)
+    where = f"{chosen} in task.model.regularization.methods" if chosen else mixing
+    yield mixing, not (given and chosen), f"does what {where} does: choose one"
     yield (
         "task.losses.one_hot",
-        losses.one_hot
-        or not (mixes or params.task.train_data.mixup_and_cutmix is not None),
+        losses.one_hot or not (given or chosen),
         f"must be true with {where}, which mixes labels",
     )
     yield (

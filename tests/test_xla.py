@@ -10,7 +10,14 @@ from official.core import train_utils
 
 from grw_tf.experiments.video_classification import experiment, fill_in
 from grw_tf.layers.stochastic_depth import StochasticDepth
-from grw_tf.models import HeadConfig, SmoothingConfig
+from grw_tf.models import (
+    BackboneConfig,
+    HeadConfig,
+    ModelConfig,
+    RegularizationConfig,
+    SmoothingConfig,
+    build_model,
+)
 from grw_tf.tasks.video_classification import Task
 from grw_tf.training.step_random import draw_by_step
 from grw_tf.training.trainer import Trainer
@@ -76,6 +83,31 @@ def test_compiled_step_is_the_step(nano, clip, places):
         )
         moved += np.abs(weight - before[name]).max() > 5e-5
     assert moved > 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model_id", ["nano", "slowonly_nano", "mobilenet_v3_small"])
+def test_regularised_step_compiles(model_id):
+    regularization = RegularizationConfig(methods=("rms", "shake_drop"))
+    model = build_model(
+        ModelConfig(
+            backbone=BackboneConfig.of_family(model_id),
+            regularization=regularization,
+            num_classes=3,
+            frames=4,
+            size=32,
+        )
+    )
+
+    @tf.function(jit_compile=True)
+    def step(clips):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(model(clips, training=True) ** 2)
+        return loss, tape.gradient(loss, model.trainable_variables)
+
+    loss, gradients = step(tf.random.uniform((2, 4, 32, 32, 3)))
+    assert np.isfinite(loss)
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
 def test_compiled_dropout_draws_by_the_step():

@@ -125,8 +125,8 @@ class BackboneConfig:
 
     @classmethod
     def of_family(cls, model_id, **changes):
-        """Returns the config of a SlowOnly or MobileNetV3 by its model id."""
-        return cls(model_id, **(_FIXED[_family(model_id)] | changes))
+        """Returns the config of any model id with what its family fixes."""
+        return cls(model_id, **(_FIXED.get(_family(model_id), {}) | changes))
 
 
 @dataclasses.dataclass(frozen=True)

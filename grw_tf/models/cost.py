@@ -1,6 +1,7 @@
 """Multiply-adds of a traced function, from its operations and their static shapes."""
 
 import collections
+import functools
 import math
 
 
@@ -19,17 +20,22 @@ def multiply_adds(function) -> dict[str, int]:
       ValueError: for an operation of unknown shape, or one in a loop or a branch, for
         how often that runs is not in the graph.
     """
-    return dict(_count(function.graph))
+    return dict(_count(function.graph, {}))
 
 
-def _count(graph):
+def _count(graph, known):
     counts = collections.Counter()
     for operation in graph.get_operations():
         if operation.type in _RULES:
-            counts[operation.type] += _RULES[operation.type](operation)
+            inputs = [_shape(operation, tensor, known) for tensor in operation.inputs]
+            output = _shape(operation, operation.outputs[0], known)
+            counts[operation.type] += _RULES[operation.type](operation, inputs, output)
         for name in _called(operation):
-            within = _count(graph._get_function(name).graph)
-            if within and not operation.type.endswith("PartitionedCall"):
+            called = graph._get_function(name).graph
+            once = operation.type.endswith("PartitionedCall")
+            given = _known_within(called, operation, known) if once else {}
+            within = _count(called, given)
+            if within and not once:
                 raise ValueError(
                     f"{operation.name} is a {operation.type} around"
                     f" {', '.join(within)}: how often that runs is not in the graph."
@@ -43,43 +49,60 @@ def _called(operation):
     return [attr.func.name for attr in attributes if attr.HasField("func")]
 
 
-def _shape(operation, tensor):
-    if not tensor.shape.is_fully_defined():
+def _known_within(called, operation, known):
+    """Returns shapes that a call gives to tensors of a graph, by their names.
+
+    The graph may serve calls of several shapes, as that of Keras' grouped convolutions.
+    """
+    found = {}
+    for tensor, given in (
+        *zip(called.inputs, operation.inputs, strict=True),
+        *zip(called.outputs, operation.outputs, strict=True),
+    ):
+        shape = _merged(given, known)
+        found[tensor.name] = shape
+        while tensor.op.type == "Identity":
+            (tensor,) = tensor.op.inputs
+            found[tensor.name] = shape
+    return found
+
+
+def _merged(tensor, known):
+    return tensor.shape.merge_with(known.get(tensor.name))
+
+
+def _shape(operation, tensor, known):
+    shape = _merged(tensor, known)
+    if not shape.is_fully_defined():
         raise ValueError(
-            f"{operation.name} has the tensor {tensor.name} of shape {tensor.shape}:"
-            " trace the function with shapes that are known, the batch's too."
+            f"{operation.name} has the tensor {tensor.name} of shape {shape}: trace the"
+            " function with shapes that are known, the batch's too."
         )
-    return tuple(tensor.shape)
+    return tuple(shape)
 
 
-def _output_size(operation):
-    return math.prod(_shape(operation, operation.outputs[0]))
-
-
-def _convolution(operation):
+def _convolution(operation, inputs, output):
     # A kernel [..., channels of its group, filters].
-    kernel = _shape(operation, operation.inputs[1])
-    return _output_size(operation) * math.prod(kernel[:-1])
+    return math.prod(output) * math.prod(inputs[1][:-1])
 
 
-def _depthwise(operation):
-    height, width, _, _ = _shape(operation, operation.inputs[1])
-    return _output_size(operation) * height * width
+def _depthwise(operation, inputs, output):
+    height, width, _, _ = inputs[1]
+    return math.prod(output) * height * width
 
 
-def _product(operation, transposed):
-    first = _shape(operation, operation.inputs[0])
-    return _output_size(operation) * first[-2 if operation.get_attr(transposed) else -1]
+def _product(operation, inputs, output, transposed):
+    axis = -2 if operation.get_attr(transposed) else -1
+    return math.prod(output) * inputs[0][axis]
 
 
-def _einsum(operation):
+def _einsum(operation, inputs, output):
     """Counts one for each combination of all labels' values."""
-    if len(operation.inputs) < 2:
+    if len(inputs) < 2:
         return 0
     of_inputs = operation.get_attr("equation").decode().split("->")[0].split(",")
     sizes = {}
-    for labels, tensor in zip(of_inputs, operation.inputs, strict=True):
-        shape = _shape(operation, tensor)
+    for labels, shape in zip(of_inputs, inputs, strict=True):
         before, dots, after = labels.partition("...")
         # Axes under the dots are aligned at their end, and broadcast.
         hidden = range(len(shape) - len(before + after)) if dots else ()
@@ -93,7 +116,7 @@ _RULES = {
     "Conv2D": _convolution,
     "Conv3D": _convolution,
     "DepthwiseConv2dNative": _depthwise,
-    "MatMul": lambda operation: _product(operation, "transpose_a"),
-    "BatchMatMulV2": lambda operation: _product(operation, "adj_x"),
+    "MatMul": functools.partial(_product, transposed="transpose_a"),
+    "BatchMatMulV2": functools.partial(_product, transposed="adj_x"),
     "Einsum": _einsum,
 }

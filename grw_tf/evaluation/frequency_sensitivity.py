@@ -1,0 +1,254 @@
+"""How much models lean on what varies slowly, and fast, in their features.
+
+As Kim et al. measure it: Regularization on Spatio-Temporally Smoothed Feature for
+Action Recognition, CVPR 2020, Figures 1 and 4.
+"""
+
+import csv
+import dataclasses
+import functools
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from grw_tf.data.evaluation_records import EvaluationRecords
+from grw_tf.data.replacing import replacing
+from grw_tf.data.video_frames import check_positive
+from grw_tf.evaluation.component_scaling import ScaledModel, logits_function
+from grw_tf.evaluation.measures import check_predictions, likeliest
+from grw_tf.evaluation.output_folder import check_writable
+from grw_tf.evaluation.predictions import write_results
+from grw_tf.evaluation.rms_options import RMSOptions, listed
+from grw_tf.evaluation.sensitivity_figure import draw_sensitivity
+from grw_tf.export.run_directory import load_best
+from grw_tf.flags import option
+from grw_tf.models.config import RMSConfig
+
+RESULTS_FILE = "results.json"
+TABLE_FILE = "accuracy_by_scale.csv"
+FIGURE_FILE = "accuracy_by_scale.png"
+
+COMPONENTS = {"low": "mean", "high": "residual"}
+"""What `RandomMeanScaling` calls the low and the high frequencies."""
+
+_UNSCALED = "unscaled"
+_STEPS_OF_A_RANGE = 9
+
+
+@dataclasses.dataclass(frozen=True)
+class SensitivityConfig(RMSOptions):
+    """What to measure; each is a flag.
+
+    Raises:
+      ValueError: at construction, for values that make no sense.
+    """
+
+    checkpoint_dir: str = option(
+        "",
+        "--model_dir of a training, or a checkpoint that records its config; several,"
+        " separated by commas, come into one figure.",
+    )
+    records: str = option("", "Records to measure on: records/test-*.tfrecord.")
+    output_dir: str = option("", "Folder that gets results, a table and the figure.")
+    scales: str = option(
+        "0..2",
+        "What the low or the high frequencies are multiplied by: numbers separated by"
+        f" commas, or a range, of which {_STEPS_OF_A_RANGE} even steps are taken.",
+    )
+    filter: str = option(
+        RMSConfig().filter,
+        "Of the low frequencies: mean, or gaussian, weighed by distance.",
+    )
+    batch_size: int = option(8, "Clips at once.")
+
+    def __post_init__(self):
+        check_positive(batch_size=self.batch_size)
+        parse_scales(self.scales)
+        self.rms(self.filter)
+        if "://" in self.output_dir:
+            raise ValueError(
+                f"output_dir is {self.output_dir}: results go to a local folder, copy"
+                " them from there."
+            )
+        places = {os.path.normpath(path) for path in self.checkpoint_dirs}
+        if not places or len(places) < len(self.checkpoint_dirs):
+            raise ValueError(
+                f"checkpoint_dir is {self.checkpoint_dir!r}: name each model once."
+            )
+
+    @property
+    def checkpoint_dirs(self) -> tuple[str, ...]:
+        return listed(self.checkpoint_dir)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sensitivity:
+    """The accuracy of a model with one component of its features scaled.
+
+    Attributes:
+      name: of the model.
+      clips: number of clips.
+      unscaled: share of clips whose label the model itself finds likeliest.
+      scales: what the components were multiplied by.
+      low, high: the accuracy at each scale of the low and the high frequencies.
+    """
+
+    name: str
+    clips: int
+    unscaled: float
+    scales: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+def frequency_sensitivity(config: SensitivityConfig) -> dict:
+    """Measures models, and writes results, a table and a figure.
+
+    Nothing is written before all is known. The clips are read once a model.
+
+    Args:
+      config: what to measure.
+
+    Returns:
+      The results, as in results.json, and a "table" of them for people.
+
+    Raises:
+      ValueError: if there is no such model, the records do not fit it, or it has no
+        such blocks or batch normalisations.
+      OSError: if something cannot be read or written.
+    """
+    folder = Path(config.output_dir)
+    check_writable(folder)
+    scales = parse_scales(config.scales)
+    # What is wrong with the last is told before the first is measured.
+    prepared = [
+        _prepare(checkpoint_dir, config) for checkpoint_dir in config.checkpoint_dirs
+    ]
+    names = short_names(config.checkpoint_dirs)
+    measured = [
+        measure_sensitivity(name, forms, records.batches(config.batch_size), scales)
+        for name, (forms, records) in zip(names, prepared, strict=True)
+    ]
+    settings = dataclasses.asdict(config)
+    del settings["output_dir"]
+    results = {
+        "settings": settings,
+        "models": [dataclasses.asdict(each) for each in measured],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_table(folder / TABLE_FILE, measured)
+    with replacing(folder / FIGURE_FILE) as unfinished:
+        draw_sensitivity(measured).savefig(unfinished, format="png", dpi=110)
+    write_results(folder / RESULTS_FILE, results)
+    return results | {"table": "\n\n".join(map(_table, measured))}
+
+
+def parse_scales(text) -> tuple[float, ...]:
+    """Returns the numbers of "0,0.5,1", or even steps of a range "0..2".
+
+    Raises:
+      ValueError: for any other text, and numbers that are not finite or come twice.
+    """
+    low, dots, high = text.partition("..")
+    try:
+        numbers = [float(part) for part in ((low, high) if dots else text.split(","))]
+    except ValueError:
+        numbers = []
+    if not numbers or not all(map(math.isfinite, numbers)):
+        raise ValueError(
+            f"scales is {text!r:.80}: give numbers, as 0,0.5,1, or a range, as 0..2."
+        )
+    if dots:
+        if numbers[0] >= numbers[1]:
+            raise ValueError(f"scales is {text!r:.80}: give the lower end first.")
+        numbers = np.linspace(*numbers, _STEPS_OF_A_RANGE).tolist()
+    if len(set(numbers)) < len(numbers):
+        raise ValueError(f"scales is {text!r:.80}: give each scale once.")
+    return tuple(sorted(numbers))
+
+
+def measure_sensitivity(name, forms, batches, scales) -> Sensitivity:
+    """Returns the accuracy of a model with each component scaled.
+
+    Args:
+      name: of the model.
+      forms: the model itself as "unscaled", a function from clips to logits; and a
+        `ScaledModel` of each of `COMPONENTS`.
+      batches: of (clips [batch, frames, size, size, 3] in 0..1, labels [batch], names).
+      scales: what components are multiplied by.
+    """
+    # Graphs that differ are rounded otherwise: scaled by 1 is the model itself.
+    runs = {_UNSCALED: forms[_UNSCALED]} | {
+        (component, scale): functools.partial(forms[component], scale=scale)
+        for component in COMPONENTS
+        for scale in scales
+        if scale != 1
+    }
+    hits = {run: [] for run in runs}
+    for clips, labels, _ in batches:
+        clips = tf.constant(clips)
+        for run, logits in tqdm.tqdm(runs.items(), "Scaling", leave=False):
+            hits[run].append(_hits(logits(clips), labels))
+    accuracy = {run: float(np.concatenate(of).mean()) for run, of in hits.items()}
+    unscaled = accuracy[_UNSCALED]
+    return Sensitivity(
+        name=name,
+        clips=sum(map(len, hits[_UNSCALED])),
+        unscaled=unscaled,
+        scales=scales,
+        **{
+            component: tuple(accuracy.get((component, s), unscaled) for s in scales)
+            for component in COMPONENTS
+        },
+    )
+
+
+def short_names(paths) -> list[str]:
+    """Returns what tells paths apart: without the folders that all are in."""
+    paths = [os.path.abspath(path) for path in paths]
+    shared = os.path.commonpath([os.path.dirname(path) for path in paths])
+    return [os.path.relpath(path, shared) for path in paths]
+
+
+def _prepare(checkpoint_dir, config):
+    model = load_best(checkpoint_dir)
+    records = EvaluationRecords(config.records, model.config)
+    forms = {_UNSCALED: logits_function(model)}
+    for component, called in COMPONENTS.items():
+        rms = config.rms(config.filter, called)
+        forms[component] = ScaledModel(model, rms, named="")
+    return forms, records
+
+
+def _hits(logits, labels):
+    probabilities = tf.nn.softmax(logits).numpy()
+    classes = range(probabilities.shape[1])
+    labels, probabilities = check_predictions(labels, probabilities, classes)
+    return likeliest(probabilities, 1)[:, 0] == labels
+
+
+def _write_table(path, measured):
+    with replacing(path) as unfinished, unfinished.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["model", "component", "scale", "top_1", "clips"])
+        for model in measured:
+            writer.writerow([model.name, _UNSCALED, 1, model.unscaled, model.clips])
+            for component in COMPONENTS:
+                accuracies = getattr(model, component)
+                for scale, accuracy in zip(model.scales, accuracies, strict=True):
+                    row = [model.name, component, scale, accuracy, model.clips]
+                    writer.writerow(row)
+
+
+def _table(model):
+    lines = [
+        f"{model.name}: top-1 {model.unscaled:.3f} of {model.clips} clips",
+        "scale  low frequencies  high frequencies",
+    ]
+    for scale, low, high in zip(model.scales, model.low, model.high, strict=True):
+        lines.append(f"{scale:5g}  {low:15.3f}  {high:16.3f}")
+    return "\n".join(lines)

@@ -14,6 +14,7 @@ TRAIN = [
     "absl-py~=1.4",
     "ai-edge-quantizer~=0.10.0",
     "av~=18.1",
+    "h5py~=3.16",
     # TFDS' stock data sets import it without saying so.
     "importlib_resources~=7.1",
     "keras~=3.15",
@@ -35,7 +36,7 @@ BEAM = ["apache-beam~=2.77", "mlcroissant~=1.1"]
 setup(
     name="grw_tf",
     version=VERSION,
-    description="GRW smoothing and streaming export for TensorFlow MoViNets",
+    description="GRW smoothing, Random Mean Scaling and streaming export for TensorFlow MoViNets",
     long_description=(HERE / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

@@ -3,6 +3,8 @@
     python -m scripts.evaluate --checkpoint=runs/own/best_ckpt \\
         --records='records/test-*.tfrecord' --output_dir=runs/own/test \\
         [--clips=10 --crops=3 | --streaming]
+
+The 30 views of the RMS paper are --clips=10 --crops=3 --size=256.
 """
 
 from grw_tf import flags, programs

@@ -1,5 +1,7 @@
 """Tests of the benchmark of the input pipeline, at toy size."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,13 @@ def test_input_and_step_are_timed():
     assert list(seconds) == ["input, threads: 1", "input, threads: 2", "training step"]
     assert all(values.shape == (2,) for values in seconds.values())
     assert all((values > 0).all() for values in seconds.values())
+
+
+@pytest.mark.parametrize("model_id", ["slowonly_50", "mobilenet_v3_small"])
+def test_other_families_are_refused(model_id):
+    options = dataclasses.replace(OPTIONS, model_id=model_id)
+    with pytest.raises(ValueError, match=f"^Unknown model_id '{model_id}'; known: a0,"):
+        benchmark_input.seconds_a_clip(options)
 
 
 def test_report_compares_with_the_step():

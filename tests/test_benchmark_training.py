@@ -20,6 +20,13 @@ def configs():
     return benchmark_training.configs_of(OPTIONS)
 
 
+@pytest.mark.parametrize("model_id", ["slowonly_50", "mobilenet_v3_small"])
+def test_other_families_are_refused(model_id):
+    options = dataclasses.replace(OPTIONS, model_id=model_id)
+    with pytest.raises(ValueError, match=f"^Unknown model_id '{model_id}'; known: a0,"):
+        benchmark_training.configs_of(options)
+
+
 @pytest.fixture(scope="module")
 def batch(configs):
     return benchmark.make_batch(configs["a"], OPTIONS.batch_size)

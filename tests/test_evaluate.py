@@ -1,6 +1,7 @@
 """Tests of evaluating a checkpoint on records."""
 
 import csv
+import dataclasses
 import functools
 import json
 import pathlib
@@ -9,12 +10,14 @@ import cv2
 import pytest
 import tensorflow as tf
 from test_evaluation_records import CLASSES, _example, _write
+from toy_backbones import BACKBONES
 from toy_heads import HEADS
 
 from grw_tf.data.evaluation_records import EvaluationRecords
 from grw_tf.evaluation import evaluate as evaluation
 from grw_tf.evaluation.evaluate import EvaluationConfig, evaluate
 from grw_tf.evaluation.views import cut_views
+from grw_tf.models import preset
 from grw_tf.weights.restore import load_model
 
 HEAD = HEADS["transformer"]
@@ -89,6 +92,7 @@ def test_settings_are_in_the_results(evaluated, records, checkpoint):
         "batch_size": 4,
         "clips": 2,
         "crops": 3,
+        "size": 0,
         "streaming": False,
         "model": {"frames": 8, "size": 32, "fps": 5.0},
     }
@@ -111,11 +115,38 @@ def test_one_clip_is_the_middle_as_published(evaluated, records, model):
 def test_views_are_averaged(evaluated, records, model):
     expected = []
     for video in EvaluationRecords(records, model.config).videos():
-        views = cut_views(video.frames, 8, 32, clips=2, crops=3)
+        views = cut_views(video.frames, 8, 32, clips=2, crops=3, stride=video.stride)
         expected.append(tf.nn.softmax(model(views)).numpy().mean(axis=0))
     rows = _rows(evaluated["views"][1])
     _assert_likeliest(rows, expected)
     assert rows != _rows(evaluated["one clip"][1])
+
+
+def test_views_are_of_another_size_if_asked(nano, records, tmp_path):
+    model = nano(backbone=BACKBONES["slowonly_nano"], head=HEAD, num_classes=6)
+    path = tf.train.Checkpoint(model=model).save(tmp_path / "ckpt")
+    fields = {"batch_size": 6, "clips": 2, "crops": 3, "size": 40}
+    config = EvaluationConfig(path, records, str(tmp_path / "out"), **fields)
+    results = evaluate(config)
+    assert results["settings"]["size"] == results["settings"]["model"]["size"] == 40
+    expected = []
+    for video in EvaluationRecords(records, model.config).videos():
+        views = cut_views(video.frames, 8, 40, clips=2, crops=3, stride=video.stride)
+        features = model.backbone(views)["head"]
+        logits = model.head(model.project(features))
+        expected.append(tf.nn.softmax(logits).numpy().mean(axis=0))
+    _assert_likeliest(_rows(tmp_path / "out"), expected)
+
+
+def test_records_at_25_a_second_fit_slowonly_exactly(tmp_path):
+    path = _write(tmp_path / "records", _example(25, fps=25.0))
+    config = dataclasses.replace(preset("slowonly_50"), num_classes=6)
+    (video,) = EvaluationRecords(path, config).videos()
+    assert (len(video.frames), video.stride) == (25, 8)
+    views = cut_views(video.frames, 2, 32, clips=3, stride=video.stride)
+    # Levels are 10 k: every eighth frame of 16 in a row, which begin at 0, 4 and 9.
+    levels = 255 * views.numpy().mean(axis=(2, 3, 4))
+    assert levels.round(-1).tolist() == [[0, 80], [40, 120], [90, 170]]
 
 
 def test_streamed_and_whole_clips_give_the_same(evaluated):
@@ -153,6 +184,7 @@ def _assert_refused(tmp_path, message, *arguments, error=ValueError, **fields):
         ({"clips": -1}, "clips is -1: it must be above 0"),
         ({"crops": 0}, "crops is 0: it must be 1 or 3"),
         ({"crops": 2}, "crops is 2: it must be 1 or 3"),
+        ({"size": -1}, "size is -1: it must be above 0, or 0 for the model's own"),
         ({"output_dir": "gs://bucket/out"}, "gs://bucket/out: results go to a local"),
         (
             {"streaming": True, "clips": 2},
@@ -178,6 +210,21 @@ def test_what_is_no_checkpoint_of_a_model_is_refused(nano, records, tmp_path):
     ):
         out = str(tmp_path / "out")
         _assert_refused(tmp_path, message, str(path), records, out)
+
+
+@pytest.mark.parametrize(
+    ("model_id", "size", "message"),
+    [
+        ("mobilenet_v3_small", 31, "size is 31: mobilenet_v3_small needs frames of at"),
+        ("slowonly_nano", 20_000, "size must be from 1 to 10000, got 20000"),
+    ],
+)
+def test_size_that_no_model_has_is_refused(
+    nano, records, tmp_path, model_id, size, message
+):
+    model = nano(backbone=BACKBONES[model_id])
+    path = tf.train.Checkpoint(model=model).save(tmp_path / "ckpt")
+    _assert_refused(tmp_path, message, path, records, str(tmp_path / "out"), size=size)
 
 
 def test_base_models_are_not_streamed(nano, records, tmp_path):

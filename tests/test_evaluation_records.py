@@ -68,11 +68,12 @@ def test_frames_are_prepared_as_those_of_videos(tmp_path):
         np.testing.assert_array_equal(frame, prepare_frame(decoded, 32))
 
 
-def test_videos_are_whole_at_the_models_rate(tmp_path):
+def test_videos_are_whole_and_say_the_models_rate(tmp_path):
     examples = [_example(9, fps=10.0), _example(2, label=3, name="b.mp4")]
     long, short = EvaluationRecords(_write(tmp_path, *examples), CONFIG).videos()
-    assert long.frames.shape == (5, 48, 64, 3) and long.frames.dtype == np.uint8
-    assert (_levels(long), _levels(short)) == ([0, 2, 4, 6, 8], [0, 1])
+    assert long.frames.shape == (9, 48, 64, 3) and long.frames.dtype == np.uint8
+    assert (_levels(long), _levels(short)) == (list(range(9)), [0, 1])
+    assert (long.stride, short.stride) == (2, 1)
     assert (short.label, short.name) == (3, "b.mp4")
 
 

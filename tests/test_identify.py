@@ -1,9 +1,11 @@
 """Tests of telling a checkpoint's model from its variables, and of the report on it."""
 
 import dataclasses
+import math
 
 import pytest
 import tensorflow as tf
+from toy_backbones import BACKBONES, OTHERS
 
 from grw_tf.models import HeadConfig
 from grw_tf.weights.identify import identify
@@ -96,6 +98,29 @@ def test_report_on_a_backbone_says_what_is_not_recorded(nano, tmp_path):
     assert rows["head"] == rows["classes"] == "none"
     assert rows["gating_activation"].startswith("not recorded: hard_sigmoid_keras in")
     assert rows["kind"] == "stream (not recorded: as in official models)"
+
+
+@pytest.mark.parametrize("model_id", OTHERS)
+def test_report_on_another_family_has_what_there_is_of_it(nano, tmp_path, model_id):
+    model = nano(backbone=BACKBONES[model_id])
+    tf.train.Checkpoint(model=model).save(tmp_path / "ckpt")
+    assert identify(SavedVariables(str(tmp_path / "ckpt-1"))) == model.config
+    rows = _rows(tmp_path)
+    assert rows["model id"] == model_id
+    assert rows["kind"] == ("stream" if model_id.startswith("mobilenet") else "base")
+    assert rows["clip"] == "8 frames of 32 px at 5 a second"
+    parameters = sum(math.prod(weight.shape) for weight in model.backbone.weights)
+    assert rows["parameters"].startswith(f"backbone {parameters:,}, head ")
+    assert rows.keys().isdisjoint({"conv_type", "gating_activation"})
+
+
+@pytest.mark.parametrize("model_id", OTHERS)
+def test_unrecorded_backbone_of_another_family_is_no_movinet(nano, tmp_path, model_id):
+    backbone = nano(backbone=BACKBONES[model_id]).backbone
+    tf.train.Checkpoint(backbone=backbone).save(tmp_path / "ckpt")
+    with pytest.raises(ValueError, match="is of no MoViNet, and it records no") as info:
+        inspect(tmp_path)
+    assert "\n" not in str(info.value)
 
 
 def test_record_that_does_not_fit_is_refused(nano, tmp_path):

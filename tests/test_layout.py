@@ -4,6 +4,8 @@ import itertools
 import math
 
 import pytest
+from toy_backbones import BACKBONES, OTHERS_WITH_HEADS
+from toy_heads import HEADS
 
 from grw_tf.models import HeadConfig, preset
 from grw_tf.weights.layout import find_variable, model_layout
@@ -12,7 +14,7 @@ TRANSFORMER = HeadConfig(
     type="transformer", embed_dim=32, depth=2, num_heads=2, mlp_dim=16
 )
 CAUSAL = HeadConfig(type="causal_transformer", num_heads=2)
-BACKBONES = [
+MOVINETS = [
     {"conv_type": conv_type, "se_type": se_type, "use_positional_encoding": positions}
     for conv_type, se_type, positions in itertools.product(
         ("2plus1d", "3d_2plus1d", "3d"), ("2plus3d", "3d"), (False, True)
@@ -30,7 +32,7 @@ def _check(model):
 
 
 @pytest.mark.parametrize(
-    "backbone", BACKBONES, ids=lambda b: "-".join(map(str, b.values()))
+    "backbone", MOVINETS, ids=lambda b: "-".join(map(str, b.values()))
 )
 def test_layout_names_every_variable_of_the_official_model(nano, backbone):
     _check(nano(backbone=backbone))
@@ -44,6 +46,11 @@ def test_layout_names_every_variable_of_transformer_models(nano, head):
 @pytest.mark.parametrize("se_type", ["none", "2d"])
 def test_layout_knows_other_squeeze_excitations(nano, se_type):
     _check(nano(backbone={"se_type": se_type}))
+
+
+@pytest.mark.parametrize("model_id, head", OTHERS_WITH_HEADS)
+def test_layout_names_every_variable_of_other_families(nano, model_id, head):
+    _check(nano(backbone=BACKBONES[model_id], head=HEADS[head]))
 
 
 def test_layout_of_the_largest_model_needs_no_building():

@@ -17,6 +17,7 @@ from grw_tf.models.config import RegularizationConfig, RMSConfig
 from grw_tf.models.regularization import regularize
 from grw_tf.models.residual_block import ResidualBlock
 from grw_tf.models.streaming import check_causal
+from grw_tf.weights.restore import restore
 
 STREAM = BackboneConfig(model_id="nano")
 BASE = BackboneConfig(
@@ -156,6 +157,31 @@ def test_blocks_without_batch_normalisation_are_refused():
         regularize([block], _config("stream"))
 
 
+@pytest.mark.parametrize("backbone", ["stream", "slowonly_nano"])
+def test_plain_checkpoints_match_all_that_a_regularised_model_tracks(
+    backbone, tmp_path
+):
+    plain = build_model(_config(backbone, ()))
+    path = tf.train.Checkpoint(model=plain).save(tmp_path / "plain")
+    model = build_model(_config(backbone, ("rms", "shake_drop")))
+    status = tf.train.Checkpoint(model=model).restore(path)
+    status.assert_consumed().assert_existing_objects_matched()
+    kinds = [type(layer) for layer in model.submodules]
+    # By which training seeds them.
+    assert RandomMeanScaling in kinds and ShakeDrop in kinds
+
+
+def test_rms_that_acts_at_inference_belongs_to_the_weights(tmp_path):
+    rms = RMSConfig(distribution="uniform(0, 1)")
+    model = build_model(_config("slowonly_nano", rms=rms))
+    path = tf.train.Checkpoint(model=model).save(tmp_path / "ckpt")
+    plain = build_model(_config("slowonly_nano", ()))
+    with pytest.raises(ValueError, match=r"trained with an RMS of .*uniform\(0, 1\)"):
+        tf.train.Checkpoint(model=plain).restore(path)
+    with pytest.raises(ValueError, match="acts at inference too"):
+        restore(plain, path)
+
+
 @pytest.mark.parametrize(
     ("backbone", "blocks", "branches"),
     [
@@ -233,7 +259,7 @@ def test_unfolding_does_nothing_where_the_layer_does_not():
 
 def test_rms_that_stays_at_inference_is_not_streamed():
     rms = RMSConfig(distribution="uniform(0, 1)")
-    with pytest.raises(ValueError, match=r"uniform\(0, 1\) has mean 0.5"):
+    with pytest.raises(ValueError, match=r"uniform\(0, 1\) has another mean than 1"):
         check_causal(_config("stream", rms=rms))
 
 

@@ -327,9 +327,7 @@ def test_weights_that_are_not_finite_are_refused(nano, tmp_path):
 
 def test_checkpoint_without_a_backbone_is_refused(nano, tmp_path):
     path = tf.train.Checkpoint(x=tf.Variable(1.0)).save(tmp_path / "ckpt")
-    with pytest.raises(
-        ValueError, match="nor a MoViNet backbone, only save_counter, x"
-    ):
+    with pytest.raises(ValueError, match="nor a backbone, only save_counter, x"):
         restore(nano(), path)
 
 

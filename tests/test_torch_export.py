@@ -7,13 +7,17 @@ import pytest
 import tensorflow as tf
 from test_torch_snapshot import PARAMS, random_state
 from torch_archives import write_snapshot, write_torch_file
+from toy_backbones import BACKBONES
 
-from grw_tf.models import HeadConfig, build_model
+from grw_tf.models import HeadConfig, RegularizationConfig, build_model
+from grw_tf.models.config import RMSConfig
 from grw_tf.models.presets import official_config, published_config
 from grw_tf.weights.layout import assign
 from grw_tf.weights.torch_export import export_torch_weights
 from grw_tf.weights.torch_file import read_torch_file
 from grw_tf.weights.torch_import import import_torch_weights, read_torch_weights
+from grw_tf.weights.torch_snapshot import CONFIG_RECORD
+from grw_tf.weights.torch_writer import write_state_dict
 
 TRANSFORMER = HeadConfig(
     type="transformer", embed_dim=32, depth=2, num_heads=4, mlp_dim=16
@@ -119,13 +123,40 @@ def test_plain_state_dict_of_a_published_model_needs_its_heads(tmp_path):
             {"backbone": {"activation": "relu"}},
             "activation=relu, PyTorch's code has hard_swish",
         ),
+        (
+            {
+                "regularization": RegularizationConfig(
+                    methods=("rms",), rms=RMSConfig(distribution="normal(0.5, 0.5)")
+                )
+            },
+            r"rms.distribution=normal\(0.5, 0.5\), of another mean than 1",
+        ),
+        (
+            {"backbone": BACKBONES["slowonly_nano"]},
+            "ckpt-1: it is of slowonly_nano, and PyTorch's code has MoViNets alone: a0",
+        ),
     ],
-    ids=["causal head", "head", "gate", "positions", "activation"],
+    ids=["causal head", "head", "gate", "positions", "activation", "rms", "family"],
 )
 def test_what_pytorchs_code_cannot_run_is_refused(nano, tmp_path, fields, message):
     with pytest.raises(ValueError, match=message):
         _exported(nano(**fields), tmp_path)
     assert not (tmp_path / "model.pt").exists()
+
+
+def test_backbone_of_another_family_is_refused(nano, tmp_path):
+    backbone = nano(backbone=BACKBONES["slowonly_nano"]).backbone
+    prefix = tf.train.Checkpoint(backbone=backbone).save(tmp_path / "ckpt")
+    with pytest.raises(ValueError, match="ckpt-1 is of no MoViNet, and it records no"):
+        export_torch_weights(prefix, tmp_path / "model.pt", "sigmoid")
+
+
+def test_record_of_another_family_is_refused_on_import(nano, tmp_path):
+    config = nano(backbone=BACKBONES["slowonly_nano"]).config
+    path = tmp_path / "model.pt"
+    write_state_dict(path, {"x": np.zeros(1, "f4")}, {CONFIG_RECORD: config.to_json()})
+    with pytest.raises(ValueError, match="model.pt: it is of slowonly_nano, and PyTor"):
+        import_torch_weights(path, tmp_path / "out")
 
 
 def test_backbone_alone_is_no_complete_model(nano, tmp_path):

@@ -69,6 +69,27 @@ def test_views_are_clips_of_the_first_square_first():
     assert starts == [(0, 0), (8, 0), (0, 6), (8, 6), (0, 12), (8, 12)]
 
 
+def test_thirty_views_are_those_of_the_rms_paper():
+    # Ten clips along the time, three squares along the longer side of frames whose
+    # shorter side is the squares'.
+    video = _video(32, 8, 12)
+    views = _bytes(cut_views(video, 8, 8, clips=10, crops=3))
+    starts = np.linspace(0, 32 - 8, 10).astype(int)
+    assert views.shape == (30, 8, 8, 8, 3)
+    for index, view in enumerate(views):
+        start, left = starts[index % 10], 2 * (index // 10)
+        wanted = video[start : start + 8, :, left : left + 8]
+        np.testing.assert_array_equal(view, wanted)
+
+
+def test_shorter_side_is_that_of_three_squares():
+    video = _video(2, 128, 192)
+    views = cut_views(video, 2, 256, crops=3)
+    resized = tf.cast(tf.image.resize(video, (256, 384)), tf.uint8).numpy()
+    for view, left in zip(_bytes(views), (0, 64, 128), strict=True):
+        np.testing.assert_array_equal(view, resized[:, :, left : left + 256])
+
+
 def test_frames_are_resized_to_the_published_side():
     views = cut_views(_video(2, 100, 50), 2, 172)
     assert views.shape == (1, 2, 172, 172, 3)

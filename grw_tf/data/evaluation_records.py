@@ -34,11 +34,13 @@ class LabelledClip:
       frames: uint8 [frames, height, width, 3], RGB.
       label: index of the class.
       name: where the clip comes from.
+      stride: how many frames on the next one at the model's rate is.
     """
 
     frames: np.ndarray
     label: int
     name: str
+    stride: int = 1
 
 
 class EvaluationRecords:
@@ -93,7 +95,8 @@ class EvaluationRecords:
           OSError: if a file cannot be read.
         """
         length, size = self._config.frames, self._config.size
-        for jpegs, label, name, where in self._labelled():
+        for jpegs, stride, label, name, where in self._labelled():
+            jpegs = jpegs[::stride]
             start = max(0, (len(jpegs) - length) // 2)
             frames = [
                 prepare_frame(_decode(jpeg, where), size)
@@ -103,12 +106,12 @@ class EvaluationRecords:
             yield LabelledClip(np.stack(frames), label, name)
 
     def videos(self) -> Iterator[LabelledClip]:
-        """Yields all frames of each video at the model's rate, as large as recorded.
+        """Yields all recorded frames of each video, as large as they are.
 
         The order, the progress bar and what is raised are those of the clips; it is a
         ValueError too if frames of a video differ in size.
         """
-        for jpegs, label, name, where in self._labelled():
+        for jpegs, stride, label, name, where in self._labelled():
             frames = [_decode(jpeg, where) for jpeg in jpegs]
             sizes = sorted({frame.shape[:2] for frame in frames})
             if len(sizes) > 1:
@@ -116,7 +119,7 @@ class EvaluationRecords:
                     f"{where} has frames of several sizes, {sizes[0]} and {sizes[-1]}:"
                     " make it again by scripts.prepare_videos."
                 )
-            yield LabelledClip(np.stack(frames), label, name)
+            yield LabelledClip(np.stack(frames), label, name, stride)
 
     def batches(self, batch_size) -> Iterator[tuple[np.ndarray, np.ndarray, list[str]]]:
         """Yields clips [batch, frames, size, size, 3] in 0..1, labels [batch], names.
@@ -151,7 +154,7 @@ class EvaluationRecords:
                     progress.update(len(record) + _FRAMING_BYTES)
 
     def _parse(self, record, where):
-        """Returns JPEGs at the model's rate, label, name and what errors call it."""
+        """Returns JPEGs, their stride, label, name and what errors call it."""
         try:
             example = tf.train.SequenceExample.FromString(record)
         except DecodeError:
@@ -168,7 +171,7 @@ class EvaluationRecords:
         stride = frame_stride(rates[0] if rates else 0.0, self._config.fps, where)
         source = context[SOURCE].bytes_list.value
         name = source[0].decode(errors="surrogateescape") if source else where
-        return jpegs[::stride], labels[0], name, where
+        return jpegs, stride, labels[0], name, where
 
 
 def _read(path):

@@ -48,6 +48,9 @@ class EvaluationConfig:
     crops: int = option(
         1, "Squares of each clip, 1 (centre) or 3 (along the longer side); see clips."
     )
+    size: int = option(
+        0, "Pixels of a square's side; 0: the model's own. Weights fit any."
+    )
     streaming: bool = option(
         False, "Feed frame by frame: accuracy after each frame, and flicker."
     )
@@ -56,6 +59,10 @@ class EvaluationConfig:
         check_positive(batch_size=self.batch_size, clips=self.clips)
         if self.crops not in (1, 3):
             raise ValueError(f"crops is {self.crops}: it must be 1 or 3.")
+        if self.size < 0:
+            raise ValueError(
+                f"size is {self.size}: it must be above 0, or 0 for the model's own."
+            )
         if "://" in self.output_dir:
             raise ValueError(
                 f"output_dir is {self.output_dir}: results go to a local folder, copy"
@@ -89,7 +96,8 @@ def evaluate(config: EvaluationConfig) -> dict:
     """
     folder = Path(config.output_dir)
     check_writable(folder)
-    model = load_model(config.checkpoint)
+    changes = {"size": config.size} if config.size else {}
+    model = load_model(config.checkpoint, **changes)
     records = EvaluationRecords(config.records, model.config)
     streams = None
     if config.streaming:

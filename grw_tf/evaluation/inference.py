@@ -52,7 +52,7 @@ def predict_views(
 
     Args:
       model: a model of `build_model`.
-      videos: at the model's frames a second, frames as large as they are.
+      videos: whole ones, frames as large as they are.
       clips: number of clips over a video's time.
       crops: number of squares along its longer side, 1 or 3.
       batch_size: views at once, of one video.
@@ -61,7 +61,7 @@ def predict_views(
     frames, size = model.config.frames, model.config.size
     probabilities, labels, names = [], [], []
     for video in videos:
-        views = cut_views(video.frames, frames, size, clips, crops)
+        views = cut_views(video.frames, frames, size, clips, crops, video.stride)
         of_views = [
             run(views[start : start + batch_size]).numpy()
             for start in range(0, len(views), batch_size)

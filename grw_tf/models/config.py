@@ -373,7 +373,7 @@ class ModelConfig:
 
     @property
     def backbone_pools_time(self) -> bool:
-        """Whether the backbone pools over time too, as MoViNet's official head wants."""
+        """Whether the backbone pools over time, as MoViNet's official head wants."""
         return self.backbone.family == "movinet" and self.head.type == "official"
 
     def to_json(self):

@@ -6,6 +6,7 @@ import json
 import tensorflow as tf
 
 from grw_tf.models.config import ModelConfig
+from grw_tf.models.regularization import lasting_rms
 
 HEAD_FUNCTION = ("type", "num_heads", "activation")
 """Fields of `HeadConfig` that change a head's function but not its variables."""
@@ -56,6 +57,19 @@ def check_backbone(saved: ModelConfig, built: ModelConfig, ignored=()):
     for field in dataclasses.fields(saved.backbone):
         if field.name not in ("stochastic_depth_drop_rate", *ignored):
             _check_field("backbone", field.name, saved, built)
+    trained, given = lasting_rms(saved), lasting_rms(built)
+    if trained != given:
+        raise ValueError(
+            f"The checkpoint's weights were trained with {_described(trained)}, the"
+            f" model is built with {_described(given)}, and that acts at inference too:"
+            " build it with the same."
+        )
+
+
+def _described(rms):
+    if rms is None:
+        return "no RMS whose alpha has another mean than 1"
+    return f"an RMS of {rms}"
 
 
 def _check_field(part, field, saved, built):

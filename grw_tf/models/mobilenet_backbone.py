@@ -33,9 +33,9 @@ _PLACES = {"expansion": "expand", "feature": "depthwise", "projection": "project
 class MobileNetV3(tf_keras.Model):
     """Sees the frames of clips [batch, N, size, size, 3] in 0..1 one by one.
 
-    Its endpoints are "stem", "block0", "block1", ... [batch, N, height, width, channels]
-    after each block, and "head" [batch, N, 1, 1, channels], the last convolution's mean
-    over space.
+    Its endpoints [batch, N, height, width, channels] are "stem", "block0", "block1" and
+    so on after each block, and "head" [batch, N, 1, 1, channels], the last
+    convolution's mean over space.
 
     Args:
       config: of a MobileNetV3.

@@ -1,6 +1,5 @@
 """The Model Garden's MoViNet backbone, built from the project's config."""
 
-import tensorflow as tf
 import tf_keras
 from official.projects.movinet.modeling import movinet
 from official.vision.modeling.layers import nn_layers

@@ -2,7 +2,10 @@
 
 import dataclasses
 
+import tensorflow as tf
+
 from grw_tf.layers import RandomDrop, RandomMeanScaling, ShakeDrop
+from grw_tf.layers.alpha_distribution import parse_distribution
 from grw_tf.layers.unfolded import Unfolded
 from grw_tf.models.config import ModelConfig, RMSConfig
 from grw_tf.models.residual_block import NormSite, ResidualBlock
@@ -13,8 +16,8 @@ _LATE_STAGES = 2
 def regularize(blocks: list[ResidualBlock], config: ModelConfig):
     """Lets the regularisers that a config chooses act in residual blocks.
 
-    They add no variables, and do nothing at inference, but for an RMS whose alpha has
-    another mean than 1.
+    They add no variables nor anything else to checkpoints, and do nothing at inference,
+    but for an RMS whose alpha has another mean than 1.
 
     Args:
       blocks: all of a backbone, in the network's order.
@@ -31,6 +34,14 @@ def regularize(blocks: list[ResidualBlock], config: ModelConfig):
         _place_drops(blocks, RandomDrop, chosen.random_drop, config.frames)
     if "shake_drop" in chosen.methods:
         _place_drops(blocks, ShakeDrop, chosen.shake_drop, config.frames)
+
+
+def lasting_rms(config: ModelConfig) -> RMSConfig | None:
+    """Returns a model's RMS if it acts at inference too: if alpha's mean is not 1."""
+    chosen = config.regularization
+    if "rms" not in chosen.methods:
+        return None
+    return chosen.rms if parse_distribution(chosen.rms.distribution).mean != 1 else None
 
 
 def norm_sites(
@@ -69,7 +80,7 @@ def place_scaling(sites: list[NormSite], make_layer, rms: RMSConfig, config):
     del arguments["before"], arguments["blocks"]
     for site in sites:
         layer = make_layer(causal=config.backbone.causal, **arguments)
-        site.norm.before = _unfolded(layer, site.fold, config.frames)
+        _attach(site.norm, "before", _unfolded(layer, site.fold, config.frames))
 
 
 def _select(blocks, wanted, named):
@@ -113,7 +124,13 @@ def _place_drops(blocks, layer_class, drop, frames):
         if block.branch_owner is not None:
             layer = layer_class(rate=rate * number / len(blocks), **arguments)
             layer = _unfolded(layer, block.branch_fold, frames)
-            setattr(block.branch_owner, block.branch_attribute, layer)
+            _attach(block.branch_owner, block.branch_attribute, layer)
+
+
+@tf.__internal__.tracking.no_automatic_dependency_tracking
+def _attach(owner, attribute, layer):
+    """Sets an attribute that checkpoints know nothing of."""
+    setattr(owner, attribute, layer)
 
 
 def _unfolded(layer, fold, frames):

@@ -3,9 +3,9 @@
 import tensorflow as tf
 import tf_keras
 
-from grw_tf.layers.alpha_distribution import parse_distribution
 from grw_tf.models.backbone import endpoints
 from grw_tf.models.inputs import check_frames, check_states
+from grw_tf.models.regularization import lasting_rms
 
 STATE_PREFIX = "state_temporal_head_"
 
@@ -125,15 +125,12 @@ def check_causal(config):
             " come and cannot be streamed: use a stream model, or classify whole clips,"
             " on servers by export.export_saved_model."
         )
-    rms = config.regularization.rms
-    if "rms" in config.regularization.methods:
-        mean = parse_distribution(rms.distribution).mean
-        if mean != 1:
-            raise ValueError(
-                f"regularization.rms.distribution {rms.distribution} has mean {mean:g},"
-                " so RMS stays in the model at inference, which cannot be streamed:"
-                " train with a mean of 1."
-            )
+    if rms := lasting_rms(config):
+        raise ValueError(
+            f"regularization.rms.distribution {rms.distribution} has another mean than"
+            " 1, so RMS stays in the model at inference, which cannot be streamed:"
+            " train with a mean of 1."
+        )
 
 
 def head_states(states):

@@ -1,4 +1,4 @@
-"""Which model a checkpoint is of, from its variables alone."""
+"""Which model a checkpoint is of: what it records, else from its variables alone."""
 
 import dataclasses
 import itertools
@@ -20,15 +20,22 @@ GATES_EXPLAINED = (
 
 
 def identify(saved: SavedVariables) -> ModelConfig:
-    """Returns the config that has exactly a checkpoint's variables.
+    """Returns the config that a checkpoint records, else a MoViNet's of its variables.
 
-    What variables do not show is as in the official model of these sizes: stream for
-    the (2+1)D convolution types, else base.
+    Of the latter, what variables do not show is as in the official model of these
+    sizes: stream for the (2+1)D convolution types, else base.
 
     Raises:
-      ValueError: if no known model has them; it says which is nearest, and how that
-        differs.
+      ValueError: if nothing is recorded and no known MoViNet has exactly the variables;
+        it says which is nearest, and how that differs.
     """
+    if saved.config:
+        return saved.config
+    if not saved.is_movinet():
+        raise ValueError(
+            "no MoViNet, and it records no config, by which alone other models are told"
+            " apart."
+        )
     config = _nearest(saved, _backbones(saved), ("backbone",))
     if not saved.has("head"):
         return config
@@ -37,6 +44,8 @@ def identify(saved: SavedVariables) -> ModelConfig:
 
 def describe(backbone: BackboneConfig):
     """Returns what of a backbone its variables show, in a few words."""
+    if backbone.family != "movinet":
+        return backbone.model_id
     positions = "with" if backbone.use_positional_encoding else "without"
     return (
         f"{backbone.model_id}, conv_type {backbone.conv_type}, se_type"

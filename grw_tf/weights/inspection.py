@@ -7,6 +7,8 @@ from grw_tf.weights.identify import GATES_EXPLAINED, identify
 from grw_tf.weights.layout import model_layout
 from grw_tf.weights.saved_variables import open_checkpoint
 
+_UNRECORDED = " (not recorded: as in official models)"
+
 
 def inspect(checkpoint) -> str:
     """Returns what a checkpoint is, a line a property.
@@ -26,7 +28,7 @@ def inspect(checkpoint) -> str:
             raise ValueError(f"{checkpoint} is of {error}") from None
         if saved.config:
             _check_record(saved, checkpoint)
-        rows = _rows(saved, saved.config or config, saved.config is not None)
+        rows = _rows(saved, config)
     return "\n".join(f"{title:20} {value}" for title, value in rows.items())
 
 
@@ -43,14 +45,13 @@ def _parts(saved):
     return tuple(part for part in ("backbone", "affine", "head") if saved.has(part))
 
 
-def _rows(saved, config, known):
-    def recorded(value, otherwise=" (not recorded: as in official models)"):
+def _rows(saved, config):
+    known = saved.config is not None
+
+    def recorded(value, otherwise=_UNRECORDED):
         return f"{value}{'' if known else otherwise}"
 
     backbone, shapes = config.backbone, model_layout(config)
-    se_type = backbone.se_type
-    if se_type == "3d" and not known:
-        se_type = "3d or 2d"
     counts = {
         part: [shape for name, shape in shapes.items() if name.startswith(part)]
         for part in _parts(saved)
@@ -58,13 +59,7 @@ def _rows(saved, config, known):
     return {
         "model id": backbone.model_id,
         "kind": recorded("stream" if backbone.causal else "base"),
-        "conv_type": backbone.conv_type,
-        "se_type": se_type,
-        "activation": recorded(backbone.activation),
-        "gating_activation": backbone.gating_activation
-        if known
-        else f"not recorded: {GATES_EXPLAINED}",
-        "positional encoding": "yes" if backbone.use_positional_encoding else "no",
+        **(_movinet_rows(backbone, known) if backbone.family == "movinet" else {}),
         "head": _head(config, recorded) if saved.has("head") else "none",
         "classes": config.num_classes if saved.has("head") else "none",
         "clip": recorded(
@@ -75,6 +70,23 @@ def _rows(saved, config, known):
             f"{part} {sum(map(math.prod, c)):,}" for part, c in counts.items()
         ),
         "also there": ", ".join(saved.others) or "nothing",
+    }
+
+
+def _movinet_rows(backbone, known):
+    """Returns the rows of what is the same in all networks of another family."""
+    se_type, activation = backbone.se_type, backbone.activation
+    gate = backbone.gating_activation
+    if not known:
+        se_type = "3d or 2d" if se_type == "3d" else se_type
+        activation += _UNRECORDED
+        gate = f"not recorded: {GATES_EXPLAINED}"
+    return {
+        "conv_type": backbone.conv_type,
+        "se_type": se_type,
+        "activation": activation,
+        "gating_activation": gate,
+        "positional encoding": "yes" if backbone.use_positional_encoding else "no",
     }
 
 

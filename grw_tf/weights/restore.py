@@ -8,6 +8,7 @@ from grw_tf.models import build_model
 from grw_tf.models.config_record import HEAD_FUNCTION, check_backbone
 from grw_tf.weights.comparison import compare
 from grw_tf.weights.identify import GATES_EXPLAINED, describe, identify
+from grw_tf.weights.keras_applications import is_keras_weights, read_keras_weights
 from grw_tf.weights.layout import assign, find_variable, model_layout
 from grw_tf.weights.saved_variables import open_checkpoint
 
@@ -41,7 +42,8 @@ def restore(model, init_checkpoint) -> Restored:
     Args:
       model: a model of `build_model`.
       init_checkpoint: name of an official checkpoint ("movinet_a0_stream"), or path of
-        one: prefix, folder or .tar.gz, local or gs://.
+        one: prefix, folder or .tar.gz, local or gs://. Of a MobileNetV3 also
+        "imagenet", Keras Applications' own weights, or path of such an .h5 file.
 
     Returns:
       A `Restored`; its message is logged, as a warning if the model keeps some own.
@@ -52,15 +54,20 @@ def restore(model, init_checkpoint) -> Restored:
         trained as another function, as with another gating activation.
       OSError: if it cannot be fetched or read.
     """
+    if is_keras_weights(init_checkpoint):
+        values = read_keras_weights(model, init_checkpoint)
+        assign(model, values)
+        return _report(init_checkpoint, model.config, tuple(values))
     with open_checkpoint(init_checkpoint) as saved:
         return _restore(model, init_checkpoint, saved)
 
 
-def load_model(checkpoint):
+def load_model(checkpoint, **changes):
     """Builds the model of a checkpoint that records its config, and restores it whole.
 
     Args:
-      checkpoint: as `init_checkpoint` of `restore`.
+      checkpoint: as `init_checkpoint` of `restore`, but not of Keras Applications.
+      **changes: fields of `ModelConfig` to change that no variable depends on, as size.
 
     Returns:
       The model, as of `build_model`.
@@ -75,7 +82,7 @@ def load_model(checkpoint):
                 f"{checkpoint} records no config: restore it into a model of the config"
                 " it was trained with, and save that."
             )
-        model = build_model(saved.config)
+        model = build_model(dataclasses.replace(saved.config, **changes))
         restored = _restore(model, checkpoint, saved)
     if restored.own:
         raise ValueError(f"{checkpoint} is of no whole model: {restored.message}")
@@ -103,7 +110,8 @@ def _restore(model, init_checkpoint, saved):
     }
     _check_complete(model, layout)
     assign(model, values)
-    return _report(init_checkpoint, saved, config, tuple(values))
+    source = f"{init_checkpoint} ({os.path.basename(saved.prefix)})"
+    return _report(source, config, tuple(values), *_gate_remark(saved, config))
 
 
 def _what(saved):
@@ -143,11 +151,21 @@ def _check_complete(model, layout):
         )
 
 
-def _report(init_checkpoint, saved, config, names):
+def _gate_remark(saved, config):
+    """Yields what to say of a MoViNet's gate if the checkpoint does not record it."""
+    gate = config.backbone.gating_activation
+    known = saved.config or config.backbone.family != "movinet"
+    if not known and gate.startswith("hard_sigmoid"):
+        yield (
+            f"the gating activation is not recorded ({GATES_EXPLAINED}); the model's is"
+            f" {gate}"
+        )
+
+
+def _report(source, config, names, *remarks):
     own = tuple(name for name in model_layout(config) if name not in set(names))
     count = sum(name.startswith("backbone/") for name in names)
-    prefix = os.path.basename(saved.prefix)
-    text = [f"{init_checkpoint} ({prefix}): all {count} variables of the backbone came"]
+    text = [f"{source}: all {count} variables of the backbone came"]
     if not own:
         text.append(f"the head with its classifier of {config.num_classes} classes too")
     elif len(names) > count:
@@ -160,12 +178,6 @@ def _report(init_checkpoint, saved, config, names):
             f"no head that fits: the model keeps its own {config.head.type} head of"
             f" {config.num_classes} classes"
         )
-    gate = config.backbone.gating_activation
-    if not saved.config and gate.startswith("hard_sigmoid"):
-        text.append(
-            f"the gating activation is not recorded ({GATES_EXPLAINED}); the model's is"
-            f" {gate}"
-        )
-    message = "; ".join(text) + "."
+    message = "; ".join([*text, *remarks]) + "."
     logging.log(logging.WARNING if own else logging.INFO, "%s", message)
     return Restored(names, own, message)

@@ -18,8 +18,8 @@ _ALIASES = {
     "affine": ("affine",),
 }
 
-# Children of a backbone's first layer: of a MoViNet's stem, and of a convolution.
-_FIRST = {"_stem", "kernel"}
+# Children of a backbone's first layer: a MoViNet's, and a convolution of the others.
+_MOVINET, _OTHER = "_stem", "kernel"
 
 
 class SavedVariables:
@@ -83,17 +83,25 @@ class SavedVariables:
         return {}
 
     def _is_backbone(self, node):
-        if node is None:
-            return False
-        children = self._children(node)
+        return node is not None and not {_MOVINET, _OTHER}.isdisjoint(
+            self._first_layer(node)
+        )
+
+    def _first_layer(self, backbone):
+        """Returns the children of a backbone's first layer with weights."""
+        children = self._children(backbone)
         # A MobileNetV3 has its network inside.
         if "network" in children:
             children = self._children(children["network"])
         first = children.get("layer_with_weights-0")
-        return first is not None and bool(_FIRST & set(self._children(first)))
+        return {} if first is None else self._children(first)
 
     def _children(self, node):
         return {c.local_name: c.node_id for c in self._nodes[node].children}
+
+    def is_movinet(self):
+        """Says whether the backbone begins as a MoViNet."""
+        return _MOVINET in self._first_layer(self._parts["backbone"])
 
     def layer_count(self):
         """Returns the number of layers with weights in the backbone."""

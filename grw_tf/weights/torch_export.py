@@ -4,12 +4,18 @@ import dataclasses
 
 import numpy as np
 
+from grw_tf.layers.alpha_distribution import parse_distribution
 from grw_tf.models import BackboneConfig, ModelConfig
 from grw_tf.weights.comparison import compare
 from grw_tf.weights.identify import GATES_EXPLAINED, identify
 from grw_tf.weights.layout import CONVERTIBLE, model_layout, with_conv_type
 from grw_tf.weights.saved_variables import open_checkpoint
-from grw_tf.weights.torch_names import counters, torch_config, torch_tensors
+from grw_tf.weights.torch_names import (
+    check_movinet,
+    counters,
+    torch_config,
+    torch_tensors,
+)
 from grw_tf.weights.torch_snapshot import CONFIG_RECORD
 from grw_tf.weights.torch_writer import write_state_dict
 
@@ -58,13 +64,20 @@ def _assumed(saved, checkpoint, gating_activation):
             f"{checkpoint} records no gating activation ({GATES_EXPLAINED}): give it by"
             " --gating_activation."
         )
-    config = identify(saved)
+    try:
+        config = identify(saved)
+    except ValueError as error:
+        raise ValueError(f"{checkpoint} is of {error}") from None
     backbone = dataclasses.replace(config.backbone, gating_activation=gating_activation)
     return dataclasses.replace(config, backbone=backbone)
 
 
 def _as_in_pytorch(config, checkpoint):
     """Returns the config, of a PyTorch convolution type, if its code has the same."""
+    try:
+        check_movinet(config)
+    except ValueError as error:
+        raise ValueError(f"{checkpoint}: {error}") from None
     if config.backbone.conv_type in CONVERTIBLE:
         config = with_conv_type(config, "2plus1d")
     if config.head.type == "causal_transformer":
@@ -80,6 +93,12 @@ def _as_in_pytorch(config, checkpoint):
                 f"{checkpoint} has backbone.{field.name}={mine}, PyTorch's code has"
                 f" {theirs}."
             )
+    rms = config.regularization.rms.distribution
+    if "rms" in config.regularization.methods and parse_distribution(rms).mean != 1:
+        raise ValueError(
+            f"{checkpoint} has regularization.rms.distribution={rms}, of another mean"
+            " than 1: it acts at inference too, which PyTorch's code has not."
+        )
     if config.head.type == "official" and config.head.activation != "swish":
         raise ValueError(
             f"{checkpoint} has head.activation={config.head.activation}, PyTorch's code"

@@ -13,6 +13,7 @@ from grw_tf.weights.comparison import Comparison
 from grw_tf.weights.layout import assign
 from grw_tf.weights.torch_names import (
     PUBLISHED_BACKBONE,
+    check_movinet,
     counters,
     model_name,
     torch_config,
@@ -128,6 +129,7 @@ def _identified(snapshot, num_heads):
 
 def _candidates(snapshot: TorchSnapshot, found):
     if snapshot.config:
+        check_movinet(snapshot.config)
         return [snapshot.config]
     published = any(key.startswith(PUBLISHED_BACKBONE) for key in found)
     head = {"head": _published_head(found)} if published else {}

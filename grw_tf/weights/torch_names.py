@@ -12,6 +12,7 @@ import numpy as np
 from official.projects.movinet.modeling import movinet
 
 from grw_tf.models import ModelConfig
+from grw_tf.models.block_specs import model_ids
 from grw_tf.models.presets import official_config, published_config
 from grw_tf.weights.layout import model_layout
 
@@ -80,6 +81,15 @@ class TorchTensor:
         if self.axes is not None:
             parts = [part.transpose(np.argsort(self.axes)) for part in parts]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+
+def check_movinet(config: ModelConfig):
+    """Raises a ValueError for a model whose backbone PyTorch's code has not."""
+    if config.backbone.family != "movinet":
+        raise ValueError(
+            f"it is of {config.backbone.model_id}, and PyTorch's code has MoViNets"
+            f" alone: {', '.join(model_ids())}."
+        )
 
 
 def model_name(config: ModelConfig):

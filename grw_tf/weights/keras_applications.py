@@ -1,0 +1,129 @@
+"""The weights that Keras Applications publishes of MobileNetV3, trained on ImageNet."""
+
+import io
+import os
+import pathlib
+
+import h5py
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from tf_keras.src.applications import mobilenet_v3
+
+from grw_tf.models import BackboneConfig
+from grw_tf.weights.comparison import Comparison
+
+IMAGENET = "imagenet"
+"""What an `init_checkpoint` is called that is Keras Applications' own."""
+
+
+def is_keras_weights(init_checkpoint) -> bool:
+    """Says whether an `init_checkpoint` is "imagenet" or an .h5 file."""
+    name = os.fspath(init_checkpoint)
+    return name == IMAGENET or name.endswith(".h5")
+
+
+def read_keras_weights(model, init_checkpoint) -> dict[str, np.ndarray]:
+    """Returns the values of a MobileNetV3's backbone, of each of its variables.
+
+    Args:
+      model: a model of `build_model`.
+      init_checkpoint: "imagenet", which Keras downloads once, or path of a weights file
+        of Keras Applications without its top, local or gs://.
+
+    Returns:
+      Values by the variables' names in `grw_tf.weights.layout`.
+
+    Raises:
+      ValueError: if the model has another backbone, or the file is not exactly of its.
+      OSError: if it cannot be downloaded or read.
+    """
+    backbone = model.config.backbone
+    if backbone.family != "mobilenet_v3":
+        raise ValueError(
+            f"{init_checkpoint} is for mobilenet_v3_small and mobilenet_v3_large, and"
+            f" the model's backbone is {backbone.model_id}: give a checkpoint of that."
+        )
+    path = os.path.expanduser(os.fspath(init_checkpoint))
+    if path == IMAGENET:
+        path = _fetch(backbone)
+    saved = _read(path)
+    wanted, found = {}, Comparison({}, [], [], {})
+    layers = [layer for layer in model.backbone.network.layers if layer.weights]
+    for index, layer in enumerate(layers):
+        for variable in layer.weights:
+            name = _own_name(variable.name)
+            key = f"{layer.name}/{name}"
+            wanted[key] = f"backbone/network/layer_with_weights-{index}/{name}"
+            if key not in saved:
+                found.missing.append(key)
+            elif saved[key].shape != tuple(variable.shape):
+                found.reshaped[key] = saved[key].shape, tuple(variable.shape)
+            else:
+                found.matched[key] = key
+    found.unused.extend(key for key in saved if key not in wanted)
+    if found.differences:
+        raise ValueError(
+            f"{path} is not of {backbone.model_id} without its top (include_top=False):"
+            f" {found.line()}."
+        )
+    for key, value in saved.items():
+        if not np.isfinite(value).all():
+            raise ValueError(f"{path} holds values that are not finite in {key}.")
+    return {name: saved[key] for key, name in wanted.items()}
+
+
+def _fetch(backbone: BackboneConfig):
+    kind = f"{backbone.model_id.removeprefix('mobilenet_v3_')}_224_1.0_float"
+    name = f"weights_mobilenet_v3_{kind}_no_top_v2.h5"
+    url = mobilenet_v3.BASE_WEIGHT_PATH + name
+    _, without_top = mobilenet_v3.WEIGHTS_HASHES[kind]
+    try:
+        return tf_keras.utils.get_file(
+            name, url, cache_subdir="models", file_hash=without_top
+        )
+    # Keras raises bare Exceptions when a download fails.
+    except Exception as error:
+        folder = pathlib.Path.home() / ".keras" / "models"
+        raise OSError(
+            f"{url} cannot be downloaded ({_reason(error).rpartition(' -- ')[2]}): get"
+            f" it by other means and put it into {folder} as {name}, or give its path"
+            " as init_checkpoint."
+        ) from None
+
+
+def _reason(error):
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _read(path):
+    """Returns the arrays of a Keras weights file by layer and variable."""
+    try:
+        with (
+            tf.io.gfile.GFile(path, "rb") as file,
+            h5py.File(io.BytesIO(file.read())) as saved,
+        ):
+            return {
+                f"{layer}/{_own_name(weight)}": np.asarray(saved[layer][weight])
+                for layer in _texts(saved, "layer_names")
+                for weight in _texts(saved[layer], "weight_names")
+            }
+    except tf.errors.OpError as error:
+        raise OSError(f"{path} cannot be read: {error.message}") from None
+    except (KeyError, OSError) as error:
+        raise ValueError(
+            f"{path} is no weights file of Keras, as save_weights makes:"
+            f" {_reason(error)}."
+        ) from None
+
+
+def _texts(group, attribute):
+    return [
+        text.decode() if isinstance(text, bytes) else text
+        for text in group.attrs[attribute]
+    ]
+
+
+def _own_name(name):
+    """Returns "gamma" of "Conv/BatchNorm/gamma:0"."""
+    return name.rpartition("/")[2].removesuffix(":0")

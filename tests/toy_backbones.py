@@ -1,0 +1,34 @@
+"""Backbones of each family, small, as the `nano` fixture takes them."""
+
+import pytest
+from toy_heads import HEADS
+
+from grw_tf.models import BackboneConfig
+
+BACKBONES = {
+    "nano": {},
+    **{
+        model_id: vars(BackboneConfig.of_family(model_id))
+        for model_id in (
+            "slowonly_nano",
+            "slowonly_nano_bottleneck",
+            "mobilenet_v3_small",
+        )
+    },
+}
+"""By model id: a MoViNet, SlowOnlys of both blocks, and a MobileNetV3."""
+
+OTHERS = [model_id for model_id in BACKBONES if model_id != "nano"]
+"""Those that are no MoViNets."""
+
+OTHERS_WITH_HEADS = [
+    *(("slowonly_nano", head) for head in HEADS),
+    ("slowonly_nano_bottleneck", "official"),
+    ("mobilenet_v3_small", "official"),
+    *(
+        # Building it takes seconds.
+        pytest.param("mobilenet_v3_small", head, marks=pytest.mark.slow)
+        for head in ("transformer", "causal_transformer")
+    ),
+]
+"""Pairs of one of them and the name of a head."""

@@ -3,7 +3,7 @@
     python -m export.benchmark_tflite --models=float.tflite,dynamic.tflite \\
         --checkpoint_dir=runs/own [--json]
 
-With --checkpoint_dir, also what the Model Garden's own tools make of the same model.
+With --checkpoint_dir, also what the Model Garden's own tools make of the same MoViNet.
 """
 
 import json

@@ -16,7 +16,7 @@ from grw_tf.export.file_stream import open_step, open_stream
 from grw_tf.export.partitions import step_partitions
 from grw_tf.export.stock import convert_stock
 from grw_tf.export.tflite import write_streaming_tflite
-from grw_tf.models import BackboneConfig, ModelConfig
+from grw_tf.models import BackboneConfig, ModelConfig, preset
 from grw_tf.paired_timing import Ratio
 
 CLASSES = ["a", "b", "c", "d", "e"]
@@ -78,6 +78,12 @@ def test_stock_export_keeps_five_dimensional_tensors(stock):
 def test_stock_export_of_convolutions_that_tflite_lacks_is_refused(head, conv_type):
     config = ModelConfig(head=HEADS[head], backbone=BackboneConfig(conv_type=conv_type))
     with pytest.raises(ValueError, match=f"conv_type={conv_type} .* no stock export"):
+        convert_stock(types.SimpleNamespace(config=config))
+
+
+def test_stock_export_of_other_families_is_refused():
+    config = preset("mobilenet_v3_small")
+    with pytest.raises(ValueError, match="small has no stock export .*: the Model Gar"):
         convert_stock(types.SimpleNamespace(config=config))
 
 

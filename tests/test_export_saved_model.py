@@ -1,5 +1,6 @@
 """Tests that a SavedModel gives the model's numbers to those who have TensorFlow."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -12,10 +13,11 @@ from toy_heads import HEADS
 
 from grw_tf.export import saved_model
 from grw_tf.export.saved_model import write_saved_model
-from grw_tf.models import ModelConfig
+from grw_tf.models import BackboneConfig, ModelConfig
 
 CLASSES = ["a", "b", "c", "d", "e"]
 BASE = {"causal": False, "conv_type": "3d", "se_type": "3d"}
+SLOWONLY = dataclasses.asdict(BackboneConfig.of_family("slowonly_nano"))
 
 # Run in a folder from which grw_tf cannot be imported.
 SERVER = """
@@ -107,8 +109,9 @@ def test_heads_that_answer_at_each_step_do(exported, clip, head):
     _assert_equal_logits(outputs["logits"], model(clip).numpy())
 
 
-def test_base_model_classifies_clips_alone(exported, clip):
-    path, model = exported("official", **BASE)
+@pytest.mark.parametrize("backbone", [BASE, SLOWONLY])
+def test_base_model_classifies_clips_alone(exported, clip, backbone):
+    path, model = exported("official", **backbone)
     loaded = tf.saved_model.load(path).signatures
     assert list(loaded) == ["serving_default"]
     for clips in (clip, clip[:1]):

@@ -14,6 +14,7 @@ from toy_heads import HEADS
 from grw_tf.export import export as exporting
 from grw_tf.export.export import ExportConfig, export, export_run
 from grw_tf.export.run_directory import Run
+from grw_tf.models import BackboneConfig
 from grw_tf.streaming import StreamSession
 from grw_tf.training.driver import run_experiment
 
@@ -190,10 +191,15 @@ def test_int8_without_clips_is_refused(run, tmp_path):
         export_run(run, config)
 
 
-def test_base_model_is_refused(nano, tmp_path):
-    base = {"causal": False, "conv_type": "3d", "se_type": "3d"}
-    run = Run(nano(backbone=base), CLASSES, "ckpt")
-    with pytest.raises(ValueError, match="cannot be streamed: use a stream model"):
+BASE = {"causal": False, "conv_type": "3d", "se_type": "3d"}
+SLOWONLY = dataclasses.asdict(BackboneConfig.of_family("slowonly_nano"))
+
+
+@pytest.mark.parametrize("backbone, name", [(BASE, "nano"), (SLOWONLY, "slowonly")])
+def test_base_model_is_refused(nano, tmp_path, backbone, name):
+    run = Run(nano(backbone=backbone), CLASSES, "ckpt")
+    message = f"{name}.* cannot be streamed: use a stream model, or .*saved_model"
+    with pytest.raises(ValueError, match=message):
         export_run(run, ExportConfig(output=str(tmp_path / "model.tflite")))
     assert not list(tmp_path.iterdir())
 

@@ -66,8 +66,8 @@ def test_wrong_gate_is_caught(nano, tmp_path, streams, model):
 
 def test_wrong_scale_of_the_input_is_caught(tmp_path, streams, model):
     class Unscaled(StreamingNetwork):
-        def _backbone(self, image, states):
-            return super()._backbone(tf.cast(image, tf.float32) / 2, states)
+        def step(self, image, states):
+            return super().step(tf.cast(image, tf.float32) / 2, states)
 
     assert not _check(Unscaled(model), tmp_path, streams).passed
 

@@ -10,7 +10,8 @@ from ai_edge_litert.interpreter import Interpreter
 from toy_heads import HEADS
 
 from grw_tf.export.conversion import convert
-from grw_tf.export.streaming_network import FRAME_COUNT, StreamingNetwork
+from grw_tf.export.movinet_features import FRAME_COUNT
+from grw_tf.export.streaming_network import StreamingNetwork
 from grw_tf.models import StreamingModel, build_model
 from grw_tf.models.presets import official_config
 

@@ -54,8 +54,9 @@ class BenchmarkConfig:
     models: str = option("", "Exported files, separated by commas.")
     checkpoint_dir: str = option(
         "",
-        "The training or checkpoint they came from: what the Model Garden's own tools"
-        " make of it is measured too, and ratios are to that; else to the first file.",
+        "The training or checkpoint they came from, of a MoViNet: what the Model"
+        " Garden's own tools make of it is measured too, and ratios are to that; else"
+        " to the first file.",
     )
     frames: int = option(15, "Frames of one file before the next one's turn.")
     rounds: int = option(20, "Turns of each file.")

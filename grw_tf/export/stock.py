@@ -31,10 +31,16 @@ def convert_stock(model, dynamic=False) -> bytes:
       dynamic: whether weights are quantised, by the converter's default optimisation.
 
     Raises:
-      ValueError: if the model is not causal, or of convolutions that TFLite lacks.
+      ValueError: if the model is no MoViNet, not causal, or of convolutions that TFLite
+        lacks.
     """
     config = model.config
     check_causal(config)
+    if config.backbone.family != "movinet":
+        raise ValueError(
+            f"A {config.backbone.model_id} has no stock export to compare with: the"
+            " Model Garden streams MoViNets alone; leave out --checkpoint_dir."
+        )
     if config.backbone.conv_type == "3d":
         raise ValueError(
             "A model of conv_type=3d has no stock export: TFLite lacks its Conv3D."

@@ -86,7 +86,8 @@ def _videos(clips, config):
             yield _read(video.path, config)
     else:
         for video in EvaluationRecords(clips, config, progress=False).videos():
-            yield [prepare_frame(frame, config.size) for frame in video.frames]
+            frames = video.frames[:: video.stride]
+            yield [prepare_frame(frame, config.size) for frame in frames]
 
 
 def _read(path, config):

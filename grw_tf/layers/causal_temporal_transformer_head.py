@@ -3,6 +3,7 @@
 import tensorflow as tf
 import tf_keras
 
+from grw_tf.layers.running_mean import running_mean
 from grw_tf.layers.temporal_transformer_head import TemporalTransformerHead
 
 
@@ -65,12 +66,8 @@ class CausalTemporalTransformerHead(TemporalTransformerHead):
             }
 
         x = self._output_norm(x)
-        mean = states["mean"]
-        for step in range(time):
-            seen = tf.minimum(count + step + 1, self.frames)
-            mean += (x[:, step] - mean) / tf.cast(seen, x.dtype)
-        new_states["mean"] = mean
-        new_states["frame_count"] = tf.minimum(count + time, self.frames)
+        mean, count = running_mean(states["mean"], count, x, self.frames)
+        new_states |= {"mean": mean, "frame_count": count}
         return self._classifier(mean), new_states
 
     def classify(self, states):

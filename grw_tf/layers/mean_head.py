@@ -4,6 +4,8 @@ import tensorflow as tf
 import tf_keras
 from official.modeling import tf_utils
 
+from grw_tf.layers.running_mean import running_mean
+
 
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
 class MeanHead(tf_keras.layers.Layer):
@@ -96,14 +98,10 @@ class MeanHead(tf_keras.layers.Layer):
         Returns:
           (logits [batch, num_classes] after the last of them, states).
         """
-        mean, count = states["mean"], states["frame_count"]
-        for step in range(inputs.shape[1]):
-            # Not by an index, which XNNPACK, for devices, does not take.
-            frame = tf.squeeze(inputs[:, step : step + 1], axis=1)
-            seen = tf.minimum(count + step + 1, self.frames)
-            mean += (frame - mean) / tf.cast(seen, inputs.dtype)
-        new_count = tf.minimum(count + inputs.shape[1], self.frames)
-        return self._classify(mean), {"mean": mean, "frame_count": new_count}
+        mean, count = running_mean(
+            states["mean"], states["frame_count"], inputs, self.frames
+        )
+        return self._classify(mean), {"mean": mean, "frame_count": count}
 
     def classify(self, states):
         """Returns the logits [batch, num_classes] after the last frame."""

@@ -1,0 +1,24 @@
+"""The mean of a stream's frames, bounded however long the stream is."""
+
+import tensorflow as tf
+
+
+def running_mean(mean, count, inputs, most):
+    """Takes frames into a mean.
+
+    Args:
+      mean: of the frames so far [batch, channels].
+      count: how many they are [1], int32, at most `most`.
+      inputs: the next frames [batch, time, channels].
+      most: number of frames beyond which the mean forgets at rate 1 / `most`.
+
+    Returns:
+      The new mean and the new count.
+    """
+    time = inputs.shape[1]
+    for step in range(time):
+        # Not by an index, which XNNPACK, for devices, does not take.
+        frame = tf.squeeze(inputs[:, step : step + 1], axis=1)
+        seen = tf.minimum(count + step + 1, most)
+        mean += (frame - mean) / tf.cast(seen, inputs.dtype)
+    return mean, tf.minimum(count + time, most)

@@ -36,7 +36,7 @@ BEAM = ["apache-beam~=2.77", "mlcroissant~=1.1"]
 setup(
     name="grw_tf",
     version=VERSION,
-    description="GRW smoothing, Random Mean Scaling and streaming export for TensorFlow MoViNets",
+    description="GRW smoothing, RMS and streaming export for light TensorFlow models",
     long_description=(HERE / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

@@ -103,7 +103,7 @@ def test_clips_config_changes_only_what_clips_need(tmp_path):
 
 def test_study_table_gives_mean_and_spread():
     results = {"0": [{"x": 1.0}, {"x": 3.0}], "0.1": [{"x": 2.0}, {"x": 2.0}]}
-    assert airplanes_study.markdown_table(results).splitlines()[2:] == [
+    assert airplanes_study.table(results).splitlines()[2:] == [
         "| 0 | 2.000 ± 1.414 |",
         "| 0.1 | 2.000 ± 0.000 |",
     ]

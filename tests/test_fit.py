@@ -10,6 +10,7 @@ import tf_keras
 from grw_tf.data.labelled_videos import LabelledVideos
 from grw_tf.layers import GRWSmoothing
 from grw_tf.models import ModelConfig
+from grw_tf.models.config import RegularizationConfig
 from grw_tf.training import fit as fit_lib
 from grw_tf.training.fit import FitConfig, fit
 
@@ -24,13 +25,21 @@ class TinyModel(tf_keras.Model):
         self._embed = tf_keras.layers.Dense(8)
         self._smoothing = GRWSmoothing(window=4, name="grw")
         self._norm = tf_keras.layers.BatchNormalization()
+        self._dropout = tf_keras.layers.Dropout(0.5)
         self._classify = tf_keras.layers.Dense(2)
 
     def call(self, clips, training=None):
         frames = clips[:, :, ::4, ::4, :]
         z = self._embed(tf.reshape(frames, (-1, 4, 8 * 8 * 3)))
         z = self._norm(self._smoothing(z, training=training), training=training)
+        z = self._dropout(z, training=training)
         return self._classify(tf.reduce_mean(z, axis=1))
+
+
+class TinyCutMixModel(TinyModel):
+    config = dataclasses.replace(
+        TinyModel.config, regularization=RegularizationConfig(methods=("cutmix",))
+    )
 
 
 TRAINING = FitConfig(epochs=2, batch_size=4, learning_rate=1e-3)
@@ -46,9 +55,9 @@ def videos():
     )
 
 
-def _fit(run_dir, videos, training=TRAINING, seed=0):
+def _fit(run_dir, videos, training=TRAINING, seed=0, model_class=TinyModel):
     tf_keras.utils.set_random_seed(seed)
-    model = TinyModel()
+    model = model_class()
     model(tf.zeros((1, 4, 32, 32, 3)))
     return model, fit(model, videos, videos, training, run_dir, "test")
 
@@ -83,10 +92,11 @@ def test_killed_run_goes_on_to_the_same_weights(
     _, model, history = whole_run
     one_epoch = fit_lib._epoch
 
-    def killed_in_second_epoch(model, train, test, config, epoch, bar):
+    def killed_in_second_epoch(*arguments):
+        *_, epoch, _ = arguments
         if epoch == 1:
             raise KeyboardInterrupt
-        return one_epoch(model, train, test, config, epoch, bar)
+        return one_epoch(*arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(fit_lib, "_epoch", killed_in_second_epoch)
@@ -97,6 +107,27 @@ def test_killed_run_goes_on_to_the_same_weights(
     for mine, theirs in zip(resumed.weights, model.weights, strict=True):
         np.testing.assert_array_equal(mine, theirs, err_msg=mine.name)
     assert _without_times(resumed_history) == _without_times(history)
+
+
+def test_mixing_is_another_in_each_epoch_and_the_same_again(videos):
+    mix = fit_lib.clip_mixing(fit_lib.DataConfig(), TinyCutMixModel.config)
+
+    def mixed(epoch):
+        ((clips, labels),) = fit_lib._mixed(videos.batches(10), mix, 0, epoch)
+        return clips.numpy(), labels.numpy()
+
+    (clips, labels), (other_clips, _), (again, _) = mixed(0), mixed(1), mixed(0)
+    assert labels.shape == (10, 2)
+    np.testing.assert_allclose(labels.sum(axis=1), 1, rtol=1e-6)
+    assert (clips != other_clips).any()
+    np.testing.assert_array_equal(clips, again)
+
+
+def test_mixed_training_is_tested_on_whole_clips(videos, tmp_path):
+    model, history = _fit(tmp_path, videos, model_class=TinyCutMixModel)
+    logits = model.predict(videos.batches(4), verbose=0)
+    expected = np.mean(logits.argmax(axis=1) == videos.labels)
+    assert history[-1]["test_accuracy"] == pytest.approx(expected)
 
 
 def test_kill_between_history_and_checkpoint_repeats_the_epoch_once(

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tf_keras
 from ai_edge_litert import schema_py_generated as schema
 from conftest import randomize
+from streamed_logits import model_logits, network_logits
 from toy_heads import HEADS
 
 from grw_tf.export import export as exporting
@@ -20,7 +21,7 @@ from grw_tf.export.run_directory import Run
 from grw_tf.export.saved_model import write_saved_model
 from grw_tf.export.streaming_network import StreamingNetwork
 from grw_tf.export.streams import drawn_streams
-from grw_tf.models import RegularizationConfig, StreamingModel, build_model, preset
+from grw_tf.models import RegularizationConfig, build_model, preset
 from grw_tf.streaming import StreamSession
 
 CLASSES = ("a", "b", "c", "d")
@@ -78,34 +79,6 @@ def short_streams(monkeypatch):
     monkeypatch.setattr(exporting, "_STREAMS", 1)
 
 
-def _model_logits(model, video):
-    """Returns the streaming model's logits [frames, classes]."""
-    stream = StreamingModel(model)
-    states = stream.initial_states()
-    step = tf.function(stream.step, autograph=False)
-    all_logits = []
-    for frame in video:
-        image = tf.constant(frame[None, None], tf.float32) / 255
-        logits, states = step(image, states)
-        all_logits.append(stream.classify(states) if logits is None else logits)
-    return np.concatenate(all_logits)
-
-
-def _network_logits(network, video):
-    """Returns the logits after each step."""
-    states = {
-        name: tf.zeros(spec.shape, spec.dtype)
-        for name, spec in network.state_specs().items()
-    }
-    step = tf.function(network.step, autograph=False)
-    all_logits = []
-    for start in range(0, len(video), network.frames_per_step):
-        image = video[start : start + network.frames_per_step]
-        logits, states = step(tf.constant(image), states)
-        all_logits.append(network.classify(states) if logits is None else logits)
-    return np.concatenate(all_logits)
-
-
 def _assert_same(actual, expected):
     scale = np.abs(expected).max()
     np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * scale)
@@ -114,7 +87,7 @@ def _assert_same(actual, expected):
 def test_file_gives_the_models_logits(model, content, video):
     logits = Rollout(content).logits(video)
     # Longer than a clip, whose mean forgets then.
-    _assert_same(logits, _model_logits(model, video))
+    _assert_same(logits, model_logits(model, video))
     clip = tf.constant(video[None, : model.config.frames], tf.float32) / 255
     _assert_same(logits[model.config.frames - 1], model(clip)[0])
 
@@ -125,7 +98,7 @@ def test_file_of_fractions_two_at_once_classifies_on_demand(transformer, video):
     assert rollout.step(video[:2]) is None
     rollout.restart()
     # The file is asked after some of the steps, the last among them.
-    expected = _model_logits(transformer, video)
+    expected = model_logits(transformer, video)
     _assert_same(rollout.logits(video)[-1], expected[-1])
     rollout.restart()
     clip = tf.constant(video[None, :8], tf.float32) / 255
@@ -136,8 +109,8 @@ def test_file_of_fractions_two_at_once_classifies_on_demand(transformer, video):
 def test_causal_head_gives_logits_at_each_step(model, video):
     config = dataclasses.replace(model.config, head=HEADS["causal_transformer"])
     causal = _build(config)
-    logits = _network_logits(StreamingNetwork(causal, 3), video)
-    _assert_same(logits, _model_logits(causal, video)[2::3])
+    logits, _ = network_logits(StreamingNetwork(causal, 3), video)
+    _assert_same(logits, model_logits(causal, video)[2::3])
 
 
 def test_only_the_head_has_states(model, transformer):

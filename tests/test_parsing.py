@@ -25,6 +25,24 @@ def test_each_preset_is_an_experiment(name):
     assert ModelConfig.from_json(text) == PRESETS[EXPERIMENTS[name]]
 
 
+@pytest.mark.parametrize("off", [{"methods": ["cutmix"]}, {}])
+def test_regulariser_that_is_set_but_off_is_refused(off):
+    settings = {"rms": {"filter": "gaussian"}} | off
+    _assert_refused(
+        "it does nothing without rms in task.model.regularization.methods: add it",
+        ("task.model.regularization", settings),
+    )
+
+
+def test_regulariser_takes_whole_numbers_and_lists():
+    shake_drop = {"alpha": [0, 1], "beta": [-1, 1], "rate": 0.25}
+    regularization = {"methods": ["shake_drop"], "shake_drop": shake_drop}
+    params = _parse(("task.model.regularization", regularization))
+    config = ModelConfig.from_json(json.dumps(params.task.model.as_dict()))
+    assert config.regularization.shake_drop.alpha == (0.0, 1.0)
+    assert config.regularization.methods == ("shake_drop",)
+
+
 @dataclasses.dataclass
 class Options(ParseConfigOptions):
     """The Model Garden's flags."""

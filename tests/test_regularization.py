@@ -13,8 +13,15 @@ from grw_tf.layers import RandomDrop, RandomMeanScaling, ShakeDrop
 from grw_tf.layers.unfolded import Unfolded
 from grw_tf.models import BackboneConfig, ModelConfig, build_model
 from grw_tf.models.backbone import RESIDUAL_BLOCKS, build_backbone
-from grw_tf.models.config import RegularizationConfig, RMSConfig
-from grw_tf.models.regularization import regularize
+from grw_tf.models.config import (
+    CutMixConfig,
+    MixupConfig,
+    RandomDropConfig,
+    RegularizationConfig,
+    RMSConfig,
+    ShakeDropConfig,
+)
+from grw_tf.models.regularization import lasting_rms, regularize
 from grw_tf.models.residual_block import ResidualBlock
 from grw_tf.models.streaming import check_causal
 from grw_tf.weights.restore import restore
@@ -136,7 +143,14 @@ def test_places_are_chosen_by_name(backbone, rms, count):
             {"before": ("expansion",), "blocks": ("stage0",)},
             "the blocks block0 have feature, projection.",
         ),
-        ("stream", {"kernel_size": 4}, "kernel_size must be odd"),
+        ("stream", {"kernel_size": 4}, "regularization.rms: kernel_size must be odd"),
+        ("stream", {"kernel_size": 10**9 + 1}, "odd and from 1 to 99, got 1000000001"),
+        (
+            "stream",
+            {"before": ("feature", "feature")},
+            "rms.before has 'feature' twice",
+        ),
+        ("stream", {"blocks": 5}, "rms.blocks must be a list, got 5"),
         ("stream", {"filter": "gaussian", "std": -1.0}, "std must be positive"),
         ("stream", {"component": "low"}, "Unknown component 'low'"),
         ("stream", {"level": "pixel"}, "Unknown level 'pixel'"),
@@ -261,6 +275,55 @@ def test_rms_that_stays_at_inference_is_not_streamed():
     rms = RMSConfig(distribution="uniform(0, 1)")
     with pytest.raises(ValueError, match=r"uniform\(0, 1\) has another mean than 1"):
         check_causal(_config("stream", rms=rms))
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "message"),
+    [
+        (RandomDropConfig, {"rate": 1.0}, "random_drop: rate must be at least 0 and"),
+        (RandomDropConfig, {"level": "pixel"}, "random_drop: Unknown level 'pixel'"),
+        (ShakeDropConfig, {"rate": -0.1}, "shake_drop: rate must .* got -0.1"),
+        (
+            ShakeDropConfig,
+            {"alpha": [0]},
+            "shake_drop: alpha must be two finite bounds",
+        ),
+        (ShakeDropConfig, {"alpha": [-5, 0]}, "shake_drop: .*expected factor"),
+        (ShakeDropConfig, {"beta": [1, 0]}, "shake_drop: .*wrong way round"),
+        (CutMixConfig, {"alpha": 0.0}, "cutmix.alpha is 0.0"),
+        (MixupConfig, {"alpha": -1.0}, "mixup.alpha is -1.0"),
+    ],
+)
+def test_values_that_cannot_be_are_told_by_their_key(kind, values, message):
+    fields = {CutMixConfig: "cutmix", MixupConfig: "mixup"}
+    with pytest.raises(ValueError, match=f"regularization.{message}"):
+        config = kind(**values)
+        RegularizationConfig(**{fields[kind]: config})
+
+
+@pytest.mark.parametrize("methods", [5, None, "rms", ["rms", "rms"]])
+def test_methods_are_a_list_of_each_once(methods):
+    with pytest.raises(
+        ValueError, match="regularization.methods (must be a|has 'rms')"
+    ):
+        RegularizationConfig(methods=methods)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"distribution": "uniform(0,1)"},
+        {"distribution": "normal(0.5, 0.2)"},
+        {"level": "batch"},
+        {"std": 2.0},
+    ],
+)
+def test_what_makes_no_difference_at_inference_may_differ(same):
+    rms = RMSConfig(distribution="uniform(0, 1)")
+    other = dataclasses.replace(rms, **same)
+    configs = (_config("base", rms=each) for each in (rms, other))
+    first, second = map(lasting_rms, configs)
+    assert first == second and first is not None
 
 
 def test_two_methods_that_drop_branches_are_refused():

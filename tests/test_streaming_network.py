@@ -7,12 +7,13 @@ import pytest
 import tensorflow as tf
 import tf_keras
 from ai_edge_litert.interpreter import Interpreter
+from streamed_logits import model_logits, network_logits
 from toy_heads import HEADS
 
 from grw_tf.export.conversion import convert
 from grw_tf.export.movinet_features import FRAME_COUNT
 from grw_tf.export.streaming_network import StreamingNetwork
-from grw_tf.models import StreamingModel, build_model
+from grw_tf.models import build_model
 from grw_tf.models.presets import official_config
 
 BACKBONES = {
@@ -35,36 +36,6 @@ def video():
     return np.random.default_rng(1).integers(0, 256, (FRAMES, 32, 32, 3), np.uint8)
 
 
-def _model_logits(model, video):
-    """Returns the streaming model's logits [frames, classes]."""
-    stream = StreamingModel(model)
-    states = stream.initial_states()
-    step = tf.function(stream.step, autograph=False)
-    all_logits = []
-    for frame in video:
-        image = tf.constant(frame[None, None], tf.float32) / 255
-        logits, states = step(image, states)
-        all_logits.append(stream.classify(states) if logits is None else logits)
-    return np.concatenate(all_logits)
-
-
-def _network_logits(network, video):
-    """Returns the logits after each step, and the last states."""
-    states = {
-        name: tf.zeros(spec.shape, spec.dtype)
-        for name, spec in network.state_specs().items()
-    }
-    step = tf.function(network.step, autograph=False)
-    all_logits = []
-    for start in range(0, len(video), network.frames_per_step):
-        image = video[start : start + network.frames_per_step]
-        if network.image_dtype == "float32":
-            image = image.astype(np.float32) / 255
-        logits, states = step(tf.constant(image), states)
-        all_logits.append(network.classify(states) if logits is None else logits)
-    return np.concatenate(all_logits), states
-
-
 def _assert_same(actual, expected):
     scale = np.abs(expected).max()
     # Random weights amplify roundings; real ones are held to 1e-5 elsewhere.
@@ -75,7 +46,7 @@ def _assert_same(actual, expected):
 def test_every_backbone_gives_the_models_logits(nano, video, backbone):
     model = nano(backbone=BACKBONES[backbone])
     network = StreamingNetwork(model)
-    _assert_same(_network_logits(network, video)[0], _model_logits(model, video))
+    _assert_same(network_logits(network, video)[0], model_logits(model, video))
 
 
 @pytest.mark.parametrize("frames_per_step", [1, 2, 3])
@@ -84,27 +55,27 @@ def test_every_head_gives_the_models_logits(nano, video, head, frames_per_step):
     model = nano(head=HEADS[head])
     network = StreamingNetwork(model, frames_per_step)
     whole = video[: FRAMES // frames_per_step * frames_per_step]
-    expected = _model_logits(model, whole)[frames_per_step - 1 :: frames_per_step]
-    _assert_same(_network_logits(network, whole)[0], expected)
+    expected = model_logits(model, whole)[frames_per_step - 1 :: frames_per_step]
+    _assert_same(network_logits(network, whole)[0], expected)
 
 
 @pytest.mark.parametrize("backbone", ["3d", "positions"])
 def test_chunks_longer_than_a_kernel_give_the_models_logits(nano, video, backbone):
     model = nano(backbone=BACKBONES[backbone])
-    logits, _ = _network_logits(StreamingNetwork(model, 6), video[:12])
-    _assert_same(logits, _model_logits(model, video[:12])[5::6])
+    logits, _ = network_logits(StreamingNetwork(model, 6), video[:12])
+    _assert_same(logits, model_logits(model, video[:12])[5::6])
 
 
 def test_frames_may_be_fractions(nano, video):
     model = nano()
     network = StreamingNetwork(model, image_dtype="float32")
-    _assert_same(_network_logits(network, video)[0], _model_logits(model, video))
+    _assert_same(network_logits(network, video)[0], model_logits(model, video))
 
 
 def test_states_stay_bounded(nano, video):
     network = StreamingNetwork(nano())
-    _, early = _network_logits(network, video)
-    _, late = _network_logits(network, np.concatenate([video] * 8))
+    _, early = network_logits(network, video)
+    _, late = network_logits(network, np.concatenate([video] * 8))
     for name, state in late.items():
         if name != FRAME_COUNT:
             assert np.abs(state).max() < 2 * np.abs(early[name]).max(), name
@@ -163,9 +134,9 @@ def test_every_model_converts_and_gives_its_numbers(model_id):
             weight.assign(0.3)
     rng = np.random.default_rng(1)
     video = rng.integers(0, 256, (4, 64, 64, 3), np.uint8)
-    expected = _model_logits(model, video)
+    expected = model_logits(model, video)
     network = StreamingNetwork(model)
-    _assert_same(_network_logits(network, video)[0], expected)
+    _assert_same(network_logits(network, video)[0], expected)
     content = convert(network)
     runner = Interpreter(model_content=content).get_signature_runner("step")
     inputs = runner.get_input_details()

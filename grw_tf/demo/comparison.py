@@ -90,14 +90,18 @@ def new_model(config, seed, initialise=lambda model: None):
 
 def measure(name, model, history, test, window) -> Result:
     """Measures a trained model on test videos."""
-    batches = test.batches(16)
-    z = np.concatenate([model.embed(clips) for clips, _ in batches])
-    logits = model.predict(batches, verbose=0)
+    z = np.concatenate([model.embed(clips) for clips, _ in test.batches(16)])
     return Result(
         name=name,
         model=model,
         history=history,
-        accuracy=float(np.mean(logits.argmax(axis=1) == test.labels)),
+        accuracy=accuracy(model, test),
         smoothness=smoothness(z, window),
         z=z,
     )
+
+
+def accuracy(model, videos):
+    """Returns a trained model's top-1 accuracy on videos, at inference."""
+    logits = model.predict(videos.batches(16), verbose=0)
+    return float(np.mean(logits.argmax(axis=1) == videos.labels))

@@ -4,7 +4,8 @@ import functools
 
 from official.modeling import hyperparams
 
-from grw_tf.experiments.video_classification import experiment
+from grw_tf.experiments.video_classification import Model, experiment
+from grw_tf.models.config import REGULARIZERS
 from grw_tf.models.presets import PRESETS
 from grw_tf.optimization.two_rates import OPTIMIZERS
 
@@ -115,7 +116,7 @@ def check_experiment(params, mode=None):
     """
     if mode in ("continuous_train_and_eval", "train_and_validate"):
         raise ValueError(f"--mode={mode} is not supported: choose train_and_eval.")
-    rules = (_ranges, _unused, _runtime, _optimization, _data, _losses)
+    rules = (_ranges, _unused, _runtime, _optimization, _data, _losses, _regularization)
     for rule in (*rules, functools.partial(_trainer, mode=mode)):
         for path, fits, needed in rule(params):
             if not fits:
@@ -232,6 +233,19 @@ def _losses(params):
         losses.one_hot or not losses.label_smoothing,
         "does nothing with task.losses.one_hot false: set label_smoothing to 0",
     )
+
+
+def _regularization(params):
+    where, chosen = "task.model.regularization", params.task.model.regularization
+    defaults = Model().regularization.as_dict()
+    for method in REGULARIZERS:
+        values = getattr(chosen, method).as_dict()
+        yield (
+            f"{where}.{method}",
+            method in chosen.methods or values == defaults[method],
+            f"does nothing without {method} in {where}.methods: add it there, or leave"
+            " this out",
+        )
 
 
 def _trainer(params, mode):

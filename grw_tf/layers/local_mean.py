@@ -11,9 +11,10 @@ def local_mean(x, kernel_size=3, std=None, causal=False):
     At borders only neighbours that exist count: the weights are those of the window
     divided by their sum over such neighbours.
 
-    It is a product with a banded matrix along each axis, in float32 at least: depthwise
-    convolutions would do as well, but take 30 times as long under XLA on CPUs. A value
-    that is infinite or NaN so spreads beyond its windows.
+    It is a product with a banded matrix along each axis, in float32 at least (on GPUs by
+    default in TF32, as convolutions are): depthwise convolutions would do as well, but
+    take 30 times as long under XLA on CPUs. A value that is infinite or NaN so spreads
+    beyond its windows.
 
     Args:
       x: [batch, time, height, width, channels] or [batch, height, width, channels].

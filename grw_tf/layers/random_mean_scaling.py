@@ -12,6 +12,30 @@ from grw_tf.layers.noise_levels import check_level, noise_shape
 FILTERS = ("mean", "gaussian")
 COMPONENTS = ("mean", "residual", "feature")
 
+# Larger than any feature map that a local mean makes sense on.
+_LARGEST_KERNEL = 99
+
+
+def check_scaling(filter, kernel_size, std, distribution, component, level):
+    """Raises a ValueError if `RandomMeanScaling` cannot have these arguments."""
+    if filter not in FILTERS:
+        raise ValueError(
+            f"Unknown filter {filter!r}: give one of {', '.join(FILTERS)}."
+        )
+    if component not in COMPONENTS:
+        raise ValueError(
+            f"Unknown component {component!r}: give one of {', '.join(COMPONENTS)}."
+        )
+    check_level(level, ("clip", "batch"))
+    if not 1 <= kernel_size <= _LARGEST_KERNEL or kernel_size % 2 != 1:
+        raise ValueError(
+            f"kernel_size must be odd and from 1 to {_LARGEST_KERNEL}, got"
+            f" {kernel_size}."
+        )
+    if not 0 < std < math.inf:
+        raise ValueError(f"std must be positive and finite, got {std}.")
+    parse_distribution(distribution)
+
 
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
 class RandomMeanScaling(tf_keras.__internal__.layers.BaseRandomLayer):
@@ -61,21 +85,7 @@ class RandomMeanScaling(tf_keras.__internal__.layers.BaseRandomLayer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if filter not in FILTERS:
-            raise ValueError(
-                f"Unknown filter {filter!r}: give one of {', '.join(FILTERS)}."
-            )
-        if component not in COMPONENTS:
-            raise ValueError(
-                f"Unknown component {component!r}: give one of {', '.join(COMPONENTS)}."
-            )
-        check_level(level, ("clip", "batch"))
-        if kernel_size < 1 or kernel_size % 2 != 1:
-            raise ValueError(
-                f"kernel_size must be odd and positive, got {kernel_size}."
-            )
-        if not 0 <= std < math.inf or (filter == "gaussian" and not std):
-            raise ValueError(f"std must be positive and finite, got {std}.")
+        check_scaling(filter, kernel_size, std, distribution, component, level)
         self.filter = filter
         self.kernel_size = kernel_size
         self.std = std

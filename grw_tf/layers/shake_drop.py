@@ -9,6 +9,27 @@ from grw_tf.layers.alpha_distribution import Uniform
 from grw_tf.layers.noise_levels import check_level, noise_shape
 
 
+def check_shake(rate, alpha, beta, level):
+    """Raises a ValueError if `ShakeDrop` cannot have these arguments."""
+    if not 0 <= rate < 1:
+        raise ValueError(f"rate must be at least 0 and below 1, got {rate}.")
+    check_level(level)
+    for name, bounds in (("alpha", alpha), ("beta", beta)):
+        if len(bounds) != 2 or not all(map(math.isfinite, bounds)):
+            raise ValueError(f"{name} must be two finite bounds, got {tuple(bounds)}.")
+        Uniform(*bounds)
+    expectation = _expectation(rate, Uniform(*alpha))
+    if expectation <= 0:
+        raise ValueError(
+            "The branch's expected factor 1 - rate + rate E[alpha] must be positive,"
+            f" got {expectation:g}: raise alpha or lower rate."
+        )
+
+
+def _expectation(rate, alpha):
+    return 1 - rate + rate * alpha.mean
+
+
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
 class ShakeDrop(tf_keras.__internal__.layers.BaseRandomLayer):
     """Disturbs a residual branch and, in another way, its gradient while training.
@@ -52,21 +73,13 @@ class ShakeDrop(tf_keras.__internal__.layers.BaseRandomLayer):
         self, rate=0.5, alpha=(0.0, 0.0), beta=(0.0, 0.5), level="pixel", **kwargs
     ):
         super().__init__(**kwargs)
-        if not 0 <= rate < 1:
-            raise ValueError(f"rate must be at least 0 and below 1, got {rate}.")
-        check_level(level)
+        check_shake(rate, alpha, beta, level)
         self.rate = rate
         self.alpha = tuple(alpha)
         self.beta = tuple(beta)
         self.level = level
-        self._alpha = _uniform("alpha", self.alpha)
-        self._beta = _uniform("beta", self.beta)
-        self._expectation = 1 - rate + rate * self._alpha.mean
-        if self._expectation <= 0:
-            raise ValueError(
-                "The branch's expected factor 1 - rate + rate E[alpha] must be "
-                f"positive, got {self._expectation:g}: raise alpha or lower rate."
-            )
+        self._alpha, self._beta = Uniform(*self.alpha), Uniform(*self.beta)
+        self._expectation = _expectation(rate, self._alpha)
 
     def acts(self, training=None):
         """Returns whether the output is another than the input."""
@@ -98,10 +111,3 @@ class ShakeDrop(tf_keras.__internal__.layers.BaseRandomLayer):
             "beta": self.beta,
             "level": self.level,
         }
-
-
-def _uniform(name, bounds):
-    """Returns the distribution within the bounds of a name."""
-    if len(bounds) != 2 or not all(map(math.isfinite, bounds)):
-        raise ValueError(f"{name} must be two finite bounds, got {bounds}.")
-    return Uniform(*bounds)

@@ -5,6 +5,13 @@ import tf_keras
 from grw_tf.layers.noise_levels import check_level, noise_shape
 
 
+def check_drop(rate, level):
+    """Raises a ValueError if `StochasticDepth` cannot have these arguments."""
+    if not 0 <= rate < 1:
+        raise ValueError(f"rate must be at least 0 and below 1, got {rate}.")
+    check_level(level, ("clip", "batch"))
+
+
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
 class StochasticDepth(tf_keras.__internal__.layers.BaseRandomLayer):
     """Drops whole clips of a residual branch while training, and scales up the rest.
@@ -33,9 +40,7 @@ class StochasticDepth(tf_keras.__internal__.layers.BaseRandomLayer):
 
     def __init__(self, rate, level="clip", **kwargs):
         super().__init__(**kwargs)
-        if not 0 <= rate < 1:
-            raise ValueError(f"rate must be at least 0 and below 1, got {rate}.")
-        check_level(level, ("clip", "batch"))
+        check_drop(rate, level)
         self.rate = rate
         self.level = level
 

@@ -11,7 +11,7 @@ from grw_tf.models.backbone import build_backbone, endpoint_channels, endpoints
 from grw_tf.models.config import ModelConfig
 from grw_tf.models.config_record import ConfigRecord
 from grw_tf.models.inputs import ClipInput
-from grw_tf.models.smoothing import FINAL, build_smoothing
+from grw_tf.models.smoothing import FINAL, build_smoothing, smooth_endpoints
 
 
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
@@ -49,8 +49,7 @@ class MovinetClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier
 
     def call(self, inputs, training=None, mask=None):
         features = endpoints(self.backbone, self.clip(inputs), training)
-        for name, layer in self.smoothing.items():
-            layer(features[name], training=training)
+        smooth_endpoints(self.smoothing, features, training)
         return self.head(features["head"], training=training)
 
 
@@ -87,8 +86,7 @@ class MeanClassifier(ClipInput, ConfigRecord, tf_keras.Model):
 
     def call(self, inputs, training=None):
         features = endpoints(self.backbone, self.clip(inputs), training)
-        for name, layer in self.smoothing.items():
-            layer(features[name], training=training)
+        smooth_endpoints(self.smoothing, features, training)
         return self.head(self.project(features["head"]), training=training)
 
     def project(self, features):
@@ -149,9 +147,7 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
 
     def call(self, inputs, training=None):
         features = endpoints(self.backbone, self.clip(inputs), training)
-        for name, layer in self.smoothing.items():
-            if name != FINAL:
-                layer(features[name], training=training)
+        smooth_endpoints(self.smoothing, features, training)
         z = self.project(features["head"])
         if FINAL in self.smoothing:
             z = self.smoothing[FINAL](z, training=training)

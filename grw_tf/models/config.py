@@ -1,11 +1,15 @@
 """The complete description of a model, as one frozen dataclass."""
 
+import contextlib
 import dataclasses
 import difflib
 import json
 import typing
 from collections.abc import Mapping
 
+from grw_tf.layers.random_mean_scaling import check_scaling
+from grw_tf.layers.shake_drop import check_shake
+from grw_tf.layers.stochastic_depth import check_drop
 from grw_tf.random_walk import orders as orders_lib
 from grw_tf.random_walk import windows
 
@@ -25,11 +29,22 @@ def _make_tuples(config, path, *names):
     """Lets fields of a frozen config be given as lists."""
     for name in names:
         value = getattr(config, name)
-        if isinstance(value, str):
-            raise ValueError(
-                f"{path}.{name} must be a list, got the string {value!r:.80}."
-            )
+        if not isinstance(value, (list, tuple)):
+            what = "the string " if isinstance(value, str) else ""
+            raise ValueError(f"{path}.{name} must be a list, got {what}{value!r:.80}.")
+        twice = [item for item in value if value.count(item) > 1]
+        if twice and isinstance(twice[0], str):
+            raise ValueError(f"{path}.{name} has {twice[0]!r:.80} twice.")
         object.__setattr__(config, name, tuple(value))
+
+
+@contextlib.contextmanager
+def _told_with(path):
+    """Puts a path before what is wrong with a value there."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 # Of the other families, what fields that describe a MoViNet can be.
@@ -206,7 +221,7 @@ class RMSConfig:
       blocks: names of blocks, as "block4_layer1", or of stages, as "block4" or "res5".
         Empty for the last two stages.
       filter, kernel_size, std, distribution, component, level: see
-        `RandomMeanScaling`.
+        `RandomMeanScaling`; the window is as wide in time as in space.
     """
 
     before: tuple[str, ...] = ()
@@ -220,6 +235,10 @@ class RMSConfig:
 
     def __post_init__(self):
         _make_tuples(self, "regularization.rms", "before", "blocks")
+        arguments = dataclasses.asdict(self)
+        del arguments["before"], arguments["blocks"]
+        with _told_with("regularization.rms"):
+            check_scaling(**arguments)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,6 +252,10 @@ class RandomDropConfig:
 
     rate: float = 0.5
     level: str = "batch"
+
+    def __post_init__(self):
+        with _told_with("regularization.random_drop"):
+            check_drop(self.rate, self.level)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -252,11 +275,15 @@ class ShakeDropConfig:
 
     def __post_init__(self):
         _make_tuples(self, "regularization.shake_drop", "alpha", "beta")
+        with _told_with("regularization.shake_drop"):
+            check_shake(self.rate, self.alpha, self.beta, self.level)
 
 
 @dataclasses.dataclass(frozen=True)
 class CutMixConfig:
-    """CutMix by the Model Garden: a rectangle of another clip, labels by area.
+    """CutMix by the Model Garden: a rectangle of another clip in all frames.
+
+    Labels have the share of the rectangle's area before borders cut it off.
 
     Attributes:
       alpha: of the Beta(alpha, alpha) that shares are drawn from.
@@ -279,7 +306,10 @@ class MixupConfig:
 
 @dataclasses.dataclass(frozen=True)
 class RegularizationConfig:
-    """What else acts in training alone, with values of the RMS paper (Table 2).
+    """What else acts in training alone, in a frozen backbone too.
+
+    RMS, ShakeDrop's alpha and beta, and CutMix have the values of the RMS paper (Table
+    2); the rates of drops are those of their own papers.
 
     Attributes:
       methods: which are on: "rms", "random_drop", "shake_drop", "cutmix", "mixup". With

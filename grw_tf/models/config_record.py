@@ -57,19 +57,18 @@ def check_backbone(saved: ModelConfig, built: ModelConfig, ignored=()):
     for field in dataclasses.fields(saved.backbone):
         if field.name not in ("stochastic_depth_drop_rate", *ignored):
             _check_field("backbone", field.name, saved, built)
-    trained, given = lasting_rms(saved), lasting_rms(built)
-    if trained != given:
+    if lasting_rms(saved) != lasting_rms(built):
         raise ValueError(
-            f"The checkpoint's weights were trained with {_described(trained)}, the"
-            f" model is built with {_described(given)}, and that acts at inference too:"
+            f"The checkpoint's weights were trained with {_described(saved)}, the"
+            f" model is built with {_described(built)}, and that acts at inference too:"
             " build it with the same."
         )
 
 
-def _described(rms):
-    if rms is None:
+def _described(config):
+    if lasting_rms(config) is None:
         return "no RMS whose alpha has another mean than 1"
-    return f"an RMS of {rms}"
+    return f"an RMS of {config.regularization.rms}"
 
 
 def _check_field(part, field, saved, built):

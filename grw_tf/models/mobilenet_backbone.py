@@ -26,6 +26,9 @@ _PERTURBED = {
     tf_keras.layers.BatchNormalization: PerturbedBatchNormalization,
     tf_keras.layers.Add: PerturbedAdd,
 }
+# Of moving statistics, as MoViNets': Keras Applications' 0.999 would follow a training
+# of a thousand steps half the way.
+_MOMENTUM = 0.99
 # What Keras Applications calls the parts of a block.
 _PLACES = {"expansion": "expand", "feature": "depthwise", "projection": "project"}
 
@@ -103,7 +106,10 @@ def _build_network(model_id, size):
 
 def _perturbed(layer):
     kind = _PERTURBED.get(type(layer), type(layer))
-    return kind.from_config(layer.get_config())
+    config = layer.get_config()
+    if "momentum" in config:
+        config["momentum"] = _MOMENTUM
+    return kind.from_config(config)
 
 
 def _block_name(layer):

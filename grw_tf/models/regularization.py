@@ -5,7 +5,7 @@ import dataclasses
 import tensorflow as tf
 
 from grw_tf.layers import RandomDrop, RandomMeanScaling, ShakeDrop
-from grw_tf.layers.alpha_distribution import parse_distribution
+from grw_tf.layers.alpha_distribution import Uniform, parse_distribution
 from grw_tf.layers.unfolded import Unfolded
 from grw_tf.models.config import ModelConfig, RMSConfig
 from grw_tf.models.residual_block import NormSite, ResidualBlock
@@ -37,11 +37,21 @@ def regularize(blocks: list[ResidualBlock], config: ModelConfig):
 
 
 def lasting_rms(config: ModelConfig) -> RMSConfig | None:
-    """Returns a model's RMS if it acts at inference too: if alpha's mean is not 1."""
-    chosen = config.regularization
-    if "rms" not in chosen.methods:
+    """Returns a model's RMS if it acts at inference too: if alpha's mean is not 1.
+
+    What makes no difference then is as by default, so that equal ones do equal things.
+    """
+    rms = config.regularization.rms
+    mean = parse_distribution(rms.distribution).mean
+    if "rms" not in config.regularization.methods or mean == 1:
         return None
-    return chosen.rms if parse_distribution(chosen.rms.distribution).mean != 1 else None
+    default = RMSConfig()
+    return dataclasses.replace(
+        rms,
+        distribution=str(Uniform(mean, mean)),
+        level=default.level,
+        std=rms.std if rms.filter == "gaussian" else default.std,
+    )
 
 
 def norm_sites(

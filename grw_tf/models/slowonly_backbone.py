@@ -64,7 +64,6 @@ class SlowOnly(resnet_3d.ResNet3D):
             init_stochastic_depth_rate=config.stochastic_depth_drop_rate,
             activation=config.activation,
             # As in the Model Garden's experiments on Kinetics.
-            use_sync_bn=True,
             norm_momentum=0.9,
             norm_epsilon=1e-5,
         )

@@ -48,3 +48,16 @@ def build_smoothing(config: ModelConfig, endpoint_channels):
             layer(tf_keras.Input((config.frames, None, None, endpoint_channels[place])))
             layers[place] = layer
     return layers
+
+
+def smooth_endpoints(layers, features, training):
+    """Lets smoothing act on a backbone's features, for their losses alone.
+
+    Args:
+      layers: of `build_smoothing`; that of the embeddings Z is left to the head.
+      features: [batch, N, height, width, channels] by name of the endpoint.
+      training: whether losses are added.
+    """
+    for name, layer in layers.items():
+        if name != FINAL:
+            layer(features[name], training=training)

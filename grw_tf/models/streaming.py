@@ -125,11 +125,12 @@ def check_causal(config):
             " come and cannot be streamed: use a stream model, or classify whole clips,"
             " on servers by export.export_saved_model."
         )
-    if rms := lasting_rms(config):
+    if lasting_rms(config):
         raise ValueError(
-            f"regularization.rms.distribution {rms.distribution} has another mean than"
-            " 1, so RMS stays in the model at inference, which cannot be streamed:"
-            " train with a mean of 1."
+            "regularization.rms.distribution"
+            f" {config.regularization.rms.distribution} has another mean than 1, so RMS"
+            " stays in the model at inference, which cannot be streamed: train with a"
+            " mean of 1."
         )
 
 

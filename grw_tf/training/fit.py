@@ -6,12 +6,16 @@ import pathlib
 import re
 import time
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 import tqdm
+from official.vision.configs.video_classification import DataConfig
 
 from grw_tf.data.labelled_videos import LabelledVideos
+from grw_tf.tasks.clip_mixing import clip_mixing
 from grw_tf.training.fingerprint import fingerprint, weights_fingerprint
+from grw_tf.training.step_random import draw_by_step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +28,7 @@ class FitConfig:
       learning_rate: highest, after a linear warm-up over the first tenth of the steps;
         then a cosine takes it to zero.
       weight_decay: of AdamW.
-      seed: of the order of the videos.
+      seed: of the order of the videos, and of what layers and mixing draw.
     """
 
     epochs: int
@@ -37,17 +41,19 @@ class FitConfig:
 def fit(
     model,
     train: LabelledVideos,
-    test: LabelledVideos,
+    test: LabelledVideos | None,
     config: FitConfig,
     run_dir,
     title,
 ):
     """Trains a classifier, keeping all it needs to go on in `run_dir`.
 
+    CutMix and Mixup of the model's config mix the training clips.
+
     Args:
       model: a model of `build_model`; afterwards compiled, with the last weights.
       train: training videos, at least a batch.
-      test: test videos, evaluated after each epoch.
+      test: test videos, evaluated after each epoch; None for no evaluation.
       config: how to train.
       run_dir: folder for checkpoints and `history.json`; a run found there goes on
         after its last whole epoch, with the same order of videos.
@@ -77,10 +83,12 @@ def fit(
             "initial_weights": weights_fingerprint(model),
             "class_names": list(train.class_names),
             "train": fingerprint([train.videos, train.labels]),
-            "test": fingerprint([test.videos, test.labels]),
+            "test": test and fingerprint([test.videos, test.labels]),
         },
     )
-    _compile(model, config, steps)
+    mix = clip_mixing(DataConfig(), model.config)
+    _compile(model, config, steps, one_hot=mix is not None)
+    draw_by_step(model, config.seed, model.optimizer.iterations)
     epoch = tf.Variable(0, trainable=False, dtype=tf.int64)
     manager = tf.train.CheckpointManager(
         tf.train.Checkpoint(model=model, optimizer=model.optimizer, epoch=epoch),
@@ -100,7 +108,8 @@ def fit(
         disable=len(history) == config.epochs,
     ) as bar:
         while len(history) < config.epochs:
-            history.append(_epoch(model, train, test, config, len(history), bar))
+            epoch_logs = _epoch(model, train, test, config, mix, len(history), bar)
+            history.append(epoch_logs)
             epoch.assign_add(1)
             # The history first: a kill in between is mended by the slice above.
             _write(history_file, history)
@@ -108,7 +117,11 @@ def fit(
     return history
 
 
-def _compile(model, config, steps):
+def _compile(model, config, steps, one_hot):
+    if one_hot:
+        loss = tf_keras.losses.CategoricalCrossentropy(from_logits=True)
+    else:
+        loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     total = config.epochs * steps
     warmup = total // 10
     model.compile(
@@ -121,14 +134,16 @@ def _compile(model, config, steps):
             ),
             weight_decay=config.weight_decay,
         ),
-        loss=tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        loss=loss,
         metrics=["accuracy"],
     )
     model.optimizer.build(model.trainable_variables)
 
 
-def _epoch(model, train, test, config, epoch, bar):
+def _epoch(model, train, test, config, mix, epoch, bar):
     batches = train.shuffled_batches(config.batch_size, config.seed, epoch)
+    if mix is not None:
+        batches = _mixed(batches, mix, config.seed, epoch)
     start = time.perf_counter()
     try:
         logs = model.fit(batches, verbose=0, callbacks=[_Progress(bar)]).history
@@ -141,15 +156,34 @@ def _epoch(model, train, test, config, epoch, bar):
             f" ({config.learning_rate}) or the weight of the GRW loss."
         ) from None
     seconds = time.perf_counter() - start
-    results = model.evaluate(
-        test.batches(config.batch_size), verbose=0, return_dict=True
-    )
     return {
         **{name: values[0] for name, values in logs.items()},
-        "test_loss": results["loss"],
-        "test_accuracy": results["accuracy"],
+        **({} if test is None else _evaluate(model, test, config, mix)),
         "seconds": seconds,
     }
+
+
+def _mixed(batches, mix, seed, epoch):
+    """Mixes batches, and gives them one-hot labels, by seed and epoch alone."""
+    # The Model Garden's mixing draws from TensorFlow's global stream, whose seed is
+    # taken up where the function is traced: without a new one all epochs mix alike.
+    (global_seed,) = np.random.SeedSequence([seed, epoch]).generate_state(1)
+    tf.random.set_seed(int(global_seed))
+
+    def mix_batch(clips, labels):
+        features, labels = mix({"image": clips}, labels)
+        return features["image"], labels
+
+    return batches.map(mix_batch)
+
+
+def _evaluate(model, test, config, mix):
+    batches = test.batches(config.batch_size)
+    if mix is not None:
+        classes = len(test.class_names)
+        batches = batches.map(lambda clips, y: (clips, tf.one_hot(y, classes)))
+    results = model.evaluate(batches, verbose=0, return_dict=True)
+    return {f"test_{name}": results[name] for name in ("loss", "accuracy")}
 
 
 class _Progress(tf_keras.callbacks.Callback):

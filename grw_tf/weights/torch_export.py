@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from grw_tf.layers.alpha_distribution import parse_distribution
 from grw_tf.models import BackboneConfig, ModelConfig
+from grw_tf.models.regularization import lasting_rms
 from grw_tf.weights.comparison import compare
 from grw_tf.weights.identify import GATES_EXPLAINED, identify
 from grw_tf.weights.layout import CONVERTIBLE, model_layout, with_conv_type
@@ -93,11 +93,11 @@ def _as_in_pytorch(config, checkpoint):
                 f"{checkpoint} has backbone.{field.name}={mine}, PyTorch's code has"
                 f" {theirs}."
             )
-    rms = config.regularization.rms.distribution
-    if "rms" in config.regularization.methods and parse_distribution(rms).mean != 1:
+    if lasting_rms(config):
         raise ValueError(
-            f"{checkpoint} has regularization.rms.distribution={rms}, of another mean"
-            " than 1: it acts at inference too, which PyTorch's code has not."
+            f"{checkpoint} has regularization.rms.distribution="
+            f"{config.regularization.rms.distribution}, of another mean than 1: it acts"
+            " at inference too, which PyTorch's code has not."
         )
     if config.head.type == "official" and config.head.activation != "swish":
         raise ValueError(

@@ -83,15 +83,41 @@ def _check(backbone, regulariser):
         )
     )
     clips = tf.random.uniform((2, 4, 32, 32, 3))
+    _enliven(model, clips)
     losses, moved = _train(model, clips, tf.constant([0, 2]))
     assert np.isfinite(losses).all()
     assert moved > 0
+    if methods:
+        draws = [model(clips, training=True).numpy() for _ in range(2)]
+        assert np.abs(draws[0] - draws[1]).max() > 1e-4
     logits = model(clips).numpy()
     assert logits.shape == (2, 3) and np.isfinite(logits).all()
+    # They depend on what is seen, far beyond the tolerance below.
+    assert np.abs(logits - model(clips[::-1]).numpy()).max() > 1e-2
     if model.config.backbone.causal:
         np.testing.assert_allclose(_stream(model, clips), logits, atol=2e-5)
     else:
         np.testing.assert_array_equal(model(clips), logits)
+
+
+def _enliven(model, clips):
+    """Makes a new model one whose every part shows in its logits."""
+    for weight in model.weights:
+        # Of branches that begin at 0, and of what begins at the same value.
+        if weight.shape.rank < 2 and weight.trainable:
+            weight.assign_add(tf.random.uniform(weight.shape, 0.2, 0.5))
+    norms = [
+        layer
+        for layer in model.backbone.submodules
+        if isinstance(layer, tf_keras.layers.BatchNormalization)
+    ]
+    momentum = [norm.momentum for norm in norms]
+    # Statistics of these very clips, so that no feature dies on its way.
+    for norm in norms:
+        norm.momentum = 0.0
+    model(clips, training=True)
+    for norm, kept in zip(norms, momentum, strict=True):
+        norm.momentum = kept
 
 
 def _train(model, clips, labels):
@@ -108,9 +134,8 @@ def _train(model, clips, labels):
             )
             total = tf.add_n([loss, *model.losses])
         weights = model.trainable_variables
-        optimizer.apply_gradients(
-            zip(tape.gradient(total, weights), weights, strict=True)
-        )
+        gradients, _ = tf.clip_by_global_norm(tape.gradient(total, weights), 1.0)
+        optimizer.apply_gradients(zip(gradients, weights, strict=True))
         losses.append(float(total))
     assert len(model.losses) == len(model.config.smoothing.layers)
     after = model.backbone.trainable_variables

@@ -11,8 +11,8 @@ def local_mean(x, kernel_size=3, std=None, causal=False):
     At borders only neighbours that exist count: the weights are those of the window
     divided by their sum over such neighbours.
 
-    It is a product with a banded matrix along each axis, in float32 at least (on GPUs by
-    default in TF32, as convolutions are): depthwise convolutions would do as well, but
+    It is a product with a banded matrix along each axis, in float32 at least (on GPUs
+    in TF32 by default, as convolutions): depthwise convolutions would do as well, but
     take 30 times as long under XLA on CPUs. A value that is infinite or NaN so spreads
     beyond its windows.
 

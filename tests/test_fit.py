@@ -10,7 +10,7 @@ import tf_keras
 from grw_tf.data.labelled_videos import LabelledVideos
 from grw_tf.layers import GRWSmoothing
 from grw_tf.models import ModelConfig
-from grw_tf.models.config import RegularizationConfig
+from grw_tf.models.regularization_config import RegularizationConfig
 from grw_tf.training import fit as fit_lib
 from grw_tf.training.fit import FitConfig, fit
 

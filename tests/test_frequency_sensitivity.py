@@ -29,7 +29,7 @@ from grw_tf.evaluation.inference import predict_clips
 from grw_tf.evaluation.measures import measure
 from grw_tf.evaluation.sensitivity_figure import draw_sensitivity
 from grw_tf.models import BackboneConfig, RegularizationConfig
-from grw_tf.models.config import RMSConfig
+from grw_tf.models.regularization_config import RMSConfig
 
 SCALES = (0.0, 1.0, 3.0)
 SLOWONLY = BackboneConfig.of_family("slowonly_nano")

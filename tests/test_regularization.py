@@ -13,7 +13,8 @@ from grw_tf.layers import RandomDrop, RandomMeanScaling, ShakeDrop
 from grw_tf.layers.unfolded import Unfolded
 from grw_tf.models import BackboneConfig, ModelConfig, build_model
 from grw_tf.models.backbone import RESIDUAL_BLOCKS, build_backbone
-from grw_tf.models.config import (
+from grw_tf.models.regularization import lasting_rms, regularize
+from grw_tf.models.regularization_config import (
     CutMixConfig,
     MixupConfig,
     RandomDropConfig,
@@ -21,7 +22,6 @@ from grw_tf.models.config import (
     RMSConfig,
     ShakeDropConfig,
 )
-from grw_tf.models.regularization import lasting_rms, regularize
 from grw_tf.models.residual_block import ResidualBlock
 from grw_tf.models.streaming import check_causal
 from grw_tf.weights.restore import restore

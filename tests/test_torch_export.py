@@ -10,8 +10,8 @@ from torch_archives import write_snapshot, write_torch_file
 from toy_backbones import BACKBONES
 
 from grw_tf.models import HeadConfig, RegularizationConfig, build_model
-from grw_tf.models.config import RMSConfig
 from grw_tf.models.presets import official_config, published_config
+from grw_tf.models.regularization_config import RMSConfig
 from grw_tf.weights.layout import assign
 from grw_tf.weights.torch_export import export_torch_weights
 from grw_tf.weights.torch_file import read_torch_file

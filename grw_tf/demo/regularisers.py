@@ -14,7 +14,7 @@ from grw_tf.demo.config import DemoConfig
 from grw_tf.demo.study import markdown_table, mean_and_spread
 from grw_tf.flags import option
 from grw_tf.models import BackboneConfig, ModelConfig
-from grw_tf.models.config import RegularizationConfig, RMSConfig
+from grw_tf.models.regularization_config import RegularizationConfig, RMSConfig
 from grw_tf.training.fit import fit
 
 BASELINE = "none"

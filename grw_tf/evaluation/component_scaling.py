@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from grw_tf.layers import RandomMeanScaling
 from grw_tf.models.backbone import RESIDUAL_BLOCKS
-from grw_tf.models.config import RMSConfig
 from grw_tf.models.regularization import norm_sites, place_scaling
+from grw_tf.models.regularization_config import RMSConfig
 
 
 @dataclasses.dataclass(frozen=True)

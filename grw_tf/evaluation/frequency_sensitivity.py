@@ -26,7 +26,7 @@ from grw_tf.evaluation.rms_options import RMSOptions, listed
 from grw_tf.evaluation.sensitivity_figure import draw_sensitivity
 from grw_tf.export.run_directory import load_best
 from grw_tf.flags import option
-from grw_tf.models.config import RMSConfig
+from grw_tf.models.regularization_config import RMSConfig
 
 RESULTS_FILE = "results.json"
 TABLE_FILE = "accuracy_by_scale.csv"

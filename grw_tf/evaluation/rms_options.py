@@ -4,7 +4,7 @@ import dataclasses
 
 from grw_tf.flags import option
 from grw_tf.layers import RandomMeanScaling
-from grw_tf.models.config import RMSConfig
+from grw_tf.models.regularization_config import RMSConfig
 
 _DEFAULT = RMSConfig()
 

@@ -5,8 +5,8 @@ import functools
 from official.modeling import hyperparams
 
 from grw_tf.experiments.video_classification import Model, experiment
-from grw_tf.models.config import REGULARIZERS
 from grw_tf.models.presets import PRESETS
+from grw_tf.models.regularization_config import REGULARIZERS
 from grw_tf.optimization.two_rates import OPTIMIZERS
 
 _MAX_AREA = "aug_max_area_ratio"

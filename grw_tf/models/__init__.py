@@ -9,10 +9,10 @@ from grw_tf.models.config import (
     BackboneConfig,
     HeadConfig,
     ModelConfig,
-    RegularizationConfig,
     SmoothingConfig,
 )
 from grw_tf.models.presets import preset
+from grw_tf.models.regularization_config import RegularizationConfig
 from grw_tf.models.streaming import StreamingModel
 
 __all__ = [

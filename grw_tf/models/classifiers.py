@@ -5,7 +5,6 @@ import tf_keras
 from official.projects.movinet.modeling import movinet_layers, movinet_model
 
 from grw_tf import layers
-from grw_tf.layers.mean_head import MeanHead
 from grw_tf.models import mobilenet_backbone
 from grw_tf.models.backbone import build_backbone, endpoint_channels, endpoints
 from grw_tf.models.config import ModelConfig
@@ -73,7 +72,7 @@ class MeanClassifier(ClipInput, ConfigRecord, tf_keras.Model):
         self.backbone = build_backbone(config)
         channels = endpoint_channels(self.backbone)
         self.smoothing = build_smoothing(config, channels)
-        self.head = MeanHead(
+        self.head = layers.MeanHead(
             num_classes=config.num_classes,
             frames=config.frames,
             hidden_dim=mobilenet_backbone.HIDDEN.get(config.backbone.model_id, 0),

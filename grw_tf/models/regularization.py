@@ -7,7 +7,8 @@ import tensorflow as tf
 from grw_tf.layers import RandomDrop, RandomMeanScaling, ShakeDrop
 from grw_tf.layers.alpha_distribution import Uniform, parse_distribution
 from grw_tf.layers.unfolded import Unfolded
-from grw_tf.models.config import ModelConfig, RMSConfig
+from grw_tf.models.config import ModelConfig
+from grw_tf.models.regularization_config import RMSConfig
 from grw_tf.models.residual_block import NormSite, ResidualBlock
 
 _LATE_STAGES = 2

@@ -1,7 +1,8 @@
 """SlowOnly: the Model Garden's 3-D ResNet, temporal kernels in its last stages alone.
 
 Reference: the slow pathway of Feichtenhofer et al., SlowFast Networks, ICCV 2019, as
-Kim et al. train it in the RMS paper.
+Kim et al. train it in the RMS paper. Its appendix with the layers of SlowOnly-34 is not
+at hand: here both convolutions of a basic block are 3x3x3 where time is looked at.
 """
 
 import tensorflow as tf

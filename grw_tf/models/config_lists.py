@@ -1,0 +1,23 @@
+"""Lists in frozen configs."""
+
+
+def make_tuples(config, path, *names):
+    """Lets fields of a frozen config be given as lists, and keeps them as tuples.
+
+    Args:
+      config: the dataclass, at construction.
+      path: what its keys begin with.
+      *names: of the fields.
+
+    Raises:
+      ValueError: if one is no list, or has the same text twice.
+    """
+    for name in names:
+        value = getattr(config, name)
+        if not isinstance(value, (list, tuple)):
+            what = "the string " if isinstance(value, str) else ""
+            raise ValueError(f"{path}.{name} must be a list, got {what}{value!r:.80}.")
+        twice = [item for item in value if value.count(item) > 1]
+        if twice and isinstance(twice[0], str):
+            raise ValueError(f"{path}.{name} has {twice[0]!r:.80} twice.")
+        object.__setattr__(config, name, tuple(value))

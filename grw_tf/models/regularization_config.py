@@ -1,0 +1,163 @@
+"""What acts in training alone besides GRW smoothing, as frozen dataclasses."""
+
+import contextlib
+import dataclasses
+import difflib
+
+from grw_tf.layers.random_mean_scaling import check_scaling
+from grw_tf.layers.shake_drop import check_shake
+from grw_tf.layers.stochastic_depth import check_drop
+from grw_tf.models.config_lists import make_tuples
+
+REGULARIZERS = ("rms", "random_drop", "shake_drop", "cutmix", "mixup")
+
+
+@contextlib.contextmanager
+def _told_with(path):
+    """Puts a path before what is wrong with a value there."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+@dataclasses.dataclass(frozen=True)
+class RMSConfig:
+    """Random Mean Scaling: where it acts, and the arguments of `RandomMeanScaling`.
+
+    Attributes:
+      before: which batch normalisations of a block it comes before: "expansion",
+        "feature" and "projection" of MoViNets and MobileNetV3, "bn1" to "bn3" of
+        SlowOnly's. Empty for the default: all, but of bottlenecks the last alone, as
+        the paper has it.
+      blocks: names of blocks, as "block4_layer1", or of stages, as "block4" or "res5".
+        Empty for the last two stages.
+      filter, kernel_size, std, distribution, component, level: see
+        `RandomMeanScaling`; the window is as wide in time as in space.
+    """
+
+    before: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
+    filter: str = "mean"
+    kernel_size: int = 3
+    std: float = 0.4
+    distribution: str = "normal(1, 0.5)"
+    component: str = "mean"
+    level: str = "clip"
+
+    def __post_init__(self):
+        make_tuples(self, "regularization.rms", "before", "blocks")
+        arguments = dataclasses.asdict(self)
+        del arguments["before"], arguments["blocks"]
+        with _told_with("regularization.rms"):
+            check_scaling(**arguments)
+
+
+@dataclasses.dataclass(frozen=True)
+class RandomDropConfig:
+    """Stochastic depth of whole batches, the arguments of `RandomDrop`.
+
+    Attributes:
+      rate: how often the last block's branch is dropped; earlier ones' less.
+      level: see `RandomDrop`.
+    """
+
+    rate: float = 0.5
+    level: str = "batch"
+
+    def __post_init__(self):
+        with _told_with("regularization.random_drop"):
+            check_drop(self.rate, self.level)
+
+
+@dataclasses.dataclass(frozen=True)
+class ShakeDropConfig:
+    """The arguments of `ShakeDrop`.
+
+    Attributes:
+      rate: how often the last block's branch is shaken; earlier ones' less.
+      alpha, beta: lowest and highest factor, see `ShakeDrop`.
+      level: see `ShakeDrop`.
+    """
+
+    rate: float = 0.5
+    alpha: tuple[float, ...] = (0.0, 0.0)
+    beta: tuple[float, ...] = (0.0, 0.5)
+    level: str = "pixel"
+
+    def __post_init__(self):
+        make_tuples(self, "regularization.shake_drop", "alpha", "beta")
+        with _told_with("regularization.shake_drop"):
+            check_shake(self.rate, self.alpha, self.beta, self.level)
+
+
+@dataclasses.dataclass(frozen=True)
+class CutMixConfig:
+    """CutMix by the Model Garden: a rectangle of another clip in all frames.
+
+    Labels have the share of the rectangle's area before borders cut it off.
+
+    Attributes:
+      alpha: of the Beta(alpha, alpha) that shares are drawn from.
+    """
+
+    alpha: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class MixupConfig:
+    """Mixup by the Model Garden: a weighted mean with another clip, labels too.
+
+    Attributes:
+      alpha: of the Beta(alpha, alpha) that shares are drawn from; 0.2 is that of Zhang
+        et al. for ImageNet.
+    """
+
+    alpha: float = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class RegularizationConfig:
+    """What else acts in training alone, in a frozen backbone too.
+
+    RMS, ShakeDrop's alpha and beta, and CutMix have the values of the RMS paper (Table
+    2); the rates of drops are those of their own papers.
+
+    Attributes:
+      methods: which are on: "rms", "random_drop", "shake_drop", "cutmix", "mixup". With
+        both of the last two, each batch gets one or the other.
+      rms, random_drop, shake_drop, cutmix, mixup: how each acts.
+
+    Raises:
+      ValueError: at construction, for what is unknown or does not go together.
+    """
+
+    methods: tuple[str, ...] = ()
+    rms: RMSConfig = RMSConfig()
+    random_drop: RandomDropConfig = RandomDropConfig()
+    shake_drop: ShakeDropConfig = ShakeDropConfig()
+    cutmix: CutMixConfig = CutMixConfig()
+    mixup: MixupConfig = MixupConfig()
+
+    def __post_init__(self):
+        make_tuples(self, "regularization", "methods")
+        for method in self.methods:
+            if method not in REGULARIZERS:
+                near = difflib.get_close_matches(method, REGULARIZERS, n=1)
+                hint = f"did you mean {near[0]!r}? " if near else ""
+                raise ValueError(
+                    f"Unknown method {method!r:.80} in regularization.methods;"
+                    f" {hint}known: {', '.join(REGULARIZERS)}."
+                )
+        if {"random_drop", "shake_drop"} <= set(self.methods):
+            raise ValueError(
+                "regularization.methods has random_drop and shake_drop: both drop a"
+                " block's branch, choose one."
+            )
+        for name in ("cutmix", "mixup"):
+            alpha = getattr(self, name).alpha
+            if not 0 < alpha < 100:
+                raise ValueError(
+                    f"regularization.{name}.alpha is {alpha}: it must be above 0 and"
+                    " below 100."
+                )

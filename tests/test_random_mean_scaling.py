@@ -196,6 +196,13 @@ ARGUMENTS = {
 }
 
 
+def test_distribution_may_be_given_itself():
+    layer = RandomMeanScaling(distribution=Uniform(0, 1))
+    assert layer.get_config()["distribution"] == "uniform(0, 1)"
+    x = tf.ones((1, 2, 2, 3))
+    np.testing.assert_allclose(layer(x), 0.5 * x)
+
+
 def test_config_round_trip():
     layer = tf_keras.layers.deserialize(
         tf_keras.layers.serialize(RandomMeanScaling(**ARGUMENTS))

@@ -50,7 +50,7 @@ class RandomMeanScaling(tf_keras.__internal__.layers.BaseRandomLayer):
       kernel_size: positions of the window along each axis, odd.
       std: of the Gaussian filter, in positions.
       distribution: of alpha, "normal(mean, standard deviation)" or
-        "uniform(low, high)".
+        "uniform(low, high)", or the `Normal` or `Uniform` that these spell.
       component: what is scaled: "mean" is m(x), "residual" is x - m(x), "feature" is x.
       level: what has an alpha of its own: "clip" each clip, "batch" the batch (of the
         replica); it is the same for all positions and channels.
@@ -89,7 +89,7 @@ class RandomMeanScaling(tf_keras.__internal__.layers.BaseRandomLayer):
         self.filter = filter
         self.kernel_size = kernel_size
         self.std = std
-        self.distribution = distribution
+        self.distribution = str(distribution)
         self.component = component
         self.level = level
         self.causal = causal

@@ -103,7 +103,7 @@ def _befores(model):
 @pytest.mark.parametrize(
     ("fields", "component"),
     [
-        ({"num_classes": 6}, "residual"),
+        pytest.param({"num_classes": 6}, "residual", marks=pytest.mark.slow),
         ({"backbone": vars(SLOWONLY), "num_classes": 6}, "mean"),
         ({"backbone": vars(SLOWONLY), "num_classes": 6}, "residual"),
         ({"backbone": vars(SLOWONLY), "regularization": SHRINKING}, "mean"),

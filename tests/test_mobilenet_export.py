@@ -163,9 +163,8 @@ def test_exported_file_is_played(
     assert probabilities.sum() == pytest.approx(1)
 
 
-@pytest.mark.parametrize(
-    "kind", ["model", pytest.param("transformer", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["model", "transformer"])
 def test_saved_model_gives_the_models_logits(request, kind, video, tmp_path):
     model = request.getfixturevalue(kind)
     write_saved_model(tmp_path / "1", model, CLASSES)

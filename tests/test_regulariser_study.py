@@ -22,6 +22,7 @@ def config(tmp_path_factory):
     )
 
 
+@pytest.mark.slow
 def test_program_goes_on_after_finished_runs(config, tmp_path, run_program):
     train, test = airplanes.load(config)
 

@@ -224,7 +224,14 @@ def test_drops_are_more_frequent_in_later_blocks(
     assert rates[-1] == 0.5
 
 
-@pytest.mark.parametrize("backbone", ["stream", "mobilenet_v3_small", "slowonly_nano"])
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        "stream",
+        "slowonly_nano",
+        pytest.param("mobilenet_v3_small", marks=pytest.mark.slow),
+    ],
+)
 def test_nothing_changes_at_inference(backbone):
     tf_keras.utils.set_random_seed(0)
     plain = build_model(_config(backbone, ()))

@@ -33,7 +33,15 @@ BACKBONES = {
 }
 
 
-@pytest.mark.parametrize("network", BACKBONES)
+@pytest.mark.parametrize(
+    "network",
+    [
+        network
+        if network in ("stream", "slowonly_nano")
+        else pytest.param(network, marks=pytest.mark.slow)
+        for network in BACKBONES
+    ],
+)
 def test_inference_has_the_operations_of_the_network_alone(nano, network):
     model = nano(fresh=True, backbone=BACKBONES[network])
     plain = benchmark_rms.inference_operations(model)

@@ -343,7 +343,10 @@ def test_truncated_file_is_told_before_training(coloured_records, tmp_path):
     "override",
     [
         {"task": {"model": {"num_classes": 2, "head": {"depth": 3}}}},
-        {"trainer": {"train_steps": 30, "optimizer_config": {"ema": None}}},
+        pytest.param(
+            {"trainer": {"train_steps": 30, "optimizer_config": {"ema": None}}},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["model", "optimizer"],
 )
@@ -391,6 +394,7 @@ def test_two_trainings_in_one_folder_are_refused(coloured_records, tmp_path):
             run_experiment(_options(coloured_records, tmp_path))
 
 
+@pytest.mark.slow
 def test_embeddings_that_are_no_numbers_stop_in_one_line(coloured_records, tmp_path):
     rate = {"type": "constant", "constant": {"learning_rate": 1e30}}
     optimization = {"learning_rate": rate, "head_learning_rate": rate}

@@ -102,7 +102,10 @@ def test_fit_logs_the_losses_under_their_own_names(nano, clip):
         np.testing.assert_allclose(logs["val_loss"], logs["val_entropy"], rtol=1e-5)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "policy",
+    [pytest.param("mixed_float16", marks=pytest.mark.slow), "mixed_bfloat16"],
+)
 def test_losses_are_float32_under_mixed_precision(nano, clip, policy):
     tf_keras.mixed_precision.set_global_policy(policy)
     try:

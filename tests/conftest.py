@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import functools
+import gc
 import json
 import os
 import pathlib
@@ -12,6 +13,19 @@ import pytest
 
 TESTS = pathlib.Path(__file__).resolve().parent
 SHARED = TESTS.parents[1] / "shared"
+
+
+def pytest_collection_finish():
+    """Keeps what imports made out of garbage collections, which else take long."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def freed():
+    """Frees a module's models and trainers; during a later trace it takes a minute."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

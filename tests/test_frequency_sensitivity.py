@@ -198,7 +198,7 @@ def test_scales_are_a_list_or_a_range():
         ({"scales": "1,1.0"}, "give each scale once"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"filter": "median"}, "Unknown filter 'median': give one of mean, gaussian"),
-        ({"kernel_size": 2}, "kernel_size must be odd and positive, got 2"),
+        ({"kernel_size": 2}, "kernel_size must be odd and from 1 to 99, got 2"),
         ({"output_dir": "gs://bucket/out"}, "gs://bucket/out: results go to a local"),
         ({"checkpoint_dir": "a,b,a/"}, "name each model once"),
         ({"checkpoint_dir": " , "}, "name each model once"),

@@ -55,6 +55,7 @@ def test_checkpoints_are_in_float32(trained, dtype):
     assert {number.dtype.name for number in numbers} == {"float32", "int64"}
 
 
+@pytest.mark.slow
 def test_loss_scaling_leaves_no_step_out(trained):
     found = values(trained("float16"))
     for group in ("backbone", "head"):

@@ -42,7 +42,7 @@ def test_code_of_the_readme_runs(nano, tmp_path, monkeypatch, capsys):
             official = tf.train.Checkpoint(backbone=names["model"].backbone)
             official.save(tmp_path / "movinet_a0_stream" / "ckpt")
         exec(block, names)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     assert names["logits"].shape == (1, 10)
     assert "all 385 variables of the backbone came" in capsys.readouterr().out
     write_streaming_tflite(tmp_path / "model.tflite", nano(), CLASSES)

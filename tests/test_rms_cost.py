@@ -37,7 +37,7 @@ BACKBONES = {
     "network",
     [
         network
-        if network in ("stream", "slowonly_nano")
+        if network in ("movinet stream", "slowonly_nano")
         else pytest.param(network, marks=pytest.mark.slow)
         for network in BACKBONES
     ],

@@ -79,13 +79,13 @@ def _assert_close(actual, expected, share):
     np.testing.assert_allclose(actual, expected, rtol=0, atol=atol)
 
 
-def test_reset_forgets_all_frames(write):
-    for head in HEADS:
-        with StreamSession(write(head)) as session:
-            first = _all_logits(session, random_frames(4))
-            session.reset()
-            np.testing.assert_array_equal(_all_logits(session, random_frames(4)), first)
-            assert session.steps == 4
+@pytest.mark.parametrize("head", HEADS)
+def test_reset_forgets_all_frames(write, head):
+    with StreamSession(write(head)) as session:
+        first = _all_logits(session, random_frames(4))
+        session.reset()
+        np.testing.assert_array_equal(_all_logits(session, random_frames(4)), first)
+        assert session.steps == 4
 
 
 def test_top_names_the_likeliest_classes(path):

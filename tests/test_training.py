@@ -1,6 +1,5 @@
 """Tests of training by the Model Garden's trainer, on a tiny model and drawn videos."""
 
-import gc
 import json
 import re
 
@@ -17,13 +16,6 @@ from grw_tf.training.model_dir import claimed
 from grw_tf.training.progress import Progress
 from grw_tf.weights.inspection import inspect
 from grw_tf.weights.restore import load_model
-
-
-@pytest.fixture(scope="module", autouse=True)
-def freed():
-    """Frees trainers here; during a later trace it would take a minute."""
-    yield
-    gc.collect()
 
 
 def _options(records, model_dir, override=None, **options):

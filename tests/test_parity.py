@@ -49,6 +49,7 @@ def test_right_file_passes(nano, tmp_path, streams, head):
     assert parity.milliseconds > 0
 
 
+@pytest.mark.slow
 def test_steps_of_several_frames_are_compared_at_their_ends(tmp_path, streams, model):
     parity = _check(StreamingNetwork(model, frames_per_step=5), tmp_path, streams)
     assert parity.passed
@@ -72,6 +73,7 @@ def test_wrong_scale_of_the_input_is_caught(tmp_path, streams, model):
     assert not _check(Unscaled(model), tmp_path, streams).passed
 
 
+@pytest.mark.slow
 def test_wrong_crop_is_caught(tmp_path, streams, model):
     network = StreamingNetwork(model)
     right = make_manifest(network, convert(network))["input"]

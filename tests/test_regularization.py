@@ -171,7 +171,9 @@ def test_blocks_without_batch_normalisation_are_refused():
         regularize([block], _config("stream"))
 
 
-@pytest.mark.parametrize("backbone", ["stream", "slowonly_nano"])
+@pytest.mark.parametrize(
+    "backbone", [pytest.param("stream", marks=pytest.mark.slow), "slowonly_nano"]
+)
 def test_plain_checkpoints_match_all_that_a_regularised_model_tracks(
     backbone, tmp_path
 ):

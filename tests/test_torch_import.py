@@ -227,7 +227,9 @@ def build_once(monkeypatch):
         pytest.param(
             *("a2s", 512, 2, "video_retrieval", "model"), marks=pytest.mark.slow
         ),
-        ("a3b", 256, 2, "grw_smoothing_models", "ema"),
+        pytest.param(
+            *("a3b", 256, 2, "grw_smoothing_models", "ema"), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_every_published_model_is_mapped_wholly(

@@ -112,6 +112,7 @@ def _values(checkpoint):
     }
 
 
+@pytest.mark.slow
 def test_interrupted_training_ends_with_the_same_bits(
     coloured_records, run, tmp_path, monkeypatch
 ):

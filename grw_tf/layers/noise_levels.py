@@ -1,4 +1,4 @@
-"""How much of a batch one random number is for."""
+"""How often a branch is dropped, and how much of a batch one number is for."""
 
 import tensorflow as tf
 
@@ -10,6 +10,12 @@ def check_level(level, known=LEVELS):
     """Raises ValueError unless a level is known."""
     if level not in known:
         raise ValueError(f"Unknown level {level!r}: give one of {', '.join(known)}.")
+
+
+def check_rate(rate):
+    """Raises ValueError unless a branch can be dropped at a rate."""
+    if not 0 <= rate < 1:
+        raise ValueError(f"rate must be at least 0 and below 1, got {rate}.")
 
 
 def noise_shape(x, level):

@@ -6,13 +6,12 @@ import tensorflow as tf
 import tf_keras
 
 from grw_tf.layers.alpha_distribution import Uniform
-from grw_tf.layers.noise_levels import check_level, noise_shape
+from grw_tf.layers.noise_levels import check_level, check_rate, noise_shape
 
 
 def check_shake(rate, alpha, beta, level):
     """Raises a ValueError if `ShakeDrop` cannot have these arguments."""
-    if not 0 <= rate < 1:
-        raise ValueError(f"rate must be at least 0 and below 1, got {rate}.")
+    check_rate(rate)
     check_level(level)
     for name, bounds in (("alpha", alpha), ("beta", beta)):
         if len(bounds) != 2 or not all(map(math.isfinite, bounds)):

@@ -2,13 +2,12 @@
 
 import tf_keras
 
-from grw_tf.layers.noise_levels import check_level, noise_shape
+from grw_tf.layers.noise_levels import check_level, check_rate, noise_shape
 
 
 def check_drop(rate, level):
     """Raises a ValueError if `StochasticDepth` cannot have these arguments."""
-    if not 0 <= rate < 1:
-        raise ValueError(f"rate must be at least 0 and below 1, got {rate}.")
+    check_rate(rate)
     check_level(level, ("clip", "batch"))
 
 

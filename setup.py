@@ -17,6 +17,7 @@ TRAIN = [
     "h5py~=3.16",
     # TFDS' stock data sets import it without saying so.
     "importlib_resources~=7.1",
+    "jinja2~=3.1",
     "keras~=3.15",
     "matplotlib~=3.10",
     "opencv-python-headless~=5.0",
@@ -33,6 +34,9 @@ TRAIN = [
 # TFDS' command imports mlcroissant without saying so.
 BEAM = ["apache-beam~=2.77", "mlcroissant~=1.1"]
 
+# The API reference, and notebooks with the kernel that runs them.
+DOCS = ["ipykernel~=7.4", "nbclient~=0.11.0", "nbformat~=5.11", "pdoc~=16.0"]
+
 setup(
     name="grw_tf",
     version=VERSION,
@@ -46,7 +50,15 @@ setup(
     extras_require={
         "train": TRAIN,
         "beam": [*TRAIN, *BEAM],
-        "dev": [*TRAIN, *BEAM, "pytest~=9.2", "ruff~=0.17.5"],
+        "docs": [*TRAIN, *DOCS],
+        "dev": [
+            *TRAIN,
+            *BEAM,
+            *DOCS,
+            "pytest~=9.2",
+            "pytest-xdist~=3.8",
+            "ruff~=0.17.5",
+        ],
         "torch": ["torch~=2.9"],
     },
 )

@@ -5,8 +5,10 @@ import gc
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import venv
 
 import numpy as np
 import pytest
@@ -74,6 +76,37 @@ def run_program():
         return subprocess.run(
             [sys.executable, "-m", module, *flags],
             cwd=TESTS.parent,
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_bare(tmp_path_factory):
+    """A function that runs code with arguments upon the bare install alone.
+
+    That is a virtual environment of this package without extras: no TensorFlow.
+    """
+    folder = tmp_path_factory.mktemp("bare")
+    venv.create(folder / "venv", with_pip=True)
+    python = folder / "venv" / "bin" / "python"
+    # A copy, for building leaves its traces.
+    source = folder / "source"
+    shutil.copytree(TESTS.parent / "grw_tf", source / "grw_tf")
+    for name in ("setup.py", "pyproject.toml", "README.md"):
+        shutil.copy(TESTS.parent / name, source)
+    pip = [python, "-m", "pip", "install", "--quiet"]
+    installed = subprocess.run([*pip, source], capture_output=True, text=True)
+    assert installed.returncode == 0, installed.stderr
+    outside = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+
+    def run(code, *arguments):
+        return subprocess.run(
+            [python, "-c", code, *arguments],
+            cwd=folder,
+            env=outside,
             capture_output=True,
             text=True,
         )

@@ -1,19 +1,12 @@
 """Tests that the bare install, LiteRT and numpy alone, runs an exported file."""
 
-import os
-import pathlib
-import shutil
-import subprocess
 import sys
-import venv
 
 import pytest
 from exported_streams import CLASSES
 from toy_heads import HEADS
 
 from grw_tf.export.tflite import write_streaming_tflite
-
-REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 
 _CODE = """
 import importlib.metadata, sys
@@ -31,25 +24,9 @@ print(session.runner, session.steps)
 
 
 @pytest.mark.slow
-def test_bare_install_runs_an_exported_file(nano, tmp_path):
+def test_bare_install_runs_an_exported_file(nano, run_bare, tmp_path):
     path = tmp_path / "model.tflite"
     write_streaming_tflite(path, nano(head=HEADS["transformer"]), CLASSES)
-    venv.create(tmp_path / "venv", with_pip=True)
-    python = tmp_path / "venv" / "bin" / "python"
-    pip = [python, "-m", "pip", "install", "--quiet"]
-    # A copy, for building leaves its traces.
-    source = tmp_path / "source"
-    shutil.copytree(REPOSITORY / "grw_tf", source / "grw_tf")
-    for name in ("setup.py", "pyproject.toml", "README.md"):
-        shutil.copy(REPOSITORY / name, source)
-    installed = subprocess.run([*pip, source], capture_output=True, text=True)
-    assert installed.returncode == 0, installed.stderr
-    done = subprocess.run(
-        [python, "-c", _CODE, path],
-        cwd=tmp_path,
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-        capture_output=True,
-        text=True,
-    )
+    done = run_bare(_CODE, path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == ["", "compiled 5"], sys.version

@@ -1,25 +1,18 @@
 """Tests of training on several devices and by several workers."""
 
-import contextlib
-import json
-import os
 import pathlib
-import socket
-import subprocess
-import time
 
 import pytest
 import tensorflow as tf
 from official.core.config_definitions import RuntimeConfig
 from training_runs import command, scalars
+from two_workers import two_workers, wait_for, wait_until_done
 
 from grw_tf.training.strategy import build_strategy
 from grw_tf.training.workers import lost_worker, own_folder
 
 STEPS = 20
 KILLED_AT = 10
-# A quiet machine needs a tenth of it.
-PATIENCE = 600
 
 
 @pytest.mark.slow
@@ -34,35 +27,6 @@ def test_two_devices_train_as_one_in_float32(run_isolated, coloured_records):
         RECORDS=str(coloured_records),
         PYTEST_ADDOPTS="-m slow",
     )
-
-
-@contextlib.contextmanager
-def _two_workers(command_line, logs):
-    """Starts two workers on this machine; what still runs at the end is killed."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(2)]
-        for free in sockets:
-            free.bind(("127.0.0.1", 0))
-        hosts = [f"127.0.0.1:{free.getsockname()[1]}" for free in sockets]
-    workers = []
-    try:
-        for index in range(2):
-            task = {"type": "worker", "index": index}
-            cluster = {"cluster": {"worker": hosts}, "task": task}
-            with open(logs / f"worker{index}.txt", "w") as log:
-                worker = subprocess.Popen(
-                    command_line,
-                    cwd=pathlib.Path(__file__).parents[1],
-                    env=os.environ | {"TF_CONFIG": json.dumps(cluster)},
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                )
-            workers.append(worker)
-        yield workers
-    finally:
-        for worker in workers:
-            worker.kill()
-            worker.wait()
 
 
 def _errors(log):
@@ -83,14 +47,8 @@ def test_two_workers_go_on_after_one_was_killed(coloured_records, tmp_path, vict
     runtime = {"distribution_strategy": "multi_worker_mirrored"}
     override = {"runtime": runtime, "trainer": trainer}
     command_line = command(coloured_records, folder, override)
-    began = time.monotonic()
-    with _two_workers(command_line, tmp_path) as workers:
-        while not (folder / f"ckpt-{KILLED_AT}.index").exists():
-            assert time.monotonic() - began < PATIENCE
-            for log, worker in enumerate(workers):
-                text = (tmp_path / f"worker{log}.txt").read_text()
-                assert worker.poll() is None, text
-            time.sleep(0.1)
+    with two_workers(command_line, tmp_path) as workers:
+        wait_for(folder / f"ckpt-{KILLED_AT}.index", workers, tmp_path)
         workers[victim].kill()
         assert workers[1 - victim].wait(120) == 1
     (error,) = _errors(tmp_path / f"worker{1 - victim}.txt")
@@ -98,10 +56,8 @@ def test_two_workers_go_on_after_one_was_killed(coloured_records, tmp_path, vict
     assert "start all workers again" in error
     assert tf.train.load_variable(str(folder), "global_step/.ATTRIBUTES/VARIABLE_VALUE")
 
-    with _two_workers(command_line, tmp_path) as workers:
-        for index, worker in enumerate(workers):
-            status = worker.wait(PATIENCE)
-            assert status == 0, (tmp_path / f"worker{index}.txt").read_text()
+    with two_workers(command_line, tmp_path) as workers:
+        wait_until_done(workers, tmp_path)
     chief = (tmp_path / "worker0.txt").read_text()
     assert f"restored from checkpoint: {folder}/ckpt-{KILLED_AT}" in chief
     _check_folder(folder)

@@ -21,6 +21,17 @@ class Options(ParseConfigOptions):
     model_dir: str = ""
 
 
+def overridden(records, override):
+    """Returns keys as --params_override, with those of a folder of records' data."""
+    task = override.get("task", {})
+    data = {
+        "train_data": {"input_path": f"{records}/train-*"},
+        "validation_data": {"input_path": f"{records}/test-*"},
+    }
+    model = {"num_classes": 2} | task.get("model", {})
+    return json.dumps(override | {"task": data | task | {"model": model}})
+
+
 def options(records, model_dir, override, mode="train_and_eval"):
     """Returns the options of the smoke config upon a folder of records.
 
@@ -34,7 +45,7 @@ def options(records, model_dir, override, mode="train_and_eval"):
     return Options(
         experiment=EXPERIMENT,
         config_file=[os.fspath(SMOKE)],
-        params_override=_override(records, override),
+        params_override=overridden(records, override),
         model_dir=os.fspath(model_dir),
         mode=mode,
     )
@@ -46,7 +57,7 @@ def command(records, model_dir, override):
         *(sys.executable, "-m", "scripts.train", "--mode=train_and_eval"),
         f"--experiment={EXPERIMENT}",
         f"--config_file={SMOKE}",
-        f"--params_override={_override(records, override)}",
+        f"--params_override={overridden(records, override)}",
         f"--model_dir={model_dir}",
     ]
 
@@ -70,13 +81,3 @@ def values(folder):
         for key, dtype in reader.get_variable_to_dtype_map().items()
         if dtype.is_floating or dtype.is_integer
     }
-
-
-def _override(records, override):
-    task = override.get("task", {})
-    data = {
-        "train_data": {"input_path": f"{records}/train-*"},
-        "validation_data": {"input_path": f"{records}/test-*"},
-    }
-    model = {"num_classes": 2} | task.get("model", {})
-    return json.dumps(override | {"task": data | task | {"model": model}})

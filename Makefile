@@ -3,11 +3,13 @@
 #   make demo                         the airplanes demo, five to ten minutes on 2 cores
 #   make demo CLIPS=DIR [INIT=CKPT]   the same on a folder of class folders of videos
 #   make demo ARGS='--epochs=3'       any flag of scripts/demo.py or demo_clips.py
-#   make test                         linter, formatter, tests
+#   make test [PROCESSES=2]           linter, formatter, tests
 #   make test-slow                    the longer tests
 #   make format                       rewrites the code as the formatter wants it
 
 PYTHON ?= python3
+# Of tests at once; each takes up to 3 GB.
+PROCESSES ?= 2
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -24,7 +26,7 @@ endif
 test: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadfile
 
 test-slow: .venv/installed
 	$(BIN)/python -m pytest -m slow

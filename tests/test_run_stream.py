@@ -206,7 +206,10 @@ def test_camera_that_cannot_be_is_named_in_one_line(run, monkeypatch):
             pass
 
         def isOpened(self):
-            raise cv2.error("broken")
+            error = cv2.error("broken")
+            # Its class keeps that of the last error in this process.
+            error.err = "broken"
+            raise error
 
         def release(self):
             pass

@@ -4,6 +4,13 @@ import collections
 import functools
 import math
 
+from grw_tf.models.traced_graph import (
+    called_functions,
+    is_call,
+    known_within,
+    shape_of,
+)
+
 
 def multiply_adds(function) -> dict[str, int]:
     """Counts the multiply-adds of convolutions and matrix products.
@@ -20,21 +27,37 @@ def multiply_adds(function) -> dict[str, int]:
       ValueError: for an operation of unknown shape, or one in a loop or a branch, for
         how often that runs is not in the graph.
     """
-    return dict(_count(function.graph, {}))
+    return dict(_count(function.graph, {}, _RULES))
 
 
-def _count(graph, known):
+def convolution_outputs(function) -> int:
+    """Counts the values that convolutions give.
+
+    Each takes one more multiply-add where a batch normalisation is counted too, or the
+    bias that it can be folded into.
+
+    Args:
+      function: a concrete function.
+
+    Raises:
+      ValueError: as `multiply_adds`.
+    """
+    rules = dict.fromkeys(_CONVOLUTIONS, lambda operation, inputs, out: math.prod(out))
+    return _count(function.graph, {}, rules).total()
+
+
+def _count(graph, known, rules):
     counts = collections.Counter()
     for operation in graph.get_operations():
-        if operation.type in _RULES:
-            inputs = [_shape(operation, tensor, known) for tensor in operation.inputs]
-            output = _shape(operation, operation.outputs[0], known)
-            counts[operation.type] += _RULES[operation.type](operation, inputs, output)
-        for name in _called(operation):
+        if operation.type in rules:
+            inputs = [shape_of(operation, tensor, known) for tensor in operation.inputs]
+            output = shape_of(operation, operation.outputs[0], known)
+            counts[operation.type] += rules[operation.type](operation, inputs, output)
+        for name in called_functions(operation):
             called = graph._get_function(name).graph
-            once = operation.type.endswith("PartitionedCall")
-            given = _known_within(called, operation, known) if once else {}
-            within = _count(called, given)
+            once = is_call(operation)
+            given = known_within(called, operation, known) if once else {}
+            within = _count(called, given, rules)
             if within and not once:
                 raise ValueError(
                     f"{operation.name} is a {operation.type} around"
@@ -42,43 +65,6 @@ def _count(graph, known):
                 )
             counts += within
     return counts
-
-
-def _called(operation):
-    attributes = operation.node_def.attr.values()
-    return [attr.func.name for attr in attributes if attr.HasField("func")]
-
-
-def _known_within(called, operation, known):
-    """Returns shapes that a call gives to tensors of a graph, by their names.
-
-    The graph may serve calls of several shapes, as that of Keras' grouped convolutions.
-    """
-    found = {}
-    for tensor, given in (
-        *zip(called.inputs, operation.inputs, strict=True),
-        *zip(called.outputs, operation.outputs, strict=True),
-    ):
-        shape = _merged(given, known)
-        found[tensor.name] = shape
-        while tensor.op.type == "Identity":
-            (tensor,) = tensor.op.inputs
-            found[tensor.name] = shape
-    return found
-
-
-def _merged(tensor, known):
-    return tensor.shape.merge_with(known.get(tensor.name))
-
-
-def _shape(operation, tensor, known):
-    shape = _merged(tensor, known)
-    if not shape.is_fully_defined():
-        raise ValueError(
-            f"{operation.name} has the tensor {tensor.name} of shape {shape}: trace the"
-            " function with shapes that are known, the batch's too."
-        )
-    return tuple(shape)
 
 
 def _convolution(operation, inputs, output):
@@ -112,10 +98,13 @@ def _einsum(operation, inputs, output):
     return math.prod(sizes.values())
 
 
-_RULES = {
+_CONVOLUTIONS = {
     "Conv2D": _convolution,
     "Conv3D": _convolution,
     "DepthwiseConv2dNative": _depthwise,
+}
+_RULES = {
+    **_CONVOLUTIONS,
     "MatMul": functools.partial(_product, transposed="transpose_a"),
     "BatchMatMulV2": functools.partial(_product, transposed="adj_x"),
     "Einsum": _einsum,

@@ -1,0 +1,128 @@
+"""What a model costs at inference, counted from its graphs."""
+
+import dataclasses
+import math
+
+import tensorflow as tf
+
+from grw_tf.models import ModelConfig, StreamingModel, build_model
+from grw_tf.models.backbone import endpoint_channels
+from grw_tf.models.cost import convolution_outputs, multiply_adds
+from grw_tf.models.memory import peak_memory
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelCost:
+    """What one video of a model's own frames and size costs, in a batch of one.
+
+    A stream model, which can be fed frame by frame, keeps its memory between frames:
+    its peak is that of one frame.
+
+    Attributes:
+      backbone_parameters, head_parameters: numbers that training changes.
+      weight_bytes: of all variables, moving statistics too.
+      backbone_multiply_adds, head_multiply_adds: of a clip seen at once.
+      convolution_outputs: values that a clip's convolutions give.
+      frame_multiply_adds: of one frame of a stream, with the head if it gives logits at
+        each; of others, the clip's share.
+      peak_bytes: most activations and states at once; see `grw_tf.models.memory`.
+      peak_operation: where that is.
+      state_bytes: of a stream's states.
+      unshared_bytes: activations and states, were none of their memory used twice.
+      clip_peak_bytes: as `peak_bytes`, of a clip seen at once.
+    """
+
+    backbone_parameters: int
+    head_parameters: int
+    weight_bytes: int
+    backbone_multiply_adds: int
+    head_multiply_adds: int
+    convolution_outputs: int
+    frame_multiply_adds: float
+    peak_bytes: int
+    peak_operation: str
+    state_bytes: int
+    unshared_bytes: int
+    clip_peak_bytes: int
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of a clip, backbone and head."""
+        return self.backbone_multiply_adds + self.head_multiply_adds
+
+
+def measure(config: ModelConfig) -> ModelCost:
+    """Builds a model, with random weights, and counts.
+
+    Args:
+      config: the model's config.
+    """
+    # Autograph, for which these layers have no use, takes half the time of building.
+    model = tf.autograph.experimental.do_not_convert(build_model)(config)
+    clip_shape = (1, config.frames, config.size, config.size, 3)
+    clip = _trace(lambda x: model(x, training=False), tf.TensorSpec(clip_shape))
+    whole, head = _total(clip), _total(_trace_head(model))
+    clip_memory = memory = peak_memory(clip)
+    frame, state_bytes = whole / config.frames, 0
+    if config.backbone.causal:
+        frame, state_bytes, memory = _measure_stream(StreamingModel(model))
+    trained = _size(model.trainable_weights)
+    in_backbone = _size(model.backbone.trainable_weights)
+    return ModelCost(
+        backbone_parameters=in_backbone,
+        head_parameters=trained - in_backbone,
+        weight_bytes=_bytes(model.weights),
+        backbone_multiply_adds=whole - head,
+        head_multiply_adds=head,
+        convolution_outputs=convolution_outputs(clip),
+        frame_multiply_adds=frame,
+        peak_bytes=memory.peak,
+        peak_operation=memory.operation,
+        state_bytes=state_bytes,
+        unshared_bytes=memory.unshared,
+        clip_peak_bytes=clip_memory.peak,
+    )
+
+
+def _measure_stream(stream):
+    """Returns a step's multiply-adds, the states' bytes, and the memory."""
+    config, specs = stream.model.config, stream.state_specs()
+    frames = tf.TensorSpec((1, 1, config.size, config.size, 3))
+    step = _trace(stream.step, frames, specs)
+    memory = [peak_memory(step)]
+    if config.head.type == "transformer":
+        # It gives its logits on demand, by a call of its own.
+        memory.append(peak_memory(_trace(stream.classify, specs)))
+    most = max(memory, key=lambda one: one.peak)
+    return _total(step), _bytes(specs.values()), most
+
+
+def _trace_head(model):
+    """Traces the head alone, on the backbone's last features [1, time, 1, 1, channels].
+
+    What gives a transformer head its embeddings is taken as its part.
+    """
+    pools = model.config.backbone_pools_time
+    channels = endpoint_channels(model.backbone)["head"]
+    shape = (1, 1 if pools else model.config.frames, 1, 1, channels)
+
+    def head(features):
+        return model.head(features if pools else model.project(features))
+
+    return _trace(head, tf.TensorSpec(shape))
+
+
+def _trace(function, *specs):
+    return tf.function(function, autograph=False).get_concrete_function(*specs)
+
+
+def _total(function):
+    return sum(multiply_adds(function).values())
+
+
+def _size(variables):
+    return sum(math.prod(variable.shape) for variable in variables)
+
+
+def _bytes(tensors):
+    return sum(math.prod(tensor.shape) * tensor.dtype.size for tensor in tensors)

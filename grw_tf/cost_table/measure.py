@@ -88,7 +88,17 @@ def _measure_stream(stream):
     """Returns a step's multiply-adds, the states' bytes, and the memory."""
     config, specs = stream.model.config, stream.state_specs()
     frames = tf.TensorSpec((1, 1, config.size, config.size, 3))
-    step = _trace(stream.step, frames, specs)
+    counts = {name: spec for name, spec in specs.items() if spec.dtype.is_integer}
+
+    def first_step(frames, states):
+        # Positions are of known shape only if the count that they begin at is known.
+        known = {
+            name: tf.zeros(spec.shape, spec.dtype) for name, spec in counts.items()
+        }
+        return stream.step(frames, states | known)
+
+    others = {name: spec for name, spec in specs.items() if name not in counts}
+    step = _trace(first_step, frames, others)
     memory = [peak_memory(step)]
     if config.head.type == "transformer":
         # It gives its logits on demand, by a call of its own.

@@ -9,7 +9,7 @@ from them, and the outputs. Rules:
   inputs from the start, outputs to the end.
 - What only gives a tensor another shape or name makes no new one (`_ALIASES`).
 - An operation on each element by itself (`_ELEMENTWISE`) writes over an operand that
-  nothing takes later, if that is as large as its result and is no input of the function.
+  nothing takes later, if that is as large as its result and no input of the function.
 - Weights, and what is computed from them alone, are not counted, nor is the working
   space within an operation.
 """
@@ -209,9 +209,7 @@ class _Schedule:
             for tensor in operation.outputs
         ]
         taken = tuple(buffer for buffer in inputs if buffer != _NOTHING)
-        self._steps.append(
-            _Step(operation.name, operation.type, taken, tuple(outputs))
-        )
+        self._steps.append(_Step(operation.name, operation.type, taken, tuple(outputs)))
         return outputs
 
     def _new(self, operation, tensor, known):

@@ -1,0 +1,44 @@
+"""The models of the table, by name."""
+
+import difflib
+
+from grw_tf.models import ModelConfig
+from grw_tf.models.mobilenet_backbone import MODEL_IDS as MOBILENETS
+from grw_tf.models.presets import PRESETS, official_config
+
+_SIZES = ("a0", "a1", "a2", "a3", "a4", "a5")
+# Those whose weights are published.
+_PUBLISHED_GRW = ("a0_stream_grw", "a1_stream_grw", "a2_stream_grw", "a3_base_grw")
+_KNOWN = {
+    "t0_base": official_config("t0", causal=False),
+    "t0_stream": official_config("t0", causal=True),
+    **PRESETS,
+}
+_ALL = (
+    *(f"{size}_base" for size in ("t0", *_SIZES)),
+    *(f"{size}_stream" for size in ("t0", *_SIZES)),
+    *_PUBLISHED_GRW,
+    *MOBILENETS,
+    *(f"{name}_grw" for name in MOBILENETS),
+    "slowonly_34",
+    "slowonly_50",
+)
+
+
+def choose_models(names: str) -> dict[str, ModelConfig]:
+    """Returns the configs of models by name.
+
+    Args:
+      names: of presets, t0_base and t0_stream, between commas; empty: the table's.
+
+    Raises:
+      ValueError: for an unknown name.
+    """
+    wanted = [name.strip() for name in names.split(",") if name.strip()] or _ALL
+    for name in wanted:
+        if name not in _KNOWN:
+            near = difflib.get_close_matches(name, _KNOWN, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "known:"
+            known = "" if near else f" {', '.join(sorted(_KNOWN))}."
+            raise ValueError(f"Unknown model {name!r:.80}; {hint}{known}")
+    return {name: _KNOWN[name] for name in wanted}

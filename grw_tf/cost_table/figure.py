@@ -1,0 +1,110 @@
+"""A picture of published accuracy against cost."""
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from grw_tf.cost_table.labels import place_labels
+from grw_tf.cost_table.published import BY_FLOPS, BY_MEMORY
+
+_GRW, _MOVINET, _OTHER = "#d62728", "#1f77b4", "#777777"
+
+
+def draw_accuracy_cost(rows) -> Figure:
+    """Draws top-1 accuracy on Kinetics-600, as published, against what models cost.
+
+    Above against published multiply-adds; below against published memory, and against
+    the memory counted here.
+
+    Args:
+      rows: of the table, whose memory is drawn if their accuracy is published.
+    """
+    figure = Figure(figsize=(10, 10.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    above, below = figure.subfigures(2, 1, height_ratios=[6, 4.5])
+    panels = [
+        (above.subplots(), "GFLOPs of a video, published", _flops_points()),
+    ]
+    counted = _counted_points(rows)
+    axes = below.subplots(1, 2 if counted else 1, squeeze=False, sharey=True)[0]
+    panels.append(
+        (axes[0], "peak memory of inference, MB, published", _memory_points())
+    )
+    if counted:
+        panels.append(
+            (axes[1], "activations and states at peak, MB, counted here", counted)
+        )
+    for axis, label, points in panels:
+        _draw(axis, label, points)
+    for axis in (panels[0][0], axes[0]):
+        axis.set_ylabel("top-1 accuracy on Kinetics-600, %, published")
+    panels[0][0].legend(
+        handles=[
+            Line2D([], [], color=colour, marker=marker, linestyle="", label=label)
+            for label, colour, marker in (
+                ("with GRW smoothing", _GRW, "*"),
+                ("MoViNet", _MOVINET, "o"),
+                ("others", _OTHER, "o"),
+            )
+        ],
+        loc="lower right",
+        frameon=False,
+    )
+    # Labels need the axes where they will be.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axis, _, points in panels:
+        place_labels(axis, points)
+    return figure
+
+
+def _flops_points():
+    return [
+        (row.gflops, row.top_1, f"{row.name} {row.views}".strip(), _colour(row))
+        for row in BY_FLOPS
+    ]
+
+
+def _memory_points():
+    return [(row.memory_mb, row.top_1, row.name, _colour(row)) for row in BY_MEMORY]
+
+
+def _counted_points(rows):
+    return [
+        (
+            row.cost.peak_bytes / 1e6,
+            row.published.top_1,
+            row.published.name,
+            _colour(row.published),
+        )
+        for row in rows
+        if row.published
+    ]
+
+
+def _colour(row):
+    if row.smoothed:
+        return _GRW
+    return _MOVINET if row.name.startswith("MoViNet") else _OTHER
+
+
+def _draw(axis, label, points):
+    for x, y, _, colour in points:
+        smoothed = colour == _GRW
+        axis.plot(
+            x,
+            y,
+            marker="*" if smoothed else "o",
+            markersize=11 if smoothed else 5,
+            color=colour,
+            zorder=3,
+        )
+    axis.set_xscale("log")
+    axis.set_xlabel(label)
+    axis.margins(0.1)
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.grid(alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)

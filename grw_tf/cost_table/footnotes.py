@@ -1,0 +1,134 @@
+"""Why counted figures differ from published ones, said with counted figures."""
+
+from grw_tf.cost_table.published import SLOWONLY_50_GFLOPS, SLOWONLY_50_SIZE
+
+TOLERANCE = 0.03
+"""A relative deviation from a published figure beyond which the table says why."""
+
+COUNTED = (
+    "Counted from the graph: multiply-adds of convolutions and matrix products,"
+    " squeeze excitation and head included; not batch normalisation, biases,"
+    " activations and pooling. *With norm.* adds one for each value that a convolution"
+    " gives, for its bias or batch normalisation. A stream's figures *a video* are of"
+    " its clip seen at once, *a frame* of one step. Memory: float32, a batch of one;"
+    " of streams one frame, of others the clip; 1 MB is 10^6 bytes."
+)
+
+
+def notes_of(row) -> list[str]:
+    """Returns the marks of the footnotes that a row of the table needs."""
+    return [mark for mark, (applies, _) in _NOTES.items() if applies(row)]
+
+
+def footnotes(rows) -> list[str]:
+    """Returns the text of each footnote that rows need, with its mark."""
+    found = []
+    for mark, (applies, explain) in _NOTES.items():
+        marked = [row for row in rows if applies(row)]
+        if marked:
+            found.append(f"{mark}: {explain(marked, rows)}")
+    return found
+
+
+def _deviates(row):
+    return row.deviation is not None and abs(row.deviation) > TOLERANCE
+
+
+def _is_2plus1d(row):
+    return row.config.backbone.conv_type == "2plus1d" and _deviates(row)
+
+
+def _explain_2plus1d(marked, rows):
+    bases = {row.config.backbone.model_id: row for row in rows if _is_base(row)}
+    pairs = [
+        f"{row.name} {row.gflops:.2f}, in 3-D"
+        f" {bases[row.config.backbone.model_id].gflops:.2f}"
+        for row in marked
+        if row.config.backbone.model_id in bases
+    ]
+    counted = f" Counted: {'; '.join(pairs)}." if pairs else ""
+    return (
+        "The network convolves in (2+1)D, the published figure is of the 3-D network,"
+        f" which costs more.{counted}"
+    )
+
+
+def _is_base(row):
+    config = row.config
+    return config.backbone.conv_type == "3d" and config.head.type == "official"
+
+
+def _is_a2(row):
+    return row.config.backbone.model_id == "a2"
+
+
+def _explain_a2(marked, rows):
+    others = [row for row in rows if _is_base(row) and not _is_a2(row)]
+    known = [row.deviation for row in others if row.deviation is not None]
+    beside = ""
+    if known:
+        beside = (
+            f", where the other base models are at {min(known):+.1%} to"
+            f" {max(known):+.1%}"
+        )
+    base = next((row for row in marked if _is_base(row)), None)
+    counted = f" It is at {base.deviation:+.1%} in 3-D{beside}." if base else ""
+    return (
+        "The network whose weights the Model Garden gives as A2 costs more than the"
+        f" published A2.{counted} Whatever else were counted would add to that: the"
+        " published figure must be of other blocks."
+    )
+
+
+def _has_unknown_head(row):
+    return row.config.head.type == "transformer" and _deviates(row)
+
+
+def _explain_unknown_head(marked, rows):
+    del rows
+    shares = "; ".join(
+        f"{row.name} {row.published.gflops - row.cost.backbone_multiply_adds / 1e9:.2f}"
+        f" against {row.cost.head_multiply_adds / 1e9:.2f}"
+        for row in marked
+    )
+    return (
+        "The sizes of the published head (channels, blocks, hidden channels) are in the"
+        " files of weights alone; the preset's are one block of the backbone's width"
+        " and 1024. GFLOPs that the published figure leaves for the head, against this"
+        f" head's: {shares}."
+    )
+
+
+def _is_slowonly_50(row):
+    return row.name == "slowonly_50"
+
+
+def _explain_slowonly_50(marked, rows):
+    del rows
+    (row,) = marked
+    scaled = row.gflops * (SLOWONLY_50_SIZE / row.config.size) ** 2
+    return (
+        f"Published: {SLOWONLY_50_GFLOPS} GFLOPs of a view of {SLOWONLY_50_SIZE} px;"
+        f" scaled by area, the count here is {scaled:.1f}."
+    )
+
+
+def _has_memory(row):
+    return bool(row.published and row.published.memory_mb)
+
+
+def _explain_memory(marked, rows):
+    del marked, rows
+    return (
+        "What the published figure of memory counts is not known; the table below has"
+        " what it could."
+    )
+
+
+_NOTES = {
+    "a": (_is_2plus1d, _explain_2plus1d),
+    "b": (_is_a2, _explain_a2),
+    "c": (_has_unknown_head, _explain_unknown_head),
+    "d": (_is_slowonly_50, _explain_slowonly_50),
+    "e": (_has_memory, _explain_memory),
+}

@@ -1,0 +1,25 @@
+"""Prints what models cost, counted from their graphs, beside published figures.
+
+Parameters, multiply-adds of a video and of a frame, peak memory of inference. Needs no
+data and no weights. What was counted is kept in the user's cache, so the command can be
+killed and run again; the first run of all models takes minutes.
+
+    python -m scripts.model_table --output_dir=runs/model_table
+    python -m scripts.model_table --models=a0_base,a0_stream,a0_stream_grw
+"""
+
+from grw_tf import flags, programs
+from grw_tf.cost_table.table import ModelTableConfig, model_table
+
+flags.define_flags(ModelTableConfig)
+
+
+def main(_):
+    config = flags.config_from_flags(ModelTableConfig)
+    print(model_table(config))
+    if config.output_dir:
+        print(f"\nWritten to {config.output_dir}.")
+
+
+if __name__ == "__main__":
+    programs.run(main)

@@ -35,7 +35,9 @@ def _deviates(row):
 
 
 def _is_2plus1d(row):
-    return row.config.backbone.conv_type == "2plus1d" and _deviates(row)
+    config = row.config
+    official = config.head.type == "official"
+    return official and config.backbone.conv_type == "2plus1d" and _deviates(row)
 
 
 def _explain_2plus1d(marked, rows):
@@ -92,10 +94,11 @@ def _explain_unknown_head(marked, rows):
         for row in marked
     )
     return (
-        "The sizes of the published head (channels, blocks, hidden channels) are in the"
-        " files of weights alone; the preset's are one block of the backbone's width"
-        " and 1024. GFLOPs that the published figure leaves for the head, against this"
-        f" head's: {shares}."
+        "Two things are not known of the published figure: whether it is of the (2+1)D"
+        " backbone or the 3-D one's, and the sizes of the head (channels, blocks, hidden"
+        " channels), which the files of weights alone hold; the preset's are one block"
+        " of the backbone's width, and 1024. GFLOPs that it leaves for the head above"
+        f" the backbone as counted, against this head's: {shares}."
     )
 
 

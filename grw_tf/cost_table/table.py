@@ -29,8 +29,8 @@ class ModelTableConfig:
 
     models: str = option(
         "",
-        "Names of models between commas: presets, t0_base, t0_stream; empty: all of"
-        " which something is published, and t0.",
+        "Names of models between commas: presets, t0_base, t0_stream; empty: the"
+        " official models, those whose GRW weights are published, and the others.",
     )
     output_dir: str = option(
         "", f"Folder that gets {MARKDOWN_FILE}, {RESULTS_FILE} and {FIGURE_FILE}."

@@ -103,7 +103,7 @@ def test_chosen_models_keep_their_order():
         ("a0_base", 2.65, []),
         ("a0_stream", 2.65, ["e"]),
         ("a0_stream", 2.4, ["a", "e"]),
-        ("a1_stream_grw", 5.6, ["a", "c"]),
+        ("a1_stream_grw", 5.6, ["c"]),
         ("a2_base", 11.6, ["b"]),
         ("a2_stream", 10.7, ["a", "b", "e"]),
         ("a3_base_grw", 50.0, ["c"]),

@@ -2,6 +2,7 @@
 
 import io
 import json
+import pathlib
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,7 +14,17 @@ from grw_tf.cost_table import kept, table
 from grw_tf.cost_table.labels import place_labels
 from grw_tf.cost_table.table import ModelTableConfig, model_table
 
+DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / "docs" / "models.md"
 _MODELS = "mobilenet_v3_small,mobilenet_v3_small_grw"
+
+
+def _rows(text):
+    """Returns the cells of the tables' lines in a page."""
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if line.startswith("|") and "---" not in line
+    ]
 
 
 def test_program_counts_prints_and_writes_and_a_second_run_counts_nothing(
@@ -28,6 +39,9 @@ def test_program_counts_prints_and_writes_and_a_second_run_counts_nothing(
     assert "counting mobilenet_v3_small (1 of 2)" in done.stderr
     text = (folder / table.MARKDOWN_FILE).read_text()
     assert done.stdout == f"{text}\nWritten to {folder}.\n"
+    names = ("model", *_MODELS.split(","))
+    shown = [row for row in _rows(DOCUMENT.read_text()) if row[0] in names]
+    assert _rows(text)[:3] == shown[:3]
     small, smoothed = json.loads((folder / table.RESULTS_FILE).read_text())["models"]
     # Keras Applications says 56 M of a frame, the head of 1000 classes included.
     assert small["multiply_adds"] / 50e6 == pytest.approx(56, rel=0.03)

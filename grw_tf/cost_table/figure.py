@@ -9,6 +9,8 @@ from grw_tf.cost_table.labels import place_labels
 from grw_tf.cost_table.published import BY_FLOPS, BY_MEMORY
 
 _GRW, _MOVINET, _OTHER = "#d62728", "#1f77b4", "#777777"
+_WIDE = 1000
+"""Ratio of an axis' ends beyond which fewer numbers stand below it."""
 
 
 def draw_accuracy_cost(rows) -> Figure:
@@ -103,7 +105,9 @@ def _draw(axis, label, points):
     axis.set_xscale("log")
     axis.set_xlabel(label)
     axis.margins(0.1)
-    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    least, most = axis.get_xlim()
+    wide = most > _WIDE * least
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 3) if wide else (1, 2, 5)))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.grid(alpha=0.3)

@@ -77,8 +77,8 @@ def _explain_a2(marked, rows):
     counted = f" It is at {base.deviation:+.1%} in 3-D{beside}." if base else ""
     return (
         "The network whose weights the Model Garden gives as A2 costs more than the"
-        f" published A2.{counted} Whatever else were counted would add to that: the"
-        " published figure must be of other blocks."
+        f" published A2.{counted} Whatever else were counted would add to that, so the"
+        " published figure must be of less: other blocks, or smaller frames."
     )
 
 

@@ -95,10 +95,10 @@ def _explain_unknown_head(marked, rows):
     )
     return (
         "Two things are not known of the published figure: whether it is of the (2+1)D"
-        " backbone or the 3-D one's, and the sizes of the head (channels, blocks, hidden"
-        " channels), which the files of weights alone hold; the preset's are one block"
-        " of the backbone's width, and 1024. GFLOPs that it leaves for the head above"
-        f" the backbone as counted, against this head's: {shares}."
+        " backbone or the 3-D one's, and the sizes of the head (channels, blocks, and"
+        " hidden channels), which the files of weights alone hold; the preset's are one"
+        " block of the backbone's width, and 1024. GFLOPs that it leaves for the head"
+        f" above the backbone as counted, against this head's: {shares}."
     )
 
 

@@ -93,12 +93,17 @@ def _explain_unknown_head(marked, rows):
         f" against {row.cost.head_multiply_adds / 1e9:.2f}"
         for row in marked
     )
+    with_norm = ", ".join(
+        f"{row.name} {row.gflops_with_norm / row.published.gflops - 1:+.1%}"
+        for row in marked
+    )
     return (
         "Two things are not known of the published figure: whether it is of the (2+1)D"
         " backbone or the 3-D one's, and the sizes of the head (channels, blocks, and"
         " hidden channels), which the files of weights alone hold; the preset's are one"
         " block of the backbone's width, and 1024. GFLOPs that it leaves for the head"
-        f" above the backbone as counted, against this head's: {shares}."
+        f" above the backbone as counted, against this head's: {shares}. With"
+        f" normalisation counted too: {with_norm}."
     )
 
 

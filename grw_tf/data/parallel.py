@@ -17,7 +17,10 @@ _PRELOAD = ["grw_tf.data.conversion"]
 
 
 def run_parallel(
-    function: Callable[[Any], Any], tasks: Iterable[Any], workers: int
+    function: Callable[[Any], Any],
+    tasks: Iterable[Any],
+    workers: int,
+    in_order: bool = False,
 ) -> Iterator[tuple[Any, Any]]:
     """Yields (task, `function(task)`) as the calls end, in any order.
 
@@ -27,6 +30,7 @@ def run_parallel(
         function: A function of a module.
         tasks: Its arguments; few are taken in advance.
         workers: Processes; 0 is one for each CPU.
+        in_order: Whether to yield them in the order of the tasks instead.
 
     Raises:
         ChildProcessError: If a process was killed.
@@ -45,7 +49,11 @@ def run_parallel(
                 running[pool.submit(function, task)] = task
             if not running:
                 return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            first = [next(iter(running))]
+            ended = (
+                first if in_order else wait(running, return_when=FIRST_COMPLETED).done
+            )
+            for future in ended:
                 result = future.result()
                 yield running.pop(future), result
     except BrokenProcessPool:

@@ -3,6 +3,7 @@
 TensorFlow is not imported here, so that a runtime without it reads frames alike.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
 
@@ -61,6 +62,31 @@ def upright(picture: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90)))
 
 
+@contextlib.contextmanager
+def open_video(
+    path: str | os.PathLike, threads: int
+) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    """Yields a file and its first video stream, ready to be decoded.
+
+    Args:
+        path: A video or an animated GIF.
+        threads: Threads to decode in; 0 is one for each CPU.
+
+    Raises:
+        ValueError: If the file holds no video, or one of an unknown codec.
+        av.FFmpegError: If the file cannot be opened.
+    """
+    with av.open(os.fspath(path)) as container:
+        if not container.streams.video:
+            raise ValueError(f"{path} holds no video.")
+        stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise ValueError(f"{path} is of a codec that FFmpeg does not know.")
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = threads
+        yield container, stream
+
+
 def check_positive(**values: float) -> None:
     """Raises a `ValueError` that names the first of the values not above 0."""
     for name, value in values.items():
@@ -75,14 +101,7 @@ def _timed_frames(
 
     Frames well before `start` are left out, but for the first.
     """
-    with av.open(os.fspath(path)) as container:
-        if not container.streams.video:
-            raise ValueError(f"{path} holds no video.")
-        stream = container.streams.video[0]
-        if stream.codec_context is None:
-            raise ValueError(f"{path} is of a codec that FFmpeg does not know.")
-        stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = threads
+    with open_video(path, threads) as (container, stream):
         step = 1 / float(stream.average_rate or _FALLBACK_RATE)
         origin, now, last = None, -step, None
         for last in _decode(container, stream, start):

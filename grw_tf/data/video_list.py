@@ -80,6 +80,28 @@ def list_folder(directory: str | os.PathLike) -> list[Video]:
     return found
 
 
+def list_class_folders(directory: str | os.PathLike) -> tuple[list[Video], list[str]]:
+    """Lists the videos of a folder of class folders, and nothing but them.
+
+    As torchvision's `find_classes` and `make_dataset` list them: classes are all
+    folders, also those without videos, by name; of each, its videos by name.
+
+    Returns:
+        The videos, and the names of the folders.
+
+    Raises:
+        ValueError: If the folder is not there or has no videos.
+        OSError: If a folder cannot be read.
+    """
+    root = Path(directory)
+    if not root.is_dir():
+        raise ValueError(f"{root} is not a folder: {EXPECTED}.")
+    found = _class_videos(root, root, "")
+    if not found:
+        raise ValueError(f"{root} has no videos: {EXPECTED}.")
+    return found, [folder.name for folder in _folders(root)]
+
+
 def list_table(
     table: str | os.PathLike,
     directory: str | os.PathLike | None = None,
@@ -141,14 +163,15 @@ def _folders(root: Path) -> list[Path]:
     )
 
 
-def _is_video(name: str) -> bool:
+def is_video(name: str) -> bool:
+    """Says whether a file is named as a video, and not hidden."""
     return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
 def _class_videos(root: Path, parent: Path, split: str) -> list[Video]:
     found = []
     for folder in _folders(parent):
-        paths = sorted(path for path in folder.iterdir() if _is_video(path.name))
+        paths = sorted(path for path in folder.iterdir() if is_video(path.name))
         if not paths:
             logging.warning("%s is left out: it has no videos.", folder)
         for path in paths:
@@ -207,7 +230,7 @@ def _kinetics_clips(root: Path) -> dict[tuple[str, int], Path]:
 
     found = {}
     for folder, _, names in os.walk(root, onerror=fail):
-        for name in filter(_is_video, names):
+        for name in filter(is_video, names):
             match name.rpartition(".")[0].rsplit("_", 2):
                 case [video, start, end] if start.isdecimal() and end.isdecimal():
                     path = Path(folder, name)

@@ -44,21 +44,17 @@ def work_folder(output: Path, plan: dict) -> Iterator[Path]:
                 shutil.rmtree(work)
 
 
-def _take(work, output, plan):
-    known = [path for path in (output / MANIFEST_FILE, work / _PLAN) if path.exists()]
-    for path in known:
-        _refuse_another(plan, json.loads(path.read_text()), output)
-    foreign = sorted(file.name for file in output.glob("*.tfrecord"))
-    if foreign and not known:
-        raise ValueError(
-            f"{output} holds records of others, as {foreign[0]}: give another"
-            " --output_dir."
-        )
-    if not known:
-        write_json(work / _PLAN, plan)
+def refuse_another(plan: dict, other: dict, output: Path) -> None:
+    """Checks that what was begun in a folder was begun as this run.
 
+    Args:
+        plan: As of `work_folder`.
+        other: That of what is in the folder.
+        output: The folder.
 
-def _refuse_another(plan, other, output):
+    Raises:
+        ValueError: If the plans differ, which names what differs.
+    """
     settings = other.get("settings", {})
     differing = [
         f"{name} {settings.get(name)}, not {value}"
@@ -75,3 +71,17 @@ def _refuse_another(plan, other, output):
             f"{output} was begun with {'; '.join(differing)}: give another --output_dir"
             ", or remove it."
         )
+
+
+def _take(work, output, plan):
+    known = [path for path in (output / MANIFEST_FILE, work / _PLAN) if path.exists()]
+    for path in known:
+        refuse_another(plan, json.loads(path.read_text()), output)
+    foreign = sorted(file.name for file in output.glob("*.tfrecord"))
+    if foreign and not known:
+        raise ValueError(
+            f"{output} holds records of others, as {foreign[0]}: give another"
+            " --output_dir."
+        )
+    if not known:
+        write_json(work / _PLAN, plan)

@@ -1,0 +1,92 @@
+"""The logits that a model gives to batches of clips, shared among devices."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Launched:
+    """A batch under way on the devices.
+
+    Attributes:
+      outputs: tensors of logits, of the devices in order.
+      clips: how many of the rows are clips of the batch; those beyond fill it up.
+    """
+
+    outputs: tuple
+    clips: int
+
+    def logits(self) -> np.ndarray:
+        """Waits for the devices, and returns float32 [clips, classes].
+
+        Raises:
+          ValueError: if any is NaN or infinite.
+        """
+        rows = np.concatenate([output.numpy() for output in self.outputs])
+        rows = rows[: self.clips]
+        if not np.isfinite(rows).all():
+            raise ValueError(
+                "The model gives logits that are NaN or infinite: its weights are"
+                " broken, or the clips are not what it was trained on."
+            )
+        return rows
+
+
+class ShardedInference:
+    """A model on all devices of a strategy, each with its share of a batch.
+
+    Args:
+      model: built within the strategy's scope.
+      strategy: a `tf.distribute.Strategy` of one machine.
+      batch_size: clips at once on each device.
+
+    Attributes:
+      num_classes: of the model.
+    """
+
+    def __init__(self, model, strategy, batch_size):
+        self._strategy = strategy
+        self._share = batch_size
+        self._replicas = strategy.num_replicas_in_sync
+        config = model.config
+        self.num_classes = config.num_classes
+        shape = (None, config.frames, config.size, config.size, 3)
+
+        @tf.function(autograph=False, input_signature=[tf.TensorSpec(shape)])
+        def forward(clips):
+            return tf.cast(model(clips, training=False), tf.float32)
+
+        @tf.function(autograph=False)
+        def run(clips):
+            return strategy.run(forward, (clips,))
+
+        # Of one device, batches of any size are one graph.
+        self._run = forward if self._replicas == 1 else run
+
+    @property
+    def batch_size(self) -> int:
+        """Clips at once on all devices."""
+        return self._share * self._replicas
+
+    def launch(self, clips: np.ndarray) -> Launched:
+        """Starts a batch; devices that work beside the CPU are not waited for.
+
+        Args:
+          clips: float32 [up to batch_size, frames, size, size, 3] in 0..1.
+        """
+        if self._replicas == 1:
+            # In the scope of the strategy, for its device.
+            with self._strategy.scope():
+                return Launched((self._run(tf.constant(clips)),), len(clips))
+        missing = self.batch_size - len(clips)
+        full = np.concatenate([clips, np.repeat(clips[-1:], missing, axis=0)])
+
+        def part(context):
+            start = context.replica_id_in_sync_group * self._share
+            return tf.constant(full[start : start + self._share])
+
+        values = self._strategy.experimental_distribute_values_from_function(part)
+        outputs = self._strategy.experimental_local_results(self._run(values))
+        return Launched(outputs, len(clips))

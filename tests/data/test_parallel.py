@@ -1,6 +1,7 @@
 """Behaviour of running functions in processes of their own."""
 
 import os
+import time
 
 import pytest
 
@@ -20,6 +21,15 @@ def test_few_tasks_are_taken_in_advance():
     next(results)
     results.close()
     assert len(taken) <= 3
+
+
+def test_results_come_in_order_if_asked():
+    # The first takes longest.
+    seconds = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    results = run_parallel(time.sleep, seconds, workers=2, in_order=True)
+    assert [task for task, _ in results] == seconds
+    results = run_parallel(abs, range(-20, 0), workers=2, in_order=True)
+    assert list(results) == [(-k, k) for k in range(20, 0, -1)]
 
 
 def test_error_of_a_call_is_raised():

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from grw_tf.data.video_list import list_folder, list_table
+from grw_tf.data.video_list import list_class_folders, list_folder, list_table
 
 
 def _touch(root, *names):
@@ -30,6 +30,18 @@ def test_classes_are_folders(tmp_path, caplog):
     assert {video.split for video in found} == {""}
     assert all(video.path.is_file() for video in found)
     assert "none is left out: it has no videos" in caplog.text
+
+
+def test_class_folders_alone_are_listed(tmp_path):
+    _touch(tmp_path, "test/b.mp4", "test/a.avi", "Zoo/a.mp4", "none/notes.txt")
+    _touch(tmp_path, ".cache/x.mp4", "a.mp4")
+    (tmp_path / "splits.csv").write_text("path,label,split\n")
+    found, folders = list_class_folders(tmp_path)
+    assert [video.name for video in found] == ["Zoo/a.mp4", "test/a.avi", "test/b.mp4"]
+    assert folders == ["Zoo", "none", "test"]
+    for path in (tmp_path / "none", tmp_path / "missing"):
+        with pytest.raises(ValueError, match="expected class folders of videos"):
+            list_class_folders(path)
 
 
 @pytest.mark.parametrize("name", ["val", "valid", "validate", "validation"])

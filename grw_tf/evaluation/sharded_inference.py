@@ -54,16 +54,18 @@ class ShardedInference:
         self.num_classes = config.num_classes
         shape = (None, config.frames, config.size, config.size, 3)
 
-        @tf.function(autograph=False, input_signature=[tf.TensorSpec(shape)])
         def forward(clips):
             return tf.cast(model(clips, training=False), tf.float32)
 
-        @tf.function(autograph=False)
-        def run(clips):
+        def forward_on_all(clips):
             return strategy.run(forward, (clips,))
 
-        # Of one device, batches of any size are one graph.
-        self._run = forward if self._replicas == 1 else run
+        if self._replicas == 1:
+            # Batches of any size are one graph.
+            signature = [tf.TensorSpec(shape)]
+            self._run = tf.function(forward, signature, autograph=False)
+        else:
+            self._run = tf.function(forward_on_all, autograph=False)
 
     @property
     def batch_size(self) -> int:

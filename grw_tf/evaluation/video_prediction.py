@@ -132,6 +132,9 @@ class _Batches:
         launched = self._inference.launch(clips)
         self._collect()
         self._launched = launched
+        if not self._speed.clips:
+            # The first, of which alone the end is needed, for the speed of the others.
+            self._collect()
 
     def _collect(self):
         if self._launched is not None:

@@ -9,7 +9,7 @@ from grw_tf.evaluation.sharded_inference import Launched, ShardedInference
 
 def test_batches_of_any_size_are_one_graph(nano, clip):
     model = nano()
-    inference = ShardedInference(model, tf.distribute.get_strategy(), 4)
+    inference = ShardedInference(model, tf.distribute.OneDeviceStrategy("CPU:0"), 4)
     assert (inference.batch_size, inference.num_classes) == (4, 5)
     for clips in (clip, clip[:1], np.concatenate([clip, clip])):
         logits = inference.launch(clips).logits()

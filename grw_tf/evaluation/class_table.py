@@ -1,11 +1,10 @@
 """Accuracy class by class: for people, and as CSV."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
 
-from grw_tf.data.replacing import replacing
+from grw_tf.evaluation.csv_file import write_csv
 from grw_tf.evaluation.measures import Measures
 
 _COLUMNS = (
@@ -41,17 +40,11 @@ def write_class_table(path: Path, measures: Measures) -> None:
     Raises:
       OSError: if the file cannot be written.
     """
-    with (
-        replacing(path) as unfinished,
-        unfinished.open(
-            "w", encoding="utf-8", errors="surrogateescape", newline=""
-        ) as file,
-    ):
-        writer = csv.DictWriter(file, _COLUMNS)
-        writer.writeheader()
-        for row in class_rows(measures):
-            cells = {k: f"{v:.6g}" for k, v in row.items() if isinstance(v, float)}
-            writer.writerow(row | cells)
+    rows = (
+        [f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row.values()]
+        for row in class_rows(measures)
+    )
+    write_csv(path, _COLUMNS, rows)
 
 
 def class_text(measures: Measures, shown: int | None = _SHOWN) -> str:

@@ -1,12 +1,12 @@
 """Files of predictions and of results."""
 
-import csv
 import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from grw_tf.data.replacing import replacing
+from grw_tf.evaluation.csv_file import write_csv
 from grw_tf.evaluation.measures import check_predictions, likeliest
 
 _TOP = 5
@@ -42,26 +42,7 @@ def write_predictions(
     header = ["path", "label", "predicted", "probability_of_label"]
     for rank in range(1, ranked.shape[1] + 1):
         header += [f"top_{rank}", f"probability_{rank}"]
-    with (
-        replacing(Path(path)) as unfinished,
-        unfinished.open(
-            "w", encoding="utf-8", errors="surrogateescape", newline=""
-        ) as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(header)
-        for name, label, row, best in zip(
-            names, labels, probabilities, ranked, strict=True
-        ):
-            cells = [
-                name,
-                class_names[label],
-                class_names[best[0]],
-                f"{row[label]:.6g}",
-            ]
-            for index in best:
-                cells += [class_names[index], f"{row[index]:.6g}"]
-            writer.writerow(cells)
+    write_csv(path, header, _rows(names, labels, probabilities, ranked, class_names))
 
 
 def write_results(path: str | os.PathLike, results: dict) -> None:
@@ -74,3 +55,13 @@ def write_results(path: str | os.PathLike, results: dict) -> None:
     text = json.dumps(results, indent=2, allow_nan=False)
     with replacing(Path(path)) as unfinished:
         unfinished.write_text(text + "\n")
+
+
+def _rows(names, labels, probabilities, ranked, class_names):
+    for name, label, row, best in zip(
+        names, labels, probabilities, ranked, strict=True
+    ):
+        cells = [name, class_names[label], class_names[best[0]], f"{row[label]:.6g}"]
+        for index in best:
+            cells += [class_names[index], f"{row[index]:.6g}"]
+        yield cells

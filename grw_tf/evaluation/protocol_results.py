@@ -1,7 +1,6 @@
 """What comes of a run of the published evaluation: tables, figures and a number."""
 
 import collections
-import csv
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from grw_tf.data.replacing import replacing
 from grw_tf.data.video_list import Video
 from grw_tf.evaluation.class_table import class_text, write_class_table
 from grw_tf.evaluation.confusion_figure import draw_confusion
+from grw_tf.evaluation.csv_file import write_csv
 from grw_tf.evaluation.evaluate import CONFUSION_FILE, PREDICTIONS_FILE, RESULTS_FILE
 from grw_tf.evaluation.measures import measure
 from grw_tf.evaluation.prediction_files import PredictedClips
@@ -183,13 +183,6 @@ def _write_unreadable(path, predicted, videos):
     if not predicted.unreadable:
         path.unlink(missing_ok=True)
         return
-    with (
-        replacing(path) as unfinished,
-        unfinished.open(
-            "w", encoding="utf-8", errors="surrogateescape", newline=""
-        ) as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(["path", "reason"])
-        for position, reason in sorted(predicted.unreadable.items()):
-            writer.writerow([videos[position].name, reason])
+    rows = sorted(predicted.unreadable.items())
+    reasons = ([videos[position].name, reason] for position, reason in rows)
+    write_csv(path, ["path", "reason"], reasons)

@@ -37,58 +37,47 @@ class Launched:
 class ShardedInference:
     """A model on all devices of a strategy, each with its share of a batch.
 
+    Batches that are not full are filled up: of one size all are one graph, which
+    compiled convolutions and those of GPUs are tuned to.
+
     Args:
       model: built within the strategy's scope.
       strategy: a `tf.distribute.Strategy` of one machine.
       batch_size: clips at once on each device.
 
     Attributes:
+      batch_size: clips at once on all devices.
       num_classes: of the model.
     """
 
     def __init__(self, model, strategy, batch_size):
         self._strategy = strategy
         self._share = batch_size
-        self._replicas = strategy.num_replicas_in_sync
-        config = model.config
-        self.num_classes = config.num_classes
-        shape = (None, config.frames, config.size, config.size, 3)
+        self.batch_size = batch_size * strategy.num_replicas_in_sync
+        self.num_classes = model.config.num_classes
 
         def forward(clips):
             return tf.cast(model(clips, training=False), tf.float32)
 
-        def forward_on_all(clips):
+        @tf.function(autograph=False)
+        def run(clips):
             return strategy.run(forward, (clips,))
 
-        if self._replicas == 1:
-            # Batches of any size are one graph.
-            signature = [tf.TensorSpec(shape)]
-            self._run = tf.function(forward, signature, autograph=False)
-        else:
-            self._run = tf.function(forward_on_all, autograph=False)
-
-    @property
-    def batch_size(self) -> int:
-        """Clips at once on all devices."""
-        return self._share * self._replicas
+        self._run = run
 
     def launch(self, clips: np.ndarray) -> Launched:
         """Starts a batch; devices that work beside the CPU are not waited for.
 
         Args:
-          clips: float32 [up to batch_size, frames, size, size, 3] in 0..1.
+          clips: float32 [1 to batch_size, frames, size, size, 3] in 0..1.
         """
-        if self._replicas == 1:
-            # In the scope of the strategy, for its device.
-            with self._strategy.scope():
-                return Launched((self._run(tf.constant(clips)),), len(clips))
         missing = self.batch_size - len(clips)
         full = np.concatenate([clips, np.repeat(clips[-1:], missing, axis=0)])
 
-        def part(context):
+        def share(context):
             start = context.replica_id_in_sync_group * self._share
             return tf.constant(full[start : start + self._share])
 
-        values = self._strategy.experimental_distribute_values_from_function(part)
-        outputs = self._strategy.experimental_local_results(self._run(values))
+        shares = self._strategy.experimental_distribute_values_from_function(share)
+        outputs = self._strategy.experimental_local_results(self._run(shares))
         return Launched(outputs, len(clips))

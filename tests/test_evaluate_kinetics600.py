@@ -1,8 +1,10 @@
 """Tests of the program that evaluates by the published protocol, on the real A0S."""
 
 import csv
+import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +17,9 @@ import tensorflow as tf
 
 from grw_tf.data.published_clips import ClipRule, ClipTask, read_published_clips
 from grw_tf.data.video_list import Video
+from grw_tf.evaluation.kinetics600 import published_top_1
+from grw_tf.evaluation.published_protocol import ProtocolConfig
+from grw_tf.models import preset
 from grw_tf.weights.restore import load_model
 from grw_tf.weights.torch_import import import_torch_weights
 
@@ -86,6 +91,20 @@ def test_real_weights_and_videos_from_the_command_to_top_1(shared, clips, tmp_pa
         label = probabilities[names.index(row["label"])]
         assert float(row["probability_of_label"]) == pytest.approx(label, rel=1e-3)
         assert np.isclose(float(row["probability_1"]), probabilities.max(), rtol=1e-3)
+
+
+def test_page_has_the_published_numbers_and_real_flags():
+    page = (ROOT / "docs" / "reproduce_kinetics600.md").read_text()
+    rows = re.findall(r"`(a\d)([sb])_grw.pt`.* \| ([\d.]+) % \|", page)
+    assert len(rows) == 4
+    for size, kind, top_1 in rows:
+        name = f"{size}_{'stream' if kind == 's' else 'base'}_grw"
+        assert published_top_1(preset(name)) == pytest.approx(float(top_1) / 100)
+    fields = {field.name for field in dataclasses.fields(ProtocolConfig)}
+    commands = re.findall(r"scripts.evaluate_kinetics600 (.*)", page)
+    assert len(commands) == 2
+    for command in commands:
+        assert set(re.findall(r"--(\w+)=", command)) <= fields
 
 
 def test_what_is_wrong_is_told_in_one_line(run_program, clips, tmp_path):

@@ -15,7 +15,12 @@ from toy_heads import HEADS
 
 from grw_tf.data.published_clips import ClipRule, ClipTask, read_published_clips
 from grw_tf.data.video_list import list_class_folders
-from grw_tf.evaluation import published_protocol, video_prediction, whole_model
+from grw_tf.evaluation import (
+    protocol_results,
+    published_protocol,
+    video_prediction,
+    whole_model,
+)
 from grw_tf.evaluation.prediction_files import PredictionFiles
 from grw_tf.evaluation.published_protocol import ProtocolConfig, evaluate_published
 from grw_tf.training import strategy
@@ -292,9 +297,16 @@ def test_labels_are_in_the_order_of_the_logits(whole, run, videos, tmp_path):
     assert [turned[row["predicted"]] for row in found] == [r["predicted"] for r in rows]
 
 
-def test_a_subset_of_the_classes_is_evaluated_by_labels(whole, run, videos, tmp_path):
+def test_a_subset_of_the_classes_is_evaluated_by_labels(
+    whole, run, videos, tmp_path, monkeypatch
+):
     clips = tmp_path / "clips"
     shutil.copytree(videos / "sit", clips / "sit")
+    drawn = []
+    draw = protocol_results.draw_confusion
+    monkeypatch.setattr(
+        protocol_results, "draw_confusion", lambda *a: drawn.append(a) or draw(*a)
+    )
     with pytest.raises(ValueError, match="has 1 class folders, and the model 3 classe"):
         run(tmp_path / "out", clips=str(clips))
     labels = tmp_path / "labels.txt"
@@ -303,9 +315,11 @@ def test_a_subset_of_the_classes_is_evaluated_by_labels(whole, run, videos, tmp_
     expected = [row for row in _rows(whole[0]) if row["label"] == "sit"]
     for found, one in zip(_rows(tmp_path / "out"), expected, strict=True):
         assert found["predicted"] == one["predicted"]
-    assert [int(row["clips"]) for row in _rows(tmp_path / "out", "per_class.csv")] == [
-        *(0, 0, 5)
-    ]
+    table = _rows(tmp_path / "out", "per_class.csv")
+    assert [int(row["clips"]) for row in table] == [0, 0, 5]
+    ((counts, names),) = drawn
+    assert set(names) == {"sit"} | {row["predicted"] for row in expected}
+    assert counts.sum() == counts[names.index("sit")].sum() == 5
 
 
 @pytest.mark.parametrize(

@@ -24,5 +24,6 @@ def test_logits_that_are_no_numbers_are_refused():
     assert Launched((good, bad), 2).logits().shape == (2, 3)
 
 
+@pytest.mark.slow
 def test_two_devices_are_one(run_isolated):
     run_isolated("sharded_inference_checks.py")

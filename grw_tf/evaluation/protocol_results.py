@@ -84,7 +84,12 @@ def write_outcome(
         unfinished.write_text(
             f"{text}\n\n{class_text(measures, None)}\n", "utf-8", "surrogateescape"
         )
-    figure = draw_confusion(measures.confusion, names)
+    # Of a few classes' clips, the others would hide them.
+    counts = measures.confusion
+    occurring = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
+    figure = draw_confusion(
+        counts[np.ix_(occurring, occurring)], [names[index] for index in occurring]
+    )
     with replacing(folder / CONFUSION_FILE) as unfinished:
         figure.savefig(unfinished, format="png", dpi=110)
     write_results(folder / RESULTS_FILE, results)

@@ -250,7 +250,7 @@ def test_refusal_says_how_to_hand_over_a_file(server, status, reason):
     message = str(error.value)
     assert f"{server.url} cannot be downloaded" in message
     assert f"{status}: {reason}" in message
-    assert f"--init_checkpoint=/path/{NAME}.tar.gz" in message
+    assert f"give its path, /path/{NAME}.tar.gz, in place of its name" in message
     assert f"put it into {cache_folder()} as {NAME}.tar.gz" in message
     assert len(message.splitlines()) == len(server.asked) == 1
 
@@ -258,7 +258,7 @@ def test_refusal_says_how_to_hand_over_a_file(server, status, reason):
 def test_no_network_says_how_to_hand_over_a_file(server):
     # Nothing listens at port 1.
     checkpoint = dataclasses.replace(server.checkpoint, url="http://localhost:1/x")
-    with pytest.raises(OSError, match="refused.* pass --init_checkpoint=.*tar.gz"):
+    with pytest.raises(OSError, match="refused.* give its path, .*tar.gz"):
         fetch(checkpoint)
 
 

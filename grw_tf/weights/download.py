@@ -109,8 +109,9 @@ def _advice(checkpoint, part, error):
     kept = f" {size} bytes are kept: run again to go on from there." if size else ""
     return (
         f"{checkpoint.url} cannot be downloaded: {error}.{kept} If that stays so, get"
-        f" it by other means and pass --init_checkpoint=/path/{checkpoint.name}.tar.gz,"
-        f" or put it into {part.parent} as {checkpoint.name}.tar.gz."
+        f" it by other means and give its path, /path/{checkpoint.name}.tar.gz, in"
+        f" place of its name, or put it into {part.parent} as"
+        f" {checkpoint.name}.tar.gz."
     )
 
 

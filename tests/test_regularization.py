@@ -12,7 +12,7 @@ from conftest import randomize
 from grw_tf.layers import RandomDrop, RandomMeanScaling, ShakeDrop
 from grw_tf.layers.unfolded import Unfolded
 from grw_tf.models import BackboneConfig, ModelConfig, build_model
-from grw_tf.models.backbone import RESIDUAL_BLOCKS, build_backbone
+from grw_tf.models.backbone import build_backbone, residual_blocks
 from grw_tf.models.regularization import lasting_rms, regularize
 from grw_tf.models.regularization_config import (
     CutMixConfig,
@@ -58,7 +58,7 @@ def _config(backbone, methods=("rms",), **fields):
 @functools.cache
 def _blocks(backbone):
     built = build_backbone(_config(backbone, ()))
-    return RESIDUAL_BLOCKS[BACKBONES[backbone].family](built)
+    return residual_blocks(built, BACKBONES[backbone])
 
 
 def _place(config):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from grw_tf.models import BackboneConfig, RegularizationConfig
-from grw_tf.models.backbone import RESIDUAL_BLOCKS
+from grw_tf.models.backbone import residual_blocks
 from grw_tf.models.regularization import regularize
 from grw_tf.paired_timing import Seconds
 from scripts import benchmark_rms
@@ -46,7 +46,7 @@ def test_inference_has_the_operations_of_the_network_alone(nano, network):
     model = nano(fresh=True, backbone=BACKBONES[network])
     plain = benchmark_rms.inference_operations(model)
     assert len(plain) > 100
-    blocks = RESIDUAL_BLOCKS[model.config.backbone.family](model.backbone)
+    blocks = residual_blocks(model.backbone, model.config.backbone)
     # Each joins those before it, or takes their place.
     for method in ("rms", "shake_drop", "random_drop"):
         chosen = RegularizationConfig((method,))

@@ -6,7 +6,7 @@ import dataclasses
 import tensorflow as tf
 
 from grw_tf.layers import RandomMeanScaling
-from grw_tf.models.backbone import RESIDUAL_BLOCKS
+from grw_tf.models.backbone import residual_blocks
 from grw_tf.models.regularization import norm_sites, place_scaling
 from grw_tf.models.regularization_config import RMSConfig
 
@@ -83,8 +83,7 @@ def _scaled(model, rms, alpha, named):
     def make_layer(**arguments):
         return ComponentScaling(alpha, **arguments)
 
-    family = model.config.backbone.family
-    blocks = RESIDUAL_BLOCKS[family](model.backbone)
+    blocks = residual_blocks(model.backbone, model.config.backbone)
     sites = norm_sites(blocks, rms, named)
     earlier = [site.norm.before for site in sites]
     try:

@@ -5,6 +5,7 @@ import functools
 from official.modeling import hyperparams
 
 from grw_tf.experiments.video_classification import Model, experiment
+from grw_tf.models.own_layer import is_registered
 from grw_tf.models.presets import PRESETS
 from grw_tf.models.regularization_config import REGULARIZERS
 from grw_tf.optimization.two_rates import OPTIMIZERS
@@ -246,6 +247,12 @@ def _regularization(params):
             f"does nothing without {method} in {where}.methods: add it there, or leave"
             " this out",
         )
+    yield (
+        f"{where}.own_layer.layer",
+        "own_layer" not in chosen.methods or is_registered(chosen.own_layer.layer),
+        "must be the name of a layer of Keras, or of one registered with it whose"
+        " module was imported, see docs/extending.md",
+    )
 
 
 def _trainer(params, mode):

@@ -7,6 +7,7 @@ with states that stay bounded.
 
 import tensorflow as tf
 
+from grw_tf.export.frame_features import FrameFeatures
 from grw_tf.export.mobilenet_features import MobileNetFeatures
 from grw_tf.export.movinet_features import MovinetFeatures
 from grw_tf.export.stream_states import StreamStates
@@ -15,7 +16,7 @@ from grw_tf.models.streaming import STATE_PREFIX, check_causal, head_states
 
 IMAGE_DTYPES = ("uint8", "float32")
 
-# Of frames, by the backbone's family.
+# Of frames, by the backbone's family; others' are Keras' own graph.
 _FEATURES = {"movinet": MovinetFeatures, "mobilenet_v3": MobileNetFeatures}
 
 
@@ -37,7 +38,7 @@ class StreamingNetwork:
         self.model = model
         self.frames_per_step = frames_per_step
         self.image_dtype = image_dtype
-        features = _FEATURES[model.config.backbone.family]
+        features = _FEATURES.get(model.config.backbone.family, FrameFeatures)
         unit = 1 / 255 if image_dtype == "uint8" else 1.0
         self._features = features(model, frames_per_step, unit)
         self._specs = self._find_states()

@@ -14,7 +14,8 @@ class Unfolded(tf_keras.layers.Layer):
     rows of pixels over time.
 
     Args:
-      layer: the layer, with an `acts(training)`; where it does not, nothing is done.
+      layer: the layer. Where its `acts(training)`, if it has one, says that it does
+        not act, nothing is done; without one it acts in training alone.
       fold: "time" for [batch * time, height, width, channels], "space" for
         [batch, time, height * width, channels] of square frames.
       frames: time, of "time".
@@ -36,7 +37,7 @@ class Unfolded(tf_keras.layers.Layer):
         self.frames = frames
 
     def call(self, inputs, training=None):
-        if not self.layer.acts(training):
+        if not getattr(self.layer, "acts", _in_training)(training):
             return inputs
         shape = tf.shape(inputs)
         channels = inputs.shape[-1]
@@ -61,3 +62,7 @@ class Unfolded(tf_keras.layers.Layer):
         config = dict(config)
         layer = tf_keras.layers.deserialize(config.pop("layer"))
         return cls(layer, **config)
+
+
+def _in_training(training=None):
+    return tf_keras.backend.learning_phase() if training is None else training

@@ -1,29 +1,16 @@
 """The backbones there are, by one interface."""
 
-from grw_tf.models import (
-    block_specs,
+# Importing a family's module makes it known.
+from grw_tf.models import (  # noqa: F401
     mobilenet_backbone,
     movinet_backbone,
     slowonly_backbone,
 )
-from grw_tf.models.config import ModelConfig
+from grw_tf.models.config import BackboneConfig, ModelConfig
+from grw_tf.models.families import FAMILIES, model_ids
 from grw_tf.models.regularization import regularize
+from grw_tf.models.residual_block import ResidualBlock
 from grw_tf.models.synchronization import synchronize
-
-RESIDUAL_BLOCKS = {
-    "movinet": movinet_backbone.residual_blocks,
-    "slowonly": slowonly_backbone.residual_blocks,
-    "mobilenet_v3": mobilenet_backbone.residual_blocks,
-}
-
-
-def model_ids():
-    """Lists the model ids of all families."""
-    return (
-        *block_specs.model_ids(),
-        *slowonly_backbone.MODEL_IDS,
-        *mobilenet_backbone.MODEL_IDS,
-    )
 
 
 def build_backbone(config: ModelConfig):
@@ -44,16 +31,15 @@ def build_backbone(config: ModelConfig):
             f"Unknown model_id {chosen.model_id!r:.80}; known:"
             f" {', '.join(model_ids())}."
         )
-    if chosen.family == "slowonly":
-        backbone = slowonly_backbone.SlowOnly(chosen)
-    elif chosen.family == "mobilenet_v3":
-        backbone = mobilenet_backbone.MobileNetV3(chosen, config.size)
-    else:
-        pooling = "3d" if config.backbone_pools_time else "2d"
-        backbone = movinet_backbone.build_movinet(chosen, pooling)
-    regularize(RESIDUAL_BLOCKS[chosen.family](backbone), config)
+    backbone = FAMILIES[chosen.family].build(config)
+    regularize(residual_blocks(backbone, chosen), config)
     synchronize(backbone)
     return backbone
+
+
+def residual_blocks(backbone, config: BackboneConfig) -> list[ResidualBlock]:
+    """Returns the blocks of a built backbone, in the network's order."""
+    return FAMILIES[config.family].residual_blocks(backbone)
 
 
 def endpoints(backbone, clips, training=False):

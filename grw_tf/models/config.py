@@ -7,6 +7,7 @@ import typing
 from collections.abc import Mapping
 
 from grw_tf.models.config_lists import make_tuples
+from grw_tf.models.families import FAMILIES, MOVINET, family_of
 from grw_tf.models.regularization_config import RegularizationConfig
 from grw_tf.random_walk import orders as orders_lib
 from grw_tf.random_walk import windows
@@ -22,39 +23,13 @@ def _check_range(name, value, least, most):
         raise ValueError(f"{name} must be from {least} to {most}, got {value}.")
 
 
-# Of the other families, what fields that describe a MoViNet can be.
-_FIXED = {
-    "slowonly": {
-        "causal": False,
-        "conv_type": "3d",
-        "se_type": "none",
-        "activation": "relu",
-        "gating_activation": "sigmoid",
-        "use_positional_encoding": False,
-    },
-    "mobilenet_v3": {
-        "causal": True,
-        "conv_type": "2d",
-        "se_type": "2d",
-        "activation": "hard_swish",
-        "gating_activation": "hard_sigmoid_relu6",
-        "use_positional_encoding": False,
-        "stochastic_depth_drop_rate": 0.0,
-    },
-}
-
-
-def _family(model_id):
-    families = (family for family in _FIXED if model_id.startswith(f"{family}_"))
-    return next(families, "movinet")
-
-
 @dataclasses.dataclass(frozen=True)
 class BackboneConfig:
     """A backbone: a Model Garden `Movinet` by its own argument names, or another.
 
     The other families, SlowOnly and MobileNetV3, each have one value of the fields from
-    `causal` to `use_positional_encoding`, by which they are described as MoViNets are.
+    `causal` to `use_positional_encoding`, by which they are described as MoViNets are
+    (`grw_tf.models.families`).
 
     Attributes:
       model_id: "a0" to "a5" or "t0" of the MoViNets, "slowonly_34", "slowonly_50",
@@ -85,7 +60,7 @@ class BackboneConfig:
     stochastic_depth_drop_rate: float = 0.0
 
     def __post_init__(self):
-        if self.family != "movinet":
+        if self.family != MOVINET:
             self._check_fixed()
             return
         for name, known in (
@@ -101,11 +76,11 @@ class BackboneConfig:
 
     @property
     def family(self) -> str:
-        """The kind of network: "movinet", "slowonly" or "mobilenet_v3"."""
-        return _family(self.model_id)
+        """The kind of network: "movinet", "slowonly", "mobilenet_v3" or your own."""
+        return family_of(self.model_id)
 
     def _check_fixed(self):
-        for name, value in _FIXED[self.family].items():
+        for name, value in FAMILIES[self.family].fixed.items():
             if getattr(self, name) != value:
                 raise ValueError(
                     f"backbone.{name} is {getattr(self, name)!r:.80}: that of"
@@ -116,7 +91,9 @@ class BackboneConfig:
     @classmethod
     def of_family(cls, model_id, **changes):
         """Returns the config of any model id with what its family fixes."""
-        return cls(model_id, **(_FIXED.get(_family(model_id), {}) | changes))
+        family = family_of(model_id)
+        fixed = {} if family == MOVINET else FAMILIES[family].fixed
+        return cls(model_id, **{**fixed, **changes})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,7 +214,7 @@ class ModelConfig:
     @property
     def backbone_pools_time(self) -> bool:
         """Whether the backbone pools over time, as MoViNet's official head wants."""
-        return self.backbone.family == "movinet" and self.head.type == "official"
+        return self.backbone.family == MOVINET and self.head.type == "official"
 
     def to_json(self):
         """Returns the config as a JSON string."""

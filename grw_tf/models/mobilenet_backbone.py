@@ -9,6 +9,7 @@ import tf_keras
 from grw_tf.layers.perturbed_add import PerturbedAdd
 from grw_tf.layers.perturbed_batch_normalization import PerturbedBatchNormalization
 from grw_tf.models.config import BackboneConfig
+from grw_tf.models.families import Family, register
 from grw_tf.models.residual_block import NormSite, ResidualBlock
 
 _NETWORKS = {
@@ -150,3 +151,22 @@ def residual_blocks(backbone: MobileNetV3) -> list[ResidualBlock]:
             )
         )
     return blocks
+
+
+register(
+    Family(
+        "mobilenet_v3",
+        MODEL_IDS,
+        build=lambda config: MobileNetV3(config.backbone, config.size),
+        residual_blocks=residual_blocks,
+        fixed={
+            "causal": True,
+            "conv_type": "2d",
+            "se_type": "2d",
+            "activation": "hard_swish",
+            "gating_activation": "hard_sigmoid_relu6",
+            "use_positional_encoding": False,
+            "stochastic_depth_drop_rate": 0.0,
+        },
+    )
+)

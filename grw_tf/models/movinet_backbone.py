@@ -8,6 +8,7 @@ from grw_tf.layers.perturbed_batch_normalization import PerturbedBatchNormalizat
 from grw_tf.layers.stochastic_depth import StochasticDepth
 from grw_tf.models import block_specs
 from grw_tf.models.config import BackboneConfig
+from grw_tf.models.families import MOVINET, Family, register
 from grw_tf.models.residual_block import NormSite, ResidualBlock
 
 GATES = {
@@ -111,3 +112,14 @@ def _seedable(backbone):
             block._stochastic_depth = StochasticDepth(
                 layer.get_config()["stochastic_depth_drop_rate"], name=layer.name
             )
+
+
+def _build(config):
+    pooling = "3d" if config.backbone_pools_time else "2d"
+    return build_movinet(config.backbone, pooling)
+
+
+register(
+    # The Model Garden's dict itself: what is put into it is known.
+    Family(MOVINET, movinet.BLOCK_SPECS, _build, residual_blocks)
+)

@@ -7,7 +7,11 @@ Kondratyuk et al., MoViNets, CVPR 2021, and arXiv 2511.20928.
 
 import dataclasses
 
-from grw_tf.models import mobilenet_backbone
+# Importing a family's module makes it known, as configs of it want.
+from grw_tf.models import (
+    mobilenet_backbone,
+    slowonly_backbone,  # noqa: F401
+)
 from grw_tf.models.config import (
     BackboneConfig,
     HeadConfig,

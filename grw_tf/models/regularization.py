@@ -1,4 +1,4 @@
-"""Where RMS, RandomDrop and ShakeDrop act in a backbone, from the config."""
+"""Where RMS, drops and layers of one's own act in a backbone, from the config."""
 
 import dataclasses
 
@@ -8,7 +8,8 @@ from grw_tf.layers import RandomDrop, RandomMeanScaling, ShakeDrop
 from grw_tf.layers.alpha_distribution import Uniform, parse_distribution
 from grw_tf.layers.unfolded import Unfolded
 from grw_tf.models.config import ModelConfig
-from grw_tf.models.regularization_config import RMSConfig
+from grw_tf.models.own_layer import make_own_layer
+from grw_tf.models.regularization_config import OwnLayerConfig, RMSConfig
 from grw_tf.models.residual_block import NormSite, ResidualBlock
 
 _LATE_STAGES = 2
@@ -31,6 +32,8 @@ def regularize(blocks: list[ResidualBlock], config: ModelConfig):
     if "rms" in chosen.methods:
         sites = norm_sites(blocks, chosen.rms)
         place_scaling(sites, RandomMeanScaling, chosen.rms, config)
+    if "own_layer" in chosen.methods:
+        _place_own(blocks, chosen.own_layer, config)
     if "random_drop" in chosen.methods:
         _place_drops(blocks, RandomDrop, chosen.random_drop, config.frames)
     if "shake_drop" in chosen.methods:
@@ -56,19 +59,27 @@ def lasting_rms(config: ModelConfig) -> RMSConfig | None:
 
 
 def norm_sites(
-    blocks: list[ResidualBlock], rms: RMSConfig, named="regularization.rms."
+    blocks: list[ResidualBlock],
+    rms: RMSConfig | OwnLayerConfig,
+    named="regularization.rms.",
 ) -> list[NormSite]:
     """Returns the batch normalisations that RMS comes before, in the network's order.
 
     Args:
       blocks: all of a backbone, in the network's order.
-      rms: whose `before` and `blocks` choose among them.
+      rms: whose `before` and `blocks` choose among them, or those of another.
       named: what errors put before the names of these two.
 
     Raises:
       ValueError: if they name what the blocks do not have.
     """
     selected = _select(blocks, rms.blocks, named)
+    if not any(block.norms for block in selected):
+        raise ValueError(
+            f"{named}before names batch normalisations, and the blocks"
+            f" {', '.join(_names(selected)) or '(none)'} have none: choose other blocks"
+            " or leave the method out."
+        )
     _check_norms(selected, rms.before, named)
     return [
         site
@@ -94,6 +105,17 @@ def place_scaling(sites: list[NormSite], make_layer, rms: RMSConfig, config):
         _attach(site.norm, "before", _unfolded(layer, site.fold, config.frames))
 
 
+def _place_own(blocks, own, config):
+    for site in norm_sites(blocks, own, "regularization.own_layer."):
+        if site.norm.before is not None:
+            raise ValueError(
+                "regularization.own_layer and regularization.rms come before the same"
+                f" batch normalisation, {site.norm.name}: choose other places for one."
+            )
+        layer = make_own_layer(own, site.norm.moving_mean.shape[0])
+        _attach(site.norm, "before", _unfolded(layer, site.fold, config.frames))
+
+
 def _select(blocks, wanted, named):
     stages = list(dict.fromkeys(block.stage for block in blocks))
     unknown = [name for name in wanted if name not in {*stages, *_names(blocks)}]
@@ -109,12 +131,6 @@ def _select(blocks, wanted, named):
 
 def _check_norms(selected, before, named):
     there = list(dict.fromkeys(place for block in selected for place in block.norms))
-    if not there:
-        raise ValueError(
-            "regularization.methods has rms, which comes before batch normalisations,"
-            f" and the blocks {', '.join(_names(selected)) or '(none)'} have none:"
-            " take rms out, or other blocks."
-        )
     unknown = [place for place in before if place not in there]
     if unknown:
         raise ValueError(
@@ -131,6 +147,12 @@ def _place_drops(blocks, layer_class, drop, frames):
     """Drops more often the later a block is, as both methods' papers have it."""
     arguments = dataclasses.asdict(drop)
     rate = arguments.pop("rate")
+    if all(block.branch_owner is None for block in blocks):
+        raise ValueError(
+            f"regularization.methods has {layer_class.__name__}, which drops branches"
+            f" of residual blocks, and the {len(blocks)} blocks of the network have"
+            " none: leave it out."
+        )
     for number, block in enumerate(blocks, start=1):
         if block.branch_owner is not None:
             layer = layer_class(rate=rate * number / len(blocks), **arguments)

@@ -8,8 +8,9 @@ from grw_tf.layers.random_mean_scaling import check_scaling
 from grw_tf.layers.shake_drop import check_shake
 from grw_tf.layers.stochastic_depth import check_drop
 from grw_tf.models.config_lists import make_tuples
+from grw_tf.models.keyword_arguments import parse_arguments
 
-REGULARIZERS = ("rms", "random_drop", "shake_drop", "cutmix", "mixup")
+REGULARIZERS = ("rms", "random_drop", "shake_drop", "own_layer", "cutmix", "mixup")
 
 
 @contextlib.contextmanager
@@ -92,6 +93,28 @@ class ShakeDropConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class OwnLayerConfig:
+    """A layer of your own before batch normalisations, as RMS is.
+
+    Attributes:
+      layer: name by which the layer's class is registered with Keras, as
+        "mine>ChannelDrop".
+      arguments: of the layer, as in Python: "rate=0.1".
+      before, blocks: see `RMSConfig`.
+    """
+
+    layer: str = ""
+    arguments: str = ""
+    before: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        make_tuples(self, "regularization.own_layer", "before", "blocks")
+        with _told_with("regularization.own_layer.arguments"):
+            parse_arguments(self.arguments)
+
+
+@dataclasses.dataclass(frozen=True)
 class CutMixConfig:
     """CutMix by the Model Garden: a rectangle of another clip in all frames.
 
@@ -124,9 +147,9 @@ class RegularizationConfig:
     2); the rates of drops are those of their own papers.
 
     Attributes:
-      methods: which are on: "rms", "random_drop", "shake_drop", "cutmix", "mixup". With
-        both of the last two, each batch gets one or the other.
-      rms, random_drop, shake_drop, cutmix, mixup: how each acts.
+      methods: which are on: "rms", "random_drop", "shake_drop", "own_layer", "cutmix",
+        "mixup". With both of the last two, each batch gets one or the other.
+      rms, random_drop, shake_drop, own_layer, cutmix, mixup: how each acts.
 
     Raises:
       ValueError: at construction, for what is unknown or does not go together.
@@ -136,6 +159,7 @@ class RegularizationConfig:
     rms: RMSConfig = RMSConfig()
     random_drop: RandomDropConfig = RandomDropConfig()
     shake_drop: ShakeDropConfig = ShakeDropConfig()
+    own_layer: OwnLayerConfig = OwnLayerConfig()
     cutmix: CutMixConfig = CutMixConfig()
     mixup: MixupConfig = MixupConfig()
 
@@ -153,6 +177,11 @@ class RegularizationConfig:
             raise ValueError(
                 "regularization.methods has random_drop and shake_drop: both drop a"
                 " block's branch, choose one."
+            )
+        if "own_layer" in self.methods and not self.own_layer.layer:
+            raise ValueError(
+                "regularization.methods has own_layer, and regularization.own_layer has"
+                " no layer: give the name it is registered by."
             )
         for name in ("cutmix", "mixup"):
             alpha = getattr(self, name).alpha

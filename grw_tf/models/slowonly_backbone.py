@@ -10,6 +10,7 @@ from official.vision.modeling.backbones import resnet_3d
 
 from grw_tf.layers.residual_blocks_3d import BasicBlock3D, BottleneckBlock3D
 from grw_tf.models.config import BackboneConfig
+from grw_tf.models.families import Family, register
 from grw_tf.models.residual_block import NormSite, ResidualBlock
 
 _STAGES = ("res2", "res3", "res4", "res5")
@@ -118,3 +119,21 @@ def _residual_block(block, stage, name):
         branch_owner=block,
         branch_attribute="_stochastic_depth",
     )
+
+
+register(
+    Family(
+        "slowonly",
+        MODEL_IDS,
+        build=lambda config: SlowOnly(config.backbone),
+        residual_blocks=residual_blocks,
+        fixed={
+            "causal": False,
+            "conv_type": "3d",
+            "se_type": "none",
+            "activation": "relu",
+            "gating_activation": "sigmoid",
+            "use_positional_encoding": False,
+        },
+    )
+)

@@ -1,0 +1,31 @@
+"""The features of a stream of any backbone that sees each frame by itself."""
+
+import tensorflow as tf
+
+from grw_tf.models.backbone import endpoints
+
+
+class FrameFeatures:
+    """Features of a stream's frames, each a clip of one frame, by Keras' own graph.
+
+    Args:
+      model: a model of `build_model` whose backbone sees frames one by one.
+      frames_per_step: how many frames a step takes.
+      unit: what 1 in the frames stands for, in 0..1.
+    """
+
+    def __init__(self, model, frames_per_step, unit):
+        del frames_per_step
+        self._backbone = model.backbone
+        self._unit = unit
+
+    def __call__(self, image, states):
+        """Returns the features [frames, 1, 1, channels].
+
+        Args:
+          image: float32 [frames_per_step, size, size, 3].
+          states: `StreamStates`, of which it needs none.
+        """
+        del states
+        found = endpoints(self._backbone, self._unit * image[:, None])["head"]
+        return tf.squeeze(found, axis=1)

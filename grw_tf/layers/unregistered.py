@@ -1,0 +1,47 @@
+"""What stands for a layer whose class is not at hand."""
+
+import tf_keras
+
+
+@tf_keras.utils.register_keras_serializable(package="grw_tf")
+class Unregistered(tf_keras.layers.Layer):
+    """Returns its input at inference, as regularisers do, and refuses to train.
+
+    So a model can be evaluated and exported without the code of a regulariser that it
+    was trained with, and is never trained without it.
+
+    Args:
+      wanted: name of the class that is missing.
+      **kwargs: of `tf_keras.layers.Layer`.
+
+    Call arguments:
+      inputs: any tensor.
+      training: whether it is asked to act.
+
+    Output shape: as the input's.
+
+    Raises:
+      ValueError: when called in training.
+    """
+
+    def __init__(self, wanted, **kwargs):
+        super().__init__(**kwargs)
+        self.wanted = wanted
+
+    def acts(self, training=None):
+        """Returns whether the output would be another than the input."""
+        if training is None:
+            training = tf_keras.backend.learning_phase()
+        return training
+
+    def call(self, inputs, training=None):
+        if self.acts(training):
+            raise ValueError(
+                f"No layer {self.wanted!r:.80} is registered with Keras, and the model"
+                " is to be trained with it: import the module of its class, as in"
+                " docs/extending.md."
+            )
+        return inputs
+
+    def get_config(self):
+        return {**super().get_config(), "wanted": self.wanted}

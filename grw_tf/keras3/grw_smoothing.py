@@ -42,7 +42,12 @@ class _Keras3Smoothing:
 class GRWSmoothing(_Keras3Smoothing, Smoothing, keras.layers.Layer):
     """Returns its input, and while training adds the GRW loss of it.
 
-    Arguments, shapes, metrics and errors are those of `grw_tf.layers.GRWSmoothing`,
-    but that embeddings that are not finite show as a loss that is not, and that on JAX
-    there are no metrics and sampled orders need a seed.
+    Shapes, metrics and errors are those of `grw_tf.layers.GRWSmoothing`, but that
+    embeddings that are not finite show as a loss that is not, and that on JAX there are
+    no metrics and sampled orders need a seed.
+
+    Args:
+      window, weight, alpha, warmup_steps, orders, max_orders, seed: see
+        `grw_tf.layers.GRWSmoothing`.
+      **kwargs: of `keras.layers.Layer`.
     """

@@ -12,9 +12,13 @@ class IntermediateGRWSmoothing(
 ):
     """Returns its input, and while training adds the GRW loss of its frames.
 
-    Arguments, shapes, metrics and errors are those of
-    `grw_tf.layers.IntermediateGRWSmoothing`; `synchronized` acts on the TensorFlow
-    backend alone, as in Keras' own batch normalisation.
+    Shapes, metrics and errors are those of `grw_tf.layers.IntermediateGRWSmoothing`.
+
+    Args:
+      window, momentum, epsilon: see `grw_tf.layers.IntermediateGRWSmoothing`.
+      synchronized: whether batch statistics are taken over all replicas, which the
+        TensorFlow backend alone does, as in Keras' own batch normalisation.
+      **kwargs: of `GRWSmoothing`.
     """
 
     def __init__(self, *args, **kwargs):

@@ -26,6 +26,9 @@ class CausalTemporalTransformerHead(TemporalTransformerHead):
         Each block's `key` and `value` [batch, frames - 1, channels], the newest last,
         the running `mean` [batch, channels], and `frame_count` [1], which stops at
         `frames`.
+
+        Args:
+          batch_size: number of streams, or None if it is not known.
         """
         past = tf.TensorSpec(
             (batch_size, self.frames - 1, self._channels), self.compute_dtype
@@ -41,7 +44,11 @@ class CausalTemporalTransformerHead(TemporalTransformerHead):
         }
 
     def update(self, inputs, states):
-        """Takes embeddings [batch, time, channels] into the states.
+        """Takes embeddings into the states.
+
+        Args:
+          inputs: embeddings [batch, time, channels] of the next frames.
+          states: as the last `update` returned them, or zeros.
 
         Returns:
           (logits [batch, num_classes] after the last of them, states).
@@ -71,7 +78,11 @@ class CausalTemporalTransformerHead(TemporalTransformerHead):
         return self._classifier(mean), new_states
 
     def classify(self, states):
-        """Returns the logits [batch, num_classes] after the last frame."""
+        """Returns the logits [batch, num_classes] after the last frame.
+
+        Args:
+          states: as `update` returned them.
+        """
         return self._classifier(states["mean"])
 
     def _clip_mask(self, frames):

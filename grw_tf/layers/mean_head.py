@@ -86,6 +86,9 @@ class MeanHead(tf_keras.layers.Layer):
 
         `mean` [batch, channels] of the frames, and `frame_count` [1], which stops at
         `frames`.
+
+        Args:
+          batch_size: number of streams, or None if it is not known.
         """
         return {
             "mean": tf.TensorSpec((batch_size, self._channels), self.compute_dtype),
@@ -93,7 +96,11 @@ class MeanHead(tf_keras.layers.Layer):
         }
 
     def update(self, inputs, states):
-        """Takes features [batch, time, channels] into the states.
+        """Takes features into the states.
+
+        Args:
+          inputs: features [batch, time, channels] of the next frames.
+          states: as the last `update` returned them, or zeros.
 
         Returns:
           (logits [batch, num_classes] after the last of them, states).
@@ -104,7 +111,11 @@ class MeanHead(tf_keras.layers.Layer):
         return self._classify(mean), {"mean": mean, "frame_count": count}
 
     def classify(self, states):
-        """Returns the logits [batch, num_classes] after the last frame."""
+        """Returns the logits [batch, num_classes] after the last frame.
+
+        Args:
+          states: as `update` returned them.
+        """
         return self._classify(states["mean"])
 
     def _classify(self, x, training=None):

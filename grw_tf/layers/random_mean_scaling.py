@@ -96,7 +96,11 @@ class RandomMeanScaling(tf_keras.__internal__.layers.BaseRandomLayer):
         self._alpha = parse_distribution(distribution)
 
     def acts(self, training=None):
-        """Returns whether the output is another than the input."""
+        """Returns whether the output is another than the input.
+
+        Args:
+          training: as of a call.
+        """
         if training is None:
             training = tf_keras.backend.learning_phase()
         return training or self._alpha.mean != 1

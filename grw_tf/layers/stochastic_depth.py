@@ -44,7 +44,11 @@ class StochasticDepth(tf_keras.__internal__.layers.BaseRandomLayer):
         self.level = level
 
     def acts(self, training=None):
-        """Returns whether the output is another than the input."""
+        """Returns whether the output is another than the input.
+
+        Args:
+          training: as of a call.
+        """
         if training is None:
             training = tf_keras.backend.learning_phase()
         return training and self.rate > 0

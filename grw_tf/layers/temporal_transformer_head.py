@@ -114,6 +114,9 @@ class TemporalTransformerHead(tf_keras.layers.Layer):
 
         `embeddings` [batch, frames, channels], the newest last, and `frame_count` [1],
         which stops at `frames`.
+
+        Args:
+          batch_size: number of streams, or None if it is not known.
         """
         shape = (batch_size, self.frames, self._channels)
         return {
@@ -122,7 +125,11 @@ class TemporalTransformerHead(tf_keras.layers.Layer):
         }
 
     def update(self, inputs, states):
-        """Takes embeddings [batch, time, channels] into the states.
+        """Takes embeddings into the states.
+
+        Args:
+          inputs: embeddings [batch, time, channels] of the next frames.
+          states: as the last `update` returned them, or zeros.
 
         Returns:
           (None, states): this head gives logits on demand, by `classify`.
@@ -134,7 +141,8 @@ class TemporalTransformerHead(tf_keras.layers.Layer):
     def classify(self, states):
         """Returns the logits [batch, num_classes] of the frames kept in the states.
 
-        The stream must have seen at least one frame.
+        Args:
+          states: as `update` returned them, of a stream that has seen a frame.
         """
         count = states["frame_count"]
         positions = tf.range(self.frames) - (self.frames - count)

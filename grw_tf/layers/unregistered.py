@@ -29,7 +29,11 @@ class Unregistered(tf_keras.layers.Layer):
         self.wanted = wanted
 
     def acts(self, training=None):
-        """Returns whether the output would be another than the input."""
+        """Returns whether the output would be another than the input.
+
+        Args:
+          training: as of a call.
+        """
         if training is None:
             training = tf_keras.backend.learning_phase()
         return training

@@ -12,9 +12,14 @@ from grw_tf.random_walk.terms import GRWTerms
 
 
 def cut_windows(z, window):
-    """Cuts z [batch, N, K] into windows [batch * floor(N / window), window, K].
+    """Cuts embeddings into windows; frames after the last whole one are dropped.
 
-    Frames after the last whole window are dropped.
+    Args:
+      z: embeddings [batch, N, K].
+      window: T, frames of a window.
+
+    Returns:
+      Windows [batch * floor(N / window), window, K].
 
     Raises:
       ValueError: if z is not of rank 3, window < 3, or N < window.
@@ -23,9 +28,16 @@ def cut_windows(z, window):
 
 
 def grw_terms(z, orders="auto", max_orders=1000, seed=None) -> GRWTerms:
-    """Returns the terms of the GRW loss of z [windows, T, K], each [windows].
+    """Returns the terms of the GRW loss of each window of embeddings.
 
-    See `grw_loss` for arguments and errors.
+    Args:
+      z, orders, max_orders, seed: see `grw_loss`.
+
+    Returns:
+      `GRWTerms`: order, velocity and order_accuracy, each [windows].
+
+    Raises:
+      ValueError: as `grw_loss`.
     """
     z = tf.convert_to_tensor(z)
     if not z.dtype.is_floating:

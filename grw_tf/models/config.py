@@ -90,7 +90,12 @@ class BackboneConfig:
 
     @classmethod
     def of_family(cls, model_id, **changes):
-        """Returns the config of any model id with what its family fixes."""
+        """Returns the config of any model id with what its family fixes.
+
+        Args:
+          model_id: see the class.
+          **changes: other fields.
+        """
         family = family_of(model_id)
         fixed = {} if family == MOVINET else FAMILIES[family].fixed
         return cls(model_id, **{**fixed, **changes})
@@ -223,6 +228,9 @@ class ModelConfig:
     @classmethod
     def from_json(cls, text):
         """Reads what `to_json` wrote.
+
+        Args:
+          text: JSON; fields that it lacks are as by default.
 
         Raises:
           ValueError: for an unknown key, with the nearest known one, or bad values.

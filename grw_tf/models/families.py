@@ -49,6 +49,9 @@ FAMILIES: dict[str, Family] = {}
 def register(family: Family):
     """Makes a family known to configs and `build_model`.
 
+    Args:
+      family: of a name that there is not yet.
+
     Raises:
       ValueError: if there is one of that name, or a model id does not begin with it.
     """
@@ -64,11 +67,16 @@ def register(family: Family):
 
 
 def family_of(model_id) -> str:
-    """Returns the name of the family of a model id, known or not: else "movinet"."""
+    """Returns the name of the family of a model id.
+
+    Args:
+      model_id: known or not; what begins with no family's name is taken for a MoViNet.
+    """
     families = (name for name in FAMILIES if model_id.startswith(f"{name}_"))
     return next(families, MOVINET)
 
 
 def model_ids():
-    """Lists the model ids of all families."""
-    return [name for family in FAMILIES.values() for name in family.model_ids]
+    """Lists the model ids of all families, MoViNets first."""
+    families = sorted(FAMILIES.values(), key=lambda family: family.name != MOVINET)
+    return [name for family in families for name in sorted(family.model_ids)]

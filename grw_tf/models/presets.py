@@ -113,6 +113,10 @@ the published recipe upon them (weights exist of a0, a1, a2 stream and a3 base);
 def preset(name, **changes) -> ModelConfig:
     """Returns a preset, with fields of `ModelConfig` changed.
 
+    Args:
+      name: of `PRESETS`.
+      **changes: fields of `ModelConfig`, as num_classes=10.
+
     Raises:
       ValueError: for an unknown name.
     """

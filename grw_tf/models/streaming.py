@@ -31,7 +31,11 @@ class StreamingModel(tf.Module):
         self._pools = model.config.backbone_pools_time
 
     def state_specs(self, batch_size=1):
-        """Returns the states as a dict of `tf.TensorSpec`s, in a fixed order."""
+        """Returns the states as a dict of `tf.TensorSpec`s, in a fixed order.
+
+        Args:
+          batch_size: number of streams, or None if it is not known.
+        """
         specs = self._backbone_specs(batch_size)
         if not self._pools:
             head_specs = self.model.head.state_specs(batch_size)
@@ -39,7 +43,11 @@ class StreamingModel(tf.Module):
         return specs
 
     def initial_states(self, batch_size=1):
-        """Returns the states of a stream that has seen no frame."""
+        """Returns the states of streams that have seen no frame.
+
+        Args:
+          batch_size: number of streams.
+        """
         return {
             name: tf.zeros(spec.shape, spec.dtype)
             for name, spec in self.state_specs(batch_size).items()
@@ -78,6 +86,9 @@ class StreamingModel(tf.Module):
 
     def classify(self, states):
         """Returns the logits [batch, num_classes] of a stream of at least one frame.
+
+        Args:
+          states: as `step` returned them.
 
         Raises:
           ValueError: for MoViNet's official head, whose states are not enough to

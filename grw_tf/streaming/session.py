@@ -144,7 +144,8 @@ class StreamSession:
     def top(self, k=3):
         """Returns the k likeliest classes as (name, probability), likeliest first.
 
-        All of them if there are fewer.
+        Args:
+          k: how many; all of them if there are fewer.
 
         Raises:
           ValueError: as `classify`, or if k is below 1.

@@ -1,0 +1,165 @@
+"""Builds the pages of docs/ and the API reference as HTML.
+
+    python -m scripts.build_docs --output_dir=build/docs
+
+Formulas are set by MathJax, which browsers load from the network; without it they are
+seen as written.
+"""
+
+import html
+import importlib
+import os
+import pathlib
+import re
+import shutil
+
+from absl import flags
+
+from grw_tf import programs
+
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", "build/docs", "Folder to write.")
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+INDEX = DOCS / "README.md"
+MODULES = (
+    "grw_tf.layers",
+    "grw_tf.losses",
+    "grw_tf.models",
+    "grw_tf.models.families",
+    "grw_tf.models.residual_block",
+    "grw_tf.streaming",
+    "grw_tf.keras3",
+)
+
+_LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s#]*)(#[^)\s]*)?(\))")
+# In code a dollar is a dollar.
+_FORMULA_OR_CODE = re.compile(
+    r"```math\n(.*?)```|```.*?```|`[^`\n]+`|\$([^$\n]+)\$", re.DOTALL
+)
+
+
+def build(folder):
+    """Writes pages and reference into a folder, whole.
+
+    Args:
+      folder: to write or replace.
+
+    Returns:
+      The path of the first page.
+
+    Raises:
+      ValueError: if the folder is there and is of something else.
+    """
+    folder = pathlib.Path(folder)
+    if folder.exists() and any(folder.iterdir()) and not (folder / "api").is_dir():
+        raise ValueError(f"{folder} has other files: choose another --output_dir.")
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    _write_reference(unfinished / "api")
+    _write_pages(unfinished, folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    unfinished.rename(folder)
+    return folder / "index.html"
+
+
+def _write_reference(folder):
+    # Imported here, so that pdoc needs to run nothing to find their members.
+    for module in MODULES:
+        importlib.import_module(module)
+    import pdoc
+    from pdoc import docstrings, render
+
+    # As Keras' own docstrings have it.
+    docstrings.GOOGLE_LIST_SECTIONS.append("Call arguments")
+    render.configure(
+        docformat="google",
+        footer_text="grw_tf",
+        template_directory=DOCS / "templates",
+    )
+    pdoc.pdoc(*MODULES, output_directory=folder)
+
+
+def _write_pages(folder, final):
+    from pdoc import render, render_helpers
+
+    pages = {path: _title(path) for path in page_order()}
+    template = render.env.get_template("page.html.jinja2")
+    listed = [(title, _html_name(path)) for path, title in pages.items()]
+    for path, title in pages.items():
+        text = _with_links(path.read_text(), path, pages, final)
+        text, formulas = _without_formulas(text)
+        body = render_helpers.to_html(text)
+        for mark, formula in formulas.items():
+            body = body.replace(mark, formula)
+        page = template.render(title=title, pages=listed, body=body, math=True)
+        (folder / _html_name(path)).write_text(page)
+    for file in DOCS.iterdir():
+        if file.suffix in (".png", ".ipynb"):
+            shutil.copy(file, folder)
+
+
+def page_order():
+    """Lists the pages there are: the index, and what it links to, in its order."""
+    named = [(INDEX.parent / link).resolve() for _, link, *_ in _links(INDEX)]
+    pages = [INDEX, *(path for path in named if path.suffix == ".md")]
+    return [path for path in dict.fromkeys(pages) if path.exists()]
+
+
+def _links(path):
+    return _LINK.findall(path.read_text())
+
+
+def _title(path):
+    return path.read_text().partition("\n")[0].removeprefix("# ").replace("`", "")
+
+
+def _html_name(path):
+    if path == INDEX:
+        return "index.html"
+    return "project.html" if path == ROOT / "README.md" else f"{path.stem}.html"
+
+
+def _with_links(text, page, pages, final):
+    """Returns a page's text with links as the built folder has them."""
+
+    def moved(match):
+        opening, link, anchor, closing = match.groups()
+        target = (page.parent / link).resolve()
+        if not link or "://" in link or not target.exists():
+            return match[0]
+        if target in pages:
+            link = _html_name(target)
+        elif target.parent == DOCS:
+            link = target.name
+        else:
+            # A file of the repository.
+            link = os.path.relpath(target, final.resolve())
+        return f"{opening}{link}{anchor or ''}{closing}"
+
+    return _LINK.sub(moved, text)
+
+
+def _without_formulas(text):
+    """Takes formulas out of Markdown's way; returns the text and them by marks."""
+    formulas = {}
+
+    def take(match):
+        display, inline = match.groups()
+        if not (display or inline):
+            return match[0]
+        mark = f"FORMULA{len(formulas)}FORMULA"
+        formula = html.escape(display or inline)
+        formulas[mark] = f"\\[{formula}\\]" if display else f"\\({formula}\\)"
+        return mark
+
+    return _FORMULA_OR_CODE.sub(take, text), formulas
+
+
+def main(_):
+    print(f"Written to {build(_OUTPUT_DIR.value)}.")
+
+
+if __name__ == "__main__":
+    programs.run(main)

@@ -1,0 +1,152 @@
+"""Tests of the built pages and of the API reference, and of the docstrings in it."""
+
+import html.parser
+import importlib
+import inspect
+import re
+import warnings
+
+import pytest
+
+from scripts import build_docs
+
+# What Keras calls itself.
+PROTOCOL = {"build", "call", "compute_output_shape", "from_config", "get_config"}
+SECTIONS = ("Args", "Call arguments", "Attributes")
+
+
+class _Links(html.parser.HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        wanted = {"a": "href", "img": "src"}.get(tag)
+        self.found += [value for name, value in attributes if name == wanted]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("docs") / "built"
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        build_docs.build(folder)
+    # It warns of what it cannot import, find or render.
+    assert [str(w.message) for w in told if "pdoc" in w.filename] == []
+    return folder
+
+
+def _public_objects():
+    for name in build_docs.MODULES:
+        module = importlib.import_module(name)
+        own = [n for n, x in vars(module).items() if _is_of(x, name) and n[0] != "_"]
+        for member in getattr(module, "__all__", own):
+            yield f"{name}.{member}", getattr(module, member)
+
+
+def _is_of(x, module):
+    return getattr(x, "__module__", None) == module
+
+
+def _with_methods():
+    for name, x in _public_objects():
+        yield name, x
+        fields = getattr(x, "__dataclass_fields__", ())
+        for method in vars(x) if inspect.isclass(x) else ():
+            if method[0] != "_" and method not in (*PROTOCOL, *fields):
+                found = inspect.getattr_static(x, method)
+                found = getattr(found, "fget", getattr(found, "__func__", found))
+                if inspect.isfunction(found):
+                    yield f"{name}.{method}", found
+
+
+def _parameters(x):
+    """Returns the parameters that a caller gives, those of a class's bases too."""
+    functions = [x]
+    if inspect.isclass(x):
+        own = [c for c in x.__mro__ if c.__module__.startswith("grw_tf.")]
+        functions = [vars(c)["__init__"] for c in own if "__init__" in vars(c)]
+    found = {}
+    for function in functions:
+        found |= inspect.signature(function).parameters
+    hidden = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [
+        name
+        for name, parameter in found.items()
+        if name not in ("self", "cls") and parameter.kind not in hidden
+    ]
+
+
+def _described(docstring):
+    """Returns the parameters that the sections of a docstring describe."""
+    found = set()
+    for section in SECTIONS:
+        for body in re.findall(rf"^ *{section}:\n((?: +.*\n?|\n)*)", docstring, re.M):
+            for names in re.findall(r"^ +((?:\w+, )*\w+):", body, re.M):
+                found |= set(names.split(", "))
+    return found
+
+
+OBJECTS = dict(_with_methods())
+
+
+def test_reference_has_the_public_objects():
+    assert len(OBJECTS) > 45
+    assert "grw_tf.layers.GRWSmoothing" in OBJECTS
+    assert "grw_tf.streaming.StreamSession.push" in OBJECTS
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_docstring_describes_each_argument(name):
+    x = OBJECTS[name]
+    # A class inherits its base's.
+    docstring = vars(x)["__doc__"] if inspect.isclass(x) else x.__doc__
+    assert docstring, "no docstring"
+    if re.search(r"^ *Args\b.*: as `", docstring, re.M):
+        return
+    lacking = set(_parameters(x)) - _described(docstring)
+    if re.search(r"window: as every further argument not named here", docstring):
+        lacking -= set(_parameters(OBJECTS["grw_tf.layers.GRWSmoothing"]))
+    if re.search(r"\*\*kwargs: of `GRWSmoothing`", docstring):
+        lacking -= set(_parameters(OBJECTS["grw_tf.keras3.GRWSmoothing"]))
+    assert not lacking
+
+
+def test_reference_shows_arguments_as_lists_and_hides_what_keras_calls(site):
+    text = (site / "api/grw_tf/layers.html").read_text()
+    assert re.search(r"<h6[^>]*>Call arguments:</h6>\s*<ul>\s*<li>", text)
+    assert '<div id="RandomMeanScaling.acts"' in text
+    for name in PROTOCOL:
+        assert f'<div id="MeanHead.{name}"' not in text
+    for module in build_docs.MODULES:
+        assert (site / "api" / f"{module.replace('.', '/')}.html").is_file()
+
+
+def test_links_of_the_built_pages_lead_somewhere(site):
+    pages = sorted(site.glob("*.html"))
+    assert len(pages) >= 10
+    for page in pages:
+        for link in _Links(page.read_text()).found:
+            path, _, anchor = link.partition("#")
+            target = (page.parent / path).resolve() if path else page
+            # Files of the repository, and pages that are not there, stay as they are.
+            if "://" in link or target.parent != site or target.suffix == ".md":
+                continue
+            assert target.exists(), (page.name, link)
+            if anchor:
+                assert f'id="{anchor}"' in target.read_text(), (page.name, link)
+
+
+def test_formulas_are_left_to_mathjax(site):
+    text = (site / "grw_math.html").read_text()
+    assert r"\[f(Z) = \prod_{t=0}^{T-3} \mathcal{N}(a_t; 0, I)" in text
+    assert r"\(Z_\pi\)" in text
+    assert "FORMULA" not in text and "```" not in text
+
+
+def test_folder_of_other_files_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(ValueError, match="has other files"):
+        build_docs.build(tmp_path)
+    assert (tmp_path / "mine.txt").exists()

@@ -15,8 +15,14 @@ class SeededParser(video_input.Parser):
     TensorFlow's global stream, so that a resumed training would see other clips. Its
     `aug_type` and `aug_random_rotation` still do.
 
-    Args: see `official.vision.dataloaders.video_input.Parser`.
+    Args: see `official.vision.dataloaders.video_input.Parser`; what is read may say by
+      `aug_random_flip` that clips are never flipped.
     """
+
+    def __init__(self, input_params, *args, **kwargs):
+        super().__init__(input_params, *args, **kwargs)
+        # The Model Garden's config has no such key, and clips are flipped.
+        self._random_flip = getattr(input_params, "aug_random_flip", True)
 
     def _parse_train_data(self, decoded_tensors):
         seeds = tf.unstack(tf.random.split(decoded_tensors[KEY], 4))
@@ -24,10 +30,11 @@ class SeededParser(video_input.Parser):
         if frames.dtype == tf.string:
             frames = preprocess_ops_3d.decode_image(frames, self._num_channels)
         frames = self._crop(frames, seeds[2])
-        flipped = tf.random.stateless_uniform((), seeds[3]) < 0.5
-        frames = tf.cond(
-            flipped, lambda: tf.image.flip_left_right(frames), lambda: frames
-        )
+        if self._random_flip:
+            flipped = tf.random.stateless_uniform((), seeds[3]) < 0.5
+            frames = tf.cond(
+                flipped, lambda: tf.image.flip_left_right(frames), lambda: frames
+            )
         if self._random_rotation:
             frames = preprocess_ops_3d.random_rotation(frames)
         if self._augmenter is not None:

@@ -35,6 +35,18 @@ class Losses(video_classification.Losses):
 
 
 @dataclasses.dataclass
+class DataConfig(video_classification.DataConfig):
+    """The Model Garden's clips.
+
+    Attributes:
+      aug_random_flip: whether each other training clip is mirrored; not for classes
+        that are each other's mirror image, as left and right.
+    """
+
+    aug_random_flip: bool = True
+
+
+@dataclasses.dataclass
 class VideoClassificationTask(video_classification.VideoClassificationTask):
     """The Model Garden's task with a model of this project.
 
@@ -51,6 +63,12 @@ class VideoClassificationTask(video_classification.VideoClassificationTask):
     """
 
     model: Model = dataclasses.field(default_factory=Model)
+    train_data: DataConfig = dataclasses.field(
+        default_factory=lambda: DataConfig(is_training=True)
+    )
+    validation_data: DataConfig = dataclasses.field(
+        default_factory=lambda: DataConfig(is_training=False, drop_remainder=False)
+    )
     losses: Losses = dataclasses.field(default_factory=Losses)
     seed: int = 0
     unfreeze_step: int = 0
@@ -144,7 +162,7 @@ _RANDOM_RESIZED_CROP = {
 
 
 def _data(is_training):
-    return video_classification.DataConfig(
+    return DataConfig(
         is_training=is_training,
         drop_remainder=is_training,
         global_batch_size=_BATCH_SIZE,

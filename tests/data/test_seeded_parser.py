@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from official.vision.configs.video_classification import DataConfig
 from official.vision.dataloaders import video_input
 
 from grw_tf.data.seeded_parser import KEY, SeededParser
+from grw_tf.experiments.video_classification import DataConfig
 
 DRAWS = 600
 SIZE = 24
@@ -101,6 +101,18 @@ def test_frames_and_their_places_are_the_model_gardens(length, stride):
         np.testing.assert_array_equal(row, wanted)
     starts = [_shares(_frames(clips)[:, 0], length) for clips in (official, ours)]
     np.testing.assert_allclose(*starts, atol=0.08)
+
+
+def _mirrored(clips):
+    """Returns which clips are mirrored, bool [draws]: columns get fewer."""
+    return clips[:, 0, 0, -1, 1].astype(int) < clips[:, 0, 0, 0, 1]
+
+
+def test_half_of_the_clips_are_mirrored_unless_they_must_not_be():
+    half = _mirrored(_parsed(SeededParser, _clip(8)))
+    assert abs(half.mean() - 0.5) < 0.1
+    kept = _parsed(SeededParser, _clip(8), aug_random_flip=False)
+    assert not _mirrored(kept).any()
 
 
 def test_random_strides_are_the_model_gardens():

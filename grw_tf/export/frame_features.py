@@ -27,5 +27,8 @@ class FrameFeatures:
           states: `StreamStates`, of which it needs none.
         """
         del states
+        return self._of(image)
+
+    def _of(self, image):
         found = endpoints(self._backbone, self._unit * image[:, None])["head"]
         return tf.squeeze(found, axis=1)

@@ -28,18 +28,8 @@ class Unregistered(tf_keras.layers.Layer):
         super().__init__(**kwargs)
         self.wanted = wanted
 
-    def acts(self, training=None):
-        """Returns whether the output would be another than the input.
-
-        Args:
-          training: as of a call.
-        """
-        if training is None:
-            training = tf_keras.backend.learning_phase()
-        return training
-
     def call(self, inputs, training=None):
-        if self.acts(training):
+        if training:
             raise ValueError(
                 f"No layer {self.wanted!r:.80} is registered with Keras, and the model"
                 " is to be trained with it: import the module of its class, as in"

@@ -6,6 +6,7 @@ Formulas are set by MathJax, which browsers load from the network; without it th
 seen as written.
 """
 
+import dataclasses
 import html
 import importlib
 import os
@@ -13,11 +14,7 @@ import pathlib
 import re
 import shutil
 
-from absl import flags
-
-from grw_tf import programs
-
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", "build/docs", "Folder to write.")
+from grw_tf import flags, programs
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -32,11 +29,19 @@ MODULES = (
     "grw_tf.keras3",
 )
 
+_MARK = ".built_by_build_docs"
 _LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s#]*)(#[^)\s]*)?(\))")
 # In code a dollar is a dollar.
 _FORMULA_OR_CODE = re.compile(
     r"```math\n(.*?)```|```.*?```|`[^`\n]+`|\$([^$\n]+)\$", re.DOTALL
 )
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Where to."""
+
+    output_dir: str = flags.option("build/docs", "Folder to write or replace.")
 
 
 def build(folder):
@@ -49,14 +54,19 @@ def build(folder):
       The path of the first page.
 
     Raises:
-      ValueError: if the folder is there and is of something else.
+      ValueError: if the folder is there and this program did not build it.
     """
     folder = pathlib.Path(folder)
-    if folder.exists() and any(folder.iterdir()) and not (folder / "api").is_dir():
-        raise ValueError(f"{folder} has other files: choose another --output_dir.")
+    for path in (folder, folder.with_name(f"{folder.name}.unfinished")):
+        if path.exists() and not (path / _MARK).exists() and any(path.iterdir()):
+            raise ValueError(
+                f"{path} was not built by this program, and would be replaced: choose"
+                " another --output_dir."
+            )
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
+    (unfinished / _MARK).touch()
     _write_reference(unfinished / "api")
     _write_pages(unfinished, folder)
     shutil.rmtree(folder, ignore_errors=True)
@@ -158,8 +168,9 @@ def _without_formulas(text):
 
 
 def main(_):
-    print(f"Written to {build(_OUTPUT_DIR.value)}.")
+    print(f"Written to {build(flags.config_from_flags(Options).output_dir)}.")
 
 
 if __name__ == "__main__":
+    flags.define_flags(Options)
     programs.run(main)

@@ -145,8 +145,17 @@ def test_formulas_are_left_to_mathjax(site):
     assert "FORMULA" not in text and "```" not in text
 
 
-def test_folder_of_other_files_is_left_alone(tmp_path):
-    (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(ValueError, match="has other files"):
-        build_docs.build(tmp_path)
-    assert (tmp_path / "mine.txt").exists()
+@pytest.mark.parametrize("taken", ["built", "built.unfinished"])
+def test_folder_of_other_files_is_left_alone(tmp_path, taken):
+    # However much it looks like one that was built.
+    (tmp_path / taken / "api").mkdir(parents=True)
+    (tmp_path / taken / "index.html").write_text("mine")
+    with pytest.raises(ValueError, match="was not built by this program"):
+        build_docs.build(tmp_path / "built")
+    assert (tmp_path / taken / "index.html").read_text() == "mine"
+
+
+def test_built_folder_is_replaced_whole(site):
+    (site / "old.html").touch()
+    build_docs.build(site)
+    assert not (site / "old.html").exists() and (site / "index.html").exists()

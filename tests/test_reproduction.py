@@ -66,6 +66,15 @@ def test_what_rows_name_exists():
             assert (ROOT / name).exists() or path.exists(), name
 
 
+def test_costs_are_those_of_the_cost_page():
+    models = (ROOT / "docs" / "models.md").read_text()
+    rows = [row for row in ROWS if row["command"] == "[models.md](models.md)"]
+    assert len(rows) == 6
+    for row in rows:
+        for number in re.findall(r"\d+\.\d+", row["here"].partition(":")[0]):
+            assert f" {number} |" in models, number
+
+
 def test_each_config_has_a_row():
     named = set(CONFIG.findall(TEXT))
     there = {f"configs/{file.name}" for file in (ROOT / "configs").glob("*.yaml")}

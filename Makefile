@@ -5,6 +5,7 @@
 #   make demo ARGS='--epochs=3'       any flag of scripts/demo.py or demo_clips.py
 #   make test [PROCESSES=2]           linter, formatter, tests
 #   make test-slow                    the longer tests
+#   make docs                         the pages and the API reference, in build/docs
 #   make format                       rewrites the code as the formatter wants it
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ PROCESSES ?= 2
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-slow format
+.PHONY: demo test test-slow docs format
 
 ifdef CLIPS
 demo: .venv/installed
@@ -30,6 +31,9 @@ test: .venv/installed
 
 test-slow: .venv/installed
 	$(BIN)/python -m pytest -m slow
+
+docs: .venv/installed
+	$(BIN)/python -m scripts.build_docs $(ARGS)
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .

@@ -6,6 +6,13 @@ import sys
 from absl import app, flags, logging
 
 
+def quieten():
+    """Lets only warnings be logged, and of TensorFlow only errors."""
+    logging.set_verbosity(logging.WARNING)
+    # It warns of deprecations in the Model Garden.
+    python_logging.getLogger("tensorflow").setLevel(python_logging.ERROR)
+
+
 def run(main):
     """Runs `main` with parsed flags, as `absl.app.run`.
 
@@ -16,9 +23,7 @@ def run(main):
 
     def guarded(arguments):
         if not flags.FLAGS["verbosity"].present:
-            logging.set_verbosity(logging.WARNING)
-            # It warns of deprecations in the Model Garden.
-            python_logging.getLogger("tensorflow").setLevel(python_logging.ERROR)
+            quieten()
         try:
             return main(arguments)
         except (OSError, ValueError) as error:

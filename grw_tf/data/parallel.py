@@ -70,10 +70,11 @@ def run_parallel(
 def _begin():
     # The first process decides what Ctrl-C means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
 
 
-def _end_with_parent():
+def end_with_parent() -> None:
+    """Waits for the end of the process that began this one, and ends it too."""
     multiprocessing.parent_process().join()
     os._exit(1)

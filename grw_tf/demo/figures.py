@@ -3,9 +3,10 @@
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 
-COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b")
+from grw_tf.evaluation.principal_components import principal_components
+from grw_tf.evaluation.trajectory_figure import COLOURS, draw_paths
+
 _SHOWN_CLASSES, _SHOWN_FRAMES, _TRAJECTORIES = 3, 12, 2
 
 
@@ -43,21 +44,13 @@ def draw_trajectories(path, test, results, title):
 
 
 def _draw_embeddings(axis, test, result, classes):
-    points = _principal_components(result.z)
-    for label in classes:
-        videos = np.flatnonzero(test.labels == label)
-        colour = COLOURS[label]
-        axis.scatter(*points[videos].reshape(-1, 2).T, s=3, color=colour, alpha=0.15)
-        for rank, video in enumerate(videos[:_TRAJECTORIES]):
-            axis.plot(
-                *points[video].T,
-                color=colour,
-                linewidth=1.5,
-                label=test.class_names[label] if rank == 0 else None,
-            )
-            for number, (x, y) in enumerate(points[video]):
-                text = axis.text(x, y, number, fontsize=7, ha="center", va="center")
-                text.set_path_effects([withStroke(linewidth=2, foreground="white")])
+    videos = np.flatnonzero(np.isin(test.labels, classes))
+    labels = test.labels[videos]
+    shown = np.concatenate(
+        [np.flatnonzero(labels == label)[:_TRAJECTORIES] for label in classes]
+    )
+    points, _ = principal_components(result.z)
+    draw_paths(axis, points[videos], labels, test.class_names, shown)
     measured = result.smoothness
     axis.set_title(
         f"{result.name}: |a|/|v| {measured.acceleration_ratio:.2f},"
@@ -65,16 +58,6 @@ def _draw_embeddings(axis, test, result, classes):
         f" test accuracy {result.accuracy:.2f}",
         fontsize=10,
     )
-    axis.set(xlabel="first principal component", ylabel="second")
-    axis.legend(loc="best", fontsize=8)
-
-
-def _principal_components(z):
-    """Projects z [videos, N, K] on its first two principal components."""
-    flat = z.reshape(-1, z.shape[-1])
-    centre = flat.mean(axis=0)
-    _, _, directions = np.linalg.svd(flat - centre, full_matrices=False)
-    return (z - centre) @ directions[:2].T
 
 
 def draw_learning_curves(path, results):

@@ -94,10 +94,19 @@ def evaluate(config: EvaluationConfig) -> dict:
       ValueError: if the checkpoint is of no whole model, or the records do not fit it.
       OSError: if something cannot be read or written.
     """
-    folder = Path(config.output_dir)
-    check_writable(folder)
+    check_writable(Path(config.output_dir))
     changes = {"size": config.size} if config.size else {}
-    model = load_model(config.checkpoint, **changes)
+    return evaluate_model(load_model(config.checkpoint, **changes), config)
+
+
+def evaluate_model(model, config: EvaluationConfig) -> dict:
+    """Evaluates a model that is loaded already, as `evaluate`.
+
+    Args:
+      model: a model of `build_model`, of the config's checkpoint and size.
+      config: what to evaluate.
+    """
+    folder = Path(config.output_dir)
     records = EvaluationRecords(config.records, model.config)
     streams = None
     if config.streaming:

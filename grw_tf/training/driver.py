@@ -23,12 +23,14 @@ from grw_tf.training.trainer import Trainer
 from grw_tf.training.workers import Runner, lost_worker, own_folder
 
 
-def run_experiment(options):
+def run_experiment(options, at_start=None):
     """Runs an experiment.
 
     Args:
       options: the Model Garden's flags: experiment, mode, model_dir, config_file,
         params_override, tpu.
+      at_start: function that gets the `Trainer` of a training that begins, once its
+        initial weights are there; what it raises ends the training.
 
     Returns:
       The model, and the numbers of its last evaluation by name, {} if there is none.
@@ -55,13 +57,13 @@ def run_experiment(options):
             own_folder(options.model_dir, best_subdir, is_chief)
         )
         try:
-            return _run(params, options, strategy, folder)
+            return _run(params, options, strategy, folder, at_start)
         except tf.errors.OpError as error:
             message = " ".join(error.message.split())
             raise OSError(lost_worker(error, options.model_dir) or message) from error
 
 
-def _run(params, options, strategy, folder):
+def _run(params, options, strategy, folder, at_start):
     trains, evaluates = "train" in options.mode, "eval" in options.mode
     with strategy.scope():
         task = task_factory.get_task(params.task, logging_dir=options.model_dir)
@@ -97,6 +99,7 @@ def _run(params, options, strategy, folder):
         params,
         folder,
         shared_dir=options.model_dir,
+        at_start=at_start,
         trainer=trainer,
         controller_cls=functools.partial(
             Controller,

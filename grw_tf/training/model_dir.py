@@ -7,10 +7,14 @@ import shutil
 
 
 @contextlib.contextmanager
-def claimed(model_dir):
+def claimed(model_dir, flag="--model_dir"):
     """Makes a folder and holds it against other trainings.
 
     Folders elsewhere (gs://) are not held.
+
+    Args:
+      model_dir: the folder.
+      flag: that named it.
 
     Raises:
       ValueError: if another training holds it.
@@ -27,7 +31,7 @@ def claimed(model_dir):
         lock.flush()
     except OSError as error:
         raise OSError(
-            f"--model_dir={folder} cannot be written ({error.strerror}): give another"
+            f"{flag}={folder} cannot be written ({error.strerror}): give another"
             " or free it."
         ) from None
     with lock:
@@ -36,7 +40,7 @@ def claimed(model_dir):
         except BlockingIOError:
             raise ValueError(
                 f"Another training runs in {folder}: wait for it, or give another"
-                " --model_dir."
+                f" {flag}."
             ) from None
         yield
 

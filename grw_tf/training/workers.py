@@ -22,12 +22,14 @@ class Runner(train_lib.OrbitExperimentRunner):
 
     Args:
       shared_dir: folder of the training, which all workers see.
+      at_start: see `run_experiment`.
       *args, **kwargs: of `OrbitExperimentRunner`; `model_dir` is where this worker
         writes, of `own_folder`.
     """
 
-    def __init__(self, *args, shared_dir, **kwargs):
+    def __init__(self, *args, shared_dir, at_start=None, **kwargs):
         self._shared_dir = shared_dir
+        self._at_start = at_start
         super().__init__(*args, **kwargs)
 
     def _maybe_build_checkpoint_manager(self):
@@ -47,6 +49,8 @@ class Runner(train_lib.OrbitExperimentRunner):
             self.trainer.checkpoint.restore(found)
         else:
             self.trainer.initialize()
+            if self._at_start:
+                self._at_start(self.trainer)
 
 
 @contextlib.contextmanager

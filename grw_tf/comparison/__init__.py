@@ -1,0 +1,1 @@
+"""Comparing trainings that differ in smoothing and regularisers alone."""

@@ -1,0 +1,90 @@
+"""Running a comparison: what is missing of it, and the report after each seed."""
+
+import logging
+import time
+
+import tensorflow as tf
+
+from grw_tf.comparison.carry_out import carry_out
+from grw_tf.comparison.own_process import failure_of
+from grw_tf.comparison.plan import Plan
+from grw_tf.comparison.report import write_report
+from grw_tf.comparison.run import FAILURE_FILE
+from grw_tf.comparison.timing import take_times
+from grw_tf.data.manifest import write_json
+from grw_tf.training.model_dir import claimed
+
+
+def compare(plan: Plan, command) -> list[str]:
+    """Carries out the runs of a comparison that are not finished, and reports.
+
+    Seeds are outermost, and after each there is a report, so that one of fewer seeds is
+    fair at any time. Each run has a process of its own.
+
+    Args:
+      plan: the comparison.
+      command: by which it was asked for, for the report.
+
+    Returns:
+      Why runs failed, one line each; a run is tried again by the same command.
+
+    Raises:
+      ValueError: if another comparison is or was there.
+      OSError: if something cannot be written.
+    """
+    # They are for the processes of the runs.
+    tf.config.set_visible_devices([], "GPU")
+    with claimed(plan.folder, "--output_dir"):
+        plan.claim()
+        missing = [run for run in plan.runs() if not run.finished]
+        progress = _Progress(len(missing))
+        reported = None
+        for number, seed in enumerate(plan.seeds, start=1):
+            runs = [plan.run(variant, seed) for variant in plan.variants]
+            for run in runs:
+                if run.finished:
+                    continue
+                progress.begin(run)
+                plan.prepare(run)
+                (run.folder / FAILURE_FILE).unlink(missing_ok=True)
+                if reason := failure_of(carry_out, run):
+                    write_json(run.folder / FAILURE_FILE, {"reason": reason})
+                    logging.warning("%s failed: %s", run.title, reason)
+                progress.end()
+            if number < len(plan.seeds) and any(run in missing for run in runs):
+                reported = write_report(plan, plan.seeds[:number], command)
+                print(f"{reported.summary}\n", flush=True)
+        _time(plan)
+        reported = write_report(plan, plan.seeds, command)
+        print(reported.summary, flush=True)
+    return [f"{run.title}: {run.failure()}" for run in plan.runs() if run.failure()]
+
+
+def _time(plan):
+    timing = plan.timing()
+    if not timing.rounds or timing.read():
+        return
+    print("Timing training steps and exported files side by side.", flush=True)
+    if reason := failure_of(take_times, timing):
+        logging.warning("Nothing could be timed: %s", reason)
+
+
+class _Progress:
+    """Says which run of how many begins, and how long the rest will take."""
+
+    def __init__(self, total):
+        self._total = total
+        self._done = 0
+        self._start = time.monotonic()
+
+    def begin(self, run):
+        left = ""
+        if self._done:
+            each = (time.monotonic() - self._start) / self._done
+            left = f", about {each * (self._total - self._done) / 60:.0f} min left"
+        print(
+            f"Run {self._done + 1} of {self._total}: {run.title}{left}.", flush=True
+        )
+
+    def end(self):
+        self._done += 1

@@ -1,0 +1,59 @@
+"""One embedding a frame, of a model's clips, at one place of its network."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import tensorflow as tf
+
+from grw_tf.models.backbone import endpoint_channels, endpoints
+from grw_tf.models.smoothing import FINAL
+
+
+def embedding_layers(model) -> tuple[str, ...]:
+    """Returns the names of the places that have an embedding of each frame.
+
+    The last is where it is taken by default: "final", the embeddings Z of a transformer
+    head; else the backbone's last endpoint that keeps time.
+    """
+    names = list(endpoint_channels(model.backbone))
+    if model.config.backbone_pools_time:
+        names.remove("head")
+    if model.config.head.type != "official":
+        names.append(FINAL)
+    return tuple(names)
+
+
+def embed_clips(model, batches: Iterable, layer="") -> np.ndarray:
+    """Embeds the frames of clips, at inference.
+
+    Args:
+      model: a model of `build_model`.
+      batches: of tuples that begin with clips [batch, N, size, size, 3] in 0..1.
+      layer: of `embedding_layers`; an endpoint's features are averaged over space.
+
+    Returns:
+      float32 [clips, N, K].
+
+    Raises:
+      ValueError: for a place that the model does not have, or if there is no clip.
+    """
+    known = embedding_layers(model)
+    layer = layer or known[-1]
+    if layer not in known:
+        raise ValueError(
+            f"Unknown layer {layer!r:.80} of this model; known: {', '.join(known)}."
+        )
+
+    @tf.function(autograph=False)
+    def embed(clips):
+        if layer == FINAL:
+            z = model.embed(clips)
+        else:
+            features = endpoints(model.backbone, model.clip(clips))[layer]
+            z = tf.reduce_mean(features, axis=(2, 3))
+        return tf.cast(z, tf.float32)
+
+    found = [embed(tf.constant(batch[0])).numpy() for batch in batches]
+    if not found:
+        raise ValueError("There is no clip to embed.")
+    return np.concatenate(found)

@@ -1,0 +1,45 @@
+"""Answers whether smoothing and regularisers help on one's own clips.
+
+    python -m scripts.compare --config_file=configs/own_clips_a0_stream_grw.yaml \\
+        --params_override=task.model.num_classes=10 \\
+        --variants=baseline,grw_final,grw_intermediate,rms,grw+rms --seeds=5 \\
+        --test_records='records/test-*.tfrecord' --output_dir=runs/compare
+
+--experiment, --config_file and --params_override are those of scripts.train. Variants
+differ in task.model.smoothing.layers and task.model.regularization.methods alone: for
+each seed they start from the same weights, and see the same clips in the same order for
+the same number of steps. OUTPUT_DIR gets report.html, which needs no network, and
+report.json, anew after each seed. Killed, it goes on by the same command; with more
+seeds or other variants, only what is missing is run. The exit status is 1 if a run
+failed.
+"""
+
+import shlex
+import sys
+
+from absl import flags as absl_flags
+from official.common import flags as tfm_flags
+
+from grw_tf import flags, programs
+from grw_tf.comparison.compare import compare
+from grw_tf.comparison.config import ComparisonConfig
+from grw_tf.comparison.plan import make_plan
+
+tfm_flags.define_flags()
+absl_flags.FLAGS.set_default("experiment", "movinet_a0_stream_grw")
+for _name in ("experiment", "config_file", "params_override"):
+    absl_flags.declare_key_flag(_name)
+flags.define_flags(ComparisonConfig, required=["output_dir"])
+
+
+def main(_):
+    config = flags.config_from_flags(ComparisonConfig)
+    plan = make_plan(absl_flags.FLAGS, config)
+    failures = compare(plan, f"python -m scripts.compare {shlex.join(sys.argv[1:])}")
+    print(f"Written to {config.output_dir}/report.html.")
+    if failures:
+        sys.exit("\n".join(["Some runs failed:", *failures]))
+
+
+if __name__ == "__main__":
+    programs.run(main)

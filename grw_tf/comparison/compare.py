@@ -82,9 +82,7 @@ class _Progress:
         if self._done:
             each = (time.monotonic() - self._start) / self._done
             left = f", about {each * (self._total - self._done) / 60:.0f} min left"
-        print(
-            f"Run {self._done + 1} of {self._total}: {run.title}{left}.", flush=True
-        )
+        print(f"Run {self._done + 1} of {self._total}: {run.title}{left}.", flush=True)
 
     def end(self):
         self._done += 1

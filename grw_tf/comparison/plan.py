@@ -153,8 +153,11 @@ class Plan:
             data["validation_data"]["input_path"],
             self.test_records,
         }
-        paths = {path for pattern in filter(None, patterns) for path in
-                 check_records(pattern)}
+        paths = {
+            path
+            for pattern in filter(None, patterns)
+            for path in check_records(pattern)
+        }
         return {path: os.stat(path).st_size for path in sorted(paths) if _local(path)}
 
 

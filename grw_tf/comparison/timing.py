@@ -82,9 +82,7 @@ def _frames(timing):
     if not timing.files:
         return {}
     names = {str(path): name for name, path in timing.files.items()}
-    config = BenchmarkConfig(
-        models=",".join(names), rounds=timing.rounds, threads="1"
-    )
+    config = BenchmarkConfig(models=",".join(names), rounds=timing.rounds, threads="1")
     _, times = benchmark(config)
     return {names[each.file]: each for each in times if each.what == _FRAME}
 

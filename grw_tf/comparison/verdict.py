@@ -1,0 +1,224 @@
+"""What can be said of a comparison in words, and what cannot."""
+
+from grw_tf.comparison.outcomes import ACCURACY, FLICKER, METRICS
+from grw_tf.comparison.statistics import clips_needed, seeds_needed, smallest_shown
+
+_METRICS = {metric.key: metric for metric in METRICS}
+_POINT = 0.01
+
+
+def judge(findings) -> dict:
+    """Puts findings into words.
+
+    A difference of accuracy counts as shown if Student's test over seeds says so after
+    Holm's adjustment for the number of variants, and the interval over clips excludes 0
+    too; one of another metric by the former alone.
+
+    Args:
+      findings: of `find`, but for this.
+
+    Returns:
+      A "headline" of few words; "sentences" below it; "variants", a list of sentences
+      by variant; "limits", what cannot be concluded.
+    """
+    compared = _differences(findings, ACCURACY.key)
+    if not compared:
+        return {
+            "headline": "Nothing to compare yet",
+            "sentences": [
+                "No variant has finished a seed that the baseline has finished too."
+            ],
+            "variants": {},
+            "limits": list(_limits(findings)),
+        }
+    return {
+        "headline": _headline(compared),
+        "sentences": [_accuracy(findings, compared), *_steadiness(findings)],
+        "variants": {name: list(_of_variant(findings, name)) for name in compared},
+        "limits": list(_limits(findings)),
+    }
+
+
+def _differences(findings, key):
+    found = findings["metrics"].get(key, {})
+    return {
+        name: entry["difference"]
+        for name, entry in found.items()
+        if "difference" in entry
+    }
+
+
+def _headline(compared):
+    if max(d["seeds"] for d in compared.values()) < 2:
+        return "Too early to say"
+    better = any(d["shown"] and d["interval"]["mean"] > 0 for d in compared.values())
+    worse = any(d["shown"] and d["interval"]["mean"] < 0 for d in compared.values())
+    if better:
+        return "Some of it helps, some harms" if worse else "Yes, it helps"
+    return "It harms" if worse else "No difference in accuracy shown"
+
+
+def _accuracy(findings, compared):
+    test = findings["test"]
+    clips, seeds = test["clips"], max(d["seeds"] for d in compared.values())
+    shown = {name: d for name, d in compared.items() if d["shown"]}
+    if shown:
+        told = "; ".join(
+            f"by {_point(d['interval']['mean'])} points with {name} (95 % interval over"
+            f" seeds {_points(d['interval'])}, over clips"
+            f" {_points(findings['clips'][name]['interval'])})"
+            for name, d in shown.items()
+        )
+        return (
+            f"On {_count(clips, 'test clip')} and {_count(seeds, 'seed')}, accuracy"
+            f" differs from the baseline's {told}."
+        )
+    name = max(compared, key=lambda n: abs(compared[n]["interval"]["mean"]))
+    largest = compared[name]["interval"]
+    if seeds < 2:
+        over = findings["clips"][name]["interval"]
+        return (
+            f"One seed tells two trained models apart, not two methods. On"
+            f" {_count(clips, 'test clip')} the largest difference is"
+            f" {_point(largest['mean'])} points, of {name} (95 % interval over clips"
+            f" {_points(over)}). Run more seeds by the same command."
+        )
+    if largest["mean"] == 0:
+        return (
+            f"On {_count(clips, 'test clip')} and {_count(seeds, 'seed')}, all variants"
+            " have the baseline's mean accuracy."
+        )
+    return (
+        f"On {_count(clips, 'test clip')} and {_count(seeds, 'seed')}, no variant's"
+        f" accuracy is shown to differ from the baseline's. The largest difference,"
+        f" {_point(largest['mean'])} points of {name}, has a 95 % interval over seeds"
+        f" of {_points(largest)}, and over clips of"
+        f" {_points(findings['clips'][name]['interval'])}."
+    )
+
+
+def _steadiness(findings):
+    for key in FLICKER:
+        metric = _METRICS[key]
+        shown = {n: d for n, d in _differences(findings, key).items() if d["shown"]}
+        for less in (True, False):
+            names = [n for n, d in shown.items() if (d["interval"]["mean"] < 0) == less]
+            if names:
+                means = findings["metrics"][key]
+                told = ", ".join(f"{n} {means[n]['mean']:.3f}" for n in names)
+                yield (
+                    f"{metric.title} is {'lower' if less else 'higher'} than the"
+                    f" baseline's {means['baseline']['mean']:.3f}{metric.unit}: {told}."
+                )
+    enough = any(d["seeds"] > 1 for d in _differences(findings, FLICKER[0]).values())
+    if enough and not any(
+        d["shown"] for key in FLICKER for d in _differences(findings, key).values()
+    ):
+        yield "In how much predictions flicker no difference is shown."
+
+
+def _of_variant(findings, name):
+    difference = _differences(findings, ACCURACY.key)[name]
+    interval, clips = difference["interval"], findings["clips"][name]
+    seeds, deviation = difference["seeds"], difference["deviation"]
+    told = f"Accuracy {_point(interval['mean'])} points"
+    if seeds > 1:
+        told += f", {_points(interval)} over {_count(seeds, 'seed')}"
+    told += f", {_points(clips['interval'])} over {_count(clips['clips'], 'clip')}"
+    if difference["adjusted_p_value"] is not None:
+        told += f"; p {_p(difference['adjusted_p_value'])} after Holm's adjustment"
+    yield f"{told}: {'shown' if difference['shown'] else 'not shown'}."
+    yield (
+        f"{_count(clips['mended'], 'prediction')} mended and"
+        f" {clips['broken']} broken, of {seeds * clips['clips']} in all."
+    )
+    if clips["p_value"] is not None:
+        yield f"McNemar's exact test of the one seed: p {_p(clips['p_value'])}."
+    if difference["shown"]:
+        return
+    yield from _needed(seeds, deviation, clips["deviation"])
+
+
+def _needed(seeds, deviation, clip_deviation):
+    """Yields what it would take to show one point, at the spread seen here."""
+    if deviation == 0 and seeds > 1:
+        yield (
+            "All seeds differ by the same, so their spread, and what it would take to"
+            " show a difference, is not known."
+        )
+    elif deviation:
+        needed = seeds_needed(deviation, _POINT)
+        smallest = smallest_shown(deviation, seeds)
+        seeds_told = "more than a million" if needed is None else f"{needed:,}"
+        yield (
+            f"With seeds spread as here ({100 * deviation:.1f} points), {seeds} of them"
+            f" show a true difference of {100 * smallest:.1f} points four times out of"
+            f" five; one of 1 point takes {seeds_told} seeds."
+        )
+    if clip_deviation:
+        yield (
+            "For new clips, a true difference of 1 point takes about"
+            f" {clips_needed(clip_deviation, _POINT):,} test clips."
+        )
+
+
+def _limits(findings):
+    test, seeds = findings["test"], findings["seeds"]
+    variants = len(findings["variants"]) - 1
+    if test["is_validation"]:
+        yield (
+            "The test clips are those of the validation, by which each run's checkpoint"
+            " was chosen: all accuracies are flattered, most those of variants that"
+            " fluctuate most. Give --test_records of other clips."
+        )
+    failed = [run for run in findings["runs"] if run["state"] == "failed"]
+    if failed:
+        yield (
+            f"{_count(len(failed), 'run')} failed, and the seeds concerned are left out"
+            " of differences: if a variant fails at hard seeds, that flatters it."
+        )
+    missing = [run for run in findings["runs"] if run["state"] == "not run yet"]
+    if missing or len(seeds) < findings["planned_seeds"]:
+        yield (
+            f"The comparison goes on: {len(seeds)} of {findings['planned_seeds']} seeds"
+            " are in this report."
+        )
+    if variants > 1:
+        yield (
+            f"{variants} variants are compared with one baseline, so p-values are"
+            " adjusted by Holm's method within each row of the table; intervals are"
+            " not. Of twenty 95 % intervals, one misses the truth by chance."
+        )
+    if test["clips"]:
+        accuracy = findings["metrics"][ACCURACY.key]
+        known = [e["mean"] for e in accuracy.values() if e["mean"] is not None]
+        yield (
+            f"One test clip is {100 / test['clips']:.1f} points. Always answering"
+            f" “{test['majority']}” is right on {100 * test['majority_share']:.1f} %."
+        )
+        if max(known) <= test["majority_share"]:
+            yield (
+                "No variant beats that: these models have not learnt to tell the"
+                " classes apart, and a comparison of them says nothing."
+            )
+    yield (
+        "Intervals over seeds speak of new trainings on these clips, intervals over"
+        " clips of these trained models on new clips of the same kind; neither speaks"
+        " of other data sets, budgets or settings."
+    )
+
+
+def _points(interval):
+    return f"{_point(interval['low'])} to {_point(interval['high'])}"
+
+
+def _point(share):
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def _p(value):
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _count(number, what):
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

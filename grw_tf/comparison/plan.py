@@ -196,8 +196,8 @@ def make_plan(options, config: ComparisonConfig) -> Plan:
     test_records = _test_records(config, params)
     if EvaluationRecords(test_records, shared_model).class_names != class_names:
         raise ValueError(
-            f"{test_records} has other classes than {params.task.train_data.input_path}:"
-            " make the records together, or with the same --labels."
+            f"{test_records} has other classes than the clips to train on: make the"
+            " records together, or with the same --labels."
         )
     return Plan(
         config=config,

@@ -1,0 +1,198 @@
+"""The trajectories of any checkpoint's embeddings on any clips."""
+
+import csv
+import dataclasses
+import itertools
+import os
+from pathlib import Path
+
+import av
+import numpy as np
+
+from grw_tf.data.clips import load_clips, read_clip
+from grw_tf.data.evaluation_records import EvaluationRecords
+from grw_tf.data.replacing import replacing
+from grw_tf.data.video_frames import check_positive
+from grw_tf.data.video_list import SUFFIXES
+from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
+from grw_tf.evaluation.output_folder import check_writable
+from grw_tf.evaluation.principal_components import principal_components
+from grw_tf.evaluation.smoothness import smoothness
+from grw_tf.evaluation.trajectory_figure import trajectory_figure
+from grw_tf.flags import option
+from grw_tf.weights.restore import load_model
+
+CSV_FILE = "embeddings.csv"
+FIGURE_FILE = "trajectories.png"
+
+
+@dataclasses.dataclass(frozen=True)
+class TrajectoryConfig:
+    """Whose embeddings to write; each is a flag.
+
+    Raises:
+      ValueError: at construction, for values that make no sense.
+    """
+
+    checkpoint: str = option(
+        "", "Checkpoint of a whole model: a prefix or folder, as runs/own/best_ckpt."
+    )
+    clips: str = option(
+        "", "A folder of class folders of videos, videos by commas, or records."
+    )
+    output_dir: str = option("", "Folder that gets the picture and the table.")
+    layer: str = option(
+        "",
+        "Where embeddings are taken: final, or an endpoint, averaged over space; by"
+        " default the last place there is.",
+    )
+    components: int = option(3, "Principal components in the table, 2 or more.")
+    all_dims: bool = option(False, "Every channel in the table, too.")
+    paths: int = option(3, "Clips of each class drawn as paths.")
+    batch_size: int = option(8, "Clips at once.")
+
+    def __post_init__(self):
+        check_positive(paths=self.paths, batch_size=self.batch_size)
+        if self.components < 2:
+            raise ValueError(
+                f"components is {self.components}: the picture needs 2 or more."
+            )
+
+
+def write_trajectories(config: TrajectoryConfig) -> str:
+    """Embeds clips, and writes picture and table.
+
+    Args:
+      config: whose embeddings to write.
+
+    Returns:
+      A summary for people.
+
+    Raises:
+      ValueError: if the checkpoint is of no whole model, has no such layer, or does not
+        fit the records; if there are no clips, or fewer components.
+      OSError: if something cannot be read or written.
+    """
+    folder = Path(config.output_dir)
+    check_writable(folder)
+    model = load_model(config.checkpoint)
+    class_names, batches = read_batches(config.clips, model.config, config.batch_size)
+    labels, names = [], []
+
+    def noted():
+        for clips, of_clips, called in batches:
+            labels.extend(of_clips)
+            names.extend(called)
+            yield (clips,)
+
+    z = embed_clips(model, noted(), config.layer)
+    projected = principal_components(z, config.components)
+    layer = config.layer or embedding_layers(model)[-1]
+    summary = _summary(z, layer, projected, model.config)
+    shown = [
+        clip
+        for label in range(len(class_names))
+        for clip in np.flatnonzero(np.array(labels) == label)[: config.paths]
+    ]
+    plane = projected._replace(points=projected.points[..., :2])
+    title = f"{len(z)} clips, {layer} of {os.path.normpath(config.checkpoint)}"
+    figure = trajectory_figure(plane, labels, class_names, shown, title)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / FIGURE_FILE) as unfinished:
+        figure.savefig(unfinished, format="png", dpi=120)
+    columns = {"pc": projected.points} | ({"z": z} if config.all_dims else {})
+    with (
+        replacing(folder / CSV_FILE) as unfinished,
+        unfinished.open(
+            "w", encoding="utf-8", errors="surrogateescape", newline=""
+        ) as file,
+    ):
+        of_clips = names, [class_names[label] for label in labels]
+        csv.writer(file).writerows(_rows(*of_clips, model.config.fps, columns))
+    return summary
+
+
+def read_batches(source: str, config, batch_size):
+    """Reads the clips that a model of a config takes.
+
+    Args:
+      source: a folder of class folders of videos; videos, separated by commas, whose
+        classes are their folders; or records.
+      config: the model's `ModelConfig`.
+      batch_size: clips at once.
+
+    Returns:
+      The names of the classes, and batches of (clips [batch, N, size, size, 3] in 0..1,
+      labels [batch], names), of which those of records are read one by one.
+
+    Raises:
+      ValueError: if there are none, or they cannot be read.
+      OSError: if a file cannot be read.
+    """
+    shape = config.frames, config.fps, config.size
+    if os.path.isdir(source):
+        found = load_clips(source, *shape)
+        names = [os.path.relpath(path, source) for path in found.paths]
+        clips = zip(found.videos, found.labels, names, strict=True)
+        return found.class_names, _batches(clips, batch_size)
+    videos = [path for path in source.split(",") if path]
+    if videos and all(path.lower().endswith(SUFFIXES) for path in videos):
+        for path in videos:
+            if not os.path.isfile(path):
+                raise ValueError(f"There is no video {path}.")
+        classes = [os.path.basename(os.path.dirname(path)) for path in videos]
+        class_names = tuple(dict.fromkeys(classes))
+        clips = (
+            (_read(path, shape), class_names.index(label), path)
+            for path, label in zip(videos, classes, strict=True)
+        )
+        return class_names, _batches(clips, batch_size)
+    records = EvaluationRecords(source, config)
+    return records.class_names, records.batches(batch_size)
+
+
+def _batches(clips, batch_size):
+    clips = iter(clips)
+    while batch := list(itertools.islice(clips, batch_size)):
+        frames, labels, names = zip(*batch, strict=True)
+        yield np.stack(frames).astype(np.float32) / 255, labels, names
+
+
+def _read(path, shape):
+    try:
+        return read_clip(path, *shape)
+    except av.FFmpegError as error:
+        raise ValueError(f"{path} cannot be read as a video: {error}") from None
+
+
+def _summary(z, layer, projected, config):
+    shares = ", ".join(f"{share:.1%}" for share in projected.shares)
+    lines = [
+        f"clips                {len(z)} x {z.shape[1]} frames",
+        f"embeddings           {layer}, {z.shape[2]} channels",
+        f"variance explained   {shares}",
+    ]
+    window = config.smoothing.window
+    if z.shape[1] >= window:
+        measured = smoothness(z, window)
+        lines += [
+            f"|a| / |v|            {measured.acceleration_ratio:.3f}",
+            f"order accuracy       {measured.order_accuracy:.3f}, windows of {window}",
+        ]
+    return "\n".join(lines)
+
+
+def _rows(names, labels, fps, columns):
+    dimensions = [
+        f"{name}{number}"
+        for name, values in columns.items()
+        for number in range(1, values.shape[-1] + 1)
+    ]
+    yield ["clip", "label", "frame", "seconds", *dimensions]
+    values = np.concatenate(list(columns.values()), axis=-1)
+    for name, label, frames in zip(names, labels, values, strict=True):
+        for frame, numbers in enumerate(frames):
+            seconds = f"{frame / fps:.6g}"
+            told = (f"{number:.6g}" for number in numbers)
+            yield [name, label, frame + 1, seconds, *told]

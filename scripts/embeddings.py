@@ -1,0 +1,25 @@
+"""Writes how a checkpoint's embeddings of clips move, as a picture and as a table.
+
+    python -m scripts.embeddings --checkpoint=runs/own/best_ckpt --clips=DIR \\
+        --output_dir=runs/own/embeddings
+
+CLIPS is a folder of class folders of videos, videos by commas, or records
+('records/test-*.tfrecord'). Of each, the model's own clip is taken: the middle, at its
+frames a second. OUTPUT_DIR gets trajectories.png, the paths of some clips on the first
+two principal components, and embeddings.csv, a row for each frame.
+"""
+
+from grw_tf import flags, programs
+from grw_tf.evaluation.trajectories import TrajectoryConfig, write_trajectories
+
+flags.define_flags(TrajectoryConfig, required=["checkpoint", "clips", "output_dir"])
+
+
+def main(_):
+    config = flags.config_from_flags(TrajectoryConfig)
+    print(write_trajectories(config))
+    print(f"Written to {config.output_dir}.")
+
+
+if __name__ == "__main__":
+    programs.run(main)

@@ -1,0 +1,172 @@
+"""A comparison, whole, at toy size: trained, killed, gone on with, reported."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from training_runs import SMOKE
+
+from grw_tf.comparison.own_process import failure_of
+from grw_tf.data.evaluation_records import EvaluationRecords
+from grw_tf.evaluation.smoothness import smoothness
+from grw_tf.streaming import StreamSession
+from grw_tf.weights.restore import load_model
+
+
+def _return(argument):
+    assert argument == "argument"
+
+
+def _refuse(argument):
+    raise ValueError(f"{argument} is\nwrong")
+
+
+def _break(argument):
+    raise RuntimeError(argument)
+
+
+def _kill(argument):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (_return, ""),
+        (_refuse, "argument is wrong"),
+        (_break, "RuntimeError: argument"),
+        (_kill, "it was killed, perhaps for lack of memory"),
+    ],
+)
+def test_processes_tell_why_they_failed(function, reason):
+    assert failure_of(function, "argument") == reason
+
+
+def _command(records, folder, **fields):
+    override = {
+        "task.model.num_classes": 2,
+        "task.model.smoothing.window": 4,
+        "trainer.train_steps": 10,
+        "task.train_data.input_path": f"{records}/train-*",
+        "task.validation_data.input_path": f"{records}/train-*",
+    }
+    fields = {
+        "variants": "grw_final",
+        "seeds": 2,
+        "test_records": f"{records}/test-*",
+        "output_dir": folder,
+        "timing_rounds": 2,
+    } | fields
+    return [
+        *(sys.executable, "-m", "scripts.compare", f"--config_file={SMOKE}"),
+        f"--params_override={','.join(f'{k}={v}' for k, v in override.items())}",
+        *(f"--{name}={value}" for name, value in fields.items()),
+    ]
+
+
+def _run(command):
+    root = SMOKE.parents[1]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def compared(coloured_records, tmp_path_factory):
+    """The folder of a comparison that was killed in its second run, and its output."""
+    folder = tmp_path_factory.mktemp("compared")
+    command = _command(coloured_records, folder)
+    process = subprocess.Popen(
+        command,
+        cwd=SMOKE.parents[1],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+    )
+    second = folder / "seed_0" / "grw_final"
+    while not (second / "start.json").exists():
+        assert process.poll() is None
+        time.sleep(0.2)
+    process.kill()
+    process.wait()
+    first = (folder / "seed_0" / "baseline" / "measures.json").stat().st_mtime_ns
+    done = _run(command)
+    assert done.returncode == 0, done.stderr
+    return folder, first, done.stdout
+
+
+@pytest.mark.slow
+def test_killed_comparison_goes_on_after_finished_runs(compared):
+    folder, first, output = compared
+    assert "Run 1 of 3: grw_final, seed 0." in output
+    measures = folder / "seed_0" / "baseline" / "measures.json"
+    assert measures.stat().st_mtime_ns == first
+    assert f"Written to {folder}/report.html." in output
+
+
+@pytest.mark.slow
+def test_variants_of_a_seed_start_alike_and_seeds_do_not(compared):
+    findings = json.loads((compared[0] / "report.json").read_text())
+    runs = findings["runs"]
+    assert [run["state"] for run in runs] == ["finished"] * 4
+    starts = [(run["start"]["weights"], run["start"]["clips"]) for run in runs]
+    assert starts[0] == starts[1] != starts[2] == starts[3]
+    assert {run["steps"] for run in runs} == {10}
+
+
+@pytest.mark.slow
+def test_report_holds_what_the_evaluation_measured(compared, coloured_records):
+    folder = compared[0]
+    findings = json.loads((folder / "report.json").read_text())
+    run = folder / "seed_1" / "grw_final"
+    model = load_model(str(run / "best_ckpt"))
+    ((clips, labels, _),) = EvaluationRecords(
+        f"{coloured_records}/test-*", model.config
+    ).batches(8)
+    right = (model.predict(clips, verbose=0).argmax(axis=1) == labels).mean()
+    metrics = {k: v["grw_final"] for k, v in findings["metrics"].items()}
+    assert metrics["accuracy"]["values"][1] == pytest.approx(right)
+    z = model.embed(clips).numpy()
+    measured = smoothness(z, 4)
+    found = metrics["acceleration_ratio"]["values"][1]
+    assert found == pytest.approx(measured.acceleration_ratio, rel=1e-3)
+    with np.load(run / "embeddings.npz") as kept:
+        np.testing.assert_allclose(kept["z"], z, rtol=1e-3, atol=1e-4)
+    assert findings["test"]["clips"] == 8 and not findings["test"]["is_validation"]
+    training = findings["training"]
+    assert set(training["order accuracy"]["train"]) == {"grw_final"}
+    assert training["loss"]["validation"]["baseline"]["steps"] == [10]
+
+
+@pytest.mark.slow
+def test_files_are_exported_checked_and_timed(compared):
+    folder = compared[0]
+    costs = json.loads((folder / "report.json").read_text())["costs"]["by_variant"]
+    for name, cost in costs.items():
+        with StreamSession(folder / "seed_0" / name / "model.tflite") as session:
+            assert session.labels == ["blue", "red"]
+        assert cost["export"]["conversion_difference"] < 1e-4
+        assert cost["milliseconds_per_frame"] > 0 and cost["seconds_per_step"] > 0
+    assert costs["baseline"]["step_ratio"]["median"] == 1
+    assert not (folder / "seed_1" / "baseline" / "model.tflite").exists()
+
+
+@pytest.mark.slow
+def test_failed_run_is_told_and_the_others_go_on(coloured_records, tmp_path):
+    fields = {"seeds": 1, "timing_rounds": 0, "quantization": ""}
+    folder = tmp_path / "compared"
+    other = folder / "seed_0" / "baseline"
+    other.mkdir(parents=True)
+    # As if another training had begun there.
+    start = {"weights": "other", "clips": "other", "seed": 0}
+    (folder / "seed_0" / "elsewhere").mkdir()
+    (folder / "seed_0" / "elsewhere" / "start.json").write_text(json.dumps(start))
+    done = _run(_command(coloured_records, folder, **fields))
+    assert done.returncode == 1
+    assert "Some runs failed:\nbaseline, seed 0: " in done.stderr
+    assert "grw_final, seed 0 starts from other weights than elsewhere" in done.stderr
+    page = (folder / "report.html").read_text()
+    assert "0 of 2 runs have finished" in page and "starts from other weights" in page

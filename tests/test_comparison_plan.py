@@ -1,0 +1,163 @@
+"""Tests of planning a comparison: what is checked, and what its runs are given."""
+
+import dataclasses
+import types
+
+import pytest
+from finished_runs import NAMES, plan_of, write_odd_records
+
+from grw_tf.comparison.run import EXPERIMENT_FILE, MEASURES_FILE
+from grw_tf.experiments.parsing import parse_experiment
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    return write_odd_records(tmp_path_factory.mktemp("clips"))
+
+
+def _parsed(plan, run):
+    plan.prepare(run)
+    return parse_experiment(
+        types.SimpleNamespace(
+            experiment=run.experiment,
+            config_file=[str(run.folder / EXPERIMENT_FILE)],
+            params_override="",
+            tpu="",
+        )
+    ).as_dict()
+
+
+def test_runs_differ_in_what_their_variant_says_and_in_the_seed(records, tmp_path):
+    plan = plan_of(records, tmp_path, "rms,grw_final", seeds=2)
+    parsed = {(r.variant, r.seed): _parsed(plan, r) for r in plan.runs()}
+    assert list(parsed) == [
+        (name, seed) for seed in (0, 1) for name in ("baseline", "rms", "grw_final")
+    ]
+    models = {key: params["task"].pop("model") for key, params in parsed.items()}
+    for seed in (0, 1):
+        assert models["rms", seed].pop("regularization")["methods"] == ("rms",)
+        assert models["grw_final", seed].pop("smoothing")["layers"] == ("final",)
+    plain = models["baseline", 0]
+    assert plain["smoothing"]["layers"] == plain["regularization"]["methods"] == ()
+    for model in models.values():
+        assert model == {key: plain[key] for key in model}
+    for (_, seed), params in parsed.items():
+        assert params["task"].pop("seed") == seed
+    assert all(params == parsed["baseline", 0] for params in parsed.values())
+
+
+def test_seeds_go_on_from_the_configs_own(records, tmp_path):
+    plan = plan_of(records, tmp_path, override={"task": {"seed": 7}}, seeds=2)
+    assert plan.seeds == (7, 8)
+    # Only files of the first seed are exported.
+    assert [run.export_as for run in plan.runs()] == ["dynamic"] * 3 + [""] * 3
+
+
+def test_early_stopping_would_give_variants_other_budgets(records, tmp_path):
+    patience = {"trainer": {"early_stopping_patience": 3}}
+    plan = plan_of(records, tmp_path, override=patience, seeds=1)
+    params = _parsed(plan, plan.runs()[0])
+    assert params["trainer"]["early_stopping_patience"] == 0
+    assert "Early stopping is off" in plan.remarks[0]
+
+
+def test_methods_that_no_variant_names_are_told(records, tmp_path):
+    model = {"regularization": {"methods": ["cutmix"]}}
+    plan = plan_of(records, tmp_path, "rms", {"task": {"model": model}})
+    assert plan.remarks == (
+        "The config's cutmix acts in no variant, as none names it.",
+    )
+
+
+def test_the_official_head_gives_way_for_all_variants(records, tmp_path):
+    official = {"head": {"type": "official"}, "smoothing": {"layers": []}}
+    plan = plan_of(records, tmp_path, "grw_final", {"task": {"model": official}})
+    assert {v.config.head.type for v in plan.variants} == {"transformer"}
+    assert "the baseline too, have a transformer head" in plan.remarks[0]
+
+
+def test_test_clips_are_the_validations_unless_given(records, tmp_path):
+    assert plan_of(records, tmp_path).test_is_validation
+    other = write_odd_records(tmp_path / "test")
+    plan = plan_of(records, tmp_path / "out", test_records=other)
+    assert not plan.test_is_validation
+    assert plan.runs()[0].test_records == other
+    assert plan.class_names == NAMES
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"variants": "grw_fnal"}, "did you mean 'grw_final'"),
+        ({"seeds": 0}, "seeds is 0: it must be above 0"),
+        ({"timing_rounds": -1}, "timing_rounds is -1: give 0 or more"),
+        ({"quantization": "int4"}, "'int4': it must be one of none, .*, or empty"),
+        ({"output_dir": "gs://bucket/x"}, "runs go to a local folder"),
+        ({"intermediate_layer": "block9"}, "block9 is no endpoint of nano; known"),
+        (
+            {"variants": "rms", "intermediate_layer": "stem"},
+            "intermediate_layer=stem does nothing without the variant grw_intermediate",
+        ),
+        ({"test_records": "nowhere-*"}, "No file matches nowhere-"),
+        (
+            {"override": {"task": {"model": {"smoothing": {"window": 9}}}}},
+            "8 frames.*9|9.*8",
+        ),
+        (
+            {"variants": "random_drop+shake_drop"},
+            "random_drop and shake_drop: both drop a block's branch",
+        ),
+        (
+            {"override": {"runtime": {"distribution_strategy": "tpu"}}},
+            "strategy is tpu: comparisons run on one machine",
+        ),
+        (
+            {"override": {"task": {"model": {"num_classes": 5}}}},
+            "6 classes, task.model.num_classes is 5",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_any_run(
+    records, tmp_path, fields, message
+):
+    with pytest.raises(ValueError, match=message) as caught:
+        plan_of(records, **{"folder": tmp_path / "out"} | fields)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_variants_and_seeds_may_join_and_nothing_else_may_change(records, tmp_path):
+    plan_of(records, tmp_path, "rms", seeds=1).claim()
+    plan_of(records, tmp_path, "grw_final,cutmix", seeds=5).claim()
+    longer = {"trainer": {"train_steps": 21}}
+    other = plan_of(records, tmp_path, "rms", longer)
+    message = "was begun with .*config.trainer.train_steps 20, not 21.*: give another"
+    with pytest.raises(ValueError, match=message):
+        other.claim()
+
+
+def test_records_that_changed_are_another_comparison(tmp_path):
+    records = write_odd_records(tmp_path / "clips")
+    plan = plan_of(records, tmp_path / "out")
+    plan.folder.mkdir()
+    plan.claim()
+    with open(records, "ab") as file:
+        file.write(b"x")
+    with pytest.raises(ValueError, match="was begun with files.*tfrecord"):
+        plan.claim()
+
+
+def test_a_broken_measurement_is_named(records, tmp_path):
+    run = plan_of(records, tmp_path).runs()[0]
+    run.folder.mkdir(parents=True)
+    (run.folder / MEASURES_FILE).write_text("{")
+    with pytest.raises(ValueError, match="measures.json is broken: remove its folder"):
+        run.measures()
+
+
+def test_times_of_other_models_are_taken_again(records, tmp_path):
+    timing = plan_of(records, tmp_path).timing()
+    assert timing.read() == {}
+    timing.file.write_text('{"settings": {}, "times": {"baseline": {}}}')
+    assert timing.read() == {}
+    assert dataclasses.replace(timing, rounds=3).settings()["rounds"] == 3

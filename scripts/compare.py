@@ -23,7 +23,9 @@ from official.common import flags as tfm_flags
 from grw_tf import flags, programs
 from grw_tf.comparison.compare import compare
 from grw_tf.comparison.config import ComparisonConfig
-from grw_tf.comparison.plan import make_plan
+from grw_tf.comparison.planning import make_plan
+
+_OUTPUT = "give --output_dir, which gets all runs"
 
 tfm_flags.define_flags()
 absl_flags.FLAGS.set_default("experiment", "movinet_a0_stream_grw")
@@ -33,6 +35,9 @@ flags.define_flags(ComparisonConfig, required=["output_dir"])
 
 
 def main(_):
+    for name, instead in (("mode", "runs train and evaluate"), ("model_dir", _OUTPUT)):
+        if absl_flags.FLAGS[name].present:
+            raise ValueError(f"--{name} does nothing here: {instead}.")
     config = flags.config_from_flags(ComparisonConfig)
     plan = make_plan(absl_flags.FLAGS, config)
     failures = compare(plan, f"python -m scripts.compare {shlex.join(sys.argv[1:])}")

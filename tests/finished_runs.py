@@ -9,7 +9,7 @@ from test_evaluation_records import _write
 from training_runs import EXPERIMENT, SMOKE, Options
 
 from grw_tf.comparison.config import ComparisonConfig
-from grw_tf.comparison.plan import make_plan
+from grw_tf.comparison.planning import make_plan
 from grw_tf.comparison.run import EMBEDDINGS_FILE, MEASURES_FILE
 from grw_tf.data.jpeg_clips import JpegClip
 from grw_tf.data.manifest import write_json

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from finished_runs import CLIPS, NAMES, fail, finish, plan_of, write_odd_records
 
-from grw_tf.comparison import charts
+from grw_tf.comparison import charts, row_charts
 from grw_tf.comparison.findings import find
 from grw_tf.comparison.outcomes import ACCURACY, METRICS, read_outcomes
 from grw_tf.comparison.report import fairness, render, write_report
@@ -260,6 +260,19 @@ def test_failed_runs_are_told_and_left_out_of_differences(finishing):
     assert "The loss is nan &lt;at&gt; step 3" in page
 
 
+def test_a_variant_that_always_fails_leaves_the_others_their_tables(finishing):
+    plan = finishing(
+        lambda variant, seed: None if variant == 2 else _first(9 + variant),
+        variants="grw_final,rms",
+    )
+    findings = find(plan, plan.seeds, "")
+    assert findings["clips"]["rms"] is None and findings["clips"]["grw_final"]
+    there = {"baseline", "grw_final"}
+    assert all(set(each["variants"]) == there for each in findings["classes"])
+    assert set(findings["trajectories"]["panels"]) == there
+    assert "6 of 9 runs have finished" in render(findings)
+
+
 def test_nothing_finished_is_a_report_too(finishing):
     plan = finishing(lambda variant, seed: None)
     findings = find(plan, plan.seeds, "")
@@ -284,12 +297,12 @@ def test_many_classes_are_folded(findings):
 
 def test_charts_keep_within_their_pictures(findings):
     made = [
-        charts.value_chart(findings, ACCURACY),
-        charts.difference_chart(findings, ACCURACY),
+        row_charts.value_chart(findings, ACCURACY),
+        row_charts.difference_chart(findings, ACCURACY),
         charts.streaming_chart(findings),
         *charts.training_charts(findings),
-        *(charts.value_chart(findings, metric) for metric in METRICS),
-        *(charts.difference_chart(findings, metric) for metric in METRICS),
+        *(row_charts.value_chart(findings, metric) for metric in METRICS),
+        *(row_charts.difference_chart(findings, metric) for metric in METRICS),
         *(
             charts.trajectory_chart(findings, variant["name"])
             for variant in findings["variants"]

@@ -1,4 +1,4 @@
-"""The charts of the report, from its findings."""
+"""Charts of curves and paths, and the colours of variants."""
 
 from grw_tf.comparison.drawing import (
     bottom_axis,
@@ -7,8 +7,6 @@ from grw_tf.comparison.drawing import (
     group,
     joined,
     left_axis,
-    line,
-    number,
     picture,
     polygon,
     polyline,
@@ -16,105 +14,11 @@ from grw_tf.comparison.drawing import (
     text,
 )
 
-_WIDTH, _ROW, _LABELS = 520, 46, 150
-_LONGEST_LABEL = 21
+WIDTH = 520
+"""Of charts, in pixels of their own."""
+
 _LINE_HEIGHT = 270
 _PANEL = 320
-
-
-def difference_chart(findings, metric):
-    """Draws each variant's difference to the baseline, with both intervals.
-
-    Args:
-      findings: of `find`.
-      metric: a `Metric`.
-
-    Returns:
-      An SVG element, or None if there is no difference.
-    """
-    entries = findings["metrics"].get(metric.key, {})
-    rows = [(n, e) for n, e in entries.items() if "difference" in e]
-    if not rows:
-        return None
-    scale, extents = metric.scale, [0.0]
-    for name, entry in rows:
-        intervals = [entry["difference"]["interval"]]
-        clips = findings["clips"].get(name) if metric.key == "accuracy" else None
-        intervals += [clips["interval"]] if clips else []
-        for interval in intervals:
-            ends = (interval["low"], interval["mean"], interval["high"])
-            extents += [scale * end for end in ends if end is not None]
-        extents += [scale * value for value in _paired(entries, name)]
-    x = scale_of(extents, _LABELS, _WIDTH - 16, include=[0.0])
-    bottom = 12 + _ROW * len(rows)
-    unit = "points" if metric.unit == "%" else metric.unit
-    better = "right" if metric.higher_is_better else "left"
-    title = f"difference{f', {unit}' if unit else ''} ({better} is better)"
-    parts = [
-        bottom_axis(x, 8, bottom, title, _signed),
-        line(x(0), 8, x(0), bottom, "zero"),
-    ]
-    for row, (name, entry) in enumerate(rows):
-        clips = findings["clips"].get(name) if metric.key == "accuracy" else None
-        values = [scale * value for value in _paired(entries, name)]
-        y = 12 + _ROW * (row + 0.5)
-        marks = _difference_row(
-            x, y, entry["difference"]["interval"], clips, values, scale
-        )
-        label = text(_LABELS - 12, y + 4, _short(name), "end", "name")
-        parts += [label, group(marks, _colour(findings, name))]
-    told = "; ".join(
-        f"{name} {_signed(scale * e['difference']['interval']['mean'])}"
-        for name, e in rows
-    )
-    label = f"{metric.title} against the baseline, {title}: {told}."
-    return picture(_WIDTH, bottom + 42, label, joined(parts))
-
-
-def _difference_row(x, y, interval, clips, values, scale):
-    marks = [dot(x(value), y - 10, 2.6, _signed(value), "seed") for value in values]
-    if interval["low"] is not None:
-        low, high = (x(scale * interval[end]) for end in ("low", "high"))
-        marks.append(line(low, y, high, y, "interval"))
-    if clips:
-        low, high = (x(scale * clips["interval"][end]) for end in ("low", "high"))
-        marks.append(line(low, y + 9, high, y + 9, "thin"))
-    told = _signed(scale * interval["mean"])
-    return joined([*marks, dot(x(scale * interval["mean"]), y, 5.5, told, "mean")])
-
-
-def value_chart(findings, metric):
-    """Draws a metric of each variant, a dot for each seed and a mark for their mean.
-
-    Args, returns: as `difference_chart`.
-    """
-    entries = findings["metrics"].get(metric.key, {})
-    rows = [(name, e) for name, e in entries.items() if e["mean"] is not None]
-    if not rows:
-        return None
-    shown = [metric.scale * v for _, e in rows for v in e["values"] if v is not None]
-    include, share = [], findings["test"].get("majority_share")
-    if metric.key == "accuracy" and share is not None:
-        include = [metric.scale * share]
-    x = scale_of([*shown, *include], _LABELS, _WIDTH - 16)
-    bottom = 12 + _ROW * len(rows)
-    title = f"{metric.title.lower()}{f', {metric.unit}' if metric.unit else ''}"
-    parts = [bottom_axis(x, 8, bottom, title)]
-    if include:
-        parts.append(line(x(include[0]), 8, x(include[0]), bottom, "reference"))
-    for row, (name, entry) in enumerate(rows):
-        y = 12 + _ROW * (row + 0.5)
-        mean = metric.scale * entry["mean"]
-        marks = [
-            dot(x(metric.scale * value), y, 4, f"seed {seed}: {_plain(value, metric)}")
-            for seed, value in zip(findings["seeds"], entry["values"], strict=True)
-            if value is not None
-        ]
-        marks.append(line(x(mean), y - 12, x(mean), y + 12, "mark"))
-        label = text(_LABELS - 12, y + 4, _short(name), "end", "name")
-        parts += [label, group(joined(marks), _colour(findings, name))]
-    told = "; ".join(f"{name} {_plain(e['mean'], metric)}" for name, e in rows)
-    return picture(_WIDTH, bottom + 42, f"Mean {title}: {told}.", joined(parts))
 
 
 def line_chart(findings, curves, x_title, y_title, percent=False, label=""):
@@ -133,7 +37,7 @@ def line_chart(findings, curves, x_title, y_title, percent=False, label=""):
     if not curves:
         return None
     unit = 100 if percent else 1
-    left, right, top, bottom = 50, _WIDTH - 14, 26, _LINE_HEIGHT - 46
+    left, right, top, bottom = 50, WIDTH - 14, 26, _LINE_HEIGHT - 46
     x = scale_of([v for c in curves for v in c["x"]], left, right, margin=0.02)
     ends = [unit * v for c in curves for key in ("low", "high") for v in c[key]]
     include = [0, 100] if percent and max(ends) > 60 and min(ends) < 40 else []
@@ -155,9 +59,9 @@ def line_chart(findings, curves, x_title, y_title, percent=False, label=""):
             marks.append(polygon([*there, *reversed([*back])]))
         if len(places) == 1:
             marks.append(dot(places[0], mean[0], 3.5))
-        parts.append(group(joined(marks), _colour(findings, curve["variant"])))
+        parts.append(group(joined(marks), colour(findings, curve["variant"])))
     return picture(
-        _WIDTH, _LINE_HEIGHT, label or f"{y_title} by {x_title}", joined(parts)
+        WIDTH, _LINE_HEIGHT, label or f"{y_title} by {x_title}", joined(parts)
     )
 
 
@@ -263,33 +167,6 @@ def colours(findings):
     return {name: f"v{min(index, 9)}" for index, name in enumerate(names)}
 
 
-def _colour(findings, name):
+def colour(findings, name):
+    """Returns that of one variant."""
     return colours(findings)[name]
-
-
-def _paired(entries, name):
-    return [
-        own - theirs
-        for own, theirs in zip(
-            entries[name]["values"], entries["baseline"]["values"], strict=True
-        )
-        if own is not None and theirs is not None
-    ]
-
-
-def _plain(value, metric):
-    return f"{metric.scale * value:.{1 if metric.scale > 1 else 3}f}{metric.unit}"
-
-
-def _signed(value):
-    return (
-        "0"
-        if abs(value) < 1e-9
-        else f"{'+' if value > 0 else ''}{number(round(value, 4))}"
-    )
-
-
-def _short(name):
-    if len(name) <= _LONGEST_LABEL:
-        return name
-    return f"{name[: _LONGEST_LABEL - 1]}…"

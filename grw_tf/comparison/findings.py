@@ -9,15 +9,18 @@ import platform
 
 import numpy as np
 
-from grw_tf.comparison.outcomes import ACCURACY, CURVES, METRICS, read_outcomes
+from grw_tf.comparison.differences import (
+    class_changes,
+    clip_difference,
+    judge_differences,
+    metric_differences,
+)
+from grw_tf.comparison.outcomes import CURVES, METRICS, read_outcomes
 from grw_tf.comparison.plan import Plan
-from grw_tf.comparison.statistics import compare_clips, compare_seeds, holm
 from grw_tf.comparison.trajectories import find_trajectories
-from grw_tf.comparison.variants import BASELINE
 from grw_tf.comparison.verdict import judge
 
 _PACKAGES = ("grw_tf", "tensorflow", "tf-models-official", "tf_keras", "ai-edge-litert")
-_SIGNIFICANT = 0.05
 
 
 def find(plan: Plan, seeds, command) -> dict:
@@ -35,7 +38,7 @@ def find(plan: Plan, seeds, command) -> dict:
     outcomes = read_outcomes(runs)
     names = [variant.name for variant in plan.variants]
     metrics = {
-        metric.key: _compare_metric(metric, names, seeds, outcomes)
+        metric.key: metric_differences(metric, names, seeds, outcomes)
         for metric in METRICS
     }
     metrics = {
@@ -43,8 +46,8 @@ def find(plan: Plan, seeds, command) -> dict:
         for key, found in metrics.items()
         if any(v is not None for each in found.values() for v in each["values"])
     }
-    clips = {name: _compare_clips(name, seeds, outcomes) for name in names[1:]}
-    _judge_differences(metrics, clips)
+    clips = {name: clip_difference(name, seeds, outcomes) for name in names[1:]}
+    judge_differences(metrics, clips)
     findings = {
         "command": command,
         "written": datetime.datetime.now().astimezone().isoformat(timespec="minutes"),
@@ -63,7 +66,7 @@ def find(plan: Plan, seeds, command) -> dict:
         "test": _test_set(plan, outcomes),
         "metrics": metrics,
         "clips": clips,
-        "classes": _compare_classes(plan, names, seeds, outcomes),
+        "classes": class_changes(plan.class_names, names, seeds, outcomes),
         "streaming": _curves(plan, names, seeds, outcomes),
         "training": _histories(names, outcomes),
         "trajectories": find_trajectories(plan, names, seeds, outcomes),
@@ -109,98 +112,6 @@ def _test_set(plan, outcomes):
             "majority_share": count / len(outcome.labels),
         }
     return found
-
-
-def _compare_metric(metric, names, seeds, outcomes):
-    """Returns a metric's numbers of each variant, and its differences."""
-
-    def values(name):
-        found = [outcomes.get((name, seed)) for seed in seeds]
-        return [outcome and outcome.value(metric.key) for outcome in found]
-
-    baseline, compared = values(BASELINE), {}
-    for name in names:
-        own = values(name)
-        there = [value for value in own if value is not None]
-        entry = {
-            "values": own,
-            "mean": float(np.mean(there)) if there else None,
-            "deviation": float(np.std(there, ddof=1)) if len(there) > 1 else None,
-        }
-        pairs = [pair for pair in zip(own, baseline, strict=True) if None not in pair]
-        if name != BASELINE and pairs:
-            found = compare_seeds(*zip(*pairs, strict=True))
-            entry["difference"] = dataclasses.asdict(found)
-        compared[name] = entry
-    return compared
-
-
-def _compare_clips(name, seeds, outcomes):
-    pairs = [
-        (outcomes[name, seed].right, outcomes[BASELINE, seed].right)
-        for seed in seeds
-        if (name, seed) in outcomes and (BASELINE, seed) in outcomes
-    ]
-    if not pairs:
-        return None
-    return dataclasses.asdict(compare_clips(*map(np.stack, zip(*pairs, strict=True))))
-
-
-def _judge_differences(metrics, clips):
-    """Adds to each difference whether it is shown, with Holm's adjustment."""
-    for key, compared in metrics.items():
-        differences = {
-            name: entry["difference"]
-            for name, entry in compared.items()
-            if "difference" in entry
-        }
-        adjusted = holm([d["p_value"] for d in differences.values()])
-        for (name, difference), p_value in zip(
-            differences.items(), adjusted, strict=True
-        ):
-            difference["adjusted_p_value"] = p_value
-            shown = p_value is not None and p_value < _SIGNIFICANT
-            if key == ACCURACY.key:
-                # Of new clips, too.
-                shown = shown and _excludes_zero(clips[name]["interval"])
-            difference["shown"] = bool(shown)
-
-
-def _excludes_zero(interval):
-    return interval["low"] > 0 or interval["high"] < 0
-
-
-def _compare_classes(plan, names, seeds, outcomes):
-    """Returns for each class how many clips are right, by variant."""
-    found = {}
-    for name in plan.class_names:
-        found[name] = {"name": name, "clips": 0, "variants": {}}
-    complete = [
-        seed for seed in seeds if all((name, seed) in outcomes for name in names)
-    ]
-    if not complete:
-        return []
-    labels = np.array(outcomes[BASELINE, complete[0]].labels)
-    base = np.stack([outcomes[BASELINE, seed].right for seed in complete])
-    right = {
-        name: np.stack([outcomes[name, seed].right for seed in complete])
-        for name in names
-    }
-    for label in plan.class_names:
-        of_class = labels == label
-        found[label]["clips"] = int(of_class.sum())
-        for name in names:
-            own, theirs = right[name][:, of_class], base[:, of_class]
-            found[label]["variants"][name] = {
-                "right": float(own.sum(axis=1).mean()),
-                "change": float((own.sum() - theirs.sum()) / len(complete)),
-                "mended": int((own & ~theirs).sum()),
-                "broken": int((~own & theirs).sum()),
-            }
-    return sorted(
-        found.values(),
-        key=lambda each: -max(abs(v["change"]) for v in each["variants"].values()),
-    )
 
 
 def _curves(plan, names, seeds, outcomes):

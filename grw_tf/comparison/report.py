@@ -7,7 +7,7 @@ from pathlib import Path
 import jinja2
 import yaml
 
-from grw_tf.comparison import charts
+from grw_tf.comparison import charts, row_charts
 from grw_tf.comparison.findings import find
 from grw_tf.comparison.outcomes import ACCURACY, METRICS
 from grw_tf.comparison.plan import Plan
@@ -73,13 +73,13 @@ def render(findings) -> str:
         places=charts.classes_of(findings["trajectories"])
         if findings["trajectories"]
         else {},
-        accuracy_chart=charts.value_chart(findings, ACCURACY),
-        difference_chart=charts.difference_chart(findings, ACCURACY),
+        accuracy_chart=row_charts.value_chart(findings, ACCURACY),
+        difference_chart=row_charts.difference_chart(findings, ACCURACY),
         streaming_chart=charts.streaming_chart(findings),
         steadiness_charts=[
             chart
             for key in _STEADINESS
-            if (chart := charts.value_chart(findings, metrics[key]))
+            if (chart := row_charts.value_chart(findings, metrics[key]))
         ],
         training_charts=charts.training_charts(findings),
         trajectory_charts={

@@ -19,7 +19,7 @@ _CLOUD = 400
 
 
 def find_trajectories(plan, names, seeds, outcomes) -> dict | None:
-    """Projects embeddings of the first seed that all variants have finished.
+    """Projects embeddings of the first seed that most variants have finished.
 
     Each variant has its own components; they are turned to lie like the baseline's.
 
@@ -31,12 +31,18 @@ def find_trajectories(plan, names, seeds, outcomes) -> dict | None:
 
     Returns:
       The example clips, with frames as JPEG in base64, and for each variant their paths
-      and the points of other clips; None if no seed is complete.
+      and the points of other clips; None if the baseline has
+      finished none.
     """
-    complete = [s for s in seeds if all((name, s) in outcomes for name in names)]
+    complete = {
+        seed: [name for name in names if (name, seed) in outcomes]
+        for seed in seeds
+        if (BASELINE, seed) in outcomes
+    }
     if not complete:
         return None
-    seed = complete[0]
+    seed = max(complete, key=lambda seed: len(complete[seed]))
+    names = complete[seed]
     found = {name: outcomes[name, seed].embeddings() for name in names}
     clips = found[BASELINE][1]
     labels = [outcomes[BASELINE, seed].labels[clip] for clip in clips]

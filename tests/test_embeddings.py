@@ -111,6 +111,7 @@ def test_table_holds_the_embeddings_of_each_frame(written, model):
     ((clips, _, names),) = EvaluationRecords(records, model.config).batches(7)
     z = model.embed(clips).numpy()
     assert [row["clip"] for row in rows] == list(np.repeat(names, 8))
+    assert [row["frame"] for row in rows[:3]] == ["0", "1", "2"]
     assert [row["seconds"] for row in rows[:3]] == ["0", "0.2", "0.4"]
     listed = [[float(row[f"z{k + 1}"]) for k in range(z.shape[2])] for row in rows]
     np.testing.assert_allclose(listed, z.reshape(56, -1), rtol=1e-3, atol=1e-4)

@@ -195,4 +195,4 @@ def _rows(names, labels, fps, columns):
         for frame, numbers in enumerate(frames):
             seconds = f"{frame / fps:.6g}"
             told = (f"{number:.6g}" for number in numbers)
-            yield [name, label, frame + 1, seconds, *told]
+            yield [name, label, frame, seconds, *told]

@@ -11,9 +11,13 @@ COLOURS = (
     *("#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"),
 )
 
+_NUMBERS = 12
+
 
 def draw_paths(axis, points, labels, class_names: Sequence[str], shown):
-    """Draws some clips as numbered paths, and the frames of all behind them.
+    """Draws some clips as paths, and the frames of all behind them.
+
+    Frames are numbered from 0; of long clips, only some are.
 
     Args:
       axis: of Matplotlib.
@@ -33,7 +37,8 @@ def draw_paths(axis, points, labels, class_names: Sequence[str], shown):
         name = None if label in named else class_names[label].replace("$", r"\$")
         named.add(label)
         axis.plot(*path.T, color=colour, linewidth=1.5, label=name)
-        for number, (x, y) in enumerate(path):
+        for number in range(0, len(path), -(-len(path) // _NUMBERS)):
+            x, y = path[number]
             text = axis.text(x, y, number, fontsize=7, ha="center", va="center")
             text.set_path_effects([withStroke(linewidth=2, foreground="white")])
     axis.set(xlabel="first principal component", ylabel="second")

@@ -170,3 +170,15 @@ def test_failed_run_is_told_and_the_others_go_on(coloured_records, tmp_path):
     assert "grw_final, seed 0 starts from other weights than elsewhere" in done.stderr
     page = (folder / "report.html").read_text()
     assert "0 of 2 runs have finished" in page and "starts from other weights" in page
+
+
+@pytest.mark.slow
+def test_flags_that_do_nothing_are_refused(tmp_path, run_program):
+    flags = f"--output_dir={tmp_path / 'out'}", "--model_dir=runs/x"
+    done = run_program("scripts.compare", *flags)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "ValueError: --model_dir does nothing here: give --output_dir, which gets all"
+        " runs."
+    )
+    assert not (tmp_path / "out").exists()

@@ -33,7 +33,11 @@ def judge(findings) -> dict:
         }
     return {
         "headline": _headline(compared),
-        "sentences": [_accuracy(findings, compared), *_steadiness(findings)],
+        "sentences": [
+            _accuracy(findings, compared),
+            *_steadiness(findings),
+            *_smoothness(findings),
+        ],
         "variants": {name: list(_of_variant(findings, name)) for name in compared},
         "limits": list(_limits(findings)),
     }
@@ -115,6 +119,19 @@ def _steadiness(findings):
         d["shown"] for key in FLICKER for d in _differences(findings, key).values()
     ):
         yield "In how much predictions flicker no difference is shown."
+
+
+def _smoothness(findings):
+    key = "order_accuracy"
+    for name, difference in _differences(findings, key).items():
+        if difference["shown"]:
+            means = findings["metrics"][key]
+            more = "smoother" if difference["interval"]["mean"] > 0 else "rougher"
+            yield (
+                f"Embeddings of {name} are {more}: they tell the order of frames in"
+                f" {100 * means[name]['mean']:.1f} % of the windows, the baseline's in"
+                f" {100 * means['baseline']['mean']:.1f} %."
+            )
 
 
 def _of_variant(findings, name):

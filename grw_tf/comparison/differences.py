@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 
 from grw_tf.comparison.outcomes import ACCURACY
-from grw_tf.comparison.statistics import compare_clips, compare_seeds, holm
 from grw_tf.comparison.variants import BASELINE
+from grw_tf.evaluation.paired_statistics import compare_clips, compare_seeds, holm
 
 _SIGNIFICANT = 0.05
 

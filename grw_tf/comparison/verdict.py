@@ -1,7 +1,11 @@
 """What can be said of a comparison in words, and what cannot."""
 
 from grw_tf.comparison.outcomes import ACCURACY, FLICKER, METRICS
-from grw_tf.comparison.statistics import clips_needed, seeds_needed, smallest_shown
+from grw_tf.evaluation.paired_statistics import (
+    clips_needed,
+    seeds_needed,
+    smallest_shown,
+)
 
 _METRICS = {metric.key: metric for metric in METRICS}
 _POINT = 0.01

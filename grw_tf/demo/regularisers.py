@@ -5,13 +5,13 @@ import pathlib
 
 import numpy as np
 import tf_keras
-from scipy import stats
 
 from grw_tf.data.airplanes import AirplanesConfig
 from grw_tf.data.airplanes.videos import CLASS_NAMES
 from grw_tf.demo.comparison import accuracy, new_model
 from grw_tf.demo.config import DemoConfig
 from grw_tf.demo.study import markdown_table, mean_and_spread
+from grw_tf.evaluation.paired_statistics import compare_seeds
 from grw_tf.flags import option
 from grw_tf.models import BackboneConfig, ModelConfig
 from grw_tf.models.regularization_config import RegularizationConfig, RMSConfig
@@ -143,13 +143,10 @@ def table(results):
 def _difference(name, runs, baseline, key):
     if name == BASELINE:
         return ""
-    differences = _column(runs, key) - _column(baseline, key)
-    cell = f"{np.mean(differences):+.3f}"
-    if len(differences) > 1:
-        # Student's interval of 95 % for the mean of paired differences.
-        half = stats.t.ppf(0.975, len(differences) - 1) * stats.sem(differences)
-        cell += f" ± {half:.3f}"
-    return cell
+    mean, _, high = dataclasses.astuple(
+        compare_seeds(_column(runs, key), _column(baseline, key)).interval
+    )
+    return f"{mean:+.3f}" if high is None else f"{mean:+.3f} ± {high - mean:.3f}"
 
 
 def _column(runs, key):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from grw_tf.comparison.statistics import (
+from grw_tf.evaluation.paired_statistics import (
     clips_needed,
     compare_clips,
     compare_seeds,

@@ -77,10 +77,11 @@ def test_the_official_head_gives_way_for_all_variants(records, tmp_path):
 
 
 def test_test_clips_are_the_validations_unless_given(records, tmp_path):
-    assert plan_of(records, tmp_path).test_is_validation
+    same = plan_of(records, tmp_path)
+    assert same.test_is_validation and same.test_is_training
     other = write_odd_records(tmp_path / "test")
     plan = plan_of(records, tmp_path / "out", test_records=other)
-    assert not plan.test_is_validation
+    assert not plan.test_is_validation and not plan.test_is_training
     assert plan.runs()[0].test_records == other
     assert plan.class_names == NAMES
 

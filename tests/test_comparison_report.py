@@ -164,13 +164,34 @@ def test_curves_are_means_over_seeds(plan, findings):
     assert findings["costs"]["by_variant"]["baseline"]["clips_per_second"] == 45
 
 
-def test_test_clips_of_the_validation_are_warned_of(findings, page):
-    assert findings["test"]["is_validation"]
-    assert any("flattered" in sentence for sentence in findings["verdict"]["limits"])
-    assert "The test clips are the validation’s" in page
-    assert (False, "The test clips are those that checkpoints were chosen by.") in (
-        fairness(findings)
-    )
+@pytest.mark.parametrize(
+    ("key", "limit", "warning", "check"),
+    [
+        (
+            "is_validation",
+            "all accuracies are flattered",
+            "<b>The test clips are the validation’s.</b>",
+            "The test clips are those that checkpoints were chosen by.",
+        ),
+        (
+            "is_training",
+            "say nothing of new clips",
+            "<b>Test clips are trained on.</b>",
+            "Test clips are trained on.",
+        ),
+    ],
+)
+def test_test_clips_that_had_another_part_are_warned_of(
+    findings, key, limit, warning, check
+):
+    assert findings["test"]["is_training"] and findings["test"]["is_validation"]
+    apart = findings["test"] | {"is_training": False, "is_validation": False}
+    for found in (False, True):
+        changed = findings | {"test": apart | {key: found}}
+        limits = judge(changed)["limits"]
+        assert any(limit in sentence for sentence in limits) == found
+        assert (warning in render(changed)) == found
+        assert ((False, check) in fairness(changed)) == found
 
 
 def test_other_starts_are_told(findings):

@@ -100,6 +100,7 @@ def _test_set(plan, outcomes):
     found = {
         "records": plan.test_records,
         "is_validation": plan.test_is_validation,
+        "is_training": plan.test_is_training,
         "classes": list(plan.class_names),
         "clips": 0,
     }

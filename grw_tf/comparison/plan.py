@@ -54,11 +54,19 @@ class Plan:
     @property
     def test_is_validation(self) -> bool:
         """Whether the test clips are those by which checkpoints were chosen."""
-        chosen_by = self.shared["task"]["validation_data"]["input_path"]
-        if not chosen_by:
+        return self._tests_on("validation_data")
+
+    @property
+    def test_is_training(self) -> bool:
+        """Whether test clips are trained on."""
+        return self._tests_on("train_data")
+
+    def _tests_on(self, data):
+        records = self.shared["task"][data]["input_path"]
+        if not records:
             return False
-        return bool(
-            set(check_records(chosen_by)) & set(check_records(self.test_records))
+        return not {*check_records(records)}.isdisjoint(
+            check_records(self.test_records)
         )
 
     def run(self, variant: Variant, seed) -> Run:

@@ -122,14 +122,16 @@ def fairness(findings) -> list[tuple[bool, str]]:
             else "No run has finished.",
         )
     )
-    checks.append(
+    for key, held, broken in (
+        ("is_training", "No test clip is trained on", "Test clips are trained on"),
         (
-            not findings["test"]["is_validation"],
-            "The test clips had no part in training or in choosing checkpoints."
-            if not findings["test"]["is_validation"]
-            else "The test clips are those that checkpoints were chosen by.",
-        )
-    )
+            "is_validation",
+            "Checkpoints were chosen by other clips than the test's",
+            "The test clips are those that checkpoints were chosen by",
+        ),
+    ):
+        found = findings["test"][key]
+        checks.append((not found, f"{broken if found else held}."))
     return checks
 
 

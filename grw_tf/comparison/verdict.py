@@ -186,6 +186,11 @@ def _needed(seeds, deviation, clip_deviation):
 def _limits(findings):
     test, seeds = findings["test"], findings["seeds"]
     variants = len(findings["variants"]) - 1
+    if test["is_training"]:
+        yield (
+            "Test clips are trained on: these accuracies say nothing of new clips. Give"
+            " --test_records of others."
+        )
     if test["is_validation"]:
         yield (
             "The test clips are those of the validation, by which each run's checkpoint"

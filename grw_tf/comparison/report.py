@@ -123,7 +123,11 @@ def fairness(findings) -> list[tuple[bool, str]]:
         )
     )
     for key, held, broken in (
-        ("is_training", "No test clip is trained on", "Test clips are trained on"),
+        (
+            "is_training",
+            "No file of test clips is trained on",
+            "Test clips are trained on",
+        ),
         (
             "is_validation",
             "Checkpoints were chosen by other clips than the test's",

@@ -45,6 +45,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["grw_tf", "grw_tf.*"]),
+    package_data={"grw_tf.comparison": ["templates/*"]},
     python_requires=">=3.10,<3.13",
     install_requires=["ai-edge-litert~=2.3", "numpy>=1.26"],
     extras_require={

@@ -132,8 +132,9 @@ def test_accuracy_is_compared_by_seeds_and_by_clips(findings):
     )
     difference = metric["grw_intermediate+rms"]["difference"]
     assert difference["interval"]["mean"] == pytest.approx(10 / CLIPS)
-    # All seeds differ by the same.
-    assert difference["p_value"] is None and not difference["shown"]
+    # All seeds differ by the same: 2 of 8 ways to sign them are as far from 0.
+    assert difference["p_value"] == 0.25 and not difference["shown"]
+    assert difference["interval"]["low"] is None
     clips = findings["clips"]["grw_intermediate+rms"]
     assert (clips["mended"], clips["broken"]) == (30, 0)
     assert clips["interval"]["low"] > 0
@@ -263,6 +264,58 @@ def test_a_difference_of_few_clips_is_not_shown_however_steady(finishing):
     assert verdict["headline"] == "No difference in accuracy shown"
     assert "no variant's accuracy is shown to differ" in verdict["sentences"][0]
     assert "a true difference of 1 point takes" in verdict["variants"]["grw_final"][-1]
+
+
+def test_the_largest_difference_may_be_of_one_seed(finishing):
+    plan = finishing(
+        lambda variant, seed: (
+            None
+            if variant == 2 and seed
+            else _first(8 + variant * (2 + seed * (variant == 1) % 2))
+        ),
+        variants="grw_final,rms",
+    )
+    findings = find(plan, plan.seeds, "")
+    assert not findings["metrics"]["accuracy"]["grw_final"]["difference"]["shown"]
+    told = findings["verdict"]["sentences"][0]
+    assert "is +16.7 points, of rms (of one seed; 95 % interval over clips +4.2" in told
+    assert "largest difference" in render(findings)
+
+
+def test_a_difference_that_all_seeds_share_is_shown_by_many(finishing):
+    plan = finishing(lambda variant, seed: _first(8 + 8 * variant), seeds=6)
+    findings = find(plan, plan.seeds, "")
+    difference = findings["metrics"]["accuracy"]["grw_final"]["difference"]
+    assert difference["shown"] and difference["p_value"] == 2 / 2**6
+    verdict = findings["verdict"]
+    assert verdict["headline"] == "Yes, it helps"
+    assert (
+        "(the same with all seeds; 95 % interval over clips"
+        in (verdict["sentences"][0])
+    )
+    assert "+33.3 points with each of 6 seeds" in verdict["variants"]["grw_final"][0]
+    render(findings)
+
+
+def test_intervals_of_many_variants_are_left_to_the_table(finishing):
+    plan = finishing(
+        lambda variant, seed: _first(6 + 4 * variant + seed % 2 * (variant > 1)),
+        seeds=8,
+        variants="grw_final,rms,cutmix",
+    )
+    told = find(plan, plan.seeds, "")["verdict"]["sentences"][0]
+    assert "by +16.7 points with grw_final; by +35.4 points with rms; by " in told
+    assert "interval" not in told
+
+
+def test_no_change_has_no_sign(findings):
+    metrics = json.loads(json.dumps(findings["metrics"]))
+    found = metrics["probability_change"]["grw_final"]["difference"]["interval"]
+    found |= {"mean": -0.0004, "low": -0.002, "high": 0.001}
+    page = render(findings | {"metrics": metrics})
+    assert "<small>0.000</small><small>−0.002 to +0.001</small>" in re.sub(
+        r"\s*\n\s*", "", page
+    )
 
 
 def test_one_seed_says_nothing_of_methods(finishing):

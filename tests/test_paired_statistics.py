@@ -35,10 +35,23 @@ def test_one_seed_has_no_interval():
     assert not found.interval.excludes_zero
 
 
-def test_equal_differences_are_not_tested():
-    found = compare_seeds([0.9, 0.8], [0.7, 0.6])
-    assert found.deviation == 0 and found.p_value is None
-    assert found.interval.low == found.interval.high == pytest.approx(0.2)
+@pytest.mark.parametrize("seeds", [2, 5, 10])
+def test_equal_differences_are_tested_by_their_signs(seeds):
+    baseline = np.linspace(0.6, 0.8, seeds)
+    found = compare_seeds(baseline + 0.1, baseline)
+    expected = stats.permutation_test(
+        (baseline + 0.1, baseline),
+        lambda a, b: (a - b).mean(),
+        permutation_type="samples",
+        n_resamples=np.inf,
+    )
+    assert found.deviation == 0 and found.p_value == pytest.approx(expected.pvalue)
+    # The spread is not known, so no interval is.
+    assert found.interval.mean == pytest.approx(0.1) and found.interval.low is None
+
+
+def test_no_differences_at_all_are_no_sign_of_one():
+    assert compare_seeds([0.5] * 9, [0.5] * 9).p_value == 1.0
 
 
 def test_seeds_must_be_as_many():

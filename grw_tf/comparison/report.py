@@ -60,7 +60,7 @@ def render(findings) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {
-        "signed": lambda value, digits=1: _minus(f"{value:+.{digits}f}"),
+        "signed": _signed,
         "fixed": lambda value, digits=1: _minus(f"{value:.{digits}f}"),
         "yaml": lambda value: yaml.safe_dump(value, sort_keys=False),
     }
@@ -157,6 +157,12 @@ def summarize(findings) -> str:
             cells.append(f"{told:>{len(title)}}")
         lines.append(f"{variant['name']:{width}}  {'  '.join(cells)}")
     return "\n".join(lines)
+
+
+def _signed(value, digits=1):
+    # Nothing is neither more nor less.
+    sign = "+" if round(value, digits) else ""
+    return _minus(f"{round(value, digits) + 0.0:{sign}.{digits}f}")
 
 
 def _minus(told):

@@ -13,8 +13,8 @@ from grw_tf.comparison.drawing import (
     text,
 )
 
-_ROW, _LABELS = 46, 150
-_LONGEST_LABEL = 21
+_ROW, _LEFT, _RIGHT = 62, 14, WIDTH - 16
+_LONGEST_LABEL = 40
 
 
 def difference_chart(findings, metric):
@@ -40,7 +40,7 @@ def difference_chart(findings, metric):
             ends = (interval["low"], interval["mean"], interval["high"])
             extents += [scale * end for end in ends if end is not None]
         extents += [scale * value for value in _paired(entries, name)]
-    x = scale_of(extents, _LABELS, WIDTH - 16, include=[0.0])
+    x = scale_of(extents, _LEFT, _RIGHT, include=[0.0])
     bottom = 12 + _ROW * len(rows)
     unit = "points" if metric.unit == "%" else metric.unit
     better = "right" if metric.higher_is_better else "left"
@@ -52,12 +52,11 @@ def difference_chart(findings, metric):
     for row, (name, entry) in enumerate(rows):
         clips = findings["clips"].get(name) if metric.key == "accuracy" else None
         values = [scale * value for value in _paired(entries, name)]
-        y = 12 + _ROW * (row + 0.5)
+        y = _middle(row)
         marks = _difference_row(
             x, y, entry["difference"]["interval"], clips, values, scale
         )
-        label = text(_LABELS - 12, y + 4, _short(name), "end", "name")
-        parts += [label, group(marks, colour(findings, name))]
+        parts += [_name(name, y), group(marks, colour(findings, name))]
     told = "; ".join(
         f"{name} {_signed(scale * e['difference']['interval']['mean'])}"
         for name, e in rows
@@ -91,14 +90,14 @@ def value_chart(findings, metric):
     include, share = [], findings["test"].get("majority_share")
     if metric.key == "accuracy" and share is not None:
         include = [metric.scale * share]
-    x = scale_of([*shown, *include], _LABELS, WIDTH - 16)
+    x = scale_of([*shown, *include], _LEFT, _RIGHT)
     bottom = 12 + _ROW * len(rows)
     title = f"{metric.title.lower()}{f', {metric.unit}' if metric.unit else ''}"
     parts = [bottom_axis(x, 8, bottom, title)]
     if include:
         parts.append(line(x(include[0]), 8, x(include[0]), bottom, "reference"))
     for row, (name, entry) in enumerate(rows):
-        y = 12 + _ROW * (row + 0.5)
+        y = _middle(row)
         mean = metric.scale * entry["mean"]
         marks = [
             dot(x(metric.scale * value), y, 4, f"seed {seed}: {_plain(value, metric)}")
@@ -106,8 +105,7 @@ def value_chart(findings, metric):
             if value is not None
         ]
         marks.append(line(x(mean), y - 12, x(mean), y + 12, "mark"))
-        label = text(_LABELS - 12, y + 4, _short(name), "end", "name")
-        parts += [label, group(joined(marks), colour(findings, name))]
+        parts += [_name(name, y), group(joined(marks), colour(findings, name))]
     told = "; ".join(f"{name} {_plain(e['mean'], metric)}" for name, e in rows)
     return picture(WIDTH, bottom + 42, f"Mean {title}: {told}.", joined(parts))
 
@@ -134,7 +132,12 @@ def _signed(value):
     )
 
 
-def _short(name):
-    if len(name) <= _LONGEST_LABEL:
-        return name
-    return f"{name[: _LONGEST_LABEL - 1]}…"
+def _middle(row):
+    """Returns where the marks of a row are, below its name."""
+    return 12 + _ROW * row + 40
+
+
+def _name(name, y):
+    if len(name) > _LONGEST_LABEL:
+        name = f"{name[: _LONGEST_LABEL - 1]}…"
+    return text(0, y - 22, name, "start", "name")

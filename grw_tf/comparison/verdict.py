@@ -9,6 +9,7 @@ from grw_tf.evaluation.paired_statistics import (
 
 _METRICS = {metric.key: metric for metric in METRICS}
 _POINT = 0.01
+_TOLD_WHOLE = 2
 
 
 def judge(findings) -> dict:
@@ -72,9 +73,9 @@ def _accuracy(findings, compared):
     shown = {name: d for name, d in compared.items() if d["shown"]}
     if shown:
         told = "; ".join(
-            f"by {_point(d['interval']['mean'])} points with {name} (95 % interval over"
-            f" seeds {_points(d['interval'])}, over clips"
-            f" {_points(findings['clips'][name]['interval'])})"
+            f"by {_point(d['interval']['mean'])} points with {name}"
+            # Those of many are in the table.
+            + (f" ({_intervals(findings, name)})" if len(shown) <= _TOLD_WHOLE else "")
             for name, d in shown.items()
         )
         return (
@@ -84,12 +85,11 @@ def _accuracy(findings, compared):
     name = max(compared, key=lambda n: abs(compared[n]["interval"]["mean"]))
     largest = compared[name]["interval"]
     if seeds < 2:
-        over = findings["clips"][name]["interval"]
         return (
             f"One seed tells two trained models apart, not two methods. On"
             f" {_count(clips, 'test clip')} the largest difference is"
-            f" {_point(largest['mean'])} points, of {name} (95 % interval over clips"
-            f" {_points(over)}). Run more seeds by the same command."
+            f" {_point(largest['mean'])} points, of {name}"
+            f" ({_intervals(findings, name)}). Run more seeds by the same command."
         )
     if largest["mean"] == 0:
         return (
@@ -98,11 +98,20 @@ def _accuracy(findings, compared):
         )
     return (
         f"On {_count(clips, 'test clip')} and {_count(seeds, 'seed')}, no variant's"
-        f" accuracy is shown to differ from the baseline's. The largest difference,"
-        f" {_point(largest['mean'])} points of {name}, has a 95 % interval over seeds"
-        f" of {_points(largest)}, and over clips of"
-        f" {_points(findings['clips'][name]['interval'])}."
+        f" accuracy is shown to differ from the baseline's. The largest difference is"
+        f" {_point(largest['mean'])} points, of {name} ({_intervals(findings, name)})."
     )
+
+
+def _intervals(findings, name):
+    """Returns the intervals of a variant's accuracy, in words."""
+    difference = _differences(findings, ACCURACY.key)[name]
+    over_clips = f"over clips {_points(findings['clips'][name]['interval'])}"
+    if difference["interval"]["low"] is not None:
+        over_seeds = _points(difference["interval"])
+        return f"95 % interval over seeds {over_seeds}, {over_clips}"
+    same = "of one seed" if difference["seeds"] < 2 else "the same with all seeds"
+    return f"{same}; 95 % interval {over_clips}"
 
 
 def _steadiness(findings):
@@ -143,8 +152,10 @@ def _of_variant(findings, name):
     interval, clips = difference["interval"], findings["clips"][name]
     seeds, deviation = difference["seeds"], difference["deviation"]
     told = f"Accuracy {_point(interval['mean'])} points"
-    if seeds > 1:
+    if interval["low"] is not None:
         told += f", {_points(interval)} over {_count(seeds, 'seed')}"
+    elif seeds > 1:
+        told += f" with each of {seeds} seeds"
     told += f", {_points(clips['interval'])} over {_count(clips['clips'], 'clip')}"
     if difference["adjusted_p_value"] is not None:
         told += f"; p {_p(difference['adjusted_p_value'])} after Holm's adjustment"
@@ -157,10 +168,11 @@ def _of_variant(findings, name):
         yield f"McNemar's exact test of the one seed: p {_p(clips['p_value'])}."
     if difference["shown"]:
         return
-    yield from _needed(seeds, deviation, clips["deviation"])
+    several = len(_differences(findings, ACCURACY.key)) > 1
+    yield from _needed(seeds, deviation, clips["deviation"], several)
 
 
-def _needed(seeds, deviation, clip_deviation):
+def _needed(seeds, deviation, clip_deviation, several):
     """Yields what it would take to show one point, at the spread seen here."""
     if deviation == 0 and seeds > 1:
         yield (
@@ -171,10 +183,11 @@ def _needed(seeds, deviation, clip_deviation):
         needed = seeds_needed(deviation, _POINT)
         smallest = smallest_shown(deviation, seeds)
         seeds_told = "more than a million" if needed is None else f"{needed:,}"
+        adjusted = ", more after Holm's adjustment" if several else ""
         yield (
             f"With seeds spread as here ({100 * deviation:.1f} points), {seeds} of them"
             f" show a true difference of {100 * smallest:.1f} points four times out of"
-            f" five; one of 1 point takes {seeds_told} seeds."
+            f" five; one of 1 point takes {seeds_told} seeds{adjusted}."
         )
     if clip_deviation:
         yield (

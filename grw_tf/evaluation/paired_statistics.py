@@ -10,6 +10,7 @@ LEVEL = 0.95
 POWER = 0.8
 _DRAWS = 10_000
 _MOST = 10**6
+_ROUNDING = 1e-12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,10 +32,11 @@ class SeedDifference:
     """A difference to the baseline, paired by seed.
 
     Attributes:
-      interval: of the mean over seeds, by Student's t.
-      deviation: standard deviation over seeds; None of one.
-      p_value: two-sided, of no difference; None where the seeds do not tell: of one
+      interval: of the mean over seeds, by Student's t; it has no ends if there is one
         seed, or if all differ by the same.
+      deviation: standard deviation over seeds; None of one.
+      p_value: two-sided, of no difference, by Student's t; if all seeds differ by the
+        same, by the exact test of signs; None of one seed.
       seeds: how many.
     """
 
@@ -85,9 +87,10 @@ def compare_seeds(values, baseline) -> SeedDifference:
     if count < 2:
         return SeedDifference(Interval(mean), None, None, count)
     deviation = float(differences.std(ddof=1))
-    # Of equal differences, but for rounding.
-    if deviation <= 1e-12 * max(1.0, abs(mean)):
-        return SeedDifference(Interval(mean, mean, mean), 0.0, None, count)
+    # Of equal differences, but for rounding: Student's test would be sure of any.
+    if deviation <= _ROUNDING * max(1.0, abs(mean)):
+        p_value = 2 * 0.5**count if abs(mean) > _ROUNDING else 1.0
+        return SeedDifference(Interval(mean), 0.0, p_value, count)
     error = deviation / math.sqrt(count)
     half = stats.t.ppf((1 + LEVEL) / 2, count - 1) * error
     p_value = 2 * stats.t.sf(abs(mean) / error, count - 1)

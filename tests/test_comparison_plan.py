@@ -1,13 +1,20 @@
 """Tests of planning a comparison: what is checked, and what its runs are given."""
 
 import dataclasses
+import json
+import pathlib
 import types
 
+import numpy as np
 import pytest
+import tensorflow as tf
 from finished_runs import NAMES, plan_of, write_odd_records
 
+from grw_tf.comparison import planning
+from grw_tf.comparison import timing as timing_module
 from grw_tf.comparison.run import EXPERIMENT_FILE, MEASURES_FILE
 from grw_tf.experiments.parsing import parse_experiment
+from grw_tf.paired_timing import Ratio
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +101,23 @@ def test_test_clips_are_the_validations_unless_given(records, tmp_path):
         ({"timing_rounds": -1}, "timing_rounds is -1: give 0 or more"),
         ({"quantization": "int4"}, "'int4': it must be one of none, .*, or empty"),
         ({"output_dir": "gs://bucket/x"}, "runs go to a local folder"),
+        ({"output_dir": "a,b"}, "a,b: files in it are listed by commas"),
+        (
+            {"variants": "grw_final,grw"},
+            "grw_final and grw are the same with this config, GRW smoothing of the"
+            " final embeddings: .*: leave one out",
+        ),
+        (
+            {
+                "variants": "grw_final+grw_intermediate,grw",
+                "override": {
+                    "task": {
+                        "model": {"smoothing": {"layers": ["block1_layer1", "final"]}}
+                    }
+                },
+            },
+            "grw_final\\+grw_intermediate and grw are the same",
+        ),
         ({"intermediate_layer": "block9"}, "block9 is no endpoint of nano; known"),
         (
             {"variants": "rms", "intermediate_layer": "stem"},
@@ -146,6 +170,55 @@ def test_records_that_changed_are_another_comparison(tmp_path):
         file.write(b"x")
     with pytest.raises(ValueError, match="was begun with files.*tfrecord"):
         plan.claim()
+
+
+def test_records_that_are_gone_are_another_comparison(records, tmp_path):
+    other = write_odd_records(tmp_path / "test")
+    (tmp_path / "out").mkdir()
+    plan_of(records, tmp_path / "out", test_records=f"{records},{other}").claim()
+    file = tmp_path / "out" / "comparison.json"
+    begun = json.loads(file.read_text())
+    plan = plan_of(records, tmp_path / "out", test_records=records)
+    with pytest.raises(ValueError, match="was begun with test_records"):
+        plan.claim()
+    file.write_text(json.dumps(begun | {"test_records": records}))
+    with pytest.raises(ValueError, match=r"begun with files\S*/test/\S* \d+, not None"):
+        plan.claim()
+    file.write_text("{")
+    with pytest.raises(ValueError, match="comparison.json is broken: give another"):
+        plan.claim()
+
+
+def test_runs_alone_get_the_gpus(records, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        tf.config, "set_visible_devices", lambda *given: calls.append(given)
+    )
+    monkeypatch.setattr(planning, "Task", lambda _: calls.append("clips") or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        plan_of(records, tmp_path)
+    # Once it has used them, TensorFlow does not leave them.
+    assert calls == [([], "GPU"), "clips"]
+
+
+def test_ratios_are_to_the_baseline_or_not_told(records, tmp_path, monkeypatch):
+    timing = plan_of(records, tmp_path, "rms", timing_rounds=1).timing()
+    frame = types.SimpleNamespace(
+        file="model", what="frame", median_ms=2.0, ratio=Ratio(1.0, 0.9, 1.1)
+    )
+    taken = types.SimpleNamespace(wall=np.ones(1))
+    monkeypatch.setattr(timing_module, "benchmark", lambda config: ({}, [frame]))
+    monkeypatch.setattr(timing_module, "own_trainer", lambda *_: None)
+    monkeypatch.setattr(timing_module, "step_of", lambda _: None)
+    monkeypatch.setattr(
+        timing_module, "time_in_turn", lambda steps, _: dict.fromkeys(steps, taken)
+    )
+    for name, told in (("baseline", True), ("rms", False)):
+        only = dataclasses.replace(timing, files={name: pathlib.Path("model")})
+        timing_module.take_times(only)
+        times = only.read()[name]
+        assert times["milliseconds_per_frame"] == 2.0
+        assert ("frame_ratio" in times) == told
 
 
 def test_a_broken_measurement_is_named(records, tmp_path):

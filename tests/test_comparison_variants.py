@@ -24,6 +24,7 @@ OWN = ModelConfig(
 
 
 def test_baseline_is_first_and_always_there():
+    assert split_names(" grw + rms ,") == ["baseline", "grw+rms"]
     assert split_names("rms, grw_final") == ["baseline", "rms", "grw_final"]
     assert split_names("rms,baseline") == ["baseline", "rms"]
 

@@ -3,8 +3,6 @@
 import logging
 import time
 
-import tensorflow as tf
-
 from grw_tf.comparison.carry_out import carry_out
 from grw_tf.comparison.own_process import failure_of
 from grw_tf.comparison.plan import Plan
@@ -32,11 +30,11 @@ def compare(plan: Plan, command) -> list[str]:
       ValueError: if another comparison is or was there.
       OSError: if something cannot be written.
     """
-    # They are for the processes of the runs.
-    tf.config.set_visible_devices([], "GPU")
     with claimed(plan.folder, "--output_dir"):
         plan.claim()
         missing = [run for run in plan.runs() if not run.finished]
+        if not missing:
+            print("All runs have finished before: the report is written anew.")
         progress = _Progress(len(missing))
         reported = None
         for number, seed in enumerate(plan.seeds, start=1):

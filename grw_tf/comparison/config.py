@@ -48,6 +48,11 @@ class ComparisonConfig:
                 f"quantization is {self.quantization!r}: it must be one of"
                 f" {', '.join(MODES)}, or empty."
             )
+        if "," in self.output_dir:
+            raise ValueError(
+                f"output_dir is {self.output_dir}: files in it are listed by commas,"
+                " give a folder without any."
+            )
         if "://" in self.output_dir:
             raise ValueError(
                 f"output_dir is {self.output_dir}: runs go to a local folder, copy them"

@@ -126,11 +126,11 @@ class Plan:
         if not file.exists():
             write_json(file, now)
             return
-        begun = _flat(json.loads(file.read_text()))
+        begun, asked = _flat(_read_plan(file)), _flat(now)
         differing = [
-            f"{key} {begun.get(key)!r:.80}, not {value!r:.80}"
-            for key, value in _flat(now).items()
-            if begun.get(key) != value
+            f"{key} {begun.get(key)!r:.80}, not {asked.get(key)!r:.80}"
+            for key in asked | begun
+            if begun.get(key) != asked.get(key)
         ]
         if differing:
             raise ValueError(
@@ -159,6 +159,15 @@ def experiment_yaml(shared, variant, seed):
     model = json.loads(variant.config.to_json())
     task = shared["task"] | {"model": model, "seed": seed}
     return yaml.safe_dump(shared | {"task": task}, sort_keys=False)
+
+
+def _read_plan(file):
+    try:
+        return json.loads(file.read_text())
+    except ValueError:
+        raise ValueError(
+            f"{file} is broken: give another --output_dir, or remove its folder."
+        ) from None
 
 
 def _flat(values, path=""):

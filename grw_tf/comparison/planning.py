@@ -6,6 +6,8 @@ import tempfile
 import types
 from pathlib import Path
 
+import tensorflow as tf
+
 from grw_tf.comparison.config import ComparisonConfig
 from grw_tf.comparison.plan import Plan, experiment_yaml
 from grw_tf.comparison.variants import (
@@ -36,6 +38,8 @@ def make_plan(options, config: ComparisonConfig) -> Plan:
       ValueError: if the experiment, a variant or the records make no sense.
       OSError: if something cannot be read or written.
     """
+    # They are for the processes of the runs, and can be left before any use alone.
+    tf.config.set_visible_devices([], "GPU")
     check_writable(Path(config.output_dir))
     names = split_names(config.variants)
     params = parse_experiment(options)
@@ -52,6 +56,7 @@ def make_plan(options, config: ComparisonConfig) -> Plan:
     variants = tuple(
         make_variant(name, shared_model, config.intermediate_layer) for name in names
     )
+    _check_distinct(variants)
     first_seed = params.task.seed
     shared = _shared(params, shared_model)
     for variant in variants:
@@ -76,6 +81,22 @@ def make_plan(options, config: ComparisonConfig) -> Plan:
         class_names=class_names,
         remarks=tuple(_remarks(params, asked, shared_model, names)),
     )
+
+
+def _check_distinct(variants):
+    """Raises a ValueError if two names mean the same model here."""
+    names = {}
+    for variant in variants:
+        acting = (
+            frozenset(variant.config.smoothing.layers),
+            frozenset(variant.config.regularization.methods),
+        )
+        same = names.setdefault(acting, variant.name)
+        if same != variant.name:
+            raise ValueError(
+                f"The variants {same} and {variant.name} are the same with this config,"
+                f" {variant.describe()}: leave one out."
+            )
 
 
 def _check_machine(runtime):

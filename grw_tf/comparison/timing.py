@@ -71,10 +71,10 @@ def take_times(timing: Timing) -> None:
         for name, taken in seconds.items()
     }
     for name, frame in _frames(timing).items():
-        times[name] |= {
-            "milliseconds_per_frame": frame.median_ms,
-            "frame_ratio": _numbers(frame.ratio),
-        }
+        times[name]["milliseconds_per_frame"] = frame.median_ms
+        # Ratios are to the first file.
+        if first in timing.files:
+            times[name]["frame_ratio"] = _numbers(frame.ratio)
     write_json(timing.file, {"settings": timing.settings(), "times": times})
 
 

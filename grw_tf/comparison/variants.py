@@ -67,8 +67,9 @@ def split_names(names: str) -> list[str]:
       ValueError: for an unknown part, with the known, or for a variant named twice.
     """
     found = []
-    for name in filter(None, (name.strip() for name in names.split(","))):
-        parts = name.split("+")
+    for given in filter(None, (name.strip() for name in names.split(","))):
+        parts = [part.strip() for part in given.split("+")]
+        name = "+".join(parts)
         for part in parts:
             if part not in PARTS and name != BASELINE:
                 near = difflib.get_close_matches(part, PARTS, n=1)

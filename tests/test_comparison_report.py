@@ -308,6 +308,14 @@ def test_intervals_of_many_variants_are_left_to_the_table(finishing):
     assert "interval" not in told
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_no_difference_at_all_is_told(finishing, seeds):
+    plan = finishing(lambda variant, seed: _first(8), seeds=seeds)
+    told = find(plan, plan.seeds, "")["verdict"]["sentences"][0]
+    assert "all variants have the baseline's mean accuracy." in told
+    assert ("run more by the same command" in told) == (seeds == 1)
+
+
 def test_no_change_has_no_sign(findings):
     metrics = json.loads(json.dumps(findings["metrics"]))
     found = metrics["probability_change"]["grw_final"]["difference"]["interval"]

@@ -12,10 +12,13 @@ from toy_backbones import BACKBONES
 from toy_heads import HEADS
 
 from grw_tf.data.evaluation_records import EvaluationRecords
+from grw_tf.data.jpeg_clips import JpegClip
+from grw_tf.data.sequence_examples import sequence_example
 from grw_tf.evaluation import trajectories
 from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
 from grw_tf.evaluation.principal_components import principal_components, turned_like
 from grw_tf.evaluation.trajectories import TrajectoryConfig, write_trajectories
+from grw_tf.evaluation.trajectory_figure import trajectory_figure
 from grw_tf.models.backbone import endpoints
 
 
@@ -126,6 +129,43 @@ def test_table_holds_the_embeddings_of_each_frame(written, model):
 def test_picture_is_drawn(written):
     picture = cv2.imread(str(written[0] / "trajectories.png"))
     assert picture.min() < 100 and picture.max() == 255
+
+
+def test_paths_of_many_classes_are_of_as_many_as_there_are_colours(tmp_path, nano):
+    model = nano(head=HEADS["transformer"], num_classes=14)
+    labels = [f"$a {'very ' * 9}long name {k}" for k in range(14)]
+    # The first class has no clip.
+    jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
+    clip = JpegClip([jpeg] * 8, 48, 64)
+    examples = [
+        sequence_example(clip, label, labels[label], 5.0, f"{k}.mp4")
+        for k, label in enumerate([*range(1, 14)] * 2)
+    ]
+    records = _write(tmp_path / "records", *examples, labels=labels)
+    config = TrajectoryConfig(
+        checkpoint="ckpt", clips=records, output_dir=str(tmp_path / "out"), paths=1
+    )
+    drawn = []
+
+    def figure(*given):
+        drawn.append(trajectory_figure(*given))
+        return drawn[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trajectories, "load_model", lambda checkpoint: model)
+        patch.setattr(trajectories, "trajectory_figure", figure)
+        write_trajectories(config)
+    (axis,) = drawn[0].axes
+    assert "paths of 10 of 13 classes" in axis.get_title()
+    colours = {line.get_color() for line in axis.lines}
+    assert len(axis.lines) == len(colours) == 10
+    told = axis.get_legend()
+    assert len(told.get_texts()) == 10
+    # Below the axes, where it covers no path.
+    assert told.get_window_extent().y1 < axis.get_window_extent().y0
+    assert all(len(text.get_text()) <= 36 for text in told.get_texts())
+    others = [tuple(dots.get_facecolor()[0][:3]) for dots in axis.collections]
+    assert len(others) == 13 and len(set(others)) == 11
 
 
 def test_clips_come_from_folders_and_from_videos(model, tmp_path):

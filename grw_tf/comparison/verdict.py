@@ -82,6 +82,12 @@ def _accuracy(findings, compared):
             f"On {_count(clips, 'test clip')} and {_count(seeds, 'seed')}, accuracy"
             f" differs from the baseline's {told}."
         )
+    if not any(d["interval"]["mean"] for d in compared.values()):
+        more = " One seed tells little: run more by the same command."
+        return (
+            f"On {_count(clips, 'test clip')} and {_count(seeds, 'seed')}, all variants"
+            f" have the baseline's mean accuracy.{more if seeds < 2 else ''}"
+        )
     name = max(compared, key=lambda n: abs(compared[n]["interval"]["mean"]))
     largest = compared[name]["interval"]
     if seeds < 2:
@@ -90,11 +96,6 @@ def _accuracy(findings, compared):
             f" {_count(clips, 'test clip')} the largest difference is"
             f" {_point(largest['mean'])} points, of {name}"
             f" ({_intervals(findings, name)}). Run more seeds by the same command."
-        )
-    if largest["mean"] == 0:
-        return (
-            f"On {_count(clips, 'test clip')} and {_count(seeds, 'seed')}, all variants"
-            " have the baseline's mean accuracy."
         )
     return (
         f"On {_count(clips, 'test clip')} and {_count(seeds, 'seed')}, no variant's"

@@ -18,7 +18,7 @@ from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
 from grw_tf.evaluation.output_folder import check_writable
 from grw_tf.evaluation.principal_components import principal_components
 from grw_tf.evaluation.smoothness import smoothness
-from grw_tf.evaluation.trajectory_figure import trajectory_figure
+from grw_tf.evaluation.trajectory_figure import COLOURS, trajectory_figure
 from grw_tf.flags import option
 from grw_tf.weights.restore import load_model
 
@@ -48,7 +48,7 @@ class TrajectoryConfig:
     )
     components: int = option(3, "Principal components in the table, 2 or more.")
     all_dims: bool = option(False, "Every channel in the table, too.")
-    paths: int = option(3, "Clips of each class drawn as paths.")
+    paths: int = option(3, "Clips drawn as paths, of each of ten classes.")
     batch_size: int = option(8, "Clips at once.")
 
     def __post_init__(self):
@@ -89,13 +89,16 @@ def write_trajectories(config: TrajectoryConfig) -> str:
     projected = principal_components(z, config.components)
     layer = config.layer or embedding_layers(model)[-1]
     summary = _summary(z, layer, projected, model.config)
+    there = sorted(set(labels))
     shown = [
         clip
-        for label in range(len(class_names))
+        for label in there[: len(COLOURS)]
         for clip in np.flatnonzero(np.array(labels) == label)[: config.paths]
     ]
     plane = projected._replace(points=projected.points[..., :2])
     title = f"{len(z)} clips, {layer} of {os.path.normpath(config.checkpoint)}"
+    if len(there) > len(COLOURS):
+        title += f"\npaths of {len(COLOURS)} of {len(there)} classes"
     figure = trajectory_figure(plane, labels, class_names, shown, title)
 
     folder.mkdir(parents=True, exist_ok=True)

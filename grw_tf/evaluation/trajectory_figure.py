@@ -11,7 +11,13 @@ COLOURS = (
     *("#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"),
 )
 
+"""Of as many classes paths can be told apart."""
+
+_OTHERS = "#b8b8b8"
 _NUMBERS = 12
+_LONGEST_NAME = 36
+# Of more, or long ones, a legend would cover the paths.
+_NAMES_INSIDE, _LETTERS_INSIDE = 4, 60
 
 
 def draw_paths(axis, points, labels, class_names: Sequence[str], shown):
@@ -24,26 +30,38 @@ def draw_paths(axis, points, labels, class_names: Sequence[str], shown):
       points: [clips, N, 2].
       labels: [clips], indices into `class_names`.
       class_names: names of the classes.
-      shown: indices of the clips to draw as paths.
+      shown: indices of the clips to draw as paths; the frames of classes without any
+        are grey.
     """
     labels = np.asarray(labels)
-    named = set()
+    coloured = sorted({int(labels[clip]) for clip in shown})
+    colours = {
+        label: COLOURS[number % len(COLOURS)] for number, label in enumerate(coloured)
+    }
     for label in sorted(set(labels.tolist())):
         scattered = points[labels == label].reshape(-1, 2)
-        axis.scatter(*scattered.T, s=3, color=_colour(label), alpha=0.15)
+        colour = colours.get(label, _OTHERS)
+        axis.scatter(*scattered.T, s=3, color=colour, alpha=0.15)
+    lines = {}
     for clip in shown:
         label = int(labels[clip])
-        path, colour = points[clip], _colour(label)
-        name = None if label in named else class_names[label].replace("$", r"\$")
-        named.add(label)
-        axis.plot(*path.T, color=colour, linewidth=1.5, label=name)
+        path, colour = points[clip], colours[label]
+        (line,) = axis.plot(*path.T, color=colour, linewidth=1.5)
+        lines.setdefault(label, line)
         for number in range(0, len(path), -(-len(path) // _NUMBERS)):
             x, y = path[number]
             text = axis.text(x, y, number, fontsize=7, ha="center", va="center")
             text.set_path_effects([withStroke(linewidth=2, foreground="white")])
     axis.set(xlabel="first principal component", ylabel="second")
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(loc="best", fontsize=8)
+    names = [_short(class_names[label]) for label in lines]
+    inside = len(names) <= _NAMES_INSIDE and len("".join(names)) <= _LETTERS_INSIDE
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.1), "ncols": 2}
+    legend = axis.legend(
+        lines.values(), names, fontsize=8, **({"loc": "best"} if inside else below)
+    )
+    for told in legend.get_texts():
+        told.set_parse_math(False)
 
 
 def trajectory_figure(projected, labels, class_names, shown, title) -> Figure:
@@ -66,5 +84,5 @@ def trajectory_figure(projected, labels, class_names, shown, title) -> Figure:
     return figure
 
 
-def _colour(label):
-    return COLOURS[label % len(COLOURS)]
+def _short(name):
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

@@ -8,7 +8,7 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
-from finished_runs import NAMES, plan_of, write_odd_records
+from finished_runs import CLIPS, NAMES, finish, plan_of, write_odd_records
 
 from grw_tf.comparison import planning
 from grw_tf.comparison import timing as timing_module
@@ -201,8 +201,18 @@ def test_runs_alone_get_the_gpus(records, tmp_path, monkeypatch):
     assert calls == [([], "GPU"), "clips"]
 
 
+def test_variants_that_always_fail_are_not_timed(records, tmp_path):
+    plan = plan_of(records, tmp_path, "rms,grw_final", seeds=2)
+    assert list(plan.timing().configs) == ["baseline"]
+    finish(plan.run(plan.variants[2], 1), np.ones(CLIPS, bool))
+    timing = plan.timing()
+    assert list(timing.configs) == ["baseline", "grw_final"] and not timing.files
+
+
 def test_ratios_are_to_the_baseline_or_not_told(records, tmp_path, monkeypatch):
-    timing = plan_of(records, tmp_path, "rms", timing_rounds=1).timing()
+    plan = plan_of(records, tmp_path, "rms", timing_rounds=1)
+    finish(plan.run(plan.variants[1], 0), np.ones(CLIPS, bool))
+    timing = plan.timing()
     frame = types.SimpleNamespace(
         file="model", what="frame", median_ms=2.0, ratio=Ratio(1.0, 0.9, 1.1)
     )

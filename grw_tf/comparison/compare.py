@@ -60,7 +60,8 @@ def compare(plan: Plan, command) -> list[str]:
 
 def _time(plan):
     timing = plan.timing()
-    if not timing.rounds or timing.read():
+    finished = any(run.finished for run in plan.runs())
+    if not finished or not timing.rounds or timing.read():
         return
     print("Timing training steps and exported files side by side.", flush=True)
     if reason := failure_of(take_times, timing):

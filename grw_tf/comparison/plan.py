@@ -10,7 +10,7 @@ import yaml
 from grw_tf.comparison.config import ComparisonConfig
 from grw_tf.comparison.run import EXPERIMENT_FILE, MODEL_FILE, Run
 from grw_tf.comparison.timing import Timing
-from grw_tf.comparison.variants import Variant
+from grw_tf.comparison.variants import BASELINE, Variant
 from grw_tf.data.manifest import write_json
 from grw_tf.data.replacing import replacing
 from grw_tf.data.sequence_examples import check_records
@@ -94,12 +94,16 @@ class Plan:
             unfinished.write_text(experiment_yaml(self.shared, variant, run.seed))
 
     def timing(self) -> Timing:
-        """Returns what there is to time, of the variants that have run."""
+        """Returns what there is to time, of the variants that have finished a seed.
+
+        The baseline is among them always, as ratios are to it.
+        """
+        finished = {BASELINE} | {run.variant for run in self.runs() if run.finished}
         first = [self.run(variant, self.seeds[0]) for variant in self.variants]
         files = {run.variant: run.folder / MODEL_FILE for run in first}
         return Timing(
             file=self.folder / _TIMING_FILE,
-            configs={variant.name: variant.config for variant in self.variants},
+            configs={v.name: v.config for v in self.variants if v.name in finished},
             files={name: file for name, file in files.items() if file.exists()},
             batch_size=self.shared["task"]["train_data"]["global_batch_size"],
             rounds=self.config.timing_rounds,

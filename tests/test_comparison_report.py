@@ -412,6 +412,20 @@ def test_charts_keep_within_their_pictures(findings):
                 assert 0 <= x <= width and 0 <= y <= height
 
 
+def test_axes_of_shares_end_at_a_hundred(findings):
+    metrics = json.loads(json.dumps(findings["metrics"]))
+    for entry in metrics["order_accuracy"].values():
+        entry |= {"values": [1.0] * SEEDS, "mean": 1.0}
+    order = next(metric for metric in METRICS if metric.key == "order_accuracy")
+    chart = row_charts.value_chart(findings | {"metrics": metrics}, order)
+    ticks = re.findall(r'class="tick">(.*?)<', chart)
+    assert ticks[-1] == "100" and all(float(tick) <= 100 for tick in ticks)
+    curve = {"x": [1, 2], "mean": [1, 1], "low": [1, 1], "high": [1, 1]}
+    curves = [curve | {"variant": "baseline", "dashed": False}]
+    chart = charts.line_chart(findings, curves, "step", "accuracy", True)
+    assert "102" not in re.findall(r'class="tick">(.*?)<', chart)
+
+
 def test_models_that_are_no_streams_have_no_curve(findings):
     metrics = {
         key: value

@@ -1,6 +1,7 @@
 """Charts of curves and paths, and the colours of variants."""
 
 from grw_tf.comparison.drawing import (
+    SHARES,
     bottom_axis,
     dot,
     element,
@@ -41,7 +42,8 @@ def line_chart(findings, curves, x_title, y_title, percent=False, label=""):
     x = scale_of([v for c in curves for v in c["x"]], left, right, margin=0.02)
     ends = [unit * v for c in curves for key in ("low", "high") for v in c[key]]
     include = [0, 100] if percent and max(ends) > 60 and min(ends) < 40 else []
-    y = scale_of(ends, bottom, top, include=include)
+    within = {"within": SHARES} if percent else {}
+    y = scale_of(ends, bottom, top, include=include, **within)
     parts = [
         bottom_axis(x, top, bottom, x_title, integer=True),
         left_axis(y, left, right),

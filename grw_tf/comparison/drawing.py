@@ -1,9 +1,13 @@
 """Vector graphics for the report: axes and marks, coloured by its style sheet."""
 
 import dataclasses
+import math
 
 from markupsafe import Markup, escape
 from matplotlib.ticker import MaxNLocator
+
+SHARES = (0.0, 100.0)
+"""What shares can be, in per cent."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +37,9 @@ class Scale:
         return [t for t in found if self.low - slack <= t <= self.high + slack]
 
 
-def scale_of(values, start, end, include=(), margin=0.06) -> Scale:
+def scale_of(
+    values, start, end, include=(), margin=0.06, within=(-math.inf, math.inf)
+) -> Scale:
     """Returns a scale on which all values have room.
 
     Args:
@@ -41,11 +47,13 @@ def scale_of(values, start, end, include=(), margin=0.06) -> Scale:
       start, end: the pixels at the ends.
       include: further numbers that must be on it.
       margin: room beyond the outermost values, as a share; none beyond `include`.
+      within: what values can be at all, beyond which there is no room.
     """
     values, include = list(values) or list(include), list(include)
     low, high = min(values), max(values)
     room = margin * (high - low) or abs(high) * margin or 1.0
-    low, high = min([low - room, *include]), max([high + room, *include])
+    low, high = max(low - room, within[0]), min(high + room, within[1])
+    low, high = min([low, *include]), max([high, *include])
     return Scale(low, high, start, end)
 
 

@@ -2,6 +2,7 @@
 
 from grw_tf.comparison.charts import WIDTH, colour
 from grw_tf.comparison.drawing import (
+    SHARES,
     bottom_axis,
     dot,
     group,
@@ -90,7 +91,8 @@ def value_chart(findings, metric):
     include, share = [], findings["test"].get("majority_share")
     if metric.key == "accuracy" and share is not None:
         include = [metric.scale * share]
-    x = scale_of([*shown, *include], _LEFT, _RIGHT)
+    within = {"within": SHARES} if metric.unit == "%" else {}
+    x = scale_of([*shown, *include], _LEFT, _RIGHT, **within)
     bottom = 12 + _ROW * len(rows)
     title = f"{metric.title.lower()}{f', {metric.unit}' if metric.unit else ''}"
     parts = [bottom_axis(x, 8, bottom, title)]

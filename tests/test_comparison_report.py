@@ -367,6 +367,17 @@ def test_a_variant_that_always_fails_leaves_the_others_their_tables(finishing):
     assert "6 of 9 runs have finished" in render(findings)
 
 
+def test_one_frame_in_all_has_no_trajectories(finishing):
+    plan = finishing(lambda variant, seed: _first(9 + variant), seeds=1)
+    for run in plan.runs():
+        with np.load(run.folder / "embeddings.npz") as kept:
+            one = {"z": kept["z"][:1, :1], "clips": kept["clips"][:1]}
+        np.savez_compressed(run.folder / "embeddings.npz", **one)
+    findings = find(plan, plan.seeds, "")
+    assert findings["trajectories"] is None
+    assert "How embeddings move" not in render(findings)
+
+
 def test_nothing_finished_is_a_report_too(finishing):
     plan = finishing(lambda variant, seed: None)
     findings = find(plan, plan.seeds, "")

@@ -31,8 +31,8 @@ def find_trajectories(plan, names, seeds, outcomes) -> dict | None:
 
     Returns:
       The example clips, with frames as JPEG in base64, and for each variant their paths
-      and the points of other clips; None if the baseline has
-      finished none.
+      and the points of other clips; None if the baseline has finished none, or if one
+      clip of one frame is all there is.
     """
     complete = {
         seed: [name for name in names if (name, seed) in outcomes]
@@ -44,7 +44,9 @@ def find_trajectories(plan, names, seeds, outcomes) -> dict | None:
     seed = max(complete, key=lambda seed: len(complete[seed]))
     names = complete[seed]
     found = {name: outcomes[name, seed].embeddings() for name in names}
-    clips = found[BASELINE][1]
+    z, clips = found[BASELINE]
+    if z[..., 0].size < 2:
+        return None
     labels = [outcomes[BASELINE, seed].labels[clip] for clip in clips]
     shown = choose_examples(labels)
     reference, panels = None, {}

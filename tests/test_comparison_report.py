@@ -9,6 +9,7 @@ import pytest
 from finished_runs import CLIPS, NAMES, fail, finish, plan_of, write_odd_records
 
 from grw_tf.comparison import charts, row_charts
+from grw_tf.comparison.compare import compare
 from grw_tf.comparison.findings import find
 from grw_tf.comparison.outcomes import ACCURACY, METRICS, read_outcomes
 from grw_tf.comparison.report import fairness, render, write_report
@@ -376,6 +377,16 @@ def test_one_frame_in_all_has_no_trajectories(finishing):
     findings = find(plan, plan.seeds, "")
     assert findings["trajectories"] is None
     assert "How embeddings move" not in render(findings)
+
+
+def test_a_comparison_that_is_done_says_so(records, tmp_path, capsys):
+    plan = plan_of(records, tmp_path, "rms", seeds=1, timing_rounds=0)
+    for run in plan.runs():
+        finish(run, _first(9))
+    assert compare(plan, "") == []
+    told = capsys.readouterr().out
+    assert told.startswith("All runs have finished before: the report is written anew.")
+    assert (tmp_path / "report.html").exists() and "Run 1" not in told
 
 
 def test_nothing_finished_is_a_report_too(finishing):

@@ -32,7 +32,9 @@ def is_live(source):
     if not _is_web(source):
         return source.isdecimal() or "://" in source
     try:
-        with av.open(source, timeout=_TIMEOUT_MS / 1000) as container:
+        with av.open(
+            source, timeout=_TIMEOUT_MS / 1000, metadata_errors="replace"
+        ) as container:
             return not container.duration
     # Reading it will tell what is amiss.
     except (av.FFmpegError, OSError, ValueError):
@@ -131,7 +133,7 @@ def _is_web(source):
 
 
 def _multiple(path, fps):
-    with av.open(path) as container:
+    with av.open(path, metadata_errors="replace") as container:
         stream = next(iter(container.streams.video), None)
         rate = float(stream.average_rate or 0) if stream else 0
     # Rates of 29.97 and the like are not doubled.

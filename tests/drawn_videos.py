@@ -20,15 +20,18 @@ def write_video(
     codec="mpeg4",
     right=None,
     size=(64, 48),
+    title="",
     **options,
 ):
     """Writes a video of one plain colour per frame, or `right` on the right half.
 
-    `size` is width and height; `options` are the codec's.
+    `size` is width and height; `title` is said by the file; `options` are the codec's.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     width, height = size
     with av.open(str(path), "w") as container:
+        if title:
+            container.metadata["title"] = title
         stream = container.add_stream(codec, rate=rate, options=options)
         stream.width, stream.height = size
         stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"

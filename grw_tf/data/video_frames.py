@@ -13,6 +13,8 @@ import numpy as np
 # Containers round time stamps to a millisecond.
 _TOLERANCE = 1e-3
 _FALLBACK_RATE = 25.0
+# Titles and the like, not all in UTF-8, are of no concern here.
+_METADATA_ERRORS = "replace"
 
 
 def sample_frames(
@@ -76,7 +78,7 @@ def open_video(
         ValueError: If the file holds no video, or one of an unknown codec.
         av.FFmpegError: If the file cannot be opened.
     """
-    with av.open(os.fspath(path)) as container:
+    with av.open(os.fspath(path), metadata_errors=_METADATA_ERRORS) as container:
         if not container.streams.video:
             raise ValueError(f"{path} holds no video.")
         stream = container.streams.video[0]
@@ -137,7 +139,7 @@ def _decode(container, stream, start: float) -> Iterator[av.VideoFrame]:
             landed = None
         if landed is None or landed.time is None or landed.time > target:
             # A file without an index is decoded from the beginning.
-            with av.open(container.name) as container:
+            with av.open(container.name, metadata_errors=_METADATA_ERRORS) as container:
                 yield from container.decode(video=0)
             return
         yield landed

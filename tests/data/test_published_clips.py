@@ -102,3 +102,14 @@ def test_half_a_file_cannot_be_read(tmp_path):
     path = write_video(tmp_path / "a.mp4", greys(12), rate=10)
     path.write_bytes(path.read_bytes()[:-700])
     assert isinstance(_read(path), str)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.avi"])
+def test_titles_need_not_be_text(tmp_path, name):
+    path = write_video(tmp_path / name, greys(8), rate=5, title="a title")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"a title", b"a t\xeftle"))
+    assert path.read_bytes() != content
+    assert _levels(_read(path)) == [[0, 1, 2], [3, 4, 5]]
+    # Nor where frames are taken by time, from the middle on.
+    assert read_clip(path, 3, 5, 32).shape == (3, 32, 32, 3)

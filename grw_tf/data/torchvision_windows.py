@@ -32,7 +32,7 @@ def sample_count(frames: int, rate: float, fps: float) -> int:
     """Returns how many frames the resampled video has."""
     step = rate / fps
     # torchvision slices where it can, and slices begin another step where they end.
-    return math.ceil(frames / step) if step.is_integer() else int(frames * (fps / rate))
+    return math.ceil(frames / step) if step.is_integer() else int(frames * fps / rate)
 
 
 def sampled_frames(rate: float, fps: float) -> Iterator[int]:

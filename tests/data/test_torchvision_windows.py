@@ -32,6 +32,8 @@ NTSC, FILM = 30000 / 1001, 24000 / 1001
         (4, 5.0, 5.0, 2, [[0, 1], [2, 3]]),
         # Fewer frames a second than wanted: some come twice or thrice.
         (4, 5.0, 12.0, 9, [[0, 0, 0, 1, 1, 2, 2, 2, 3]]),
+        # 110 x 12 / 11 is 120, but 110 x (12 / 11) just below: there is a whole window.
+        (110, 11.0, 12.0, 120, [[11 * k // 12 for k in range(120)]]),
         (0, 30.0, 5.0, 2, []),
     ],
 )
@@ -56,7 +58,7 @@ def _restated(frames, rate, fps, length):
     if step == int(step):
         stamps = stamps[:: int(step)]
     else:
-        kept = np.arange(int(frames * (fps / rate)), dtype=np.float32)
+        kept = np.arange(int(frames * fps / rate), dtype=np.float32)
         stamps = stamps[(kept * np.float32(step)).astype(np.int64)]
     if len(stamps) < length:
         return np.empty((0, length), np.int64)

@@ -16,6 +16,7 @@ import tqdm
 
 from grw_tf.data.manifest import write_json
 from grw_tf.data.video_list import is_video
+from grw_tf.locked import locked
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
 _RECORD = ".unpacked.json"
@@ -43,8 +44,9 @@ def unpack_clips(
 ) -> Path:
     """Unpacks the videos of an archive, or finds them unpacked.
 
-    Killed, it goes on where it was. The archive may hold its class folders within other
-    folders; of several such, as of splits, the one called `test` is taken.
+    Killed, it goes on where it was; it waits while another process unpacks it. The
+    archive may hold its class folders within other folders; of several such, as of
+    splits, the one called `test` is taken.
 
     Args:
         archive: A .tar, .tar.gz, .tgz or .zip of class folders of videos.
@@ -63,16 +65,36 @@ def unpack_clips(
     ending = max((s for s in SUFFIXES if archive.name.lower().endswith(s)), key=len)
     folder = Path(folder or archive.with_name(archive.name[: -len(ending)]))
     record = {"archive": archive.name, "bytes": archive.stat().st_size}
-    if folder.exists():
-        _check_record(folder, record, archive)
-    else:
-        unfinished = folder.with_name(f"{folder.name}.unfinished")
-        unfinished.mkdir(parents=True, exist_ok=True)
-        _check_record(unfinished, record, archive, new=True)
-        _unpack(archive, unfinished)
-        _class_root(unfinished)
-        unfinished.rename(folder)
+    if not folder.exists():
+        _check_writable(folder.parent)
+        # Shards upon one disk may begin together.
+        with locked(folder.with_name(f"{folder.name}.lock")):
+            if not folder.exists():
+                _unpack_whole(archive, folder, record)
+    _check_record(folder, record, archive)
     return _class_root(folder)
+
+
+def _check_writable(parent):
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        writable = os.access(parent, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise OSError(
+            f"{parent} cannot be written to, so nothing can be unpacked there: give"
+            " another --unpack_dir."
+        )
+
+
+def _unpack_whole(archive, folder, record):
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    unfinished.mkdir(exist_ok=True)
+    _check_record(unfinished, record, archive, new=True)
+    _unpack(archive, unfinished)
+    _class_root(unfinished)
+    unfinished.rename(folder)
 
 
 def _check_record(folder, record, archive, new=False):

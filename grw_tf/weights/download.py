@@ -1,8 +1,6 @@
 """Downloads that can be cut, killed and run twice at once."""
 
 import base64
-import contextlib
-import fcntl
 import hashlib
 import http.client
 import logging
@@ -14,6 +12,7 @@ import urllib.request
 
 import tqdm
 
+from grw_tf.locked import locked
 from grw_tf.weights.archive import extract
 
 _ATTEMPTS = 4
@@ -50,7 +49,7 @@ def fetch(checkpoint) -> pathlib.Path:
     cache.mkdir(parents=True, exist_ok=True)
     given = cache / f"{checkpoint.name}.tar.gz"
     part = cache / f"{checkpoint.name}.tar.gz.part"
-    with _locked(cache / f"{checkpoint.name}.lock"):
+    with locked(cache / f"{checkpoint.name}.lock"):
         # While this process waited, another may have made the folder.
         if not folder.is_dir():
             if given.is_file():
@@ -66,17 +65,6 @@ def fetch(checkpoint) -> pathlib.Path:
                     ) from None
             part.unlink(missing_ok=True)
     return folder
-
-
-@contextlib.contextmanager
-def _locked(path):
-    with open(path, "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            logging.warning("Waiting for another process that holds %s.", path)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _download(checkpoint, part):

@@ -2,7 +2,9 @@
 
 import io
 import tarfile
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -75,10 +77,28 @@ def test_what_a_killed_run_left_is_gone_on_with(tmp_path, monkeypatch):
         patch.setattr(clip_archive, "_write", killed)
         unpack_clips(archive)
     assert not (tmp_path / "a").exists()
-    time = written[0].stat().st_mtime_ns
+    written_at = written[0].stat().st_mtime_ns
     root = unpack_clips(archive)
     assert _found(tmp_path / "a") == VIDEOS
-    assert (root / "run" / "a.mp4").stat().st_mtime_ns == time
+    assert (root / "run" / "a.mp4").stat().st_mtime_ns == written_at
+
+
+def test_several_at_once_unpack_once(tmp_path, monkeypatch):
+    archive = _pack(tmp_path / "a.tar", FILES)
+    written = []
+    write = clip_archive._write
+
+    def slow(member, path):
+        written.append(member.name)
+        time.sleep(0.02)
+        write(member, path)
+
+    monkeypatch.setattr(clip_archive, "_write", slow)
+    with ThreadPoolExecutor(3) as threads:
+        roots = list(threads.map(unpack_clips, 3 * [archive]))
+    assert roots == 3 * [tmp_path / "a" / "k600" / "test"]
+    assert len(written) == len(set(written))
+    assert _found(tmp_path / "a") == VIDEOS
 
 
 def test_folder_may_be_named(tmp_path):
@@ -156,3 +176,9 @@ def test_folders_of_others_are_not_taken(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(ValueError, match="not unpacked from this .*another --unpack_d"):
         unpack_clips(archive)
+
+
+def test_where_nothing_can_be_written_says_so(tmp_path):
+    archive = _pack(tmp_path / "a.tar", FILES)
+    with pytest.raises(OSError, match="another --unpack_dir"):
+        unpack_clips(archive, archive / "in a file")

@@ -51,6 +51,8 @@ def test_json_that_is_no_config_is_refused(values, message):
             "num_classes must be from 1 to 1048576, got 0",
         ),
         (ModelConfig, {"frames": -1}, "frames must be from 1 to 10000, got -1"),
+        (ModelConfig, {"fps": float("nan")}, "fps must be above 0 .* got nan"),
+        (ModelConfig, {"fps": float("inf")}, "fps must be .* at most 1000, got inf"),
         (HeadConfig, {"type": "linear"}, "head.type must be one of .* got 'linear'"),
         (HeadConfig, {"num_heads": 0}, "head.num_heads must be from 1 to 65536, got 0"),
     ],

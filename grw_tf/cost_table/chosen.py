@@ -37,7 +37,7 @@ def choose_models(names: str) -> dict[str, ModelConfig]:
     wanted = [name.strip() for name in names.split(",") if name.strip()] or _ALL
     for name in wanted:
         if name not in _KNOWN:
-            near = difflib.get_close_matches(name, _KNOWN, n=1)
+            near = difflib.get_close_matches(name.lower(), _KNOWN, n=1)
             hint = f"did you mean {near[0]!r}?" if near else "known:"
             known = "" if near else f" {', '.join(sorted(_KNOWN))}."
             raise ValueError(f"Unknown model {name!r:.80}; {hint}{known}")

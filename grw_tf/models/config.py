@@ -18,6 +18,9 @@ SE_TYPES = ("2plus3d", "3d", "2d", "none")
 GATING_ACTIVATIONS = ("hard_sigmoid_keras", "hard_sigmoid_relu6", "sigmoid")
 
 
+_MOST_FPS = 1000
+
+
 def _check_range(name, value, least, most):
     if not least <= value <= most:
         raise ValueError(f"{name} must be from {least} to {most}, got {value}.")
@@ -200,8 +203,10 @@ class ModelConfig:
             ("size", 10_000),
         ):
             _check_range(name, getattr(self, name), 1, most)
-        if not self.fps > 0:
-            raise ValueError(f"fps must be positive, got {self.fps}.")
+        if not 0 < self.fps <= _MOST_FPS:
+            raise ValueError(
+                f"fps must be above 0 and at most {_MOST_FPS}, got {self.fps}."
+            )
         drops = {"random_drop", "shake_drop"} & set(self.regularization.methods)
         if drops and self.backbone.stochastic_depth_drop_rate:
             raise ValueError(

@@ -85,6 +85,7 @@ def test_table_is_of_all_models_that_are_published():
     "names, message",
     [
         ("a0_base,a1_steam", "'a1_steam'; did you mean 'a1_stream'"),
+        ("A0_BASE", "'A0_BASE'; did you mean 'a0_base'"),
         ("zzzzz", "'zzzzz'; known: a0_base, "),
     ],
 )

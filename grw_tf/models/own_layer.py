@@ -1,5 +1,9 @@
 """Layers of one's own as regularisers, by the names they are registered by."""
 
+import functools
+import re
+
+import tensorflow as tf
 import tf_keras
 
 from grw_tf.layers.unregistered import Unregistered
@@ -22,26 +26,57 @@ def make_own_layer(config: OwnLayerConfig, channels=1):
       channels: of the features that the layer is called upon.
 
     Raises:
-      ValueError: for arguments that the class does not take, or a layer with variables,
+      ValueError: for arguments that the class does not take, a layer that cannot be
+        called upon such features or gives them another shape, or one with variables,
         which plain checkpoints would lack.
     """
     if not is_registered(config.layer):
         return Unregistered(config.layer)
     try:
-        layer = _class_of(config.layer)(**parse_arguments(config.arguments))
+        layer, tried = (
+            _class_of(config.layer)(**parse_arguments(config.arguments))
+            for _ in range(2)
+        )
         layer.build((None, None, None, None, channels))
     except (TypeError, ValueError) as error:
-        problem = " ".join(str(error).split())
         raise ValueError(
             f"{_WHERE}.arguments {config.arguments!r:.80} do not make a"
-            f" {config.layer}: {problem:.200}"
+            f" {config.layer}: {_line(error)}"
         ) from None
     if layer.weights:
         raise ValueError(
             f"{_WHERE}.layer {config.layer} has {len(layer.weights)} variables:"
             " regularisers have none, so that checkpoints fit with and without them."
         )
+    # Another of the kind, for some keep what they were called with.
+    _try(tried, f"{_WHERE}.layer {config.layer}({config.arguments:.80})", channels)
     return layer
+
+
+def _try(layer, named, channels):
+    """Traces a layer upon a small clip, in training and not."""
+    clip = tf.TensorSpec((2, 3, 4, 4, channels))
+    for training in (True, False):
+        call = tf.function(functools.partial(layer, training=training))
+        try:
+            shapes = call.get_concrete_function(clip).output_shapes
+        except (NotImplementedError, TypeError, ValueError, tf.errors.OpError) as error:
+            raise ValueError(
+                f"{named} cannot be called upon [batch, time, height, width,"
+                f" channels]: {_line(error)}"
+            ) from None
+        if shapes != clip.shape:
+            raise ValueError(
+                f"{named} makes {shapes} of features {clip.shape}: regularisers leave"
+                " the shape as it is."
+            )
+
+
+def _line(error):
+    # Autograph says where in the code it was, and what in a line below.
+    told = re.search(r"^ *\w+Error: (.+)$", str(error), re.MULTILINE)
+    words = (told[1] if told else str(error)).split()
+    return f"{' '.join(words):.200}"
 
 
 def _class_of(name):

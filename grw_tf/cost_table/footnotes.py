@@ -10,7 +10,8 @@ COUNTED = (
     " squeeze excitation and head included; not batch normalisation, biases,"
     " activations and pooling. *With norm.* adds one for each value that a convolution"
     " gives, for its bias or batch normalisation. A stream's figures *a video* are of"
-    " its clip seen at once, *a frame* of one step. Memory: float32, a batch of one;"
+    " its clip seen at once, *a frame* of one step; a GRW head classifies on demand, so"
+    " its step has but the affine map. Memory: float32, a batch of one;"
     " of streams one frame, of others the clip; 1 MB is 10^6 bytes."
 )
 

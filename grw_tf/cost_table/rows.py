@@ -117,7 +117,8 @@ def memory_table(rows) -> str:
     spread = ["from the published", ""]
     for of in MEMORY_DEFINITIONS.values():
         ratios = [of(row.cost) / _MEGA / published[row.name] - 1 for row in shown]
-        spread.append(f"{min(ratios):+.0%} to {max(ratios):+.0%}")
+        least, most = f"{min(ratios):+.0%}", f"{max(ratios):+.0%}"
+        spread.append(least if least == most else f"{least} to {most}")
     return aligned_table(("model", "published", *MEMORY_DEFINITIONS), [*cells, spread])
 
 

@@ -178,6 +178,8 @@ def test_memory_is_compared_by_each_definition():
         ],
     ]
     assert memory_table(rows[:1]) == ""
+    # Of one there is no range.
+    assert " to " not in memory_table(rows[1:2])
 
 
 def test_columns_stand_in_line():

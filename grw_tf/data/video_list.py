@@ -83,8 +83,10 @@ def list_folder(directory: str | os.PathLike) -> list[Video]:
 def list_class_folders(directory: str | os.PathLike) -> tuple[list[Video], list[str]]:
     """Lists the videos of a folder of class folders, and nothing but them.
 
-    As torchvision's `find_classes` and `make_dataset` list them: classes are all
-    folders, also those without videos, by name; of each, its videos by name.
+    As torchvision's `find_classes` lists them: classes are all folders, also those
+    without videos, by name; of each, the videos directly in it, by name. Hidden ones
+    are left out, and folders within class folders, which torchvision looks into: they
+    would make classes of splits.
 
     Returns:
         The videos, and the names of the folders.

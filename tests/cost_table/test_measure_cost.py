@@ -4,9 +4,20 @@ import dataclasses
 import math
 
 import pytest
+from official.projects.movinet.modeling.movinet import (
+    BLOCK_SPECS,
+    HeadSpec,
+    StemSpec,
+)
 
 from grw_tf.cost_table.measure import measure
-from grw_tf.models import BackboneConfig, HeadConfig, ModelConfig, SmoothingConfig
+from grw_tf.models import (
+    BackboneConfig,
+    HeadConfig,
+    ModelConfig,
+    SmoothingConfig,
+    preset,
+)
 from grw_tf.weights.layout import model_layout
 
 _NANO = {"num_classes": 5, "frames": 8, "size": 32}
@@ -82,3 +93,56 @@ def test_stream_has_the_cost_and_the_memory_of_a_frame(measured):
     at_each = cost.head_multiply_adds if config.head.type == "official" else affine
     assert cost.frame_multiply_adds == ((cost.backbone_multiply_adds / 8) + at_each)
     assert cost.peak_bytes < cost.unshared_bytes
+
+
+def _by_hand(config):
+    """Counts a MoViNet's multiply-adds block by block, as one would on paper."""
+    frames, side, channels = config.frames, config.size, 3
+    plain = config.backbone.conv_type == "3d"
+    count = 0
+    for spec in BLOCK_SPECS[config.backbone.model_id]:
+        if isinstance(spec, StemSpec):
+            side = -(-side // spec.strides[1])
+            kernel = math.prod(spec.kernel_size)
+            count += frames * side**2 * kernel * channels * spec.filters
+            channels = spec.filters
+        elif isinstance(spec, HeadSpec):
+            count += frames * side**2 * channels * spec.project_filters
+        else:
+            filters = spec.base_filters
+            layers = zip(
+                spec.expand_filters, spec.kernel_sizes, spec.strides, strict=True
+            )
+            for expanded, (time, height, width), (_, stride, _) in layers:
+                count += frames * side**2 * channels * expanded
+                side = -(-side // stride)
+                area = frames * side**2
+                if plain:
+                    count += area * expanded * time * height * width
+                else:
+                    count += area * expanded * (height * width + (time > 1) * time)
+                # Of a clip's mean, or of each frame's beside that of all so far.
+                means = 1 if plain else 2
+                squeezed = max(8, 8 * math.floor(means * expanded / 32 + 0.5))
+                times = 1 if plain else frames
+                count += times * (means + 1) * expanded * squeezed
+                count += area * expanded * filters
+                if stride > 1 or channels != filters:
+                    count += area * channels * filters
+                channels = filters
+    return count
+
+
+def test_backbone_costs_what_its_blocks_do(measured):
+    config, cost = measured
+    if config.backbone.family == "movinet":
+        assert cost.backbone_multiply_adds == _by_hand(config)
+
+
+@pytest.mark.slow
+def test_a0_costs_what_its_blocks_do():
+    config = preset("a0_base")
+    cost = measure(config)
+    assert cost.backbone_multiply_adds == _by_hand(config) == 2_628_521_968
+    # A hidden layer of 2048 channels between 480 and 600 classes.
+    assert cost.head_multiply_adds == 2048 * (480 + 600)

@@ -60,12 +60,21 @@ class PublishedClips:
 
 
 def read_published_clips(task: ClipTask) -> PublishedClips | str:
-    """Reads the clips of a video; or, if it cannot be read, returns the reason."""
+    """Reads the clips of a video; or, if it cannot be read, returns the reason.
+
+    Raises:
+        ChildProcessError: If memory ran out, for which the video is not to blame.
+    """
     video = task.video
     try:
         if not video.path.stat().st_size:
             raise ValueError("is empty.")
         return _read(video.path, task.rule)
+    except MemoryError:
+        raise ChildProcessError(
+            f"Memory ran out at {video.name}: run the same command again, with fewer"
+            " --workers, and it goes on from here."
+        ) from None
     except (av.FFmpegError, OSError) as error:
         return error.strerror or str(error)
     except Exception as error:

@@ -104,6 +104,17 @@ def test_half_a_file_cannot_be_read(tmp_path):
     assert isinstance(_read(path), str)
 
 
+def test_want_of_memory_is_not_the_videos_fault(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "a.mp4", greys(8), rate=5)
+
+    def exhausted(arrays):
+        raise MemoryError
+
+    monkeypatch.setattr(np, "stack", exhausted)
+    with pytest.raises(ChildProcessError, match="Memory ran out at a.mp4: .*workers"):
+        _read(path)
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.avi"])
 def test_titles_need_not_be_text(tmp_path, name):
     path = write_video(tmp_path / name, greys(8), rate=5, title="a title")

@@ -35,7 +35,13 @@ TRAIN = [
 BEAM = ["apache-beam~=2.77", "mlcroissant~=1.1"]
 
 # The API reference, and notebooks with the kernel that runs them.
-DOCS = ["ipykernel~=7.4", "nbclient~=0.11.0", "nbformat~=5.11", "pdoc~=16.0"]
+DOCS = [
+    "ipykernel~=7.4",
+    "latex2mathml~=3.81",
+    "nbclient~=0.11.0",
+    "nbformat~=5.11",
+    "pdoc~=16.0",
+]
 
 setup(
     name="grw_tf",

@@ -1,14 +1,13 @@
-"""Builds the pages of docs/ and the API reference as HTML.
+"""Builds the pages of docs/, its notebook and the API reference as HTML.
 
     python -m scripts.build_docs --output_dir=build/docs
 
-Formulas are set by MathJax, which browsers load from the network; without it they are
-seen as written.
+What is built needs no network: formulas are MathML, which browsers set by themselves.
 """
 
 import dataclasses
-import html
 import importlib
+import json
 import os
 import pathlib
 import re
@@ -98,12 +97,12 @@ def _write_pages(folder, final):
     template = render.env.get_template("page.html.jinja2")
     listed = [(title, _html_name(path)) for path, title in pages.items()]
     for path, title in pages.items():
-        text = _with_links(path.read_text(), path, pages, final)
+        text = _with_links(_text(path), path, pages, final)
         text, formulas = _without_formulas(text)
         body = render_helpers.to_html(text)
         for mark, formula in formulas.items():
             body = body.replace(mark, formula)
-        page = template.render(title=title, pages=listed, body=body, math=True)
+        page = template.render(title=title, pages=listed, body=body)
         (folder / _html_name(path)).write_text(page)
     for file in DOCS.iterdir():
         if file.suffix in (".png", ".ipynb"):
@@ -113,7 +112,7 @@ def _write_pages(folder, final):
 def page_order():
     """Lists the pages there are: the index, and what it links to, in its order."""
     named = [(INDEX.parent / link).resolve() for _, link, *_ in _links(INDEX)]
-    pages = [INDEX, *(path for path in named if path.suffix == ".md")]
+    pages = [INDEX, *(path for path in named if path.suffix in (".md", ".ipynb"))]
     return [path for path in dict.fromkeys(pages) if path.exists()]
 
 
@@ -121,8 +120,28 @@ def _links(path):
     return _LINK.findall(path.read_text())
 
 
+def _text(path):
+    return _of_notebook(path) if path.suffix == ".ipynb" else path.read_text()
+
+
+def _of_notebook(path):
+    """Returns a notebook's cells and what they gave as Markdown."""
+    parts = []
+    for cell in json.loads(path.read_text())["cells"]:
+        source = "".join(cell["source"])
+        code = cell["cell_type"] == "code"
+        parts.append(f"```python\n{source}\n```" if code else source)
+        for output in cell.get("outputs", ()):
+            picture = output.get("data", {}).get("image/png")
+            if picture:
+                parts.append(f"![](data:image/png;base64,{''.join(picture).strip()})")
+            elif "text" in output:
+                parts.append(f"```text\n{''.join(output['text']).rstrip()}\n```")
+    return "\n\n".join(parts)
+
+
 def _title(path):
-    return path.read_text().partition("\n")[0].removeprefix("# ").replace("`", "")
+    return _text(path).partition("\n")[0].removeprefix("# ").replace("`", "")
 
 
 def _html_name(path):
@@ -136,8 +155,10 @@ def _with_links(text, page, pages, final):
 
     def moved(match):
         opening, link, anchor, closing = match.groups()
+        if not link or ":" in link:
+            return match[0]
         target = (page.parent / link).resolve()
-        if not link or "://" in link or not target.exists():
+        if not target.exists():
             return match[0]
         if target in pages:
             link = _html_name(target)
@@ -152,7 +173,9 @@ def _with_links(text, page, pages, final):
 
 
 def _without_formulas(text):
-    """Takes formulas out of Markdown's way; returns the text and them by marks."""
+    """Takes formulas out of Markdown's way; returns the text, and MathML by marks."""
+    from latex2mathml import converter
+
     formulas = {}
 
     def take(match):
@@ -160,8 +183,8 @@ def _without_formulas(text):
         if not (display or inline):
             return match[0]
         mark = f"FORMULA{len(formulas)}FORMULA"
-        formula = html.escape(display or inline)
-        formulas[mark] = f"\\[{formula}\\]" if display else f"\\({formula}\\)"
+        kind = "block" if display else "inline"
+        formulas[mark] = converter.convert(display or inline, display=kind)
         return mark
 
     return _FORMULA_OR_CODE.sub(take, text), formulas

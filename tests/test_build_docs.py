@@ -138,11 +138,34 @@ def test_links_of_the_built_pages_lead_somewhere(site):
                 assert f'id="{anchor}"' in target.read_text(), (page.name, link)
 
 
-def test_formulas_are_left_to_mathjax(site):
+def test_formulas_are_set_and_code_is_left_alone(site):
+    source = (build_docs.DOCS / "grw_math.md").read_text()
     text = (site / "grw_math.html").read_text()
-    assert r"\[f(Z) = \prod_{t=0}^{T-3} \mathcal{N}(a_t; 0, I)" in text
-    assert r"\(Z_\pi\)" in text
-    assert "FORMULA" not in text and "```" not in text
+    assert text.count('MathML" display="block"') == source.count("```math") > 10
+    assert "<mi>Z</mi><mi>&#x003C0;</mi>" in text  # Z_\pi
+    shown = re.sub(r"<pre>.*?</pre>|<style>.*?</style>", "", text, flags=re.DOTALL)
+    # Neither a command of TeX, nor a mark of a formula, nor Markdown is left.
+    assert not re.search(r"\\[a-zA-Z]|FORMULA|```|\$", re.sub("<[^>]*>", "", shown))
+
+
+def test_notebook_is_a_page_with_what_it_printed_and_drew(site):
+    text = (site / "clips_to_tflite.html").read_text()
+    assert text.count('<img src="data:image/png;base64,') == 3
+    assert "TensorFlow was imported: False" in text
+    assert 'href="clips_to_tflite.html"' in (site / "index.html").read_text()
+
+
+def test_pages_load_nothing_from_a_network(site):
+    for page in site.rglob("*.html"):
+        loaded = re.findall(r"<(?:script|img|link)\b[^>]*", page.read_text())
+        assert not [tag for tag in loaded if re.search('(src|href)="http', tag)], page
+
+
+def test_reference_leads_back_to_the_pages(site):
+    for module in build_docs.MODULES:
+        page = site / "api" / f"{module.replace('.', '/')}.html"
+        links = [page.parent / link for link in _Links(page.read_text()).found if link]
+        assert site / "index.html" in {link.resolve() for link in links}, module
 
 
 @pytest.mark.parametrize("taken", ["built", "built.unfinished"])

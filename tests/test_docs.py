@@ -1,5 +1,6 @@
 """Tests of the pages in docs/: links, commands, YAML, and that all are in the index."""
 
+import itertools
 import json
 import pathlib
 import re
@@ -66,6 +67,22 @@ def test_index_has_each_page_once_in_a_line():
     there = {p.name for p in (*DOCS.glob("*.md"), *DOCS.glob("*.ipynb"))}
     assert there - {"README.md"} <= set(linked)
     assert len(linked) == len(set(linked))
+
+
+def test_each_page_leads_to_the_next():
+    items = re.findall(r"^\d+\. (.*)$", INDEX, re.MULTILINE)
+    order = [LINK.search(item)[1] for item in items]
+    for name, following in itertools.pairwise(order):
+        page = (DOCS / name).read_text()
+        if name.endswith(".ipynb"):
+            page = "".join(json.loads(page)["cells"][-1]["source"])
+        last = page.strip().splitlines()[-1]
+        assert last.startswith(f"Next: [{following}]({following})"), name
+
+
+def test_commands_are_written_alike():
+    for page in PAGES:
+        assert ".venv/bin/python" not in page.read_text(), page
 
 
 def test_each_page_begins_with_its_title():

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 import yaml
+from official.core.exp_factory import get_exp_config
 from official.core.train_utils import ParseConfigOptions
 
 from grw_tf.experiments.parsing import parse_experiment
@@ -112,6 +113,37 @@ def test_yaml_on_pages_is_yaml():
     for page in PAGES:
         for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL):
             assert isinstance(yaml.safe_load(block), dict), page
+
+
+def _value(params, key):
+    for name in key.split("."):
+        params = getattr(params, name)
+    return params
+
+
+def test_settings_that_pages_name_are_an_experiments():
+    params = get_exp_config("movinet_a0_stream_grw")
+    for page in PAGES:
+        # But for the one that shows what a wrong key gets.
+        keys = re.findall(
+            r"(?<!unknown key ')\b(?:task|trainer|runtime)\.[a-z_.]*[a-z]", _prose(page)
+        )
+        for key in keys:
+            _value(params, key)  # Or it raises an error that has the key.
+
+
+def test_settings_in_the_table_of_training_are_where_it_says():
+    params = get_exp_config("movinet_a0_stream_grw")
+    table = (DOCS / "training.md").read_text()
+    table = table.partition("| what | where |")[2].partition("\n\n")[0]
+    rows = [row.split(" | ")[1] for row in table.splitlines()[2:] if row[:1] == "|"]
+    assert len(rows) > 15
+    for row in rows:
+        folder = ""
+        for key in re.findall(r"`([\w.]+)", row):
+            if "." in key:
+                folder = key.rpartition(".")[0]
+            _value(params, key if "." in key else f"{folder}.{key}")
 
 
 def test_settings_of_getting_started_are_an_experiments(tmp_path):

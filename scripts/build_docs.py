@@ -24,6 +24,9 @@ MODULES = (
     "grw_tf.models",
     "grw_tf.models.families",
     "grw_tf.models.residual_block",
+    "grw_tf.weights.restore",
+    "grw_tf.data.evaluation_records",
+    "grw_tf.evaluation.smoothness",
     "grw_tf.streaming",
     "grw_tf.keras3",
 )

@@ -161,6 +161,12 @@ def test_pages_load_nothing_from_a_network(site):
         assert not [tag for tag in loaded if re.search('(src|href)="http', tag)], page
 
 
+def test_reference_begins_with_its_modules(site):
+    text = (site / "api/index.html").read_text()
+    assert all(f">{module}</a></dt>" in text for module in build_docs.MODULES)
+    assert "<code>tf_keras</code>" in text and "&lt;" not in text
+
+
 def test_reference_leads_back_to_the_pages(site):
     for module in build_docs.MODULES:
         page = site / "api" / f"{module.replace('.', '/')}.html"

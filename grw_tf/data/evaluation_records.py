@@ -124,7 +124,8 @@ class EvaluationRecords:
     def batches(self, batch_size) -> Iterator[tuple[np.ndarray, np.ndarray, list[str]]]:
         """Yields clips [batch, frames, size, size, 3] in 0..1, labels [batch], names.
 
-        The last batch may be smaller.
+        Args:
+          batch_size: clips of a batch; the last may have fewer.
 
         Raises:
           ValueError, OSError: as iterating; also if `batch_size` is not positive.

@@ -24,10 +24,15 @@ class Smoothness:
 
 
 def smoothness(z, window) -> Smoothness:
-    """Measures embeddings z [clips, N, K] in windows of `window` frames.
+    """Measures how smoothly embeddings move.
 
-    `z` is what the GRW loss sees: of a transformer head, the normalised embeddings that
-    its affine map gives.
+    Args:
+      z: [clips, N, K], what the GRW loss sees: of a transformer head, what its affine
+        map gives (`embed` of the model).
+      window: T, frames in a window of the order accuracy.
+
+    Returns:
+      A `Smoothness`, of all clips together.
     """
     velocity = np.diff(z, axis=1)
     acceleration = np.diff(velocity, axis=1)

@@ -31,7 +31,7 @@ tfm_flags.define_flags()
 absl_flags.FLAGS.set_default("experiment", "movinet_a0_stream_grw")
 for _name in ("experiment", "config_file", "params_override"):
     absl_flags.declare_key_flag(_name)
-flags.define_flags(ComparisonConfig, required=["output_dir"])
+flags.define_flags(ComparisonConfig)
 
 
 def main(_):

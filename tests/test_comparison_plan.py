@@ -100,6 +100,7 @@ def test_test_clips_are_the_validations_unless_given(records, tmp_path):
         ({"seeds": 0}, "seeds is 0: it must be above 0"),
         ({"timing_rounds": -1}, "timing_rounds is -1: give 0 or more"),
         ({"quantization": "int4"}, "'int4': it must be one of none, .*, or empty"),
+        ({"output_dir": ""}, "output_dir is empty"),
         ({"output_dir": "gs://bucket/x"}, "runs go to a local folder"),
         ({"output_dir": "a,b"}, "a,b: files in it are listed by commas"),
         (

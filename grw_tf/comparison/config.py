@@ -22,7 +22,7 @@ class ComparisonConfig:
         " together as in grw+rms. The baseline always runs.",
     )
     seeds: int = option(5, "How many seeds, from task.seed on; each trains anew.")
-    output_dir: str = option("", "Folder that gets the report and all runs.")
+    output_dir: str = option("runs/compare", "Folder that gets the report and all runs.")
     test_records: str = option(
         "",
         "Records to compare on: records/test-*.tfrecord. By default those of"
@@ -41,6 +41,8 @@ class ComparisonConfig:
 
     def __post_init__(self):
         check_positive(seeds=self.seeds)
+        if not self.output_dir:
+            raise ValueError("output_dir is empty: give the folder for all runs.")
         if self.timing_rounds < 0:
             raise ValueError(f"timing_rounds is {self.timing_rounds}: give 0 or more.")
         if self.quantization and self.quantization not in MODES:

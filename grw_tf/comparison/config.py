@@ -22,7 +22,9 @@ class ComparisonConfig:
         " together as in grw+rms. The baseline always runs.",
     )
     seeds: int = option(5, "How many seeds, from task.seed on; each trains anew.")
-    output_dir: str = option("runs/compare", "Folder that gets the report and all runs.")
+    output_dir: str = option(
+        "runs/compare", "Folder that gets the report and all runs."
+    )
     test_records: str = option(
         "",
         "Records to compare on: records/test-*.tfrecord. By default those of"

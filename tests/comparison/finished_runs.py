@@ -21,7 +21,7 @@ from grw_tf.evaluation.streaming import measure_streams
 NAMES = ("<script>alert(1)</script>", 'a & "b"', "später $x$", "跳ぶ", "e", "{{ f }}")
 """Names of classes that are markup, code and no ASCII."""
 
-CLIPS = 24
+CLIPS, SEEDS = 24, 3
 _FRAMES, _FPS, _STEPS = 8, 5.0, (10, 20, 30)
 _LABELS = np.arange(CLIPS) % len(NAMES)
 _CLIP_NAMES = tuple(f"<i>{k}</i>.mp4" for k in range(CLIPS))
@@ -115,3 +115,8 @@ def fail(run, reason):
     """Writes what a failed run leaves."""
     run.folder.mkdir(parents=True, exist_ok=True)
     (run.folder / "failure.json").write_text(json.dumps({"reason": reason}))
+
+
+def first_right(count):
+    """Returns which predictions are right: those of so many clips at the beginning."""
+    return np.arange(CLIPS) < count

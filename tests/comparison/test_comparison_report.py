@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from finished_runs import CLIPS, NAMES, fail, finish, plan_of, write_odd_records
+from finished_runs import CLIPS, NAMES, SEEDS, finish, first_right, plan_of
 
 from grw_tf.comparison import charts, row_charts
 from grw_tf.comparison.compare import compare
@@ -15,37 +15,6 @@ from grw_tf.comparison.outcomes import ACCURACY, METRICS, read_outcomes
 from grw_tf.comparison.report import fairness, render, write_report
 from grw_tf.comparison.trajectories import choose_examples
 from grw_tf.comparison.verdict import judge
-
-SEEDS = 3
-
-
-def _right(run, index):
-    """Which predictions are right: the third variant's more, the second's as many."""
-    rng = np.random.default_rng(run.seed)
-    order = rng.permutation(CLIPS)
-    right = np.zeros(CLIPS, bool)
-    right[order[: (10, 11 - run.seed % 2, 20)[index] + run.seed]] = True
-    return right
-
-
-@pytest.fixture(scope="module")
-def records(tmp_path_factory):
-    return write_odd_records(tmp_path_factory.mktemp("clips"))
-
-
-@pytest.fixture(scope="module")
-def plan(records, tmp_path_factory):
-    plan = plan_of(records, tmp_path_factory.mktemp("comparison"), seeds=SEEDS)
-    names = [variant.name for variant in plan.variants]
-    for number, run in enumerate(plan.runs()):
-        right = _right(run, names.index(run.variant))
-        finish(run, right, seed=number)
-    return plan
-
-
-@pytest.fixture(scope="module")
-def findings(plan):
-    return find(plan, plan.seeds, "python -m scripts.compare --x='<b>'")
 
 
 @pytest.fixture(scope="module")
@@ -207,144 +176,11 @@ def test_other_starts_are_told(findings):
     assert checks[2][1] == "All runs took 29 or 30 steps."
 
 
-@pytest.fixture
-def finishing(records, tmp_path):
-    """A function that makes a comparison, given which predictions are right."""
-
-    def make(right, seeds=SEEDS, variants="grw_final"):
-        plan = plan_of(records, tmp_path, variants, seeds=seeds)
-        names = [variant.name for variant in plan.variants]
-        for number, run in enumerate(plan.runs()):
-            rights = right(names.index(run.variant), run.seed)
-            if rights is not None:
-                finish(run, rights, seed=number)
-            else:
-                fail(run, "ValueError: The loss is nan <at> step 3")
-        return plan
-
-    return make
-
-
-def _first(count):
-    return np.arange(CLIPS) < count
-
-
-def test_a_difference_that_seeds_and_clips_show_is_told(finishing):
-    plan = finishing(lambda variant, seed: _first(8 + variant * (10 + seed)))
-    verdict = find(plan, plan.seeds, "")["verdict"]
-    assert verdict["headline"] == "Yes, it helps"
-    assert "by +45.8 points with grw_final" in verdict["sentences"][0]
-    assert "shown" in verdict["variants"]["grw_final"][0]
-
-
-def test_smoother_embeddings_are_told(findings):
-    metrics = json.loads(json.dumps(findings["metrics"]))
-    order = metrics["order_accuracy"]
-    order["baseline"]["mean"], order["grw_final"]["mean"] = 0.702, 0.991
-    order["grw_final"]["difference"] |= {"shown": True, "interval": {"mean": 0.289}}
-    assert judge(findings | {"metrics": metrics})["sentences"][-1] == (
-        "Embeddings of grw_final are smoother: they tell the order of frames in 99.1 %"
-        " of the windows, the baseline's in 70.2 %."
-    )
-
-
-def test_a_loss_is_told(finishing):
-    plan = finishing(lambda variant, seed: _first(20 - variant * (10 + seed)))
-    assert find(plan, plan.seeds, "")["verdict"]["headline"] == "It harms"
-
-
-def test_a_difference_of_few_clips_is_not_shown_however_steady(finishing):
-    # One clip of 24, with each of 9 seeds but one.
-    plan = finishing(lambda v, seed: _first(12 + v * (1 + (seed == 8))), seeds=9)
-    findings = find(plan, plan.seeds, "")
-    difference = findings["metrics"]["accuracy"]["grw_final"]["difference"]
-    assert difference["adjusted_p_value"] < 0.001
-    assert findings["clips"]["grw_final"]["interval"]["low"] == 0
-    assert not difference["shown"]
-    verdict = findings["verdict"]
-    assert verdict["headline"] == "No difference in accuracy shown"
-    assert "no variant's accuracy is shown to differ" in verdict["sentences"][0]
-    assert "a true difference of 1 point takes" in verdict["variants"]["grw_final"][-1]
-
-
-def test_the_largest_difference_may_be_of_one_seed(finishing):
-    plan = finishing(
-        lambda variant, seed: (
-            None
-            if variant == 2 and seed
-            else _first(8 + variant * (2 + seed * (variant == 1) % 2))
-        ),
-        variants="grw_final,rms",
-    )
-    findings = find(plan, plan.seeds, "")
-    assert not findings["metrics"]["accuracy"]["grw_final"]["difference"]["shown"]
-    told = findings["verdict"]["sentences"][0]
-    assert "is +16.7 points, of rms (of one seed; 95 % interval over clips +4.2" in told
-    assert "largest difference" in render(findings)
-
-
-def test_a_difference_that_all_seeds_share_is_shown_by_many(finishing):
-    plan = finishing(lambda variant, seed: _first(8 + 8 * variant), seeds=6)
-    findings = find(plan, plan.seeds, "")
-    difference = findings["metrics"]["accuracy"]["grw_final"]["difference"]
-    assert difference["shown"] and difference["p_value"] == 2 / 2**6
-    verdict = findings["verdict"]
-    assert verdict["headline"] == "Yes, it helps"
-    assert (
-        "(the same with all seeds; 95 % interval over clips"
-        in (verdict["sentences"][0])
-    )
-    assert "+33.3 points with each of 6 seeds" in verdict["variants"]["grw_final"][0]
-    render(findings)
-
-
-def test_intervals_of_many_variants_are_left_to_the_table(finishing):
-    plan = finishing(
-        lambda variant, seed: _first(6 + 4 * variant + seed % 2 * (variant > 1)),
-        seeds=8,
-        variants="grw_final,rms,cutmix",
-    )
-    told = find(plan, plan.seeds, "")["verdict"]["sentences"][0]
-    assert "by +16.7 points with grw_final; by +35.4 points with rms; by " in told
-    assert "interval" not in told
-
-
-@pytest.mark.parametrize("seeds", [1, 2])
-def test_no_difference_at_all_is_told(finishing, seeds):
-    plan = finishing(lambda variant, seed: _first(8), seeds=seeds)
-    told = find(plan, plan.seeds, "")["verdict"]["sentences"][0]
-    assert "all variants have the baseline's mean accuracy." in told
-    assert ("run more by the same command" in told) == (seeds == 1)
-
-
-def test_no_change_has_no_sign(findings):
-    metrics = json.loads(json.dumps(findings["metrics"]))
-    found = metrics["probability_change"]["grw_final"]["difference"]["interval"]
-    found |= {"mean": -0.0004, "low": -0.002, "high": 0.001}
-    page = render(findings | {"metrics": metrics})
-    assert "<small>0.000</small><small>−0.002 to +0.001</small>" in re.sub(
-        r"\s*\n\s*", "", page
-    )
-
-
-def test_one_seed_says_nothing_of_methods(finishing):
-    plan = finishing(lambda variant, seed: _first(8 + 10 * variant), seeds=1)
-    findings = find(plan, plan.seeds, "")
-    assert findings["verdict"]["headline"] == "Too early to say"
-    assert (
-        "One seed tells two trained models apart"
-        in (findings["verdict"]["sentences"][0])
-    )
-    assert any(
-        "McNemar's exact test of the one seed: p 0.002" in sentence
-        for sentence in findings["verdict"]["variants"]["grw_final"]
-    )
-    assert "1 of 1 seeds" not in render(findings)
-
-
 def test_failed_runs_are_told_and_left_out_of_differences(finishing):
     plan = finishing(
-        lambda variant, seed: None if (variant, seed) == (1, 2) else _first(9 + variant)
+        lambda variant, seed: (
+            None if (variant, seed) == (1, 2) else first_right(9 + variant)
+        )
     )
     findings = find(plan, plan.seeds, "")
     entry = findings["metrics"]["accuracy"]["grw_final"]
@@ -357,7 +193,7 @@ def test_failed_runs_are_told_and_left_out_of_differences(finishing):
 
 def test_a_variant_that_always_fails_leaves_the_others_their_tables(finishing):
     plan = finishing(
-        lambda variant, seed: None if variant == 2 else _first(9 + variant),
+        lambda variant, seed: None if variant == 2 else first_right(9 + variant),
         variants="grw_final,rms",
     )
     findings = find(plan, plan.seeds, "")
@@ -369,7 +205,7 @@ def test_a_variant_that_always_fails_leaves_the_others_their_tables(finishing):
 
 
 def test_one_frame_in_all_has_no_trajectories(finishing):
-    plan = finishing(lambda variant, seed: _first(9 + variant), seeds=1)
+    plan = finishing(lambda variant, seed: first_right(9 + variant), seeds=1)
     for run in plan.runs():
         with np.load(run.folder / "embeddings.npz") as kept:
             one = {"z": kept["z"][:1, :1], "clips": kept["clips"][:1]}
@@ -382,7 +218,7 @@ def test_one_frame_in_all_has_no_trajectories(finishing):
 def test_a_comparison_that_is_done_says_so(records, tmp_path, capsys):
     plan = plan_of(records, tmp_path, "rms", seeds=1, timing_rounds=0)
     for run in plan.runs():
-        finish(run, _first(9))
+        finish(run, first_right(9))
     assert compare(plan, "") == []
     told = capsys.readouterr().out
     assert told.startswith("All runs have finished before: the report is written anew.")
@@ -394,12 +230,6 @@ def test_nothing_finished_is_a_report_too(finishing):
     findings = find(plan, plan.seeds, "")
     assert findings["verdict"]["headline"] == "Nothing to compare yet"
     assert "0 of 6 runs have finished" in render(findings)
-
-
-def test_models_worse_than_the_majority_are_told(finishing):
-    plan = finishing(lambda variant, seed: _first(2 + variant))
-    limits = find(plan, plan.seeds, "")["verdict"]["limits"]
-    assert any("No variant beats that" in told for told in limits)
 
 
 def test_many_classes_are_folded(findings):
@@ -460,7 +290,7 @@ def test_models_that_are_no_streams_have_no_curve(findings):
 
 
 def test_runs_on_other_clips_are_refused(finishing):
-    plan = finishing(lambda variant, seed: _first(9), seeds=1)
+    plan = finishing(lambda variant, seed: first_right(9), seeds=1)
     run = plan.runs()[1]
     text = run.predictions.read_text().replace("&lt;", "").replace("3</i>", "x</i>")
     run.predictions.write_text(text)

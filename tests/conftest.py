@@ -12,6 +12,7 @@ import venv
 
 import numpy as np
 import pytest
+from random_weights import randomize
 
 TESTS = pathlib.Path(__file__).resolve().parent
 SHARED = TESTS.parents[1] / "shared"
@@ -140,18 +141,6 @@ def nano():
         return (make if fresh else kept)(backbone=backbone, **fields)
 
     return build
-
-
-def randomize(layer, seed=0):
-    """Moves every weight, moving statistics too, so that none is 0 or 1."""
-    rng = np.random.default_rng(seed)
-    for weight in layer.weights:
-        if "moving_variance" in weight.name:
-            # Small ones keep differences between frames alive down to the logits.
-            weight.assign(rng.uniform(0.05, 0.2, weight.shape))
-        elif weight.dtype.is_floating:
-            noise = 0.1 * rng.normal(size=weight.shape)
-            weight.assign_add(noise if weight.shape.rank > 1 else np.abs(noise) + 0.2)
 
 
 @pytest.fixture(scope="session")

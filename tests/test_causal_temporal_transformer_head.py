@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import randomize
+from random_weights import randomize
 from scipy.special import erf, softmax
 
 from grw_tf.layers import CausalTemporalTransformerHead, TemporalTransformerHead

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from conftest import randomize
 from official.projects.movinet.modeling import movinet, movinet_model
+from random_weights import randomize
 
 from grw_tf.models import HeadConfig, SmoothingConfig, build_model, preset
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from conftest import randomize
+from random_weights import randomize
 from toy_backbones import BACKBONES
 
 from grw_tf.models import preset

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from conftest import randomize
+from random_weights import randomize
 
 from grw_tf.models import BackboneConfig, build_model, preset
 from grw_tf.models.backbone import endpoint_channels, endpoints

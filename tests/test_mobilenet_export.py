@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 from ai_edge_litert import schema_py_generated as schema
-from conftest import randomize
+from random_weights import randomize
 from streamed_logits import model_logits, network_logits
 from toy_heads import HEADS
 

@@ -91,7 +91,14 @@ def test_table_pairs_seeds():
             for a in accuracies
         ]
 
-    results = {"none": runs(0.5, 0.7, 0.9), "rms": runs(0.6, 0.8, 1.0)}
-    none, rms = regularisers.table(results).splitlines()[2:]
+    results = {
+        "none": runs(0.5, 0.7, 0.9),
+        "rms": runs(0.6, 0.9, 0.95),
+        "cutmix": runs(0.6, 0.8, 1.0),
+    }
+    none, rms, cutmix = regularisers.table(results).splitlines()[2:]
     assert none == "| none | 0.700 ± 0.200 | 1.000 ± 0.000 | 0.300 ± 0.200 |  |  |"
-    assert rms.endswith("| +0.100 ± 0.000 | -0.100 ± 0.000 |")
+    # Student's t of 2 degrees of freedom, 4.303, times 0.0764 / sqrt(3).
+    assert rms.endswith("| +0.117 ± 0.190 | -0.117 ± 0.190 |")
+    # An interval of no width would say that there is no doubt.
+    assert cutmix.endswith("| +0.100 | -0.100 |")

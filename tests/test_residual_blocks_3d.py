@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import randomize
+from random_weights import randomize
 
 from grw_tf.layers.residual_blocks_3d import BasicBlock3D, BottleneckBlock3D
 

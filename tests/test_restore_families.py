@@ -7,9 +7,9 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import randomize
 from official.projects.movinet.modeling import movinet, movinet_model
 from official.vision.modeling.backbones import resnet_3d
+from random_weights import randomize
 from toy_backbones import BACKBONES, OTHERS_WITH_HEADS
 from toy_heads import HEADS
 

@@ -3,6 +3,7 @@
 import functools
 import http.server
 import json
+import pathlib
 import signal
 import socket
 import subprocess
@@ -14,7 +15,6 @@ import av
 import cv2
 import numpy as np
 import pytest
-from conftest import TESTS
 from drawn_videos import BLUE, RED, write_video
 from exported_streams import CLASSES, write_counter
 from toy_heads import HEADS
@@ -25,6 +25,8 @@ from export.video_sources import live_frames
 from grw_tf.data.clips import stream_frames
 from grw_tf.export.tflite import write_streaming_tflite
 from grw_tf.streaming import StreamSession
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -292,7 +294,7 @@ def test_signal_ends_it_with_a_playable_file(model, tmp_path, number):
             *(sys.executable, "-m", "export.run_stream", f"--model={model}"),
             *(f"--source={long}", f"--output={output}"),
         ],
-        cwd=TESTS.parent,
+        cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import randomize
+from random_weights import randomize
 from toy_heads import HEADS
 
 from grw_tf.models import StreamingModel, build_model, preset

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from conftest import randomize
+from random_weights import randomize
 
 from grw_tf.layers import TemporalTransformerHead
 from grw_tf.weights.torch_file import read_torch_file

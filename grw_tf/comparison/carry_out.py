@@ -20,6 +20,7 @@ from grw_tf.data.manifest import write_json
 from grw_tf.data.replacing import replacing
 from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
 from grw_tf.evaluation.evaluate import EvaluationConfig, evaluate_model
+from grw_tf.evaluation.predictions import write_results
 from grw_tf.evaluation.smoothness import smoothness
 from grw_tf.export.export import ExportConfig, export_run
 from grw_tf.export.run_directory import read_run
@@ -49,8 +50,7 @@ def carry_out(run: Run) -> None:
     )
     run_experiment(options, at_start=functools.partial(_note_start, run))
     measures = _measure(run)
-    with replacing(run.folder / MEASURES_FILE) as unfinished:
-        unfinished.write_text(json.dumps(measures, indent=1, allow_nan=False))
+    write_results(run.folder / MEASURES_FILE, measures)
 
 
 def _note_start(run, trainer):

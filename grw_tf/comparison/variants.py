@@ -7,7 +7,7 @@ from grw_tf.models import ModelConfig
 from grw_tf.models.backbone import build_backbone, endpoint_channels
 from grw_tf.models.block_specs import endpoint_names
 from grw_tf.models.regularization_config import REGULARIZERS, RegularizationConfig
-from grw_tf.models.smoothing import FINAL
+from grw_tf.models.smoothing import FINAL, frame_places
 
 BASELINE = "baseline"
 GRW, GRW_FINAL, GRW_INTERMEDIATE = "grw", "grw_final", "grw_intermediate"
@@ -172,5 +172,6 @@ def _endpoints(config):
     if config.backbone.family == "movinet":
         # Building one takes a minute.
         names = endpoint_names(config.backbone.model_id)
-        return names[:-1] if config.backbone_pools_time else names
-    return list(endpoint_channels(build_backbone(config)))
+    else:
+        names = endpoint_channels(build_backbone(config))
+    return [name for name in frame_places(config, names) if name != FINAL]

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from grw_tf.models.backbone import endpoint_channels, endpoints
-from grw_tf.models.smoothing import FINAL
+from grw_tf.models.smoothing import FINAL, frame_places
 
 
 def embedding_layers(model) -> tuple[str, ...]:
@@ -15,12 +15,7 @@ def embedding_layers(model) -> tuple[str, ...]:
     The last is where it is taken by default: "final", the embeddings Z of a transformer
     head; else the backbone's last endpoint that keeps time.
     """
-    names = list(endpoint_channels(model.backbone))
-    if model.config.backbone_pools_time:
-        names.remove("head")
-    if model.config.head.type != "official":
-        names.append(FINAL)
-    return tuple(names)
+    return tuple(frame_places(model.config, endpoint_channels(model.backbone)))
 
 
 def embed_clips(model, batches: Iterable, layer="") -> np.ndarray:

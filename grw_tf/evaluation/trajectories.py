@@ -1,6 +1,5 @@
 """The trajectories of any checkpoint's embeddings on any clips."""
 
-import csv
 import dataclasses
 import itertools
 import os
@@ -14,6 +13,7 @@ from grw_tf.data.evaluation_records import EvaluationRecords
 from grw_tf.data.replacing import replacing
 from grw_tf.data.video_frames import check_positive
 from grw_tf.data.video_list import SUFFIXES
+from grw_tf.evaluation.csv_file import write_csv
 from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
 from grw_tf.evaluation.output_folder import check_writable
 from grw_tf.evaluation.principal_components import principal_components
@@ -105,14 +105,9 @@ def write_trajectories(config: TrajectoryConfig) -> str:
     with replacing(folder / FIGURE_FILE) as unfinished:
         figure.savefig(unfinished, format="png", dpi=120)
     columns = {"pc": projected.points} | ({"z": z} if config.all_dims else {})
-    with (
-        replacing(folder / CSV_FILE) as unfinished,
-        unfinished.open(
-            "w", encoding="utf-8", errors="surrogateescape", newline=""
-        ) as file,
-    ):
-        of_clips = names, [class_names[label] for label in labels]
-        csv.writer(file).writerows(_rows(*of_clips, model.config.fps, columns))
+    of_clips = names, [class_names[label] for label in labels]
+    rows = _rows(*of_clips, model.config.fps, columns)
+    write_csv(folder / CSV_FILE, _header(columns), rows)
     return summary
 
 
@@ -186,13 +181,16 @@ def _summary(z, layer, projected, config):
     return "\n".join(lines)
 
 
-def _rows(names, labels, fps, columns):
+def _header(columns):
     dimensions = [
         f"{name}{number}"
         for name, values in columns.items()
         for number in range(1, values.shape[-1] + 1)
     ]
-    yield ["clip", "label", "frame", "seconds", *dimensions]
+    return ["clip", "label", "frame", "seconds", *dimensions]
+
+
+def _rows(names, labels, fps, columns):
     values = np.concatenate(list(columns.values()), axis=-1)
     for name, label, frames in zip(names, labels, values, strict=True):
         for frame, numbers in enumerate(frames):

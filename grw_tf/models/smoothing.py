@@ -10,6 +10,20 @@ from grw_tf.models.config import ModelConfig
 FINAL = "final"
 
 
+def frame_places(config: ModelConfig, endpoints) -> list[str]:
+    """Lists the places of a model that have an embedding of each frame, in its order.
+
+    Args:
+      config: the model's config.
+      endpoints: names of the backbone's endpoints. Its "head" is none of these places
+        where it is pooled over time; the embeddings Z of a transformer head, "final",
+        are the last.
+    """
+    pooled = {"head"} if config.backbone_pools_time else set()
+    places = [name for name in endpoints if name not in pooled]
+    return places if config.head.type == "official" else [*places, FINAL]
+
+
 def build_smoothing(config: ModelConfig, endpoint_channels):
     """Builds the smoothing layers that the config names.
 
@@ -23,11 +37,7 @@ def build_smoothing(config: ModelConfig, endpoint_channels):
     Raises:
       ValueError: for a place that the model does not have.
     """
-    known = list(endpoint_channels)
-    if config.backbone_pools_time:
-        known.remove("head")
-    if config.head.type != "official":
-        known.append(FINAL)
+    known = frame_places(config, endpoint_channels)
     arguments = dataclasses.asdict(config.smoothing)
     layers = {}
     for place in arguments.pop("layers"):

@@ -24,7 +24,7 @@ from absl import flags
 from export.annotated_video import AnnotatedVideo
 from export.video_sources import as_path, file_frames, is_live, live_frames
 from grw_tf import programs
-from grw_tf.data.clips import prepare_frame
+from grw_tf.data.opencv_frame import prepare_frame
 from grw_tf.streaming import StreamSession
 
 _MODEL = flags.DEFINE_string("model", None, "Exported .tflite file.", required=True)
@@ -143,7 +143,7 @@ def _recorded(run, session, path):
         path, session.fps, bool(_OUTPUT.value)
     ):
         if is_seen:
-            frame = prepare_frame(picture, session.size)
+            frame = prepare_frame(picture, session.geometry)
             run.push(seconds, session.push_prepared, frame)
         yield seconds, picture
 

@@ -22,7 +22,6 @@ from official.vision.configs import video_classification as official_configs
 from official.vision.tasks import video_classification as official_tasks
 
 from grw_tf import flags, paired_timing, programs
-from grw_tf.data.clips import resize_side
 from grw_tf.data.video_frames import check_positive
 from grw_tf.flags import option
 from grw_tf.models import presets
@@ -143,7 +142,7 @@ def datasets(options, folder):
         train_data=official_configs.DataConfig(
             **data,
             feature_shape=(options.frames, options.size, options.size, 3),
-            min_image_size=resize_side(options.size),
+            min_image_size=preset.frame_geometry.side,
             num_classes=len(CLASSES),
         )
     )

@@ -64,7 +64,7 @@ def write_counter(path, image_dtype="uint8"):
     tf.saved_model.save(module, str(folder), {"step": step})
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
     manifest = {
-        "format_version": 1,
+        "format_version": 2,
         "signatures": ["step"],
         "input": {
             "name": "image",
@@ -72,6 +72,7 @@ def write_counter(path, image_dtype="uint8"):
             "dtype": image_dtype,
             "range": [0, 255] if image_dtype == "uint8" else [0.0, 1.0],
             "resize": 9,
+            "frame_fit": "square",
         },
         "output": {"name": "logits", "shape": [1, 3]},
         "fps": 5.0,

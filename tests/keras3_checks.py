@@ -159,3 +159,15 @@ def test_bad_inputs_and_arguments_are_refused():
 def test_keras2_was_never_imported():
     assert keras.backend.backend() == "tensorflow"
     assert "tf_keras" not in sys.modules
+
+
+def test_windows_of_repeated_frames_alone_take_no_part():
+    mask = np.ones((4, 7), bool)
+    mask[1, 2:] = False
+    layer = GRWSmoothing(3, weight=0.3)
+    layer(Z, training=True, mask=mask)
+    (loss,) = layer.losses
+    windows = tensorflow_loss(cut_windows(Z, 3)).numpy().reshape(4, 2)
+    means = windows.mean(axis=1)
+    means[1] = windows[1, 0]
+    np.testing.assert_allclose(loss, 0.3 * means.mean(), rtol=1e-5)

@@ -8,6 +8,7 @@ import pytest
 from grw_tf.models import BackboneConfig, HeadConfig, ModelConfig, SmoothingConfig
 from grw_tf.models.config import GATING_ACTIVATIONS
 from grw_tf.models.movinet_backbone import GATES
+from grw_tf.models.presets import PRESETS
 
 CONFIG = ModelConfig(
     backbone=BackboneConfig(model_id="a2", causal=False, activation="swish"),
@@ -53,6 +54,11 @@ def test_json_that_is_no_config_is_refused(values, message):
         (ModelConfig, {"frames": -1}, "frames must be from 1 to 10000, got -1"),
         (ModelConfig, {"fps": float("nan")}, "fps must be above 0 .* got nan"),
         (ModelConfig, {"fps": float("inf")}, "fps must be .* at most 1000, got inf"),
+        (
+            ModelConfig,
+            {"frame_fit": "crop"},
+            "frame_fit must be one of short_side, square, got 'crop'",
+        ),
         (HeadConfig, {"type": "linear"}, "head.type must be one of .* got 'linear'"),
         (HeadConfig, {"num_heads": 0}, "head.num_heads must be from 1 to 65536, got 0"),
     ],
@@ -99,6 +105,27 @@ def test_values_of_other_types_are_refused(text, message):
 
 def test_whole_numbers_are_floats_too():
     assert ModelConfig.from_json('{"fps": 5}').fps == 5
+
+
+def test_configs_from_before_frame_fit_are_square_and_say_so(caplog):
+    old = json.loads(CONFIG.to_json())
+    del old["frame_fit"]
+    config = ModelConfig.from_json(json.dumps(old))
+    assert config == dataclasses.replace(CONFIG, frame_fit="square")
+    assert "read as 'square'" in caplog.text
+
+
+def test_recorded_frame_fit_is_kept_without_a_word(caplog):
+    for fit in ("short_side", "square"):
+        config = dataclasses.replace(CONFIG, frame_fit=fit)
+        assert ModelConfig.from_json(config.to_json()).frame_fit == fit
+    assert not caplog.text
+
+
+def test_official_presets_keep_the_aspect_and_published_ones_do_not():
+    for name, config in PRESETS.items():
+        fit = "square" if name.endswith("_grw") else "short_side"
+        assert config.frame_fit == fit, name
 
 
 def test_each_gate_of_the_config_is_built():

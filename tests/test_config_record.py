@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from grw_tf.weights.restore import restore
 from grw_tf.weights.saved_variables import SavedVariables
 
 KERAS = {"gating_activation": "hard_sigmoid_keras"}
@@ -29,6 +30,20 @@ def test_another_gate_is_refused(nano, checkpoint):
     reader = tf.train.Checkpoint(model=nano(fresh=True, backbone=RELU6))
     with pytest.raises(ValueError, match="gating_activation=hard_sigmoid_keras, "):
         reader.restore(checkpoint)
+
+
+def test_another_frame_fit_is_refused(nano, checkpoint):
+    reader = tf.train.Checkpoint(model=nano(frame_fit="square"))
+    with pytest.raises(ValueError, match="with frame_fit=short_side, .* square: build"):
+        reader.restore(checkpoint)
+
+
+def test_starting_from_another_frame_fit_is_told(nano, checkpoint, caplog):
+    same = restore(nano(backbone=KERAS), checkpoint)
+    assert "frame_fit" not in same.message
+    other = restore(nano(frame_fit="square"), checkpoint)
+    assert "trained with frame_fit short_side" in other.message
+    assert "prepares frames by square" in other.message
 
 
 def test_gates_differ_in_a_built_model(nano, clip):

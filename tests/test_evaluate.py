@@ -17,6 +17,7 @@ from grw_tf.data.evaluation_records import EvaluationRecords
 from grw_tf.evaluation import evaluate as evaluation
 from grw_tf.evaluation.evaluate import EvaluationConfig, evaluate
 from grw_tf.evaluation.views import cut_views
+from grw_tf.frame_geometry import FrameGeometry
 from grw_tf.models import preset
 from grw_tf.weights.restore import load_model
 
@@ -115,7 +116,14 @@ def test_one_clip_is_the_middle_as_published(evaluated, records, model):
 def test_views_are_averaged(evaluated, records, model):
     expected = []
     for video in EvaluationRecords(records, model.config).videos():
-        views = cut_views(video.frames, 8, 32, clips=2, crops=3, stride=video.stride)
+        views = cut_views(
+            video.frames,
+            8,
+            model.config.frame_geometry,
+            clips=2,
+            crops=3,
+            stride=video.stride,
+        )
         expected.append(tf.nn.softmax(model(views)).numpy().mean(axis=0))
     rows = _rows(evaluated["views"][1])
     _assert_likeliest(rows, expected)
@@ -131,7 +139,14 @@ def test_views_are_of_another_size_if_asked(nano, records, tmp_path):
     assert results["settings"]["size"] == results["settings"]["model"]["size"] == 40
     expected = []
     for video in EvaluationRecords(records, model.config).videos():
-        views = cut_views(video.frames, 8, 40, clips=2, crops=3, stride=video.stride)
+        views = cut_views(
+            video.frames,
+            8,
+            FrameGeometry(40, model.config.frame_fit),
+            clips=2,
+            crops=3,
+            stride=video.stride,
+        )
         features = model.backbone(views)["head"]
         logits = model.head(model.project(features))
         expected.append(tf.nn.softmax(logits).numpy().mean(axis=0))

@@ -19,6 +19,7 @@ from grw_tf.data.published_clips import ClipRule, ClipTask, read_published_clips
 from grw_tf.data.video_list import Video
 from grw_tf.evaluation.kinetics600 import published_top_1
 from grw_tf.evaluation.published_protocol import ProtocolConfig
+from grw_tf.frame_geometry import FrameGeometry
 from grw_tf.models import preset
 from grw_tf.weights.restore import load_model
 from grw_tf.weights.torch_import import import_torch_weights
@@ -84,7 +85,9 @@ def test_real_weights_and_videos_from_the_command_to_top_1(shared, clips, tmp_pa
     names = labels.read_text().splitlines()
     for name in (next(iter(rows)), list(rows)[-1].partition("#")[0]):
         video = Video(clips / name, name, name.split("/")[0], "", name)
-        read = read_published_clips(ClipTask(video, ClipRule(8, 5.0, 172)))
+        read = read_published_clips(
+            ClipTask(video, ClipRule(8, 5.0, FrameGeometry(172, "square")))
+        )
         probabilities = tf.nn.softmax(model(read.clips[:1])).numpy()[0]
         row = rows[name]
         assert row["predicted"] == names[probabilities.argmax()]

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from grw_tf.data.clips import prepare_frame
 from grw_tf.data.evaluation_records import EvaluationRecords
 from grw_tf.data.jpeg_clips import JpegClip
+from grw_tf.data.opencv_frame import prepare_frame
 from grw_tf.data.sequence_examples import FRAME_RATE, sequence_example, write_record
 from grw_tf.models import ModelConfig
 
@@ -65,7 +65,9 @@ def test_frames_are_prepared_as_those_of_videos(tmp_path):
     (clip,) = EvaluationRecords(_write(tmp_path, example), CONFIG)
     decoded = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[..., ::-1]
     for frame in clip.frames:
-        np.testing.assert_array_equal(frame, prepare_frame(decoded, 32))
+        np.testing.assert_array_equal(
+            frame, prepare_frame(decoded, CONFIG.frame_geometry)
+        )
 
 
 def test_videos_are_whole_and_say_the_models_rate(tmp_path):

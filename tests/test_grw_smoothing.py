@@ -34,6 +34,49 @@ def test_loss_is_the_weighted_mean_over_windows():
     np.testing.assert_allclose(loss, 0.3 * _mean_loss(alpha=0.7), rtol=1e-6)
 
 
+def test_windows_of_repeated_frames_alone_take_no_part():
+    # Windows of 3: the second clip has two new frames, and one in its second window.
+    mask = np.array([[1, 1, 1, 1, 1, 1, 1], [1, 1, 0, 0, 0, 0, 0]], bool)
+    layer = GRWSmoothing(3, weight=0.3, name="grw")
+    layer(Z, training=True, mask=mask)
+    (loss,) = layer.losses
+    whole, only = _mean_loss(Z[:1]), _mean_loss(Z[1:, :3])
+    np.testing.assert_allclose(loss, 0.3 * (whole + only) / 2, rtol=1e-6)
+    terms = grw_terms(cut_windows(Z, 3))
+    expected = (terms.velocity[0] + terms.velocity[1]) / 4 + terms.velocity[2] / 2
+    np.testing.assert_allclose(layer.metrics[1].result(), expected, rtol=1e-6)
+
+
+def test_a_window_with_one_new_frame_takes_part():
+    mask = np.ones((2, 7), bool)
+    mask[:, 1:3] = mask[:, 4:6] = False
+    masked, whole = GRWSmoothing(3), GRWSmoothing(3)
+    masked(Z, training=True, mask=mask)
+    whole(Z, training=True)
+    np.testing.assert_allclose(masked.losses[0], whole.losses[0], rtol=1e-6)
+
+
+def test_clips_without_a_window_left_cost_nothing():
+    layer = GRWSmoothing(3)
+    with tf.GradientTape() as tape:
+        z = tf.Variable(Z)
+        layer(z, training=True, mask=np.zeros((2, 7), bool))
+        (loss,) = layer.losses
+    assert loss == 0
+    np.testing.assert_array_equal(tape.gradient(loss, z), np.zeros_like(Z))
+
+
+def test_two_halves_of_a_batch_have_the_loss_of_the_whole():
+    mask = np.ones((2, 7), bool)
+    mask[1, 2:] = False
+    losses = []
+    for part in (slice(0, 2), slice(0, 1), slice(1, 2)):
+        layer = GRWSmoothing(3)
+        layer(Z[part], training=True, mask=mask[part])
+        losses.append(float(layer.losses[0]))
+    assert losses[0] == pytest.approx((losses[1] + losses[2]) / 2, rel=1e-6)
+
+
 @pytest.mark.parametrize("training", [False, None])
 def test_layer_is_silent_but_in_training(training):
     layer = GRWSmoothing(3)

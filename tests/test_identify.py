@@ -85,7 +85,7 @@ def test_report_on_a_recorded_model_tells_all(nano, tmp_path):
     assert rows["kind"] == "stream"
     assert rows["gating_activation"] == "sigmoid"
     assert rows["head"] == "transformer, embed_dim 32, depth 2, mlp_dim 16, num_heads 4"
-    assert rows["clip"] == "8 frames of 32 px at 5 a second"
+    assert rows["clip"] == "8 frames of 32 px at 5 a second, short_side"
     assert rows["variables"] == "backbone 95, affine 2, head 38"
     assert rows["also there"] == "save_counter, step"
 
@@ -108,7 +108,7 @@ def test_report_on_another_family_has_what_there_is_of_it(nano, tmp_path, model_
     rows = _rows(tmp_path)
     assert rows["model id"] == model_id
     assert rows["kind"] == ("stream" if model_id.startswith("mobilenet") else "base")
-    assert rows["clip"] == "8 frames of 32 px at 5 a second"
+    assert rows["clip"] == "8 frames of 32 px at 5 a second, short_side"
     parameters = sum(math.prod(weight.shape) for weight in model.backbone.weights)
     assert rows["parameters"].startswith(f"backbone {parameters:,}, head ")
     assert rows.keys().isdisjoint({"conv_type", "gating_activation"})

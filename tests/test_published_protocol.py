@@ -23,10 +23,12 @@ from grw_tf.evaluation import (
 )
 from grw_tf.evaluation.prediction_files import PredictionFiles
 from grw_tf.evaluation.published_protocol import ProtocolConfig, evaluate_published
+from grw_tf.frame_geometry import FrameGeometry
 from grw_tf.training import strategy
 from grw_tf.weights.restore import load_model
 
 CLASSES = ("jump", "run", "sit")
+GEOMETRY = FrameGeometry(32, "square")
 # Frames at 5 a second: clips are 8 of them.
 LENGTHS = {
     "jump": (8, 9, 16, 3),
@@ -53,7 +55,7 @@ def _clips(videos):
     """Returns the clips' names, and the clips."""
     found = {}
     for video in list_class_folders(videos)[0]:
-        read = read_published_clips(ClipTask(video, ClipRule(8, 5.0, 32)))
+        read = read_published_clips(ClipTask(video, ClipRule(8, 5.0, GEOMETRY)))
         for number, clip in enumerate(read.clips, start=1):
             found[video.name if number == 1 else f"{video.name}#{number}"] = clip
     return list(found), np.stack(list(found.values()))

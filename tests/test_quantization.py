@@ -17,6 +17,7 @@ from grw_tf.export.rollouts import Rollout
 from grw_tf.export.state_entries import state_entries
 from grw_tf.export.state_quantization import quantize_states
 from grw_tf.export.streaming_network import StreamingNetwork
+from grw_tf.frame_geometry import FrameGeometry
 from grw_tf.models import BackboneConfig, ModelConfig, build_model
 from grw_tf.weights.restore import restore
 
@@ -285,7 +286,12 @@ def _real_stream(shared, names, frames=300):
     found = []
     for name in names:
         for path in sorted((shared / "data" / "videos" / name).glob("*.mp4"))[:25]:
-            found += [frame for _, frame in stream_frames(path, VIDEO_FPS, 172)]
+            found += [
+                frame
+                for _, frame in stream_frames(
+                    path, VIDEO_FPS, FrameGeometry(172, "square")
+                )
+            ]
     return np.stack([found[index % len(found)] for index in range(frames)])
 
 

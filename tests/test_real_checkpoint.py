@@ -11,6 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 from official.projects.movinet.modeling import movinet, movinet_model
 
 from grw_tf.data.clips import read_clip
+from grw_tf.frame_geometry import FrameGeometry
 from grw_tf.models import HeadConfig, StreamingModel, build_model, preset
 from grw_tf.models.config import SmoothingConfig
 from grw_tf.weights.inspection import inspect
@@ -47,7 +48,9 @@ def clips(shared):
     """Real clips [20, frames, 172, 172, 3] in 0..1."""
     files = sorted((shared / "data" / "videos").glob("*/*.mp4"))
     chosen = files[:: len(files) // 20][:20]
-    clips = [read_clip(file, FRAMES, 10.0, 172) for file in chosen]
+    clips = [
+        read_clip(file, FRAMES, 10.0, FrameGeometry(172, "square")) for file in chosen
+    ]
     return np.stack(clips).astype("float32") / 255
 
 

@@ -91,7 +91,7 @@ def test_each_of_the_models_frames_has_a_line(run, video):
 def test_probabilities_are_those_of_frames_read_as_in_training(run, model, video):
     lines = run(video, "--json", "--top=2").stdout.splitlines()
     with StreamSession(model) as session:
-        frames = list(stream_frames(video, session.fps, session.size))
+        frames = list(stream_frames(video, session.fps, session.geometry))
         for index, (seconds, frame) in enumerate(frames):
             session.push_prepared(frame)
             told = json.loads(lines[index])

@@ -18,7 +18,7 @@ from exported_streams import (
 )
 from toy_heads import HEADS
 
-from grw_tf.data.clips import prepare_frame
+from grw_tf.data.opencv_frame import prepare_frame
 from grw_tf.export.tflite import write_streaming_tflite
 from grw_tf.streaming import StreamSession
 
@@ -190,7 +190,7 @@ def test_frames_of_any_size_are_seen_as_in_training(path):
         frame = random_frames(1, *size)[0]
         session, prepared = StreamSession(path), StreamSession(path)
         session.push(frame)
-        prepared.push_prepared(prepare_frame(frame, 32))
+        prepared.push_prepared(prepare_frame(frame, prepared.geometry))
         # Pixels may differ by one of 255.
         _assert_close(session.logits(), prepared.logits(), 0.01)
 
@@ -415,6 +415,8 @@ def test_manifest_that_describes_no_stream_is_refused(path, tmp_path):
         {"input": {}},
         *({"input": taken | {"resize": side}} for side in (37.5, 10**9, 31, True)),
         {"input": taken | {"channels": "BGR"}},
+        {"input": taken | {"frame_fit": "stretch"}},
+        {"input": {k: v for k, v in taken.items() if k != "frame_fit"}},
         {"states": _changed_states(path, shape=5)},
         {"states": _changed_states(path, shape=[1, -1])},
         {"states": _changed_states(path, initial_value=math.nan)},
@@ -439,7 +441,7 @@ def test_manifest_that_describes_no_stream_is_refused(path, tmp_path):
 
 
 def test_newer_format_is_refused(path, tmp_path):
-    newer = with_manifest(path, tmp_path / "newer.tflite", format_version=2)
+    newer = with_manifest(path, tmp_path / "newer.tflite", format_version=3)
     with pytest.raises(ValueError, match="is of format 2, this grw_tf knows up to 1"):
         StreamSession(newer)
 

@@ -107,7 +107,20 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
         fps = manifest.getDouble("fps")
         framesPerStep = manifest.getInt("frames_per_step")
         clock = FrameClock(fps, maxGap)
-        preparation = FramePreparation(input.getInt("resize"), size)
+        if (!input.has("frame_fit")) {
+            require(manifest.getInt("format_version") == 1) { "$file lacks its frame_fit." }
+            Log.w(
+                TAG,
+                "$file was exported before frame_fit was recorded: frames are squashed to a" +
+                    " square, as they were then.",
+            )
+        }
+        // What files did before they recorded it.
+        val fit = input.optString("frame_fit", "square")
+        require(fit == "square" || fit == "short_side") {
+            "$file prepares frames in an unknown way, $fit."
+        }
+        preparation = FramePreparation(fit == "short_side", input.getInt("resize"), size)
 
         interpreter = Interpreter(file, Interpreter.Options().setNumThreads(numThreads))
         require("step" in interpreter.signatureKeys) { "$file has no signature step." }
@@ -277,7 +290,7 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
     private fun checkOpen() = check(!closed) { "The session is closed: open another." }
 
     private companion object {
-        const val NEWEST_FORMAT = 1
+        const val NEWEST_FORMAT = 2
 
         fun direct(bytes: Int): ByteBuffer =
             ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder())
@@ -399,11 +412,17 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
 }
 
 /**
- * Resizes a frame to a square of [side] pixels, whatever its aspect, and crops the centre
- * of [size] pixels, as in training: by the mean over each pixel's area where both sides
- * shrink, else by linear interpolation.
+ * Resizes a frame and crops the middle square of [size] pixels, as the model was validated.
+ *
+ * With [shortSide] the frame keeps its aspect and its shorter side becomes [side] pixels;
+ * else it is squashed to [side] by [side] pixels. Pixels are means over their area where
+ * neither side grows, else linearly interpolated.
  */
-internal class FramePreparation(private val side: Int, private val size: Int) {
+internal class FramePreparation(
+    private val shortSide: Boolean,
+    private val side: Int,
+    private val size: Int,
+) {
     /** The pixels that one row or column of the result is a weighted sum of. */
     private class Taps(val first: Int, val weights: FloatArray)
 
@@ -416,9 +435,11 @@ internal class FramePreparation(private val side: Int, private val size: Int) {
     fun prepare(rgb: ByteArray, width: Int, height: Int): ByteArray {
         if (width != this.width || height != this.height) {
             // A camera's frames are all of one size, so the weights are found once.
-            val shrinks = min(width, height) >= side
-            rows = find(height, shrinks)
-            columns = find(width, shrinks)
+            val resizedHeight = resized(height, width)
+            val resizedWidth = resized(width, height)
+            val byArea = height >= resizedHeight && width >= resizedWidth
+            rows = find(height, resizedHeight, byArea)
+            columns = find(width, resizedWidth, byArea)
             this.width = width
             this.height = height
         }
@@ -445,11 +466,14 @@ internal class FramePreparation(private val side: Int, private val size: Int) {
         return square
     }
 
-    private fun find(length: Int, shrinks: Boolean): List<Taps> {
-        val start = (side - size) / 2
-        val scale = length.toDouble() / side
+    private fun resized(length: Int, other: Int): Int =
+        if (shortSide) max(side.toLong(), length.toLong() * side / other).toInt() else side
+
+    private fun find(length: Int, resized: Int, byArea: Boolean): List<Taps> {
+        val start = (resized - size) / 2
+        val scale = length.toDouble() / resized
         return (start until start + size).map { i ->
-            if (shrinks) {
+            if (byArea) {
                 val from = i * scale
                 val to = (i + 1) * scale
                 val first = from.toInt()

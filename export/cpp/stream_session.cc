@@ -28,7 +28,7 @@ using Json = nlohmann::json;
 
 // Containers round times to a millisecond.
 constexpr double kTolerance = 1e-3;
-constexpr int kNewestFormat = 1;
+constexpr int kNewestFormat = 2;
 
 void Check(bool holds, const std::string& message) {
   if (!holds) throw std::runtime_error(message);
@@ -141,69 +141,6 @@ int FrameClock::TicksBefore(double time) {
 void FrameClock::WarnOnce(bool& warned, const std::string& message) {
   if (!warned && warn_) warn_(message);
   warned = true;
-}
-
-// --- Pixels ------------------------------------------------------------------------
-
-std::vector<FramePreparation::Taps> FramePreparation::Find(int length,
-                                                           bool shrinks) const {
-  std::vector<Taps> all;
-  const int start = (side_ - size_) / 2;
-  const double scale = static_cast<double>(length) / side_;
-  for (int i = start; i < start + size_; ++i) {
-    Taps taps;
-    if (shrinks) {
-      const double from = i * scale, to = (i + 1) * scale;
-      taps.first = static_cast<int>(from);
-      for (int pixel = taps.first; pixel < length && pixel < to; ++pixel) {
-        const double overlap =
-            std::min<double>(to, pixel + 1) - std::max<double>(from, pixel);
-        taps.weights.push_back(static_cast<float>(overlap / scale));
-      }
-    } else {
-      const double centre =
-          std::clamp((i + 0.5) * scale - 0.5, 0.0, static_cast<double>(length - 1));
-      taps.first = static_cast<int>(centre);
-      const float share = static_cast<float>(centre - taps.first);
-      taps.weights = {1 - share};
-      if (share > 0) taps.weights.push_back(share);
-    }
-    all.push_back(std::move(taps));
-  }
-  return all;
-}
-
-const std::vector<uint8_t>& FramePreparation::Prepare(const uint8_t* rgb, int width,
-                                                      int height) {
-  Check(rgb != nullptr && width > 0 && height > 0, "The frame is empty.");
-  if (width != width_ || height != height_) {
-    // A camera's frames are all of one size, so the weights are found once.
-    const bool shrinks = std::min(width, height) >= side_;
-    rows_ = Find(height, shrinks);
-    columns_ = Find(width, shrinks);
-    width_ = width;
-    height_ = height;
-  }
-  line_.resize(static_cast<size_t>(width) * 3);
-  square_.resize(static_cast<size_t>(size_) * size_ * 3);
-  uint8_t* result = square_.data();
-  for (const Taps& row : rows_) {
-    std::fill(line_.begin(), line_.end(), 0.0f);
-    for (size_t i = 0; i < row.weights.size(); ++i) {
-      const uint8_t* pixels = rgb + (row.first + i) * static_cast<size_t>(width) * 3;
-      for (size_t j = 0; j < line_.size(); ++j) line_[j] += row.weights[i] * pixels[j];
-    }
-    for (const Taps& column : columns_) {
-      for (int channel = 0; channel < 3; ++channel) {
-        float sum = 0;
-        for (size_t i = 0; i < column.weights.size(); ++i) {
-          sum += column.weights[i] * line_[(column.first + i) * 3 + channel];
-        }
-        *result++ = static_cast<uint8_t>(std::clamp(std::nearbyint(sum), 0.0f, 255.0f));
-      }
-    }
-  }
-  return square_;
 }
 
 // --- The model ---------------------------------------------------------------------
@@ -341,7 +278,18 @@ StreamSession::StreamSession(const std::string& path, Options options) try {
   fps_ = manifest.at("fps");
   frames_per_step_ = manifest.at("frames_per_step");
   clock_ = std::make_unique<FrameClock>(fps_, options.max_gap, options.warn);
-  preparation_ = std::make_unique<FramePreparation>(input.at("resize"), size_);
+  std::string fit = "square";  // What files did before they recorded it.
+  if (input.contains("frame_fit")) {
+    fit = input.at("frame_fit");
+    Check(fit == "square" || fit == "short_side",
+          path + " prepares frames in an unknown way, " + fit + ".");
+  } else {
+    Check(manifest.at("format_version") == 1, path + " lacks its frame_fit.");
+    options.warn(path + " was exported before frame_fit was recorded: frames are"
+                        " squashed to a square, as they were then.");
+  }
+  preparation_ = std::make_unique<FramePreparation>(fit == "short_side",
+                                                    input.at("resize"), size_);
   model_ = std::make_unique<Model>(path, manifest, options.num_threads);
   Check(model_->NumClasses() == labels_.size(),
         path + " has labels of another model: export it again.");

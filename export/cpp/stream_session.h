@@ -2,10 +2,11 @@
 //
 // Not compiled against TensorFlow Lite in this repository's tests.
 //
-// The same as grw_tf/streaming in Python. It needs TensorFlow Lite (or LiteRT) for C++
-// and nlohmann/json; labels and manifest.json are read from the zip archive that is
-// appended to the .tflite file, whose entries are stored and not compressed. Unlike in
-// Python the model's checksum is not checked: weights that are damaged go unnoticed.
+// The same as grw_tf/streaming in Python. Build it with frame_preparation.cc, TensorFlow
+// Lite (or LiteRT) for C++ and nlohmann/json. Labels and manifest.json are read from the
+// zip archive that is appended to the .tflite file, whose entries are stored and not
+// compressed. Unlike in Python the model's checksum is not checked: weights that are
+// damaged go unnoticed.
 //
 //   grw::StreamSession session("model.tflite");
 //   for (...) {
@@ -25,6 +26,8 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "frame_preparation.h"
 
 namespace grw {
 
@@ -52,31 +55,6 @@ class FrameClock {
   bool started_ = false, warned_of_jump_ = false, warned_of_overlap_ = false;
   double first_ = 0, last_ = 0, interval_ = 1 / fps_;
   int64_t tick_ = 0;
-};
-
-// Resizes a frame to a square, whatever its aspect, and crops the centre, as in
-// training: by the mean over each pixel's area where both sides shrink, else by linear
-// interpolation.
-class FramePreparation {
- public:
-  FramePreparation(int side, int size) : side_(side), size_(size) {}
-
-  // Takes bytes [height, width, 3], returns bytes [size, size, 3].
-  const std::vector<uint8_t>& Prepare(const uint8_t* rgb, int width, int height);
-
- private:
-  // The pixels that one row or column of the result is a weighted sum of.
-  struct Taps {
-    int first;
-    std::vector<float> weights;
-  };
-  std::vector<Taps> Find(int length, bool shrinks) const;
-
-  int side_, size_;
-  int width_ = 0, height_ = 0;
-  std::vector<Taps> rows_, columns_;
-  std::vector<float> line_;
-  std::vector<uint8_t> square_;
 };
 
 class StreamSession {

@@ -16,13 +16,14 @@ import cv2
 import numpy as np
 import tqdm
 
+from grw_tf.data.frame_choice import middle_start, repeat_last
+from grw_tf.data.opencv_frame import prepare_frame
 from grw_tf.data.splits import assign_splits
 from grw_tf.data.video_frames import check_positive, sample_frames, upright
 from grw_tf.data.video_list import EXPECTED, SUFFIXES, list_folder
+from grw_tf.frame_geometry import FrameGeometry
 
 TEST_SHARE = 0.2
-# Side of the square that published preprocessing crops each size from.
-_PUBLISHED_RESIZE = {172: 200, 224: 256, 256: 300}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,58 +54,33 @@ class ClipList:
     class_names: tuple[str, ...]
 
 
-def resize_side(size: int) -> int:
-    """Side in pixels of the square from whose centre `size` pixels are cropped."""
-    return _PUBLISHED_RESIZE.get(size, round(size * 200 / 172))
-
-
-def prepare_frame(frame: np.ndarray, size: int) -> np.ndarray:
-    """Resizes a frame to a square, whatever its aspect, and crops the centre.
-
-    Args:
-        frame: uint8 [height, width, 3].
-        size: Height and width of the result in pixels.
-
-    Returns:
-        uint8 [size, size, 3].
-    """
-    side = resize_side(size)
-    shrinks = min(frame.shape[:2]) >= side
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    square = cv2.resize(frame, (side, side), interpolation=method)
-    start = (side - size) // 2
-    return square[start : start + size, start : start + size]
-
-
 def stream_frames(
-    path: str | os.PathLike, fps: float, size: int
+    path: str | os.PathLike, fps: float, geometry: FrameGeometry
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Yields a video's frames at a steady rate, as `sample_frames` does.
 
     Args:
         path: A video or an animated GIF.
         fps: Frames per second to yield.
-        size: Height and width of a frame in pixels.
+        geometry: How frames are prepared, `config.frame_geometry` of a model.
 
     Yields:
         Seconds since the first frame, and uint8 [size, size, 3], RGB, upright.
 
     Raises:
-        ValueError: If `fps` or `size` is not positive, or the file holds no video.
+        ValueError: If `fps` is not positive, or the file holds no video.
         av.FFmpegError: If the file cannot be decoded.
     """
-    check_positive(size=size)
     shown, picture = None, None
     for seconds, frame in sample_frames(path, fps):
         if frame is not shown:
-            # A square turned after resizing is the square resized after turning.
-            square = prepare_frame(frame.to_ndarray(format="rgb24"), size)
-            shown, picture = frame, upright(square, frame)
+            whole = upright(frame.to_ndarray(format="rgb24"), frame)
+            shown, picture = frame, prepare_frame(whole, geometry)
         yield seconds, picture
 
 
 def read_clip(
-    path: str | os.PathLike, frames: int, fps: float, size: int
+    path: str | os.PathLike, frames: int, fps: float, geometry: FrameGeometry
 ) -> np.ndarray:
     """Reads `frames` / `fps` seconds from the middle of a video.
 
@@ -115,7 +91,7 @@ def read_clip(
         path: A video or an animated GIF.
         frames: Frames to return.
         fps: Frames per second to sample at.
-        size: Height and width of a frame in pixels.
+        geometry: How frames are prepared, `config.frame_geometry` of a model.
 
     Returns:
         uint8 [frames, size, size, 3], RGB, upright.
@@ -125,14 +101,12 @@ def read_clip(
     """
     check_positive(frames=frames)
     window = collections.deque()
-    for count, (_, picture) in enumerate(stream_frames(path, fps, size), start=1):
+    for count, (_, picture) in enumerate(stream_frames(path, fps, geometry), start=1):
         window.append(picture)
         # The middle only moves on as the video does, so what lies before can go.
-        if count - len(window) < (count - frames) // 2:
+        if count - len(window) < middle_start(count, frames):
             window.popleft()
-    clip = list(window)[:frames]
-    clip += [clip[-1]] * (frames - len(clip))
-    return np.stack(clip)
+    return np.stack(repeat_last(list(window), frames))
 
 
 def find_clips(
@@ -188,7 +162,7 @@ def load_clips(
     directory: str | os.PathLike,
     frames: int,
     fps: float,
-    size: int,
+    geometry: FrameGeometry,
     split: str | None = None,
     classes: Sequence[str] | None = None,
     workers: int | None = None,
@@ -201,7 +175,7 @@ def load_clips(
         directory: The folder, laid out as `find_clips` says.
         frames: Frames of a clip.
         fps: Frames per second to sample at.
-        size: Height and width of a frame in pixels.
+        geometry: How frames are prepared, `config.frame_geometry` of a model.
         split: "train" or "test"; everything if not given.
         classes: Classes to keep, as in `find_clips`.
         workers: Threads to decode in; by default one for each CPU.
@@ -210,17 +184,18 @@ def load_clips(
         The clips, in the order of `find_clips`.
 
     Raises:
-        ValueError: As `find_clips`, if no video at all can be read, or if `frames`,
-            `fps` or `size` is not positive.
+        ValueError: As `find_clips`, if no video at all can be read, or if `frames`
+            or `fps` is not positive.
     """
-    check_positive(frames=frames, fps=fps, size=size)
+    check_positive(frames=frames, fps=fps)
+    size = geometry.size
     found = find_clips(directory, split, classes)
     count = len(found.paths)
     videos = np.empty((count, frames, size, size, 3), np.uint8)
 
     def read(index: int) -> str | None:
         try:
-            videos[index] = read_clip(found.paths[index], frames, fps, size)
+            videos[index] = read_clip(found.paths[index], frames, fps, geometry)
         except (av.FFmpegError, OSError, ValueError, cv2.error) as error:
             return f"{found.paths[index]}: {error}"
         return None

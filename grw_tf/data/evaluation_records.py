@@ -9,7 +9,8 @@ import tensorflow as tf
 import tqdm
 from google.protobuf.message import DecodeError
 
-from grw_tf.data.clips import prepare_frame
+from grw_tf.data.frame_choice import middle_start, repeat_last
+from grw_tf.data.opencv_frame import prepare_frame
 from grw_tf.data.sequence_examples import (
     FRAME_RATE,
     FRAMES,
@@ -20,6 +21,7 @@ from grw_tf.data.sequence_examples import (
     frame_stride,
     read_labels,
 )
+from grw_tf.data.tensor_frames import decode_frame
 from grw_tf.data.video_frames import check_positive
 
 # Length and checksums of a record in a TFRecord file.
@@ -47,12 +49,13 @@ class EvaluationRecords:
     """The videos of records that `scripts.prepare_videos` wrote, as a model wants them.
 
     The clips are those that `grw_tf.data.clips.read_clip` cuts from videos: the middle
-    of each, its last frame repeated if it is too short, each frame resized to a square
-    and cropped by `prepare_frame`.
+    of each, its last frame repeated if it is too short, each frame prepared as the
+    model's `frame_geometry` says.
 
     Args:
       pattern: paths, with wildcards or not, separated by commas.
-      config: the model's `ModelConfig`, for its frames, size, fps and num_classes.
+      config: the model's `ModelConfig`, for its frames, frame_geometry, fps and
+        num_classes.
       progress: whether to show a progress bar.
 
     Attributes:
@@ -94,16 +97,15 @@ class EvaluationRecords:
             frames a second are no whole multiple of the model's.
           OSError: if a file cannot be read.
         """
-        length, size = self._config.frames, self._config.size
+        length, geometry = self._config.frames, self._config.frame_geometry
         for jpegs, stride, label, name, where in self._labelled():
             jpegs = jpegs[::stride]
-            start = max(0, (len(jpegs) - length) // 2)
+            start = middle_start(len(jpegs), length)
             frames = [
-                prepare_frame(_decode(jpeg, where), size)
+                prepare_frame(_decode(jpeg, where), geometry)
                 for jpeg in jpegs[start : start + length]
             ]
-            frames += [frames[-1]] * (length - len(frames))
-            yield LabelledClip(np.stack(frames), label, name)
+            yield LabelledClip(np.stack(repeat_last(frames, length)), label, name)
 
     def videos(self) -> Iterator[LabelledClip]:
         """Yields all recorded frames of each video, as large as they are.
@@ -186,10 +188,7 @@ def _read(path):
 
 def _decode(jpeg, where):
     try:
-        # TensorFlow's default, a fast one, is off by up to 8 levels.
-        return tf.io.decode_jpeg(
-            jpeg.bytes_list.value[0], channels=3, dct_method="INTEGER_ACCURATE"
-        ).numpy()
+        return decode_frame(jpeg.bytes_list.value[0]).numpy()
     except (IndexError, tf.errors.InvalidArgumentError):
         raise ValueError(
             f"{where} has a frame that is no JPEG: make it again."

@@ -10,10 +10,12 @@ import dataclasses
 import av
 import numpy as np
 
+from grw_tf.data.frame_choice import repeat_last
 from grw_tf.data.torchvision_frame import resize_and_crop
 from grw_tf.data.torchvision_windows import sample_count, sampled_frames
 from grw_tf.data.video_frames import open_video
 from grw_tf.data.video_list import Video
+from grw_tf.frame_geometry import FrameGeometry
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,14 +25,14 @@ class ClipRule:
     Attributes:
         frames: Frames of a clip.
         fps: Frames a second.
-        size: Height and width of a frame in pixels.
+        geometry: How frames are prepared.
         repeat_last: Whether a video that fills no clip is one all the same, its last
             frame repeated, or none.
     """
 
     frames: int
     fps: float
-    size: int
+    geometry: FrameGeometry
     repeat_last: bool = False
 
 
@@ -92,7 +94,9 @@ def _read(path, rule):
         index, count = next(wanted), 0
         for frame in container.decode(stream):
             if index == count:
-                picture = resize_and_crop(frame.to_ndarray(format="rgb24"), rule.size)
+                picture = resize_and_crop(
+                    frame.to_ndarray(format="rgb24"), rule.geometry
+                )
                 # A video of fewer frames a second has some several times.
                 while index == count:
                     pictures.append(picture)
@@ -104,9 +108,10 @@ def _read(path, rule):
     too_short = not clips
     if too_short and rule.repeat_last:
         kept = pictures[: max(1, sample_count(count, rate, rule.fps))]
-        pictures = kept + [kept[-1]] * (rule.frames - len(kept))
+        pictures = repeat_last(kept, rule.frames)
         clips = 1
-    shape = (clips, rule.frames, rule.size, rule.size, 3)
+    size = rule.geometry.size
+    shape = (clips, rule.frames, size, size, 3)
     kept = pictures[: clips * rule.frames]
     stacked = np.stack(kept) if kept else np.empty(0, np.float32)
     return PublishedClips(stacked.reshape(shape), too_short)

@@ -16,6 +16,7 @@ from grw_tf.evaluation.output_folder import check_writable
 from grw_tf.evaluation.predictions import write_predictions, write_results
 from grw_tf.evaluation.streaming import measure_streams, stream_clips
 from grw_tf.flags import option
+from grw_tf.frame_geometry import check_fit
 from grw_tf.weights.restore import load_model
 
 PREDICTIONS_FILE = "predictions.csv"
@@ -40,16 +41,19 @@ class EvaluationConfig:
     batch_size: int = option(8, "Clips or views at once.")
     clips: int = option(
         1,
-        "Clips spread evenly over each video, probabilities averaged. With one, and one"
-        " crop, it is the middle, each frame resized to a square and its centre"
-        " cropped, as published; several clips or crops are cut by the Model Garden's"
-        " preprocessing, which keeps the aspect.",
+        "Clips spread evenly over each video, whose probabilities are averaged; one is"
+        " the middle of the video.",
     )
     crops: int = option(
-        1, "Squares of each clip, 1 (centre) or 3 (along the longer side); see clips."
+        1, "Squares of each clip: 1, the centre, or 3 along the longer side."
     )
     size: int = option(
         0, "Pixels of a square's side; 0: the model's own. Weights fit any."
+    )
+    frame_fit: str = option(
+        "",
+        "How frames become squares, short_side or square; empty: as the checkpoint"
+        " records it.",
     )
     streaming: bool = option(
         False, "Feed frame by frame: accuracy after each frame, and flicker."
@@ -63,6 +67,8 @@ class EvaluationConfig:
             raise ValueError(
                 f"size is {self.size}: it must be above 0, or 0 for the model's own."
             )
+        if self.frame_fit:
+            check_fit(self.frame_fit)
         if "://" in self.output_dir:
             raise ValueError(
                 f"output_dir is {self.output_dir}: results go to a local folder, copy"
@@ -95,7 +101,11 @@ def evaluate(config: EvaluationConfig) -> dict:
       OSError: if something cannot be read or written.
     """
     check_writable(Path(config.output_dir))
-    changes = {"size": config.size} if config.size else {}
+    changes = {
+        name: getattr(config, name)
+        for name in ("size", "frame_fit")
+        if getattr(config, name)
+    }
     return evaluate_model(load_model(config.checkpoint, **changes), config)
 
 
@@ -103,7 +113,7 @@ def evaluate_model(model, config: EvaluationConfig) -> dict:
     """Evaluates a model that is loaded already, as `evaluate`.
 
     Args:
-      model: a model of `build_model`, of the config's checkpoint and size.
+      model: a model of `build_model`, of the config's checkpoint, size and fit.
       config: what to evaluate.
     """
     folder = Path(config.output_dir)
@@ -151,5 +161,6 @@ def _stream(model, records, config):
 def _settings(config, model_config):
     settings = dataclasses.asdict(config)
     del settings["output_dir"]
-    model = {name: getattr(model_config, name) for name in ("frames", "size", "fps")}
+    fields = ("frames", "size", "fps", "frame_fit")
+    model = {name: getattr(model_config, name) for name in fields}
     return settings | {"model": model}

@@ -58,10 +58,10 @@ def predict_views(
       batch_size: views at once, of one video.
     """
     run = _compiled(model)
-    frames, size = model.config.frames, model.config.size
+    frames, geometry = model.config.frames, model.config.frame_geometry
     probabilities, labels, names = [], [], []
     for video in videos:
-        views = cut_views(video.frames, frames, size, clips, crops, video.stride)
+        views = cut_views(video.frames, frames, geometry, clips, crops, video.stride)
         of_views = [
             run(views[start : start + batch_size]).numpy()
             for start in range(0, len(views), batch_size)

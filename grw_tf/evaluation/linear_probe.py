@@ -18,7 +18,7 @@ from grw_tf.evaluation.predictions import write_results
 from grw_tf.flags import option
 from grw_tf.models import build_model, preset
 from grw_tf.models.backbone import endpoints
-from grw_tf.weights.restore import restore
+from grw_tf.weights.restore import recorded_config, restore
 
 RESULTS_FILE = "results.json"
 
@@ -76,6 +76,9 @@ def probe(config: LinearProbeConfig) -> dict:
     model_config = preset(
         config.preset, frames=config.frames, size=config.size, fps=config.fps
     )
+    recorded = recorded_config(config.checkpoint)
+    if recorded:
+        model_config = dataclasses.replace(model_config, frame_fit=recorded.frame_fit)
     if config.gating_activation:
         backbone = dataclasses.replace(
             model_config.backbone, gating_activation=config.gating_activation

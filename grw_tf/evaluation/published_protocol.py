@@ -194,7 +194,9 @@ def _predict(config, model: WholeModel, files, numbers, videos, labels):
         built = model.build()
     inference = ShardedInference(built, strategy, config.batch_size)
     cut = model.config
-    rule = ClipRule(cut.frames, cut.fps, cut.size, config.short_clips == "repeat")
+    rule = ClipRule(
+        cut.frames, cut.fps, cut.frame_geometry, config.short_clips == "repeat"
+    )
     speed = predict_files(
         files, numbers, videos, labels, rule, inference, config.workers, TEST_CLIPS
     )

@@ -128,7 +128,7 @@ def read_batches(source: str, config, batch_size):
       ValueError: if there are none, or they cannot be read.
       OSError: if a file cannot be read.
     """
-    shape = config.frames, config.fps, config.size
+    shape = config.frames, config.fps, config.frame_geometry
     if os.path.isdir(source):
         found = load_clips(source, *shape)
         names = [os.path.relpath(path, source) for path in found.paths]

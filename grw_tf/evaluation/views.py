@@ -2,28 +2,31 @@
 
 import numpy as np
 import tensorflow as tf
-from official.vision.dataloaders import video_input
 
-from grw_tf.data.clips import resize_side
+from grw_tf.data import tensor_frames
+from grw_tf.frame_geometry import FrameGeometry
 
 
-def cut_views(video, frames, size, clips=1, crops=1, stride=1, short_side=None):
-    """Cuts clips spread evenly over a video, and squares along its longer side.
+def cut_views(
+    video: np.ndarray,
+    frames: int,
+    geometry: FrameGeometry,
+    clips: int = 1,
+    crops: int = 1,
+    stride: int = 1,
+) -> tf.Tensor:
+    """Cuts the views of a video that a model is evaluated on.
 
-    By the Model Garden's own `video_input.process_image`, so one clip is the middle one
-    and the frames of a video that is too short start over. A single square is the
-    centre. Of three, at the start, middle and end of the longer side, the Model Garden
-    takes the start of the shorter side; by default there is nothing else to take.
+    They are those of `grw_tf.data.tensor_frames.cut_views`, by which the trainer
+    validates.
 
     Args:
       video: uint8 [frames, height, width, 3] of a whole video.
       frames: of a clip.
-      size: height and width of a square, in pixels.
-      clips: number of clips.
-      crops: number of squares, 1 or 3.
+      geometry: of the model.
+      clips: number of clips over the video's time.
+      crops: number of squares along its longer side, 1 or 3.
       stride: frames of the video from one of a clip to the next.
-      short_side: pixels to which the shorter of height and width is resized first. By
-        default `resize_side(size)` for one square, and `size` for three.
 
     Returns:
       A tensor [crops * clips, frames, size, size, 3] in 0..1: all clips of the first
@@ -39,27 +42,14 @@ def cut_views(video, frames, size, clips=1, crops=1, stride=1, short_side=None):
         )
     if crops not in (1, 3):
         raise ValueError(f"crops must be 1 or 3, got {crops}.")
-    if short_side is None:
-        short_side = resize_side(size) if crops == 1 else size
-    numbers = {"frames": frames, "size": size, "clips": clips, "stride": stride}
-    for name, number in numbers.items():
+    for name, number in (("frames", frames), ("clips", clips), ("stride", stride)):
         if number < 1:
             raise ValueError(f"{name} must be at least 1, got {number}.")
-    if short_side < size:
-        raise ValueError(
-            f"short_side must be at least size, got {short_side} and {size}."
-        )
-    views = video_input.process_image(
-        tf.convert_to_tensor(video),
-        is_training=False,
-        num_frames=frames,
-        stride=stride,
-        num_test_clips=clips,
-        min_resize=short_side,
-        crop_size=size,
-        num_crops=crops,
+    views = tensor_frames.cut_views(
+        tf.convert_to_tensor(video), geometry, frames, stride, clips, crops
     )
-    return tf.reshape(views, (crops * clips, frames, size, size, 3))
+    views = tf.reshape(views, (crops * clips, frames, geometry.size, geometry.size, 3))
+    return tf.cast(views, tf.float32) / 255
 
 
 def average_views(probabilities, views):

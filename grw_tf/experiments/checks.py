@@ -81,6 +81,8 @@ _UNUSED = {
     "trainer.train_tf_function": "training always runs in graphs",
 }
 _DATA_UNUSED = {
+    "feature_shape": "set task.model.frames and task.model.size",
+    "min_image_size": "set task.model.frame_fit and task.model.size",
     "one_hot": "set task.losses.one_hot",
     "seed": "set task.seed",
     "deterministic": "the order of clips is always that of task.seed",

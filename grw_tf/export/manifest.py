@@ -3,11 +3,20 @@
 import json
 
 import grw_tf
-from grw_tf.data.clips import resize_side
 from grw_tf.export.state_entries import state_entries
 from grw_tf.export.streaming_network import StreamingNetwork
+from grw_tf.frame_geometry import FrameGeometry
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+
+
+def frame_entries(geometry: FrameGeometry) -> dict:
+    """Returns what a manifest says of how frames are prepared.
+
+    With `frame_fit` "short_side" a frame's shorter side is resized to `resize` pixels,
+    with "square" both sides are. The middle square is then cropped.
+    """
+    return {"resize": geometry.side, "frame_fit": geometry.fit}
 
 
 def make_manifest(network: StreamingNetwork, content: bytes) -> dict:
@@ -31,8 +40,7 @@ def make_manifest(network: StreamingNetwork, content: bytes) -> dict:
             "dtype": image.dtype.name,
             "range": [0, 255] if image.dtype.is_integer else [0.0, 1.0],
             "channels": "RGB",
-            # A frame is resized to a square of this side, and its centre cropped.
-            "resize": resize_side(config.size),
+            **frame_entries(config.frame_geometry),
         },
         "output": {"name": "logits", "shape": [1, config.num_classes]},
         "fps": config.fps,

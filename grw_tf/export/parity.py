@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from grw_tf.data.clips import prepare_frame
+from grw_tf.data.opencv_frame import prepare_frame
 from grw_tf.models import StreamingModel
 from grw_tf.streaming import StreamSession
 from grw_tf.streaming.frame_preparation import FramePreparation
@@ -96,7 +96,9 @@ def check_parity(
         session = stack.enter_context(StreamSession(path))
         floats = stack.enter_context(StreamSession(float_path)) if float_path else None
         step = session.frames_per_step
-        preparation_difference = _compare_preparation(session, model.config.size)
+        preparation_difference = _compare_preparation(
+            session, model.config.frame_geometry
+        )
         for stream in tqdm.tqdm(streams, desc="Comparing streams", unit="stream"):
             stream = stream[: len(stream) // step * step]
             expected = reference.stream(stream)
@@ -192,14 +194,18 @@ def _compare(expected, actual, converted, clip_differences, reset_differences):
     return {name: float(value) for name, value in numbers.items()}
 
 
-def _compare_preparation(session, size):
-    """Compares the preparation of a large and of a small frame, in levels."""
+def _compare_preparation(session, geometry):
+    """Compares the preparation of wide, tall and small frames, in levels."""
     rng = np.random.default_rng(0)
-    prepare = FramePreparation(session.manifest["input"]["resize"], session.size)
-    largest = 0
-    for shape in ((2 * size + 1, 3 * size + 2, 3), (size // 2 + 1, size, 3)):
+    prepare = FramePreparation(session.geometry)
+    size, largest = geometry.size, 0
+    for shape in (
+        (2 * size + 1, 3 * size + 2, 3),
+        (3 * size + 1, 2 * size + 1, 3),
+        (size // 2 + 1, size, 3),
+    ):
         frame = rng.integers(0, 256, shape, np.uint8)
-        difference = prepare(frame).astype(int) - prepare_frame(frame, size)
+        difference = prepare(frame).astype(int) - prepare_frame(frame, geometry)
         largest = max(largest, int(np.abs(difference).max()))
     return largest
 

@@ -14,9 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 import grw_tf
-from grw_tf.data.clips import resize_side
 from grw_tf.export.bundle import LABELS, MANIFEST
-from grw_tf.export.manifest import FORMAT_VERSION
+from grw_tf.export.manifest import FORMAT_VERSION, frame_entries
 from grw_tf.export.tflite import check_class_names
 from grw_tf.models.streaming import STATE_PREFIX, StreamingModel
 
@@ -161,8 +160,7 @@ def _manifest(config, signatures):
             "name": "image",
             "range": [0.0, 1.0],
             "channels": "RGB",
-            # A frame is resized to a square of this side, and its centre cropped.
-            "resize": resize_side(config.size),
+            **frame_entries(config.frame_geometry),
         },
         "fps": config.fps,
         "head": config.head.type,

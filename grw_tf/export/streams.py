@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import tqdm
 
-from grw_tf.data.clips import prepare_frame, resize_side, stream_frames
+from grw_tf.data.clips import stream_frames
 from grw_tf.data.evaluation_records import EvaluationRecords
+from grw_tf.data.opencv_frame import prepare_frame
 from grw_tf.data.video_list import SUFFIXES, list_folder
 
 FRAMES = 300
@@ -48,12 +49,12 @@ def drawn_streams(config, count, frames=FRAMES, seed=0):
     Args, returns: as `real_streams`; `seed` says which scenes.
     """
     rng = np.random.default_rng(seed)
-    side = resize_side(config.size)
+    geometry = config.frame_geometry
     streams = []
     for _ in range(count):
         stream = []
         while len(stream) < frames:
-            stream += [prepare_frame(f, config.size) for f in _scene(rng, side)]
+            stream += [prepare_frame(f, geometry) for f in _scene(rng, geometry.side)]
         streams.append(np.stack(stream[:frames]))
     return streams
 
@@ -87,12 +88,13 @@ def _videos(clips, config):
     else:
         for video in EvaluationRecords(clips, config, progress=False).videos():
             frames = video.frames[:: video.stride]
-            yield [prepare_frame(frame, config.size) for frame in frames]
+            yield [prepare_frame(frame, config.frame_geometry) for frame in frames]
 
 
 def _read(path, config):
     try:
-        return [frame for _, frame in stream_frames(path, config.fps, config.size)]
+        frames = stream_frames(path, config.fps, config.frame_geometry)
+        return [frame for _, frame in frames]
     except (av.FFmpegError, ValueError) as error:
         logging.warning("Left out %s: %s", path, error)
         return []

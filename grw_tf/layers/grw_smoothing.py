@@ -46,9 +46,10 @@ class _TensorFlowSmoothing:
 class GRWSmoothing(_TensorFlowSmoothing, Smoothing, tf_keras.layers.Layer):
     """Returns its input, and while training adds the GRW loss of it.
 
-    The loss is `weight` times the mean of `grw_tf.losses.grw_loss` over the windows of
-    all clips. It is added with `add_loss`, as the mean over the replica's own clips:
-    trainers divide it by the number of replicas as they do with every regulariser.
+    The loss is `weight` times the mean over clips of the mean of
+    `grw_tf.losses.grw_loss` over a clip's windows. It is added with `add_loss`, as the
+    mean over the replica's own clips: trainers divide it by the number of replicas as
+    they do with every regulariser.
 
     While training the layer also keeps three metrics, named after it:
     `<name>_loss` (unweighted), `<name>_velocity` (1/2 sum_t |v_t|^2 of a window) and
@@ -72,6 +73,8 @@ class GRWSmoothing(_TensorFlowSmoothing, Smoothing, tf_keras.layers.Layer):
       inputs: embeddings [batch, N, K], N >= window; the frames after the last whole
         window have no part in the loss.
       training: whether the loss is added.
+      mask: bool [batch, N], False for frames that only repeat the one before. A window
+        of such frames alone has no part in the loss and the metrics.
 
     Input shape: [batch, N, K].
 

@@ -26,6 +26,7 @@ class IntermediateGRWSmoothing(
     Call arguments:
       inputs: features [batch, N, height, width, channels], N >= window.
       training: whether the loss is added.
+      mask: bool [batch, N], see `GRWSmoothing`.
 
     Input shape: [batch, N, height, width, channels].
 

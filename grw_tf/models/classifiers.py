@@ -47,8 +47,9 @@ class MovinetClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier
         )
 
     def call(self, inputs, training=None, mask=None):
-        features = endpoints(self.backbone, self.clip(inputs), training)
-        smooth_endpoints(self.smoothing, features, training)
+        clips = self.clip(inputs)
+        features = endpoints(self.backbone, clips, training)
+        smooth_endpoints(self.smoothing, features, clips, training)
         return self.head(features["head"], training=training)
 
 
@@ -84,8 +85,9 @@ class MeanClassifier(ClipInput, ConfigRecord, tf_keras.Model):
         self.built = True
 
     def call(self, inputs, training=None):
-        features = endpoints(self.backbone, self.clip(inputs), training)
-        smooth_endpoints(self.smoothing, features, training)
+        clips = self.clip(inputs)
+        features = endpoints(self.backbone, clips, training)
+        smooth_endpoints(self.smoothing, features, clips, training)
         return self.head(self.project(features["head"]), training=training)
 
     def project(self, features):
@@ -145,11 +147,12 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
         self.built = True
 
     def call(self, inputs, training=None):
-        features = endpoints(self.backbone, self.clip(inputs), training)
-        smooth_endpoints(self.smoothing, features, training)
+        clips = self.clip(inputs)
+        features = endpoints(self.backbone, clips, training)
+        mask = smooth_endpoints(self.smoothing, features, clips, training)
         z = self.project(features["head"])
         if FINAL in self.smoothing:
-            z = self.smoothing[FINAL](z, training=training)
+            z = self.smoothing[FINAL](z, training=training, mask=mask)
         return self.head(z, training=training)
 
     def embed(self, inputs):

@@ -3,9 +3,16 @@
 import dataclasses
 import difflib
 import json
+import logging
 import typing
 from collections.abc import Mapping
 
+from grw_tf.frame_geometry import (
+    SHORT_SIDE,
+    UNRECORDED_FIT,
+    FrameGeometry,
+    check_fit,
+)
 from grw_tf.models.config_lists import make_tuples
 from grw_tf.models.families import FAMILIES, MOVINET, family_of
 from grw_tf.models.regularization_config import RegularizationConfig
@@ -182,6 +189,10 @@ class ModelConfig:
       frames: frames of a clip, N.
       size: height and width of a frame, in pixels.
       fps: frames a second at which clips are sampled.
+      frame_fit: how a frame becomes a square of `size` pixels, in training, evaluation
+        and exported files alike: "short_side" keeps its aspect and crops the middle, as
+        the official MoViNets were trained; "square" squashes it first, as the published
+        GRW models do (`grw_tf.frame_geometry`).
 
     Raises:
       ValueError: at construction, for values that no model can have.
@@ -195,6 +206,7 @@ class ModelConfig:
     frames: int = 50
     size: int = 172
     fps: float = 5.0
+    frame_fit: str = SHORT_SIDE
 
     def __post_init__(self):
         for name, most in (
@@ -207,6 +219,7 @@ class ModelConfig:
             raise ValueError(
                 f"fps must be above 0 and at most {_MOST_FPS}, got {self.fps}."
             )
+        check_fit(self.frame_fit)
         drops = {"random_drop", "shake_drop"} & set(self.regularization.methods)
         if drops and self.backbone.stochastic_depth_drop_rate:
             raise ValueError(
@@ -226,6 +239,11 @@ class ModelConfig:
         """Whether the backbone pools over time, as MoViNet's official head wants."""
         return self.backbone.family == MOVINET and self.head.type == "official"
 
+    @property
+    def frame_geometry(self) -> FrameGeometry:
+        """Where frames of any size end up in the square that the model sees."""
+        return FrameGeometry(self.size, self.frame_fit)
+
     def to_json(self):
         """Returns the config as a JSON string."""
         return json.dumps(dataclasses.asdict(self), indent=2)
@@ -235,13 +253,23 @@ class ModelConfig:
         """Reads what `to_json` wrote.
 
         Args:
-          text: JSON; fields that it lacks are as by default.
+          text: JSON; fields that it lacks are as by default, but for `frame_fit`: a
+            config from before it was recorded reads as "square", which is what its
+            model was evaluated and exported with, and a warning says so.
 
         Raises:
           ValueError: for an unknown key, with the nearest known one, or bad values.
         """
         try:
-            return _from_dict(cls, json.loads(text), "")
+            values = json.loads(text)
+            if isinstance(values, Mapping) and "frame_fit" not in values:
+                logging.warning(
+                    "This model's config is from before frame_fit was recorded: it is"
+                    " read as %r, with which the model was evaluated and exported.",
+                    UNRECORDED_FIT,
+                )
+                values = {**values, "frame_fit": UNRECORDED_FIT}
+            return _from_dict(cls, values, "")
         except RecursionError:
             raise ValueError("The model config is nested too deeply.") from None
 

@@ -42,6 +42,12 @@ class ConfigRecord:
         if tf.executing_eagerly():
             saved = ModelConfig.from_json(restored_tensors[RECORD].numpy().decode())
             check_backbone(saved, self.config)
+            if saved.frame_fit != self.config.frame_fit:
+                raise ValueError(
+                    "The checkpoint's model was trained with"
+                    f" frame_fit={saved.frame_fit}, the model is built with"
+                    f" {self.config.frame_fit}: build it with {saved.frame_fit}."
+                )
             for field in HEAD_FUNCTION:
                 _check_field("head", field, saved, self.config)
 

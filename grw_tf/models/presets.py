@@ -7,6 +7,8 @@ Kondratyuk et al., MoViNets, CVPR 2021, and arXiv 2511.20928.
 
 import dataclasses
 
+from grw_tf.frame_geometry import SQUARE
+
 # Importing a family's module makes it known, as configs of it want.
 from grw_tf.models import (
     mobilenet_backbone,
@@ -83,6 +85,7 @@ def _with_grw(config, window=5):
         config,
         head=HeadConfig(type="transformer"),
         smoothing=SmoothingConfig(layers=("final",), window=window),
+        frame_fit=SQUARE,
     )
 
 

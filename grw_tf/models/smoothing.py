@@ -6,6 +6,7 @@ import tf_keras
 
 from grw_tf.layers import GRWSmoothing, IntermediateGRWSmoothing
 from grw_tf.models.config import ModelConfig
+from grw_tf.models.repeated_frames import new_frames
 
 FINAL = "final"
 
@@ -60,14 +61,23 @@ def build_smoothing(config: ModelConfig, endpoint_channels):
     return layers
 
 
-def smooth_endpoints(layers, features, training):
+def smooth_endpoints(layers, features, clips, training):
     """Lets smoothing act on a backbone's features, for their losses alone.
 
     Args:
       layers: of `build_smoothing`; that of the embeddings Z is left to the head.
       features: [batch, N, height, width, channels] by name of the endpoint.
+      clips: [batch, N, size, size, 3], what the features are of.
       training: whether losses are added.
+
+    Returns:
+      Which frames are new, bool [batch, N], for the smoothing of the head; None where
+      nothing is smoothed.
     """
+    if not (layers and training):
+        return None
+    mask = new_frames(clips)
     for name, layer in layers.items():
         if name != FINAL:
-            layer(features[name], training=training)
+            layer(features[name], training=training, mask=mask)
+    return mask

@@ -32,6 +32,7 @@ class Smoothing:
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.supports_masking = True
         orders_lib.choose_method(window, orders, max_orders)
         for name, value in (
             ("weight", weight),
@@ -65,15 +66,22 @@ class Smoothing:
             self._step = self._create_step()
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs, training=None, mask=None):
         if training and self.weight:
             z = windows.cut_windows(self.ops, self._embed(inputs), self.window)
             terms = terms_lib.grw_terms(
                 self.ops, z, self.orders, self.max_orders, self.seed
             )
             # The only place where windows and clips are reduced to one loss.
-            loss = self.ops.mean(terms.loss(self.alpha))
-            self._log(loss, terms.velocity, terms.order_accuracy)
+            loss, velocity, order_accuracy = (
+                windows.mean_of_windows(self.ops, values, self.window, mask)
+                for values in (
+                    terms.loss(self.alpha),
+                    terms.velocity,
+                    terms.order_accuracy,
+                )
+            )
+            self._log(loss, velocity, order_accuracy)
             self.add_loss(self._current_weight(loss.dtype) * loss)
         return inputs
 

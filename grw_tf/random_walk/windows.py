@@ -41,3 +41,26 @@ def cut_windows(ops, z, window):
         )
     windows = count_windows(frames, window)
     return ops.reshape(z[:, : windows * window], (-1, window, channels))
+
+
+def mean_of_windows(ops, values, window, mask=None):
+    """Returns the mean over clips of the mean over a clip's windows, a scalar.
+
+    Windows without a single frame of the mask take no part. The mean of a clip that has
+    none left is 0.
+
+    Args:
+      ops: the array library.
+      values: of the windows of `cut_windows`, [batch * floor(N / window)].
+      window: frames in a window.
+      mask: bool [batch, N], the frames that count; all of them if not given.
+    """
+    if mask is None:
+        return ops.mean(values)
+    windows = count_windows(mask.shape[1], window)
+    frames = ops.reshape(mask[:, : windows * window], (-1, windows, window))
+    counts = ops.any(frames, axis=2)
+    values = ops.reshape(values, (-1, windows))
+    total = ops.sum(ops.where(counts, values, ops.zeros_like(values)), axis=1)
+    of_clip = ops.sum(ops.cast(counts, values.dtype), axis=1)
+    return ops.mean(total / ops.maximum(of_clip, 1))

@@ -10,8 +10,10 @@ import zlib
 
 import numpy as np
 
+from grw_tf.frame_geometry import FRAME_FITS, UNRECORDED_FIT, FrameGeometry
+
 # Files of a newer format may mean something else by the same keys.
-NEWEST_FORMAT = 1
+NEWEST_FORMAT = 2
 _DTYPES = ("float32", "int32", "int8", "uint8", "int16")
 _INPUTS = (("uint8", [0, 255]), ("float32", [0.0, 1.0]))
 # In pixels: more is no size of frames, and takes all memory.
@@ -37,6 +39,14 @@ class ExportedFile:
     def size(self):
         """Height and width in pixels of the frames that the model takes."""
         return self.manifest["input"]["shape"][1]
+
+    @property
+    def geometry(self) -> FrameGeometry:
+        """How frames are prepared; of format 1, which did not say, "square"."""
+        taken = self.manifest["input"]
+        return FrameGeometry(
+            self.size, taken.get("frame_fit", UNRECORDED_FIT), taken["resize"]
+        )
 
     @property
     def states(self):
@@ -110,6 +120,7 @@ def _check(path, labels, manifest):
             and height == width <= taken["resize"] <= _MOST_RESIZE
             and channels == 3
             and taken.get("channels", "RGB") == "RGB"
+            and (version == 1 or taken["frame_fit"] in FRAME_FITS)
         )
         states = manifest["states"]
         known_states = all(map(_is_known_state, states)) and len(states) == len(

@@ -1,8 +1,10 @@
-"""Resizing and cropping frames as in training, with numpy alone."""
+"""Prepares frames for a model with NumPy alone."""
 
 import functools
 
 import numpy as np
+
+from grw_tf.frame_geometry import FrameGeometry, by_area
 
 # Output rows, or columns, computed by one matrix product.
 _BLOCK = 8
@@ -12,22 +14,21 @@ _MOST_WORK = 200_000
 
 
 class FramePreparation:
-    """Resizes frames to a square, whatever their aspect, and crops the centre.
+    """Resizes frames as a geometry says, and crops the middle.
 
-    As `grw_tf.data.clips.prepare_frame`, which does it with OpenCV: by the mean over
-    each pixel's area where both sides shrink, else by linear interpolation. No value
-    differs by more than 1 of 255.
+    As `grw_tf.data.opencv_frame.prepare_frame`: by the mean over each pixel's area
+    where neither side grows, else by linear interpolation. No value differs from
+    OpenCV's by more than 1 of 255.
 
     Args:
-      side: of the square, in pixels.
-      size: height and width of the crop.
+      geometry: of the model.
     """
 
-    def __init__(self, side, size):
-        self.size = size
+    def __init__(self, geometry: FrameGeometry):
+        self.size = geometry.size
         # A camera's frames are all of one size, so the weights are found once.
         self._products = functools.lru_cache(maxsize=4)(
-            lambda height, width: _products(height, width, side, size)
+            lambda height, width: _products(height, width, geometry)
         )
 
     def __call__(self, frame):
@@ -52,22 +53,26 @@ class FramePreparation:
         return square.astype(np.uint8).reshape(self.size, self.size, 3)
 
 
-def _products(height, width, side, size):
+def _products(height, width, geometry):
     """Returns the matrix products that make the rows, and then the columns.
 
     Each is (slice of the source, slice of the result, weights); of columns, the slices
     run over the three channels of each, and the weights are to multiply from the right.
     """
-    find = _area_weights if min(height, width) >= side else _linear_weights
-    start = (side - size) // 2
-    rows = _blocks(find(height, side)[start : start + size])
+    shape = geometry.resized(height, width)
+    find = _area_weights if by_area(height, width, *shape) else _linear_weights
+    down, across = (
+        find(length, resized, geometry.start(resized) + np.arange(geometry.size))
+        for length, resized in zip((height, width), shape, strict=True)
+    )
+    rows = _blocks(down)
     columns = [
         (
             slice(3 * source.start, 3 * source.stop),
             slice(3 * target.start, 3 * target.stop),
             np.kron(weights.T, np.eye(3, dtype=np.float32)),
         )
-        for source, target, weights in _blocks(find(width, side)[start : start + size])
+        for source, target, weights in _blocks(across)
     ]
     return rows, columns
 
@@ -90,16 +95,16 @@ def _pieces(length, work):
     return [slice(start, start + step) for start in range(0, length, step)]
 
 
-def _area_weights(length, side):
-    """Returns the share [side, length] of each pixel in each of the longer ones."""
-    edges = np.linspace(0, length, side + 1)[:, None]
+def _area_weights(length, resized, kept):
+    """Returns the share [kept, length] of each pixel in each that is kept."""
+    first, last = (length * (kept + end)[:, None] / resized for end in (0, 1))
     pixels = np.arange(length)
-    overlap = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)
-    return (overlap.clip(0) * side / length).astype(np.float32)
+    overlap = np.minimum(last, pixels + 1) - np.maximum(first, pixels)
+    return (overlap.clip(0) * resized / length).astype(np.float32)
 
 
-def _linear_weights(length, side):
-    """Returns the weights [side, length] of linear interpolation."""
-    centres = ((np.arange(side) + 0.5) * length / side - 0.5).clip(0, length - 1)
+def _linear_weights(length, resized, kept):
+    """Returns the weights [kept, length] of linear interpolation."""
+    centres = ((kept + 0.5) * length / resized - 0.5).clip(0, length - 1)
     distance = np.abs(centres[:, None] - np.arange(length))
     return (1 - distance).clip(0).astype(np.float32)

@@ -36,6 +36,7 @@ class StreamSession:
     Attributes:
       labels: names of the classes.
       manifest: what the file says of itself.
+      geometry: how `push` prepares frames, a `grw_tf.frame_geometry.FrameGeometry`.
       size: height and width in pixels of the frames that the model sees.
       fps: frames a second that the model sees.
       frames_per_step: frames that it takes at once.
@@ -52,16 +53,23 @@ class StreamSession:
         exported = read_exported_file(path)
         self.labels = exported.labels
         self.manifest = exported.manifest
-        self.size = exported.size
+        self.geometry = exported.geometry
+        self.size = self.geometry.size
         self.fps = self.manifest["fps"]
         self.frames_per_step = self.manifest["frames_per_step"]
         self._path = exported.path
         self._clock = FrameClock(self.fps, max_gap)
         taken = self.manifest["input"]
-        self._prepare = FramePreparation(taken["resize"], self.size)
+        self._prepare = FramePreparation(self.geometry)
         self._chunk = np.empty(taken["shape"], taken["dtype"])
         self.runner, self._runner = open_runner(exported, runner, num_threads, xnnpack)
         self._forget()
+        if "frame_fit" not in taken:
+            logging.getLogger(__name__).warning(
+                "%s was exported before frame_fit was recorded: frames are squashed to"
+                " a square, as they were then.",
+                path,
+            )
         if not (self.manifest.get("parity") or {}).get("passed", True):
             logging.getLogger(__name__).warning(
                 "%s was exported although it does not give its model's numbers; its"
@@ -76,7 +84,10 @@ class StreamSession:
         self.close()
 
     def push(self, frame, time=None):
-        """Takes the next frame, of any size: it is resized and cropped as in training.
+        """Takes the next frame, of any size, and prepares it.
+
+        It is resized and cropped as the file's manifest says, which is how the model
+        was validated and evaluated.
 
         Args:
           frame: uint8 [height, width, 3], RGB, upright.
@@ -97,7 +108,8 @@ class StreamSession:
         """Takes the next frame, resized and cropped already, and otherwise as `push`.
 
         Args:
-          frame: uint8 [size, size, 3], RGB, as of `grw_tf.data.clips.stream_frames`.
+          frame: uint8 [size, size, 3], RGB, as of `grw_tf.data.clips.stream_frames`
+            with the geometry of the file.
           time: as in `push`.
 
         Returns, Raises: as `push`.

@@ -48,7 +48,9 @@ def open_source(params):
     return TfdsSource(params.tfds_name, params.tfds_split, params.tfds_data_dir)
 
 
-def batches(params, source, seed, first_step=0, context=None, postprocess=None):
+def batches(
+    params, source, geometry, seed, first_step=0, context=None, postprocess=None
+):
     """Returns batches of (features, labels), `image` [batch, time, height, width, 3].
 
     Args:
@@ -56,6 +58,7 @@ def batches(params, source, seed, first_step=0, context=None, postprocess=None):
         random depends on `seed` and a clip's place in the stream alone; else once, in
         order.
       source: of `open_source`.
+      geometry: the model's `FrameGeometry`.
       seed: of order and augmentation.
       first_step: how many steps of a training to leave out.
       context: a `tf.distribute.InputContext`, whose pipeline reads its share.
@@ -69,7 +72,12 @@ def batches(params, source, seed, first_step=0, context=None, postprocess=None):
         params.label_field_key,
         params.num_classes,
     )
-    parser = SeededParser(params, params.image_field_key, params.label_field_key)
+    parser = SeededParser(
+        params,
+        geometry,
+        image_key=params.image_field_key,
+        label_key=params.label_field_key,
+    )
     if params.is_training:
         records = _training_records(params, source, seed, first_step, context)
         decode = _with_key(decode)

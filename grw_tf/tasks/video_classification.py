@@ -8,7 +8,6 @@ from official.core import task_factory
 from official.modeling import tf_utils
 from official.vision.tasks import video_classification
 
-from grw_tf.data.clips import resize_side
 from grw_tf.experiments.video_classification import VideoClassificationTask
 from grw_tf.experiments.yaml_config import frozen
 from grw_tf.models import ModelConfig, build_model
@@ -108,6 +107,7 @@ class Task(video_classification.VideoClassificationTask):
         return clip_inputs.batches(
             params,
             source,
+            self.model_config.frame_geometry,
             self.task_config.seed,
             self.first_step if params.is_training else 0,
             input_context,
@@ -191,7 +191,6 @@ class Task(video_classification.VideoClassificationTask):
             params = params.replace(temporal_stride=source.stride(config.fps))
         return params.replace(
             feature_shape=(config.frames, config.size, config.size, 3),
-            min_image_size=resize_side(config.size),
             num_classes=config.num_classes,
             # Mixing encodes them itself.
             one_hot=self.task_config.losses.one_hot

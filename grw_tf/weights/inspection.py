@@ -63,7 +63,8 @@ def _rows(saved, config):
         "head": _head(config, recorded) if saved.has("head") else "none",
         "classes": config.num_classes if saved.has("head") else "none",
         "clip": recorded(
-            f"{config.frames} frames of {config.size} px at {config.fps:g} a second"
+            f"{config.frames} frames of {config.size} px at {config.fps:g} a second,"
+            f" {config.frame_fit}"
         ),
         "variables": ", ".join(f"{part} {len(c)}" for part, c in counts.items()),
         "parameters": ", ".join(

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import os
 
-from grw_tf.models import build_model
+from grw_tf.models import ModelConfig, build_model
 from grw_tf.models.config_record import HEAD_FUNCTION, check_backbone
 from grw_tf.weights.comparison import compare
 from grw_tf.weights.identify import GATES_EXPLAINED, describe, identify
@@ -89,6 +89,21 @@ def load_model(checkpoint, **changes):
     return model
 
 
+def recorded_config(init_checkpoint) -> ModelConfig | None:
+    """Returns the config that a checkpoint records, None if it records none.
+
+    Args:
+      init_checkpoint: as of `restore`.
+
+    Raises:
+      ValueError, OSError: as `restore`.
+    """
+    if is_keras_weights(init_checkpoint):
+        return None
+    with open_checkpoint(init_checkpoint) as saved:
+        return saved.config
+
+
 def _restore(model, init_checkpoint, saved):
     config = model.config
     backbone = compare(saved, config, ("backbone",))
@@ -111,7 +126,8 @@ def _restore(model, init_checkpoint, saved):
     _check_complete(model, layout)
     assign(model, values)
     source = f"{init_checkpoint} ({os.path.basename(saved.prefix)})"
-    return _report(source, config, tuple(values), *_gate_remark(saved, config))
+    remarks = *_gate_remark(saved, config), *_fit_remark(saved, config)
+    return _report(source, config, tuple(values), *remarks)
 
 
 def _what(saved):
@@ -159,6 +175,15 @@ def _gate_remark(saved, config):
         yield (
             f"the gating activation is not recorded ({GATES_EXPLAINED}); the model's is"
             f" {gate}"
+        )
+
+
+def _fit_remark(saved, config):
+    """Yields what to say if the checkpoint's model saw frames laid out otherwise."""
+    if saved.config and saved.config.frame_fit != config.frame_fit:
+        yield (
+            f"it was trained with frame_fit {saved.config.frame_fit}, and this model"
+            f" prepares frames by {config.frame_fit}"
         )
 
 

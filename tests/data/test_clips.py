@@ -9,8 +9,10 @@ import pytest
 from drawn_videos import BLUE, RED, greys, write_video
 
 from grw_tf.data import clips
+from grw_tf.frame_geometry import FrameGeometry
 
 _ROOT = Path(__file__).parents[2]
+GEOMETRY = FrameGeometry(32, "square")
 
 
 def _levels(clip):
@@ -19,39 +21,54 @@ def _levels(clip):
 
 def test_frames_are_dropped_by_time_stamp(tmp_path):
     path = write_video(tmp_path / "a.mp4", greys(12), rate=10)
-    times, frames = zip(*clips.stream_frames(path, fps=5, size=32), strict=True)
+    times, frames = zip(
+        *clips.stream_frames(path, fps=5, geometry=GEOMETRY), strict=True
+    )
     np.testing.assert_allclose(times, np.arange(6) / 5)
     assert _levels(np.stack(frames)) == [0, 2, 4, 6, 8, 10]
 
 
 def test_frames_are_repeated_by_time_stamp(tmp_path):
     path = write_video(tmp_path / "a.mp4", greys(4), rate=10)
-    frames = [frame for _, frame in clips.stream_frames(path, fps=20, size=32)]
+    frames = [
+        frame for _, frame in clips.stream_frames(path, fps=20, geometry=GEOMETRY)
+    ]
     assert _levels(np.stack(frames)) == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
 def test_uneven_time_stamps_that_start_late_are_honoured(tmp_path):
     path = write_video(tmp_path / "a.mkv", greys(4), rate=10, pts=[5, 6, 10, 11])
-    frames = [frame for _, frame in clips.stream_frames(path, fps=10, size=32)]
+    frames = [
+        frame for _, frame in clips.stream_frames(path, fps=10, geometry=GEOMETRY)
+    ]
     assert _levels(np.stack(frames)) == [0, 1, 1, 1, 1, 2, 3]
 
 
 def test_clip_is_the_middle_of_a_longer_video(tmp_path):
     path = write_video(tmp_path / "a.mp4", greys(12))
-    assert _levels(clips.read_clip(path, frames=4, fps=10, size=32)) == [4, 5, 6, 7]
-    assert _levels(clips.read_clip(path, frames=3, fps=10, size=32)) == [4, 5, 6]
+    assert _levels(clips.read_clip(path, frames=4, fps=10, geometry=GEOMETRY)) == [
+        4,
+        5,
+        6,
+        7,
+    ]
+    assert _levels(clips.read_clip(path, frames=3, fps=10, geometry=GEOMETRY)) == [
+        4,
+        5,
+        6,
+    ]
 
 
 def test_short_video_repeats_its_last_frame(tmp_path):
     path = write_video(tmp_path / "a.mp4", greys(3))
-    clip = clips.read_clip(path, frames=5, fps=10, size=32)
+    clip = clips.read_clip(path, frames=5, fps=10, geometry=GEOMETRY)
     assert clip.shape == (5, 32, 32, 3) and clip.dtype == np.uint8
     assert _levels(clip) == [0, 1, 2, 2, 2]
 
 
 def test_gif_is_read(tmp_path):
     path = write_video(tmp_path / "a.gif", [RED, BLUE, RED], rate=10, codec="gif")
-    clip = clips.read_clip(path, frames=3, fps=10, size=32)
+    clip = clips.read_clip(path, frames=3, fps=10, geometry=GEOMETRY)
     assert clip[:, 16, 16].argmax(axis=-1).tolist() == [0, 2, 0]
 
 
@@ -61,28 +78,16 @@ def test_gif_is_read(tmp_path):
 )
 def test_rotation_metadata_is_honoured(tmp_path, rotation, red_side):
     path = write_video(tmp_path / "a.mp4", [RED] * 3, rotation=rotation, right=BLUE)
-    frame = clips.read_clip(path, frames=1, fps=10, size=32)[0].astype(int)
+    frame = clips.read_clip(path, frames=1, fps=10, geometry=GEOMETRY)[0].astype(int)
     assert (frame[red_side][..., 0] > 200).all()
     assert (frame[:, :, 0] > 200).mean() == pytest.approx(0.5, abs=0.1)
 
 
-@pytest.mark.parametrize(
-    "size, side", [(172, 200), (224, 256), (256, 300), (32, 37), (86, 100)]
-)
-def test_crop_follows_the_published_preprocessing(size, side):
-    assert clips.resize_side(size) == side
-    rows = (np.arange(side) % 256).astype(np.uint8)
-    ramp = np.tile(rows[:, None, None], (1, side, 3))
-    start = (side - size) // 2
-    expected = ramp[start : start + size, start : start + size]
-    np.testing.assert_array_equal(clips.prepare_frame(ramp, size), expected)
-
-
-@pytest.mark.parametrize("bad", [{"fps": 0}, {"size": -1}, {"frames": 0}])
+@pytest.mark.parametrize("bad", [{"fps": 0}, {"frames": 0}])
 def test_values_that_are_not_positive_are_refused(tmp_path, bad):
     path = write_video(tmp_path / "a.mp4", greys(3))
     with pytest.raises(ValueError, match=f"{list(bad)[0]} is "):
-        clips.read_clip(path, **({"frames": 2, "fps": 5, "size": 32} | bad))
+        clips.read_clip(path, **({"frames": 2, "fps": 5, "geometry": GEOMETRY} | bad))
 
 
 def _class_folders(root, counts=(("jump", 5), ("run", 10))):
@@ -141,7 +146,7 @@ def test_unreadable_videos_are_reported_and_left_out(tmp_path, caplog):
     (root / "jump/empty.mp4").touch()
     (root / "run/noise.avi").write_bytes(b"not a video")
     (root / "run/notes.txt").write_text("not meant as a video")
-    read = clips.load_clips(root, frames=2, fps=10, size=32)
+    read = clips.load_clips(root, frames=2, fps=10, geometry=GEOMETRY)
     assert read.videos.shape == (3, 2, 32, 32, 3)
     assert read.labels.tolist() == [0, 0, 1] and read.labels.dtype == np.int64
     assert [path.name for path in read.paths] == ["jump0.mp4", "jump1.mp4", "run0.mp4"]
@@ -151,15 +156,15 @@ def test_unreadable_videos_are_reported_and_left_out(tmp_path, caplog):
 
 def test_errors_name_the_folder_and_what_was_expected(tmp_path):
     with pytest.raises(ValueError, match=r"absent is not a folder: expected class"):
-        clips.load_clips(tmp_path / "absent", 2, 10, 32)
+        clips.load_clips(tmp_path / "absent", 2, 10, GEOMETRY)
     one = _class_folders(tmp_path / "one", (("jump", 1),))
     with pytest.raises(ValueError, match=r"one has 1 classes .*at least two"):
-        clips.load_clips(one, 2, 10, 32)
+        clips.load_clips(one, 2, 10, GEOMETRY)
     for name in ("jump", "run"):
         (tmp_path / "none" / name).mkdir(parents=True)
         (tmp_path / "none" / name / "a.mp4").touch()
     with pytest.raises(ValueError, match=r"None of the 2 videos in .*none"):
-        clips.load_clips(tmp_path / "none", 2, 10, 32)
+        clips.load_clips(tmp_path / "none", 2, 10, GEOMETRY)
 
 
 def test_tensorflow_is_not_imported():
@@ -171,7 +176,9 @@ def test_odd_videos_are_read_whole(shared):
     paths = sorted((shared / "data" / "odd_videos").iterdir())
     assert len(paths) == 7
     for path in paths:
-        clip = clips.read_clip(path, frames=8, fps=5, size=64)
+        clip = clips.read_clip(
+            path, frames=8, fps=5, geometry=FrameGeometry(64, "square")
+        )
         assert clip.shape == (8, 64, 64, 3)
         assert clip.std() > 10
 
@@ -180,7 +187,7 @@ def test_first_frame_of_every_shared_video_is_read(shared):
     found = clips.find_clips(shared / "data" / "videos")
     assert len(found.paths) == 239 and len(found.class_names) == 6
     for path in found.paths:
-        time, frame = next(clips.stream_frames(path, fps=5, size=32))
+        time, frame = next(clips.stream_frames(path, fps=5, geometry=GEOMETRY))
         assert time == 0 and frame.shape == (32, 32, 3)
 
 

@@ -9,11 +9,16 @@ from drawn_videos import BLUE, RED, greys, write_video
 from grw_tf.data.clips import read_clip
 from grw_tf.data.published_clips import ClipRule, ClipTask, read_published_clips
 from grw_tf.data.video_list import Video
+from grw_tf.frame_geometry import FrameGeometry
+
+GEOMETRY = FrameGeometry(32, "square")
 
 
 def _read(path, frames=3, fps=5.0, **rule):
     video = Video(path, path.name, "a", "", path.name)
-    return read_published_clips(ClipTask(video, ClipRule(frames, fps, 32, **rule)))
+    return read_published_clips(
+        ClipTask(video, ClipRule(frames, fps, GEOMETRY, **rule))
+    )
 
 
 def _levels(read):
@@ -31,7 +36,7 @@ def test_windows_follow_each_other_from_the_first_frame(tmp_path):
 
 def test_this_is_not_the_clip_of_training(tmp_path):
     path = write_video(tmp_path / "a.mp4", greys(13), rate=10)
-    middle = read_clip(path, 3, 5, 32).mean(axis=(1, 2, 3)) / 20
+    middle = read_clip(path, 3, 5, GEOMETRY).mean(axis=(1, 2, 3)) / 20
     assert middle.round().astype(int).tolist() == [4, 6, 8]
 
 
@@ -57,7 +62,7 @@ def test_frames_of_variable_rate_go_by_their_number(tmp_path):
     pts = [0, 1, 2, 3, 12, 13, 14, 15]
     path = write_video(tmp_path / "a.mp4", greys(8), rate=10, pts=pts)
     assert _levels(_read(path, frames=4)) == [[0, 1, 2, 3], [4, 5, 6, 7]]
-    by_time = read_clip(path, 8, 5, 32).mean(axis=(1, 2, 3)) / 20
+    by_time = read_clip(path, 8, 5, GEOMETRY).mean(axis=(1, 2, 3)) / 20
     assert by_time.round().astype(int).tolist() == [0, 2, 3, 3, 3, 3, 4, 6]
 
 
@@ -123,4 +128,4 @@ def test_titles_need_not_be_text(tmp_path, name):
     assert path.read_bytes() != content
     assert _levels(_read(path)) == [[0, 1, 2], [3, 4, 5]]
     # Nor where frames are taken by time, from the middle on.
-    assert read_clip(path, 3, 5, 32).shape == (3, 32, 32, 3)
+    assert read_clip(path, 3, 5, GEOMETRY).shape == (3, 32, 32, 3)

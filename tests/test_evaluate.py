@@ -158,7 +158,8 @@ def test_records_at_25_a_second_fit_slowonly_exactly(tmp_path):
     config = dataclasses.replace(preset("slowonly_50"), num_classes=6)
     (video,) = EvaluationRecords(path, config).videos()
     assert (len(video.frames), video.stride) == (25, 8)
-    views = cut_views(video.frames, 2, 32, clips=3, stride=video.stride)
+    geometry = FrameGeometry(32, config.frame_fit)
+    views = cut_views(video.frames, 2, geometry, clips=3, stride=video.stride)
     # Levels are 10 k: every eighth frame of 16 in a row, which begin at 0, 4 and 9.
     levels = 255 * views.numpy().mean(axis=(2, 3, 4))
     assert levels.round(-1).tolist() == [[0, 80], [40, 120], [90, 170]]

@@ -442,7 +442,7 @@ def test_manifest_that_describes_no_stream_is_refused(path, tmp_path):
 
 def test_newer_format_is_refused(path, tmp_path):
     newer = with_manifest(path, tmp_path / "newer.tflite", format_version=3)
-    with pytest.raises(ValueError, match="is of format 2, this grw_tf knows up to 1"):
+    with pytest.raises(ValueError, match="is of format 3, this grw_tf knows up to 2"):
         StreamSession(newer)
 
 

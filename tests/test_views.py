@@ -90,7 +90,7 @@ def test_thirty_views_are_those_of_the_rms_paper():
 def test_shorter_side_is_that_of_three_squares():
     video = _video(2, 128, 192)
     views = cut_views(video, 2, _geometry(256), crops=3)
-    resized = tf.cast(tf.image.resize(video, (256, 384)), tf.uint8).numpy()
+    resized = tf.round(tf.image.resize(video, (256, 384))).numpy()
     for view, left in zip(_bytes(views), (0, 64, 128), strict=True):
         np.testing.assert_array_equal(view, resized[:, :, left : left + 256])
 
@@ -98,10 +98,9 @@ def test_shorter_side_is_that_of_three_squares():
 def test_frames_are_resized_to_the_published_side():
     views = cut_views(_video(2, 100, 50), 2, _geometry(172))
     assert views.shape == (1, 2, 172, 172, 3)
-    # A side of 200 makes four rows of one; the centre's are rows 114 to 285 of 400, and
-    # casting to bytes cuts the fraction.
+    # A side of 200 makes four rows of one; the centre's are rows 114 to 285 of 400.
     rows = _bytes(views)[0, 0, :, 0, 1]
-    assert rows.tolist() == [int((row + 0.5) / 4 - 0.5) for row in range(114, 286)]
+    assert rows.tolist() == [round((row + 0.5) / 4 - 0.5) for row in range(114, 286)]
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,9 @@ def load(config: ClipsDemoConfig):
 
 def _load_split(config, split):
     classes = config.classes.split(",") if config.classes else None
+    geometry = _base(config).frame_geometry
     found = clips.load_clips(
-        config.clips, config.frames, config.fps, config.size, split, classes
+        config.clips, config.frames, config.fps, geometry, split, classes
     )
     counts = np.bincount(found.labels, minlength=len(found.class_names))
     if not counts.all():
@@ -61,7 +62,7 @@ def _load_split(config, split):
 
 def model_config(config: ClipsDemoConfig, train: LabelledVideos) -> ModelConfig:
     """Returns the preset with a transformer head and final-layer smoothing."""
-    base = preset(config.preset)
+    base = _base(config)
     return dataclasses.replace(
         base,
         backbone=dataclasses.replace(
@@ -70,7 +71,8 @@ def model_config(config: ClipsDemoConfig, train: LabelledVideos) -> ModelConfig:
         head=HeadConfig(type="transformer"),
         smoothing=config.smoothing(),
         num_classes=len(train.class_names),
-        frames=config.frames,
-        size=config.size,
-        fps=config.fps,
     )
+
+
+def _base(config):
+    return preset(config.preset, frames=config.frames, size=config.size, fps=config.fps)

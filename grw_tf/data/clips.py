@@ -17,7 +17,7 @@ import numpy as np
 import tqdm
 
 from grw_tf.data.splits import assign_splits
-from grw_tf.data.video_frames import check_positive, sample_frames, upright
+from grw_tf.data.video_frames import check_positive, sample_pictures
 from grw_tf.data.video_list import EXPECTED, SUFFIXES, list_folder
 
 TEST_SHARE = 0.2
@@ -94,13 +94,11 @@ def stream_frames(
         av.FFmpegError: If the file cannot be decoded.
     """
     check_positive(size=size)
-    shown, picture = None, None
-    for seconds, frame in sample_frames(path, fps):
-        if frame is not shown:
-            # A square turned after resizing is the square resized after turning.
-            square = prepare_frame(frame.to_ndarray(format="rgb24"), size)
-            shown, picture = frame, upright(square, frame)
-        yield seconds, picture
+    shown, prepared = None, None
+    for seconds, picture in sample_pictures(path, fps):
+        if picture is not shown:
+            shown, prepared = picture, prepare_frame(picture, size)
+        yield seconds, prepared
 
 
 def read_clip(

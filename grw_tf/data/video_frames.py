@@ -4,6 +4,7 @@ TensorFlow is not imported here, so that a runtime without it reads frames alike
 """
 
 import contextlib
+import functools
 import logging
 import os
 from collections.abc import Iterator
@@ -244,13 +245,13 @@ def _decode(container, stream, start):
     if start and first.time is not None:
         target = first.time + start
         landed = None
-        if _runs_on_to(container, target):
+        if not _is_set_back(container):
             with contextlib.suppress(av.FFmpegError):
                 container.seek(int(target / stream.time_base), stream=stream)
                 frames = container.decode(stream)
                 landed = next(frames, None)
         if landed is None or landed.time is None or landed.time > target:
-            # A file without an index is decoded from the beginning.
+            # It cannot be sought, and is decoded from the beginning.
             threads = stream.codec_context.thread_count
             with open_video(container.name, threads) as (container, stream):
                 yield from container.decode(stream)
@@ -259,21 +260,23 @@ def _decode(container, stream, start):
     yield from frames
 
 
-def _runs_on_to(container, target):
-    """Whether a file's clock is not set back before a time, so that it can be sought.
-
-    Where the format allows for that, packets are read up to the time, but not decoded.
-    """
+def _is_set_back(container):
+    """Whether a file's clock is set back somewhere, so that times cannot be sought."""
     if not container.format.flags & _CLOCK_MAY_JUMP:
-        return True
+        return False
+    return _packets_are_set_back(container.name, os.stat(container.name).st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=256)
+def _packets_are_set_back(path, modified):
+    """Reads all packets but decodes none: segments of one file ask many times."""
+    del modified  # A part of the key.
     last = -float("inf")
-    with open_video(container.name, threads=1) as (container, stream):
+    with open_video(path, threads=1) as (container, stream):
         for packet in container.demux(stream):
             if packet.dts is not None:
                 now = float(packet.dts * packet.time_base)
                 if now < last - _MOST_EARLY:
-                    return False
-                if now > target:
-                    break
+                    return True
                 last = now
-    return True
+    return False

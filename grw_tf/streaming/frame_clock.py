@@ -26,8 +26,8 @@ class FrameClock:
     comes, so only then is it known how many ticks fall to it. Time stamps need not run
     on steadily:
 
-    - A frame without one comes as long after the one before as that one came after its
-      own predecessor (an interval).
+    - A frame without one comes an interval after the one before: `interval`, or else as
+      long as that one came after its own predecessor, or else 1 / `fps`.
     - Where they jump ahead by more than 10 s, or `max_gap` if that is more, the frame
       on screen is repeated for `max_gap`, and the next one counts as coming then.
     - Where they are set back, the next frame counts as coming an interval after the one
@@ -42,8 +42,7 @@ class FrameClock:
     Args:
         fps: Ticks a second.
         max_gap: Seconds for which a frame is repeated where times jump ahead.
-        interval: Seconds that a frame lasts until the times tell; 1 / `fps` if not
-            given.
+        interval: Seconds between frames that have no time.
         start: Seconds after the first frame at which the ticks begin.
         warn: Called with "jump" or "overlap" and a message; logs it if not given.
 
@@ -64,7 +63,7 @@ class FrameClock:
         self._fps = fps
         self._max_gap = max_gap
         self._least_jump = max(max_gap, _LEAST_JUMP)
-        self._first_interval = 1 / fps if interval is None else interval
+        self._untimed_interval = interval
         self._start = start
         self._tell = warn or _log
         self._warned = set()
@@ -73,7 +72,7 @@ class FrameClock:
     def restart(self) -> None:
         """Begins anew with the next frame."""
         self._first = self._last = None
-        self._interval = self._first_interval
+        self._interval = 1 / self._fps
         self._tick = 0
         # Of the last frame, if it took another's place.
         self._early = None
@@ -110,7 +109,7 @@ class FrameClock:
             self._first = self._last = 0.0 if time is None else time
             return 0
         if time is None:
-            time = self._last + self._interval
+            time = self._last + (self._untimed_interval or self._interval)
         else:
             time += self._shift
         gap = time - self._last

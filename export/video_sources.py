@@ -13,9 +13,10 @@ from urllib.parse import unquote
 
 import av
 
-from grw_tf.data import video_frames
 from grw_tf.data.video_frames import UprightPictures, open_video, sample_pictures
 
+# Of a network source that does not answer.
+_TIMEOUT_MS = 10_000
 _MOST_RATE = 60
 _MOST_INDEX = 2**31 - 1
 
@@ -36,7 +37,7 @@ def is_live(source):
     if not _is_web(source):
         return source.isdecimal() or "://" in source
     try:
-        with open_video(source, threads=1) as (container, _):
+        with _open(source, threads=1) as (container, _):
             return not container.duration
     # Reading it will tell what is amiss.
     except (av.FFmpegError, OSError, ValueError):
@@ -63,7 +64,7 @@ def file_frames(path, fps, all_frames=False):
         raise FileNotFoundError(f"{path} is not a file, a camera's index or a URL.")
     try:
         multiple = _multiple(path, fps) if all_frames else 1
-        pictures = sample_pictures(path, fps * multiple)
+        pictures = sample_pictures(path, fps * multiple, timeout=_TIMEOUT_MS / 1000)
         for index, (seconds, picture) in enumerate(pictures):
             yield seconds, picture, index % multiple == 0
     except av.FFmpegError as error:
@@ -129,13 +130,13 @@ def _stream_frames(source):
     waiting_since = time.monotonic()
     endless = False
     try:
-        with open_video(source, threads=0) as (container, stream):
+        with _open(source, threads=0) as (container, stream):
             endless = container.size < 0
             # Threads that decode whole frames would hold each back for some others.
             stream.thread_type = "SLICE"
-            for packet in container.demux(stream):
+            for packet in _then_none(container.demux(stream)):
                 try:
-                    frames = packet.decode()
+                    frames = stream.decode(packet)
                     pictures = [upright(f) for f in frames if not f.is_corrupt]
                 except (av.FFmpegError, ValueError) as error:
                     damaged += 1
@@ -145,11 +146,12 @@ def _stream_frames(source):
                 for picture in pictures:
                     good += 1
                     yield picture
-                waiting_since = time.monotonic()
+                if packet is not None:
+                    waiting_since = time.monotonic()
     except av.FFmpegError as error:
         reason = _reason(error)
         # Some protocols have other words for it.
-        if time.monotonic() - waiting_since >= video_frames.NETWORK_TIMEOUT:
+        if time.monotonic() - waiting_since >= _TIMEOUT_MS / 1000:
             reason = _nothing_came()
         # A server that tells no length ends a stream so.
         elif error.errno == errno.EIO and _is_web(source) and endless:
@@ -170,6 +172,19 @@ def _stream_frames(source):
         raise _no_frames(source, reason)
 
 
+def _then_none(packets):
+    """Yields packets and, if they break off, None, at which decoders give the rest."""
+    try:
+        yield from packets
+    except av.FFmpegError:
+        yield None
+        raise
+
+
+def _open(source, threads):
+    return open_video(source, threads, timeout=_TIMEOUT_MS / 1000)
+
+
 def _no_frames(source, reason=""):
     return OSError(
         f"{_named(source)} gives no frames: is it there, switched on, and not in other"
@@ -188,7 +203,7 @@ def _reason(error):
 
 
 def _nothing_came():
-    return f"nothing came for {video_frames.NETWORK_TIMEOUT:g} s"
+    return f"nothing came for {_TIMEOUT_MS / 1000:g} s"
 
 
 def _is_web(source):
@@ -196,7 +211,7 @@ def _is_web(source):
 
 
 def _multiple(path, fps):
-    with open_video(path, threads=1) as (_, stream):
+    with _open(path, threads=1) as (_, stream):
         rate = float(stream.average_rate or 0)
     # Rates of 29.97 and the like are not doubled.
     return max(1, math.ceil(min(rate, _MOST_RATE) / fps - 0.01))

@@ -15,8 +15,6 @@ from av.stream import Disposition
 
 from grw_tf.streaming.frame_clock import TOLERANCE, FrameClock
 
-# Seconds that a network source may take to answer.
-NETWORK_TIMEOUT = 10.0
 _FALLBACK_RATE = 25.0
 # Video streams that hold pictures, which players do not play.
 _PICTURES = (
@@ -36,6 +34,7 @@ def sample_frames(
     start: float = 0.0,
     end: float | None = None,
     threads: int = 0,
+    timeout: float | None = None,
 ) -> Iterator[tuple[float, av.VideoFrame]]:
     """Yields a video's frames at a steady rate.
 
@@ -50,6 +49,7 @@ def sample_frames(
         end: Seconds after the first frame before which to stop; by default the
             end of the video.
         threads: Threads to decode in; 0 is one for each CPU.
+        timeout: Seconds that a URL may take to answer; any time by default.
 
     Yields:
         Seconds since `start`, and the frame; a repeated one is the same object.
@@ -62,7 +62,7 @@ def sample_frames(
     check_positive(fps=fps)
     end = float("inf") if end is None else end
     tick, shown = 0, None
-    for positions, frame in _timed_frames(path, fps, start, threads):
+    for positions, frame in _timed_frames(path, fps, start, threads, timeout):
         for position in positions:
             if position < end - TOLERANCE:
                 yield tick / fps, shown
@@ -81,11 +81,12 @@ def sample_pictures(
     end: float | None = None,
     threads: int = 0,
     layout: str = "rgb24",
+    timeout: float | None = None,
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Yields the frames of `sample_frames` as pictures, as `UprightPictures` does.
 
     Args:
-        path, fps, start, end, threads: As of `sample_frames`.
+        path, fps, start, end, threads, timeout: As of `sample_frames`.
         layout: "rgb24" or "bgr24".
 
     Yields:
@@ -97,7 +98,7 @@ def sample_pictures(
     """
     upright = UprightPictures(layout)
     shown, picture = None, None
-    for seconds, frame in sample_frames(path, fps, start, end, threads):
+    for seconds, frame in sample_frames(path, fps, start, end, threads, timeout):
         if frame is not shown:
             shown, picture = frame, upright(frame)
         yield seconds, picture
@@ -140,13 +141,14 @@ class UprightPictures:
 
 @contextlib.contextmanager
 def open_video(
-    path: str | os.PathLike, threads: int
+    path: str | os.PathLike, threads: int, timeout: float | None = None
 ) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
     """Yields a file or a stream of the network, and its video, ready to be decoded.
 
     Args:
         path: A video or an animated GIF, or a URL.
         threads: Threads to decode in; 0 is one for each CPU.
+        timeout: Seconds that a URL may take to answer; any time by default.
 
     Raises:
         ValueError: If it holds no video, or one of an unknown codec.
@@ -158,7 +160,7 @@ def open_video(
         # Over UDP, packets are lost.
         options={"rtsp_flags": "prefer_tcp"} if path.startswith("rtsp") else {},
         metadata_errors=_METADATA_ERRORS,
-        timeout=NETWORK_TIMEOUT if "://" in path else None,
+        timeout=timeout,
     ) as container:
         stream = moving_stream(container)
         if stream is None:
@@ -198,7 +200,7 @@ def _orientation(frame):
     return transpose, rows < 0, columns < 0
 
 
-def _timed_frames(path, fps, start, threads):
+def _timed_frames(path, fps, start, threads, timeout):
     """Yields frames and, before each, the ticks that fell to the one before.
 
     Ticks are seconds from the first frame of the video. None comes after the last.
@@ -212,7 +214,7 @@ def _timed_frames(path, fps, start, threads):
     def positions(count, skipped):
         return [start + (ticks + k) / fps + skipped for k in range(count)]
 
-    with open_video(path, threads) as (container, stream):
+    with open_video(path, threads, timeout) as (container, stream):
         # Where there are no times, the rate that the codec tells is the better one.
         rate = stream.guessed_rate or stream.average_rate or _FALLBACK_RATE
         step = 1 / float(rate)

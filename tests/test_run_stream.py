@@ -392,8 +392,9 @@ def test_run_on_an_interlaced_stream_sees_its_frames(run, stream, tmp_path):
 def test_run_on_a_stream_that_stalls_tells_what_it_saw(model, stream, tmp_path):
     url = stream(_transport_stream(tmp_path / "a.ts"), stalls=True)
     program = (
-        "import sys; from export import run_stream, video_sources;"
-        " video_sources._TIMEOUT_MS = 700; run_stream.programs.run(run_stream.main)"
+        "import runpy; from export import video_sources;"
+        " video_sources._TIMEOUT_MS = 700;"
+        " runpy.run_module('export.run_stream', run_name='__main__')"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, f"--model={model}", f"--source={url}"],

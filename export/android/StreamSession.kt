@@ -356,9 +356,10 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
         val gap = shifted - last
         val before = early
         early = null
+        val rises = before != null && before < shifted && shifted < last
         if (gap > 0) {
             goAhead(shifted)
-        } else if (gap < -MOST_OUT_OF_ORDER || (before != null && before < shifted && shifted < last)) {
+        } else if (gap < -MOST_OUT_OF_ORDER || rises) {
             setBack(shifted, if (before == null) 1 else 2)
         } else {
             early = shifted

@@ -6,16 +6,21 @@ TensorFlow is not imported here, so that a runtime without it reads frames alike
 import contextlib
 import functools
 import logging
+import math
 import os
 from collections.abc import Iterator
+from fractions import Fraction
 
 import av
+import av.filter
 import numpy as np
 from av.stream import Disposition
 
 from grw_tf.streaming.frame_clock import TOLERANCE, FrameClock
 
 _FALLBACK_RATE = 25.0
+# Filters want one, and do not look at times.
+_ANY_TIME_BASE = Fraction(1, 1000)
 # Video streams that hold pictures, which players do not play.
 _PICTURES = (
     Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -107,8 +112,8 @@ def sample_pictures(
 class UprightPictures:
     """Converts the frames of one video to pictures as ffmpeg shows them.
 
-    Each is turned and mirrored as the display matrix of its frame says. All have the
-    size of the first: frames of another size are resized to it.
+    Each is turned and mirrored as the display matrix of its frame says, by ffmpeg's own
+    filters. All have the size of the first: frames of another size are resized to it.
 
     Args:
         layout: "rgb24" or "bgr24".
@@ -117,6 +122,7 @@ class UprightPictures:
     def __init__(self, layout: str = "rgb24"):
         self._layout = layout
         self._size = None
+        self._kind = self._graph = None
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
         """Returns a frame as uint8 [height, width, 3].
@@ -124,19 +130,17 @@ class UprightPictures:
         Raises:
             ValueError, av.FFmpegError: If it cannot be converted.
         """
-        transpose, flip_rows, flip_columns = _orientation(frame)
+        filters = _turning_filters(frame)
+        if filters:
+            kind = (frame.width, frame.height, frame.format.name, filters)
+            if kind != self._kind:
+                self._kind, self._graph = kind, _filter_graph(frame, filters)
+            self._graph.push(frame)
+            frame = self._graph.pull()
         if self._size is None:
-            size = (frame.width, frame.height)
-            self._size = size[::-1] if transpose else size
-        width, height = self._size[::-1] if transpose else self._size
-        picture = frame.to_ndarray(format=self._layout, width=width, height=height)
-        if transpose:
-            picture = picture.swapaxes(0, 1)
-        if flip_rows:
-            picture = picture[::-1]
-        if flip_columns:
-            picture = picture[:, ::-1]
-        return np.ascontiguousarray(picture)
+            self._size = frame.width, frame.height
+        width, height = self._size
+        return frame.to_ndarray(format=self._layout, width=width, height=height)
 
 
 @contextlib.contextmanager
@@ -185,19 +189,43 @@ def check_positive(**values: float) -> None:
             raise ValueError(f"{name} is {value}: it must be above 0.")
 
 
-def _orientation(frame):
-    """Returns whether to transpose a frame, and then to flip its rows and columns.
+def _turning_filters(frame):
+    """Returns the filters (name, arguments) that the ffmpeg tool turns a frame by.
 
-    A matrix that turns by no quarter turns counts as the nearest that does.
+    See `configure_input_video_filter` and `get_rotation` in its sources.
     """
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
-        return False, False, False
+        return ()
     # Pixel (x, y) is shown at (a x + c y, b x + d y).
     a, b, _, c, d, *_ = np.frombuffer(data, np.int32).tolist()
-    transpose = abs(b) + abs(c) > abs(a) + abs(d)
-    rows, columns = (b, c) if transpose else (d, a)
-    return transpose, rows < 0, columns < 0
+    if not (a or c) or not (b or d):
+        return ()
+    degrees = math.degrees(math.atan2(b / math.hypot(b, d), a / math.hypot(a, c)))
+    degrees = round(degrees) % 360
+    if degrees == 90:
+        return (("transpose", "cclock_flip" if c > 0 else "clock"),)
+    if degrees == 270:
+        return (("transpose", "clock_flip" if c < 0 else "cclock"),)
+    if degrees not in (0, 1, 180):
+        return (("rotate", f"{degrees}*PI/180"),)
+    flips = [("hflip", None)] if degrees == 180 and a < 0 else []
+    if degrees != 1 and d < 0:
+        flips.append(("vflip", None))
+    return tuple(flips)
+
+
+def _filter_graph(frame, filters):
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width,
+        height=frame.height,
+        format=frame.format,
+        time_base=frame.time_base or _ANY_TIME_BASE,
+    )
+    nodes = [graph.add(name, arguments) for name, arguments in filters]
+    graph.link_nodes(source, *nodes, graph.add("buffersink")).configure()
+    return graph
 
 
 def _timed_frames(path, fps, start, threads, timeout):

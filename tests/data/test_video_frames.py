@@ -42,14 +42,22 @@ def _quarters(matrix):
     return [a, b, 0, c, d, 0, 0, 0, 1 << 30]
 
 
-def _write(path, matrix=None, size=(64, 48), count=3, interlaced=False, levels=None):
+def _write(
+    path,
+    matrix=None,
+    size=(64, 48),
+    count=3,
+    interlaced=False,
+    levels=None,
+    codec="libx264",
+):
     """Writes frames of four quarters of levels 50 to 200, or each of one level."""
     options = {"bf": "2"}
     if interlaced:
         options |= {"flags": "+ilme+ildct", "x264-params": "tff=1"}
     width, height = size
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=30, options=options)
+        stream = container.add_stream(codec, rate=30, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         if matrix:
             stream.set_display_matrix(_quarters(matrix))
@@ -95,6 +103,11 @@ def _shown_by_ffmpeg(path, matrix):
         filters = [("hflip", None)] * (a < 0) + [("vflip", None)] * (d < 0)
     else:
         filters = [("vflip", None)] * (d < 0)
+    return _filtered(path, filters)
+
+
+def _filtered(path, filters):
+    """Returns the frames as ffmpeg's filters (name, arguments) make them."""
     shown = []
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -129,11 +142,28 @@ def test_every_reader_turns_and_mirrors(tmp_path, name):
         assert _quarter_numbers(picture) == quarters
 
 
-def test_slanted_frames_are_shown_by_the_nearest_quarter_turn(tmp_path):
-    cosine, sine = np.cos(np.radians(80)), np.sin(np.radians(80))
+@pytest.mark.parametrize("degrees", [-30, 2, 80])
+def test_slanted_frames_are_those_that_ffmpeg_shows(tmp_path, degrees):
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     path = _write(tmp_path / "a.mp4", (cosine, sine, -sine, cosine))
+    pictures = np.stack([picture for _, picture in sample_pictures(path, 30)])
+    expected = _filtered(path, [("rotate", f"{degrees % 360}*PI/180")])
+    np.testing.assert_array_equal(pictures, expected)
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_frames_of_odd_sides_are_those_that_ffmpeg_shows(tmp_path, name):
+    matrix, _ = MATRICES[name]
+    path = _write(tmp_path / "a.mp4", matrix, size=(65, 49), codec="mpeg4")
+    pictures = np.stack([picture for _, picture in sample_pictures(path, 30)])
+    np.testing.assert_array_equal(pictures, _shown_by_ffmpeg(path, matrix))
+
+
+@pytest.mark.parametrize("matrix", [(0, 0, 0, 0), (1, 0, 1, 0)])
+def test_matrix_that_shows_nothing_is_ignored(tmp_path, matrix):
+    path = _write(tmp_path / "a.mp4", matrix)
     ((_, picture), *_) = sample_pictures(path, 30)
-    assert _quarter_numbers(picture) == MATRICES["clockwise"][1]
+    assert _quarter_numbers(picture) == (1, 2, 3, 4)
 
 
 def test_case_of_a_selfie_is_mirrored():
@@ -344,22 +374,18 @@ def test_frames_keep_the_size_of_the_first(tmp_path, sizes, interlaced):
     assert len(list(stream_frames(path, 5, 32))) == 10
 
 
-def test_resized_frames_are_turned_too():
+def test_resized_frames_are_turned_too(tmp_path):
     upright = UprightPictures()
-    shapes = []
-    for size, turned in (((64, 48), False), ((32, 64), False), ((96, 64), True)):
-        frame = av.VideoFrame(*size, "yuv420p")
-
-        class Turned:
-            side_data = {
-                "DISPLAYMATRIX": np.array(_quarters((0, 1, -1, 0)), np.int32).tobytes()
-            }
-
-            def __getattr__(self, name, frame=frame):
-                return getattr(frame, name)
-
-        shapes.append(upright(Turned() if turned else frame).shape)
-    assert shapes == [(48, 64, 3)] * 3
+    clockwise = MATRICES["clockwise"][0]
+    shown = []
+    for size, matrix in (((64, 48), None), ((32, 64), None), ((96, 64), clockwise)):
+        path = _write(tmp_path / "a.mp4", matrix, size=size)
+        with av.open(str(path)) as container:
+            shown += [upright(frame) for frame in container.decode(video=0)]
+    assert {picture.shape for picture in shown} == {(48, 64, 3)}
+    assert [_quarter_numbers(picture) for picture in shown] == (
+        [(1, 2, 3, 4)] * 6 + [MATRICES["clockwise"][1]] * 3
+    )
 
 
 def test_frames_stored_out_of_order_cost_no_time(tmp_path):

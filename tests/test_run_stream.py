@@ -23,7 +23,7 @@ from toy_heads import HEADS
 
 from export import video_sources
 from export.annotated_video import AnnotatedVideo, draw_classes
-from export.video_sources import live_frames
+from export.video_sources import file_frames, live_frames
 from grw_tf.data.clips import stream_frames
 from grw_tf.export.tflite import write_streaming_tflite
 from grw_tf.streaming import StreamSession
@@ -485,3 +485,31 @@ def test_case_of_an_interlaced_stream_is_seen(stream, tmp_path):
     recorded = [f.to_ndarray(format="rgb24") for f in _decode(path)]
     live = [p for _, p in live_frames(stream((tmp_path / "a.ts").read_bytes()))]
     np.testing.assert_array_equal(live, recorded)
+
+
+def test_file_at_a_url_that_stalls_is_named(folder, monkeypatch):
+    monkeypatch.setattr(video_sources, "_TIMEOUT_MS", 700)
+    path = write_video(folder / "long.mkv", [RED, BLUE] * 200, size=(320, 240))
+    content = path.read_bytes()
+    released = threading.Event()
+
+    class Half(_Quiet):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self.wfile.write(content[: len(content) // 2])
+                released.wait()
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Half) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/long.mkv"
+        try:
+            assert not video_sources.is_live(url)
+            message = f"{url} cannot be read as a video: nothing came for 0.7 s"
+            with pytest.raises(ValueError, match=re.escape(message)):
+                list(file_frames(url, 5))
+        finally:
+            released.set()
+            server.shutdown()

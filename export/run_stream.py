@@ -132,9 +132,14 @@ def main(_):
 
 def _live(run, session, source):
     seconds = 0.0
-    for seconds, picture in live_frames(source):
-        run.push(seconds, session.push, picture, seconds)
-        yield seconds, picture
+    try:
+        for seconds, picture in live_frames(source):
+            run.push(seconds, session.push, picture, seconds)
+            yield seconds, picture
+    except OSError:
+        # It breaks off: what came is still classified.
+        run.push(seconds, session.flush)
+        raise
     run.push(seconds, session.flush)
 
 

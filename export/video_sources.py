@@ -1,16 +1,21 @@
-"""Frames of a video file, a camera or a network stream, with their times."""
+"""Frames of a video file, a camera or a network stream, with their times.
 
+Files and streams are read by PyAV, as in training. Cameras are read by OpenCV: FFmpeg
+finds them by the names that each system gives them, and not by an index.
+"""
+
+import errno
+import logging
 import math
 import os
 import time
 from urllib.parse import unquote
 
 import av
-import cv2
 
-from grw_tf.data.video_frames import sample_frames, upright
+from grw_tf.data.video_frames import UprightPictures, open_video, sample_pictures
 
-# Of a network stream that does not answer.
+# Of a network source that does not answer.
 _TIMEOUT_MS = 10_000
 _MOST_RATE = 60
 _MOST_INDEX = 2**31 - 1
@@ -32,9 +37,7 @@ def is_live(source):
     if not _is_web(source):
         return source.isdecimal() or "://" in source
     try:
-        with av.open(
-            source, timeout=_TIMEOUT_MS / 1000, metadata_errors="replace"
-        ) as container:
+        with _open(source, threads=1) as (container, _):
             return not container.duration
     # Reading it will tell what is amiss.
     except (av.FFmpegError, OSError, ValueError):
@@ -61,71 +64,146 @@ def file_frames(path, fps, all_frames=False):
         raise FileNotFoundError(f"{path} is not a file, a camera's index or a URL.")
     try:
         multiple = _multiple(path, fps) if all_frames else 1
-        shown, picture = None, None
-        for index, (seconds, frame) in enumerate(sample_frames(path, fps * multiple)):
-            if frame is not shown:
-                shown = frame
-                picture = upright(frame.to_ndarray(format="rgb24"), frame)
+        pictures = sample_pictures(path, fps * multiple, timeout=_TIMEOUT_MS / 1000)
+        for index, (seconds, picture) in enumerate(pictures):
             yield seconds, picture, index % multiple == 0
     except av.FFmpegError as error:
         raise ValueError(
-            f"{path} cannot be read as a video: {error.strerror or error}."
+            f"{path} cannot be read as a video: {_reason(error)}."
         ) from None
 
 
 def live_frames(source):
     """Yields the frames of a camera or network stream as they come.
 
+    Frames of a stream that are damaged, or cannot be decoded, are left out; how many is
+    logged at the end.
+
     Args:
       source: a camera's index, or a URL that FFmpeg knows.
 
     Yields:
-      (seconds since the first; uint8 [height, width, 3], RGB).
+      (seconds since the first; uint8 [height, width, 3], RGB, upright, all of the size
+      of the first).
 
     Raises:
-      OSError: if it cannot be opened, or gives no frame.
-      ValueError: if there can be no such camera.
+      OSError: if it cannot be opened, gives no frame, stalls or breaks off.
+      ValueError: if there can be no such camera, or the stream holds no video.
     """
+    frames = _camera_frames if source.isdecimal() else _stream_frames
+    start = None
+    for picture in frames(source):
+        now = time.monotonic()
+        start = now if start is None else start
+        yield now - start, picture
+    if start is None:
+        raise _no_frames(source)
+
+
+def _camera_frames(source):
+    # FFmpeg's streams need no OpenCV.
+    import cv2
+
+    if len(source) > len(str(_MOST_INDEX)) or int(source) > _MOST_INDEX:
+        raise ValueError(
+            f"There is no camera {source:.40}: cameras are numbered 0, 1, ..."
+        )
     # What it would tell comes as one line of ours.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    if source.isdecimal():
-        if len(source) > len(str(_MOST_INDEX)) or int(source) > _MOST_INDEX:
-            raise ValueError(
-                f"There is no camera {source:.40}: cameras are numbered 0, 1, ..."
-            )
-        capture = cv2.VideoCapture(int(source))
-    else:
-        timeouts = [
-            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-            _TIMEOUT_MS,
-            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-            _TIMEOUT_MS,
-        ]
-        capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG, timeouts)
-    start = None
+    capture = cv2.VideoCapture(int(source))
     try:
         while capture.isOpened():
             found, picture = capture.read()
-            now = time.monotonic()
             if not found:
                 break
-            start = now if start is None else start
-            yield now - start, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+            yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
     except cv2.error as error:
         reason = error.err or error
         raise OSError(f"{_named(source)} cannot be read: {reason}") from None
     finally:
         capture.release()
-    if start is None:
-        raise OSError(
-            f"{_named(source)} gives no frames: is it there, switched on, and not in"
-            " other use?"
-        )
+
+
+def _stream_frames(source):
+    good, damaged, reason = 0, 0, ""
+    upright = UprightPictures()
+    waiting_since = time.monotonic()
+    endless = False
+    try:
+        with _open(source, threads=0) as (container, stream):
+            endless = container.size < 0
+            # Threads that decode whole frames would hold each back for some others.
+            stream.thread_type = "SLICE"
+            for packet in _then_none(container.demux(stream)):
+                try:
+                    frames = stream.decode(packet)
+                    pictures = [upright(f) for f in frames if not f.is_corrupt]
+                except (av.FFmpegError, ValueError) as error:
+                    damaged += 1
+                    reason = _reason(error)
+                    continue
+                damaged += len(frames) - len(pictures)
+                for picture in pictures:
+                    good += 1
+                    yield picture
+                if packet is not None:
+                    waiting_since = time.monotonic()
+    except av.FFmpegError as error:
+        reason = _reason(error)
+        # Some protocols have other words for it.
+        if time.monotonic() - waiting_since >= _TIMEOUT_MS / 1000:
+            reason = _nothing_came()
+        # A server that tells no length ends a stream so.
+        elif error.errno == errno.EIO and _is_web(source) and endless:
+            reason = ""
+        if good and reason:
+            raise OSError(
+                f"{source} broke off after {good} frames: {reason}."
+            ) from None
+    finally:
+        if damaged:
+            logging.getLogger(__name__).warning(
+                "%s: %d of %d frames were damaged and left out.",
+                source,
+                damaged,
+                good + damaged,
+            )
+    if not good:
+        raise _no_frames(source, reason)
+
+
+def _then_none(packets):
+    """Yields packets and, if they break off, None, at which decoders give the rest."""
+    try:
+        yield from packets
+    except av.FFmpegError:
+        yield None
+        raise
+
+
+def _open(source, threads):
+    return open_video(source, threads, timeout=_TIMEOUT_MS / 1000)
+
+
+def _no_frames(source, reason=""):
+    return OSError(
+        f"{_named(source)} gives no frames: is it there, switched on, and not in other"
+        " use?" + (f" ({reason})" if reason else "")
+    )
 
 
 def _named(source):
     return f"Camera {source}" if source.isdecimal() else source
+
+
+def _reason(error):
+    if isinstance(error, av.error.ExitError):
+        return _nothing_came()
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _nothing_came():
+    return f"nothing came for {_TIMEOUT_MS / 1000:g} s"
 
 
 def _is_web(source):
@@ -133,8 +211,7 @@ def _is_web(source):
 
 
 def _multiple(path, fps):
-    with av.open(path, metadata_errors="replace") as container:
-        stream = next(iter(container.streams.video), None)
-        rate = float(stream.average_rate or 0) if stream else 0
+    with _open(path, threads=1) as (_, stream):
+        rate = float(stream.average_rate or 0)
     # Rates of 29.97 and the like are not doubled.
     return max(1, math.ceil(min(rate, _MOST_RATE) / fps - 0.01))

@@ -1,15 +1,21 @@
 """Tests that frames with times are seen as `sample_frames` does in training."""
 
 import math
+import pathlib
+import re
+import shutil
+import subprocess
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 
-from grw_tf.data.video_frames import sample_frames
+from grw_tf.data import video_frames
+from grw_tf.data.video_frames import open_video, sample_frames
 from grw_tf.streaming.frame_clock import FrameClock
 
+CPP = pathlib.Path(__file__).resolve().parents[1] / "export/cpp"
 TOO_MANY = 255
 
 
@@ -133,3 +139,155 @@ def test_times_may_be_of_any_type_of_numbers():
     clock = FrameClock(5)
     times = [0, Fraction(1, 5), np.float32(0.4), np.array(0.6), np.int64(1)]
     assert [clock.arrive(time) for time in times] == [0, 1, 1, 1, 2]
+
+
+def test_clock_set_back_by_less_than_a_second_loses_one_frame_at_most():
+    times = list(np.arange(12) / 30) * 3
+    clock, counts = FrameClock(30), []
+    for time in times:
+        counts.append(clock.arrive(time))
+    counts.append(clock.end())
+    # Each frame has its tick; where the clock is set back, two fall to the second.
+    assert sum(counts) == len(times)
+    assert counts.count(0) == 1 + 2
+    assert max(counts) == 2
+
+
+def test_frames_out_of_order_take_no_time(caplog):
+    # As an AVI file of H.264 with B-frames gives them.
+    times = [0.1, 0.4, 0.3, 0.5, 0.2, 0.8, 0.7, 0.9, 0.6, 1.2, 1.1, 1.3, 1.0]
+    clock = FrameClock(10)
+    count = sum(clock.arrive(time) for time in times) + clock.end(1.4)
+    assert count == 13
+    assert all("overlap" in record.message for record in caplog.records)
+
+
+def test_frames_without_times_come_an_interval_apart():
+    clock = FrameClock(5, interval=0.1)
+    counts = [clock.arrive(None) for _ in range(5)]
+    assert counts == [0, 1, 0, 1, 0]
+    assert clock.position == pytest.approx(0.4)
+    clock = FrameClock(10)
+    assert [clock.arrive(time) for time in (7.0, 7.3, None, None)] == [0, 3, 3, 3]
+    assert clock.time == pytest.approx(7.9)
+
+
+def test_gaps_of_some_seconds_are_stills():
+    clock = FrameClock(5, max_gap=1.0)
+    assert [clock.arrive(time) for time in (0, 4, 13.9)] == [0, 20, 50]
+    assert clock.arrive(23.91) == 5
+    assert clock.position == pytest.approx(23.91)
+    longer = FrameClock(5, max_gap=20.0)
+    assert [longer.arrive(time) for time in (0, 19, 3600)] == [0, 95, 100]
+
+
+def test_ticks_begin_at_the_start(caplog):
+    clock = FrameClock(5, start=50.0)
+    assert [clock.arrive(time) for time in (0, 49.9, 50.3, 50.5)] == [0, 0, 2, 1]
+    # Nothing was repeated before the start.
+    assert not caplog.records
+    assert clock.position == 50.5
+
+
+def _stamps(seed):
+    """Returns random times in seconds, to the millisecond, that jump now and then."""
+    rng = np.random.default_rng(seed)
+    now, stamps = rng.uniform(0, 100), []
+    for _ in range(rng.integers(1, 80)):
+        stamps.append(round(float(now), 3))
+        kind = rng.random()
+        if kind < 0.04:
+            now = rng.choice([0.0, now - 0.5, now - 1.5])
+        elif kind < 0.08:
+            now += rng.choice([5, 9.99, 10.01, 3600])
+        elif kind < 0.15:
+            now -= rng.choice([0, 0.03, 0.06])
+        else:
+            now += rng.choice([0.033, 0.034, 0.2])
+    return stamps
+
+
+def _told(clock, stamps, end=None):
+    """Returns how often a stream sees each of the frames at these times."""
+    return [clock.arrive(stamp) for stamp in stamps][1:] + [clock.end(end)]
+
+
+class _Frame:
+    """A decoded frame of a time."""
+
+    duration = 0
+
+    def __init__(self, time):
+        self.time = time
+
+
+@pytest.mark.parametrize("fps", [5, 12, 7.5])
+def test_training_sees_what_a_stream_sees_whatever_the_times(
+    tmp_path, monkeypatch, fps
+):
+    path = _write(tmp_path / "video.mp4", [0, 0.1])
+    with open_video(path, 1) as (_, stream):
+        step = 1 / float(stream.guessed_rate)
+    for seed in range(200):
+        stamps = _stamps(seed)
+        frames = [_Frame(stamp) for stamp in stamps]
+        monkeypatch.setattr(video_frames, "_decode", lambda *_, f=frames: f)
+        sampled = [frame for _, frame in sample_frames(path, fps)]
+        counts = [sum(each is frame for each in sampled) for frame in frames]
+        clock = FrameClock(fps)
+        told = [clock.arrive(stamp) for stamp in stamps][1:]
+        assert counts[:-1] == told, seed
+        assert counts[-1] == clock.end(clock.time + step), seed
+        # Bounded, and in order.
+        assert sum(counts) <= fps * 10 * len(stamps) + 1
+        assert [frames.index(frame) for frame in sampled] == sorted(
+            np.repeat(np.arange(len(frames)), counts)
+        )
+
+
+_CPP = """
+#include "stream_session.h"
+#include <algorithm>
+#include <cmath>
+#include <iostream>
+#include <stdexcept>
+namespace grw {
+namespace {
+%s
+}  // namespace
+%s
+}  // namespace grw
+int main() {
+  double fps;
+  int count;
+  while (std::cin >> fps >> count) {
+    grw::FrameClock clock(fps, 1.0, nullptr);
+    double time;
+    for (int i = 0; i < count; ++i) {
+      std::cin >> time;
+      const int ticks = clock.Arrive(time);
+      if (i) std::cout << ticks << ' ';
+    }
+    std::cout << clock.End() << std::endl;
+  }
+}
+"""
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="there is no g++")
+def test_clock_in_cpp_tells_the_same(tmp_path):
+    source = (CPP / "stream_session.cc").read_text()
+    constants = re.search(r"// Containers round.*?\n(?=uint32_t)", source, re.S)[0]
+    times = re.search(r"// --- Times.*?\n(?=// --- Pixels)", source, re.S)[0]
+    program = tmp_path / "clock.cc"
+    program.write_text(_CPP % (constants, times))
+    subprocess.run(
+        ["g++", "-std=c++17", "-I", CPP, program, "-o", tmp_path / "clock"], check=True
+    )
+    cases = [(fps, _stamps(seed)) for seed in range(100) for fps in (5, 7.5)]
+    given = "\n".join(f"{fps} {len(s)} {' '.join(map(repr, s))}" for fps, s in cases)
+    done = subprocess.run(
+        [tmp_path / "clock"], input=given, capture_output=True, text=True, check=True
+    )
+    told = [list(map(int, line.split())) for line in done.stdout.splitlines()]
+    assert told == [_told(FrameClock(fps), stamps) for fps, stamps in cases]

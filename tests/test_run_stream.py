@@ -1,9 +1,11 @@
 """Tests of running an exported file on videos and cameras."""
 
+import contextlib
 import functools
 import http.server
 import json
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -21,7 +23,7 @@ from toy_heads import HEADS
 
 from export import video_sources
 from export.annotated_video import AnnotatedVideo, draw_classes
-from export.video_sources import live_frames
+from export.video_sources import file_frames, live_frames
 from grw_tf.data.clips import stream_frames
 from grw_tf.export.tflite import write_streaming_tflite
 from grw_tf.streaming import StreamSession
@@ -309,3 +311,205 @@ def test_signal_ends_it_with_a_playable_file(model, tmp_path, number):
     # Two frames of the video for each of the model's.
     assert told < 5000
     assert 0 <= 2 * told - len(_decode(output)) <= 1
+
+
+class _Streamed(http.server.BaseHTTPRequestHandler):
+    """Sends the parts of a stream without telling how long it is."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "video/mp2t")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for part in self.server.parts:
+                self.wfile.write(part)
+                time.sleep(0.002)
+            self.server.stalled.wait()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def stream():
+    """Serves bytes as a live stream that ends, or stalls, and returns its URL."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Streamed) as server:
+        server.stalled = threading.Event()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+        def serve(content, stalls=False):
+            server.parts = [
+                content[at : at + 1880] for at in range(0, len(content), 1880)
+            ]
+            server.stalled.clear() if stalls else server.stalled.set()
+            return f"http://127.0.0.1:{server.server_port}/live.ts"
+
+        yield serve
+        server.stalled.set()
+        server.shutdown()
+
+
+def _transport_stream(path, size=(64, 48), levels=range(0, 240, 4), interlaced=True):
+    """Returns a stream of frames of these levels, interlaced unless told otherwise."""
+    options = {"bf": "0", "g": "10"}
+    if interlaced:
+        options |= {"flags": "+ilme+ildct", "x264-params": "tff=1"}
+    write_video(
+        path,
+        [(level,) * 3 for level in levels],
+        rate=25,
+        codec="libx264",
+        size=size,
+        **options,
+    )
+    with av.open(str(path)) as container:
+        assert next(container.decode(video=0)).interlaced_frame == interlaced
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("interlaced", [False, True], ids=["progressive", "interlaced"])
+def test_live_frames_are_those_of_the_stream(stream, tmp_path, interlaced):
+    url = stream(_transport_stream(tmp_path / "a.ts", interlaced=interlaced))
+    assert video_sources.is_live(url)
+    seconds, pictures = zip(*live_frames(url), strict=True)
+    levels = [picture.mean() for picture in pictures]
+    assert levels == pytest.approx(list(range(0, 240, 4)), abs=4)
+    assert seconds[0] == 0 and list(seconds) == sorted(seconds)
+
+
+def test_run_on_an_interlaced_stream_sees_its_frames(run, stream, tmp_path):
+    url = stream(_transport_stream(tmp_path / "a.ts", levels=[200] * 60))
+    done = run(url, f"--output={tmp_path / 'seen.mp4'}")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    seen = _decode(tmp_path / "seen.mp4")
+    assert len(seen) == 60
+    for frame in seen:
+        # Below the classes.
+        assert frame.to_ndarray(format="gray")[-8:].mean() == pytest.approx(200, abs=4)
+
+
+def test_run_on_a_stream_that_stalls_tells_what_it_saw(model, stream, tmp_path):
+    url = stream(_transport_stream(tmp_path / "a.ts"), stalls=True)
+    program = (
+        "import runpy; from export import video_sources;"
+        " video_sources._TIMEOUT_MS = 700;"
+        " runpy.run_module('export.run_stream', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, f"--model={model}", f"--source={url}"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"{url} broke off after 60 frames: nothing came for 0.7 s" in _one_line(done)
+    assert done.stdout
+
+
+def test_live_frames_keep_the_size_of_the_first(stream, tmp_path):
+    content = _transport_stream(tmp_path / "a.ts")
+    content += _transport_stream(tmp_path / "b.ts", size=(32, 48))
+    pictures = [picture for _, picture in live_frames(stream(content))]
+    assert {picture.shape for picture in pictures} == {(48, 64, 3)}
+    assert len(pictures) == 120
+    assert pictures[-1].mean() == pytest.approx(236, abs=4)
+
+
+def test_live_frames_are_mirrored_as_the_stream_says(server, folder):
+    path = folder / "turned.mp4"
+    write_video(path, [RED] * 4, right=BLUE, rotation=180)
+    (_, first), *_ = live_frames(f"{server}/{path.name}")
+    assert first[:, :28, 2].min() > 200 and first[:, -28:, 0].min() > 200
+
+
+def test_stream_that_stalls_is_given_up(stream, tmp_path, monkeypatch):
+    monkeypatch.setattr(video_sources, "_TIMEOUT_MS", 700)
+    url = stream(_transport_stream(tmp_path / "a.ts"), stalls=True)
+    count = 0
+    with pytest.raises(
+        OSError, match=r"broke off after \d+ frames: nothing came for 0.7"
+    ):
+        for _ in live_frames(url):
+            count += 1
+    assert count >= 55
+
+
+def _damaged_stream(path, count):
+    """Returns a stream of noisy frames, of which many in the middle are damaged."""
+    rng = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        options = {"bf": "0", "g": "5"}
+        video = container.add_stream("libx264", rate=25, options=options)
+        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
+        for _ in range(count):
+            picture = rng.integers(0, 256, (64, 96, 3), np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            container.mux(video.encode(frame))
+        container.mux(video.encode())
+    content = bytearray(path.read_bytes())
+    third = len(content) // 188 // 3
+    for at in range(188 * third, 2 * 188 * third, 5 * 188):
+        # Headers stay as they were: else frames would be lost, not damaged.
+        if not content[at + 1] & 0x40:
+            content[at + 20 : at + 180] = rng.bytes(160)
+    return bytes(content)
+
+
+def test_damaged_frames_are_left_out_and_counted(stream, tmp_path, caplog):
+    count = 60
+    url = stream(_damaged_stream(tmp_path / "a.ts", count))
+    pictures = [picture for _, picture in live_frames(url)]
+    (told,) = (r.getMessage() for r in caplog.records if "damaged" in r.getMessage())
+    damaged, total = map(int, re.search(r"(\d+) of (\d+) frames", told).groups())
+    assert (total, damaged) == (count, count - len(pictures))
+    assert 10 < damaged < 30
+
+
+def test_stream_that_is_no_video_is_told(stream):
+    with pytest.raises(OSError, match="gives no frames: is it there"):
+        next(live_frames(stream(b"hello " * 5000)))
+
+
+def test_case_of_an_interlaced_stream_is_seen(stream, tmp_path):
+    path = REPOSITORY / "../shared/data/cases/interlaced_live/interlaced.mp4"
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    with av.open(str(path)) as source, av.open(str(tmp_path / "a.ts"), "w") as target:
+        video = source.streams.video[0]
+        copy = target.add_stream_from_template(video)
+        for packet in source.demux(video):
+            if packet.dts is not None:
+                packet.stream = copy
+                target.mux(packet)
+    recorded = [f.to_ndarray(format="rgb24") for f in _decode(path)]
+    live = [p for _, p in live_frames(stream((tmp_path / "a.ts").read_bytes()))]
+    np.testing.assert_array_equal(live, recorded)
+
+
+def test_file_at_a_url_that_stalls_is_named(folder, monkeypatch):
+    monkeypatch.setattr(video_sources, "_TIMEOUT_MS", 700)
+    path = write_video(folder / "long.mkv", [RED, BLUE] * 200, size=(320, 240))
+    content = path.read_bytes()
+    released = threading.Event()
+
+    class Half(_Quiet):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self.wfile.write(content[: len(content) // 2])
+                released.wait()
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Half) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/long.mkv"
+        try:
+            assert not video_sources.is_live(url)
+            message = f"{url} cannot be read as a video: nothing came for 0.7 s"
+            with pytest.raises(ValueError, match=re.escape(message)):
+                list(file_frames(url, 5))
+        finally:
+            released.set()
+            server.shutdown()

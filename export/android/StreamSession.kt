@@ -24,7 +24,6 @@ import java.io.RandomAccessFile
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import java.nio.channels.FileChannel
-import kotlin.math.abs
 import kotlin.math.exp
 import kotlin.math.max
 import kotlin.math.min
@@ -43,7 +42,7 @@ private const val TAG = "StreamSession"
  *
  * @param file an exported .tflite file; copy an asset to a file first.
  * @param numThreads threads to compute with.
- * @param maxGap seconds for which a frame is repeated at most where times jump.
+ * @param maxGap seconds for which a frame is repeated where times jump ahead.
  * @throws IOException if the file cannot be read.
  * @throws IllegalArgumentException if it is not an export of this project, or damaged.
  * @throws org.json.JSONException if its manifest is damaged.
@@ -347,11 +346,16 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
     private var last = 0.0
     private var interval = 0.0
     private var tick = 0L
+
+    // Of the last frame, if it took another's place.
+    private var early: Double? = null
+
+    // What to add to time stamps, since they were set back or jumped.
+    private var shift = 0.0
     private val warned = HashSet<String>()
 
     fun restart() {
         first = null
-        tick = 0
     }
 
     /** Takes the time of a frame that comes; returns the ticks that fell to the one before. */
@@ -361,29 +365,28 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
             begin(time)
             return 0
         }
-        val gap = time - last
-        if (abs(gap) > maxGap) {
-            warn("Time jumps by more than $maxGap s: call reset() where another video begins.")
-            val count = end(if (gap > 0) Double.POSITIVE_INFINITY else null)
-            begin(time)
-            return count
-        }
-        if (gap <= 0) {
+        val shifted = time + shift
+        val gap = shifted - last
+        val before = early
+        early = null
+        val rises = before != null && before < shifted && shifted < last
+        if (gap > 0) {
+            goAhead(shifted)
+        } else if (gap < -MOST_OUT_OF_ORDER || rises) {
+            setBack(shifted, if (before == null) 1 else 2)
+        } else {
+            early = shifted
             warn("Times overlap or run backwards: the frame takes the place of the one before.")
-            return 0
         }
-        interval = gap
-        last = time
-        return ticksBefore(time)
+        return ticksBefore(last)
     }
 
     /** Ends the video, at a time or after one more interval; returns the last frame's ticks. */
     fun end(time: Double? = null): Int {
         require(time?.isNaN() != true) { "The end's time must be a number of seconds." }
         if (first == null) return 0
-        val shortest = last + 2 * TOLERANCE
-        val until = max(time ?: (last + interval), shortest)
-        val count = ticksBefore(min(until, max(last + maxGap, shortest)))
+        val end = if (time == null) last + interval else time + shift
+        val count = ticksBefore(max(shownUntil(end), last + 2 * TOLERANCE))
         restart()
         return count
     }
@@ -393,6 +396,34 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
         last = time
         interval = 1 / fps
         tick = 0
+        early = null
+        shift = 0.0
+    }
+
+    private fun shownUntil(time: Double): Double =
+        if (time - last > max(maxGap, LEAST_JUMP)) last + maxGap else time
+
+    private fun goAhead(time: Double) {
+        val until = shownUntil(time)
+        if (until < time) {
+            warn(
+                "Time jumps ahead: the frame before is repeated for $maxGap s, and time goes on" +
+                    " from there; call reset() where another video begins.",
+            )
+            shift -= time - until
+        } else {
+            interval = time - last
+        }
+        last = until
+    }
+
+    private fun setBack(time: Double, intervals: Int) {
+        warn(
+            "Time is set back: it goes on from where it was; call reset() where another video" +
+                " begins.",
+        )
+        last += intervals * interval
+        shift += last - time
     }
 
     private fun ticksBefore(time: Double): Int {
@@ -408,6 +439,12 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
     private companion object {
         // Containers round times to a millisecond.
         const val TOLERANCE = 1e-3
+
+        // Seconds beyond which a gap is a jump of the clock.
+        const val LEAST_JUMP = 10.0
+
+        // Seconds. A frame that is earlier by more was not merely stored out of order.
+        const val MOST_OUT_OF_ORDER = 1.0
     }
 }
 

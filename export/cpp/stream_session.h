@@ -48,12 +48,17 @@ class FrameClock {
 
  private:
   int TicksBefore(double time);
+  double ShownUntil(double time) const;
+  void GoAhead(double time);
+  void SetBack(double time, int intervals);
   void WarnOnce(bool& warned, const std::string& message);
 
   double fps_, max_gap_;
   Warn warn_;
   bool started_ = false, warned_of_jump_ = false, warned_of_overlap_ = false;
-  double first_ = 0, last_ = 0, interval_ = 1 / fps_;
+  double first_ = 0, last_ = 0, interval_ = 1 / fps_, shift_ = 0;
+  // Of the last frame, if it took another's place.
+  std::optional<double> early_;
   int64_t tick_ = 0;
 };
 
@@ -61,7 +66,7 @@ class StreamSession {
  public:
   struct Options {
     int num_threads = 1;
-    // Seconds for which a frame is repeated at most where times jump.
+    // Seconds for which a frame is repeated where times jump ahead.
     double max_gap = 1.0;
     // Gets what users should know; by default it is written to std::cerr.
     FrameClock::Warn warn;

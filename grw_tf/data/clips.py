@@ -19,7 +19,7 @@ import tqdm
 from grw_tf.data.frame_choice import middle_start, repeat_last
 from grw_tf.data.opencv_frame import prepare_frame
 from grw_tf.data.splits import assign_splits
-from grw_tf.data.video_frames import check_positive, sample_frames, upright
+from grw_tf.data.video_frames import check_positive, sample_pictures
 from grw_tf.data.video_list import EXPECTED, SUFFIXES, list_folder
 from grw_tf.frame_geometry import FrameGeometry
 
@@ -71,12 +71,11 @@ def stream_frames(
         ValueError: If `fps` is not positive, or the file holds no video.
         av.FFmpegError: If the file cannot be decoded.
     """
-    shown, picture = None, None
-    for seconds, frame in sample_frames(path, fps):
-        if frame is not shown:
-            whole = upright(frame.to_ndarray(format="rgb24"), frame)
-            shown, picture = frame, prepare_frame(whole, geometry)
-        yield seconds, picture
+    shown, prepared = None, None
+    for seconds, picture in sample_pictures(path, fps):
+        if picture is not shown:
+            shown, prepared = picture, prepare_frame(picture, geometry)
+        yield seconds, prepared
 
 
 def read_clip(

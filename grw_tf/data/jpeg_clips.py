@@ -6,7 +6,7 @@ import os
 import cv2
 import numpy as np
 
-from grw_tf.data.video_frames import sample_frames, upright
+from grw_tf.data.video_frames import sample_pictures
 
 # A protocol buffer, so a record, is smaller than 2 GiB.
 _MAX_BYTES = 2**31 - 2**20
@@ -48,14 +48,11 @@ def read_jpegs(
     """
     frames, total, size, shown, jpeg = [], 0, None, None, b""
     # Other videos are read at the same time, by the other cores.
-    for _, frame in sample_frames(path, fps, start, end, threads=1):
-        if frame is not shown:
-            picture = frame.to_ndarray(format="bgr24")
-            # Streams may change size; all frames of a clip must have one.
+    for _, picture in sample_pictures(path, fps, start, end, 1, layout="bgr24"):
+        if picture is not shown:
             size = size or _reduced(picture, short_side)
             resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-            picture = upright(resized, frame)
-            shown, jpeg = frame, _encode(picture, quality)
+            shown, jpeg = picture, _encode(resized, quality)
         frames.append(jpeg)
         total += len(jpeg)
         if total > _MAX_BYTES:
@@ -63,7 +60,7 @@ def read_jpegs(
                 f"{path} takes more than 2 GiB as JPEG frames: list shorter segments"
                 " of it, by start and end, in a CSV file."
             )
-    return JpegClip(frames, *picture.shape[:2])
+    return JpegClip(frames, *resized.shape[:2])
 
 
 def _reduced(picture: np.ndarray, short_side: int) -> tuple[int, int]:

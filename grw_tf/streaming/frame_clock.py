@@ -1,128 +1,212 @@
-"""Which of the frames that come with times a model at a steady rate is to see."""
+"""Which of the frames that come with times a model at a steady rate is to see.
+
+Training samples videos by the same clock (`grw_tf.data.video_frames`), and
+`export/cpp` and `export/android` hold it in C++ and Kotlin.
+"""
 
 import logging
 import math
 import sys
+from collections.abc import Callable
+from typing import SupportsFloat
 
-# As in `grw_tf.data.video_frames`: containers round times to a millisecond.
-_TOLERANCE = 1e-3
+# Containers round times to a millisecond.
+TOLERANCE = 1e-3
+# Seconds beyond which a gap is a jump of the clock, as ffmpeg's `dts_delta_threshold`.
+_LEAST_JUMP = 10.0
+# Seconds. A frame that is earlier by more was not merely stored out of order.
+_MOST_OUT_OF_ORDER = 1.0
 
 
 class FrameClock:
     """Counts the ticks of a model's frame rate that fall to each frame.
 
     At each tick, k / fps after the first frame, the model sees the frame then on
-    screen, as in training: frames are dropped or repeated. A frame is on screen until
-    the next one comes, so only then is it known how many ticks fall to it.
+    screen: frames are dropped or repeated. A frame is on screen until the next one
+    comes, so only then is it known how many ticks fall to it. Time stamps need not run
+    on steadily:
 
-    A frame that is not later than the one before takes its place, as in training. If
-    the time jumps by more than `max_gap`, either way, the frame on screen is repeated
-    for no longer than that, and the ticks begin anew. Each is warned of once.
+    - A frame without one comes an interval after the one before: `interval`, or else as
+      long as that one came after its own predecessor, or else 1 / `fps`.
+    - Where they jump ahead by more than 10 s, or `max_gap` if that is more, the frame
+      on screen is repeated for `max_gap`, and the next one counts as coming then.
+    - Where they are set back, the next frame counts as coming an interval after the one
+      before, and time goes on from there. They are set back if a frame is earlier by
+      more than a second, or if two frames in a row are earlier than one before them and
+      the second is later than the first.
+    - Any other frame that is not later than the one before takes its place: some
+      containers store frames out of order.
+
+    Jumps, and frames that take another's place, are warned of once each.
 
     Args:
-      fps: ticks a second.
-      max_gap: seconds.
+        fps: Ticks a second.
+        max_gap: Seconds for which a frame is repeated where times jump ahead.
+        interval: Seconds between frames that have no time.
+        start: Seconds after the first frame at which the ticks begin.
+        warn: Called with "jump" or "overlap" and a message; logs it if not given.
 
     Raises:
-      ValueError: if `max_gap` is not above 0.
+        ValueError: If `max_gap` is not above 0.
     """
 
-    def __init__(self, fps, max_gap=1.0):
+    def __init__(
+        self,
+        fps: float,
+        max_gap: float = 1.0,
+        interval: float | None = None,
+        start: float = 0.0,
+        warn: Callable[[str, str], None] | None = None,
+    ):
         if not max_gap > 0:
             raise ValueError(f"max_gap is {max_gap}: it must be above 0.")
         self._fps = fps
         self._max_gap = max_gap
+        self._least_jump = max(max_gap, _LEAST_JUMP)
+        self._untimed_interval = interval
+        self._start = start
+        self._tell = warn or _log
         self._warned = set()
         self.restart()
 
-    def restart(self):
+    def restart(self) -> None:
         """Begins anew with the next frame."""
         self._first = self._last = None
-        self._tick = 0
         self._interval = 1 / self._fps
+        self._tick = 0
+        # Of the last frame, if it took another's place.
+        self._early = None
+        # What to add to time stamps, since they were set back or jumped.
+        self._shift = 0.0
+        self._skipped = 0.0
 
-    def arrive(self, time):
-        """Takes the time in seconds of a frame that comes.
+    @property
+    def time(self) -> float:
+        """Time of the frame on screen in seconds, as time stamps now count."""
+        return self._last - self._shift
+
+    @property
+    def skipped(self) -> float:
+        """Seconds for which no tick fell, since the time jumped ahead."""
+        return self._skipped
+
+    @property
+    def position(self) -> float:
+        """Seconds from the first frame to the one on screen, skipped ones included."""
+        return self._last - self._first + self._skipped
+
+    def arrive(self, time: SupportsFloat | None) -> int:
+        """Takes the time in seconds of a frame that comes, None if it has none.
 
         Returns:
-          How many ticks fell to the frame before it.
+            How many ticks fell to the frame before it.
 
         Raises:
-          ValueError: if the time is no finite number.
+            ValueError: If the time is no finite number.
         """
-        time = _seconds(time)
+        time = None if time is None else _seconds(time)
         if self._first is None:
-            self._first = self._last = time
+            self._first = self._last = 0.0 if time is None else time
             return 0
+        if time is None:
+            time = self._last + (self._untimed_interval or self._interval)
+        else:
+            time += self._shift
         gap = time - self._last
-        if abs(gap) > self._max_gap:
-            self._warn(
-                "jump",
-                "Time jumps from %.3f to %.3f s, by more than max_gap, %g s: the stream"
-                " goes on as if the frame had come then; call reset() where another"
-                " video begins.",
-                self._last,
-                time,
-                self._max_gap,
-            )
-            count = self.end(math.inf if gap > 0 else None)
-            self._first = self._last = time
-            return count
-        if gap <= 0:
+        early, self._early = self._early, None
+        if gap > 0:
+            self._go_ahead(time)
+        elif gap < -_MOST_OUT_OF_ORDER or (
+            early is not None and early < time < self._last
+        ):
+            self._set_back(time, 1 if early is None else 2)
+        else:
+            self._early = time
             self._warn(
                 "overlap",
-                "The frame at %.3f s comes after one at %.3f s: times overlap or run"
-                " backwards. It takes the place of that one.",
-                time,
-                self._last,
+                f"The frame at {time - self._shift:.3f} s comes after one at"
+                f" {self.time:.3f} s: times overlap or run backwards. It takes the"
+                " place of that one.",
             )
-            time = self._last
-        else:
-            self._interval = gap
-        self._last = time
-        return self._ticks_before(time)
+        return self._ticks_before(self._last)
 
-    def end(self, time=None):
+    def end(self, time: SupportsFloat | None = None) -> int:
         """Ends the video, and begins anew with the next frame.
 
         Args:
-          time: of the end; by default the last frame lasts as long as the one before;
-            infinity for as long as `max_gap` allows.
+            time: Of the end; by default the last frame lasts as long as the one before;
+                infinity if it is not known.
 
         Returns:
-          How many ticks fell to the last frame.
+            How many ticks fell to the last frame.
 
         Raises:
-          ValueError: if the time is no number.
+            ValueError: If the time is no number.
         """
         time = None if time is None else _seconds(time, most=math.inf)
         if self._first is None:
             return 0
-        time = self._last + self._interval if time is None else time
-        shortest = self._last + 2 * _TOLERANCE
-        count = self._ticks_before(
-            min(max(time, shortest), max(self._last + self._max_gap, shortest))
-        )
+        time = self._last + self._interval if time is None else time + self._shift
+        shortest = self._last + 2 * TOLERANCE
+        count = self._ticks_before(max(self._shown_until(time), shortest))
         self.restart()
         return count
 
+    def _shown_until(self, time):
+        """Returns until when the frame on screen lasts if the next comes at a time."""
+        # Before the start nothing is repeated, so time may jump as it will.
+        since = max(self._last, self._first + self._start)
+        if time - since > self._least_jump:
+            return since + self._max_gap
+        return time
+
+    def _go_ahead(self, time):
+        until = self._shown_until(time)
+        if until < time:
+            self._warn(
+                "jump",
+                f"Time jumps from {self.time:.3f} to {time - self._shift:.3f} s: the"
+                f" frame before is repeated for {self._max_gap:g} s, and time goes on"
+                " from there.",
+            )
+            self._skipped += time - until
+            self._shift -= time - until
+        elif time - self._last <= self._least_jump:
+            self._interval = time - self._last
+        self._last = until
+
+    def _set_back(self, time, intervals):
+        self._warn(
+            "jump",
+            f"Time jumps from {self.time:.3f} to {time - self._shift:.3f} s, backwards:"
+            " it goes on from where it was.",
+        )
+        self._last += intervals * self._interval
+        self._shift += self._last - time
+
     def _ticks_before(self, time):
         first = self._tick
-        while self._tick / self._fps < time - self._first - _TOLERANCE:
+        origin = self._first + self._start
+        while self._tick / self._fps < time - origin - TOLERANCE:
             self._tick += 1
         return self._tick - first
 
-    def _warn(self, kind, *message):
+    def _warn(self, kind, message):
         if kind not in self._warned:
             self._warned.add(kind)
-            logging.getLogger(__name__).warning(*message)
+            self._tell(kind, message)
+
+
+def _log(kind, message):
+    hint = " Call reset() where another video begins." if kind == "jump" else ""
+    logging.getLogger(__name__).warning("%s%s", message, hint)
 
 
 def _seconds(time, most=sys.float_info.max):
     """Returns a time as a float.
 
     Raises:
-      ValueError: if it is no number, or not a finite one up to the most.
+        ValueError: If it is no number, or not a finite one up to the most.
     """
     try:
         # Float reads strings too.

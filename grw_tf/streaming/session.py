@@ -31,7 +31,7 @@ class StreamSession:
       runner: "compiled", which copies no states; "interpreter"; by default the first of
         them that runs here.
       xnnpack: whether to compute by XNNPACK, else by TFLite's own kernels.
-      max_gap: seconds for which a frame is repeated at most where times jump.
+      max_gap: seconds for which a frame is repeated where times jump ahead.
 
     Attributes:
       labels: names of the classes.

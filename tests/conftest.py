@@ -173,3 +173,26 @@ def coloured_records(tmp_path_factory):
     )
     prepare(config)
     return folder / "records"
+
+
+@pytest.fixture(scope="session")
+def build_cpp(tmp_path_factory):
+    """A function that builds a C++ program of some files of export/cpp.
+
+    It takes the text of a main file and the names of the others.
+    """
+    compiler = shutil.which(os.environ.get("CXX", "g++"))
+    if compiler is None:
+        pytest.skip("no C++ compiler: set CXX, or install g++")
+
+    def build(main, *sources):
+        folder = tmp_path_factory.mktemp("cpp")
+        (folder / "main.cc").write_text(main)
+        cpp = TESTS.parent / "export" / "cpp"
+        files = [folder / "main.cc", *(cpp / source for source in sources)]
+        flags = ["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", f"-I{cpp}"]
+        program = folder / "program"
+        subprocess.run([compiler, *flags, *files, "-o", program], check=True)
+        return program
+
+    return build

@@ -1,7 +1,5 @@
 """Every path from a video to a model shows it the same pixels of the same frames."""
 
-import os
-import pathlib
 import shutil
 import subprocess
 
@@ -31,7 +29,6 @@ from grw_tf.streaming import StreamSession
 from grw_tf.tasks.video_classification import Task
 
 FRAMES, FPS = 8, 5
-CPP = pathlib.Path(__file__).parents[1] / "export" / "cpp"
 # Frames, height and width: wide, tall, odd, smaller than the model's frames, and of
 # fewer frames than its clips.
 CLIPS = {
@@ -255,18 +252,9 @@ int main(int, char** argv) {
 
 
 @pytest.fixture(scope="module")
-def cpp(tmp_path_factory):
+def cpp(build_cpp):
     """The C++ session's preparation as a program."""
-    compiler = shutil.which(os.environ.get("CXX", "g++"))
-    if compiler is None:
-        pytest.skip("no C++ compiler: set CXX, or install g++")
-    folder = tmp_path_factory.mktemp("cpp")
-    (folder / "main.cc").write_text(_CPP_MAIN)
-    program = folder / "prepare"
-    sources = [folder / "main.cc", CPP / "frame_preparation.cc"]
-    flags = ["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", f"-I{CPP}"]
-    subprocess.run([compiler, *flags, *sources, "-o", program], check=True)
-    return program
+    return build_cpp(_CPP_MAIN, "frame_preparation.cc")
 
 
 def test_the_cpp_session_prepares_frames_as_expected(clip, config, cpp):

@@ -25,12 +25,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Containers round times to a millisecond.
-constexpr double kTolerance = 1e-3;
-// Seconds beyond which a gap is a jump of the clock.
-constexpr double kLeastJump = 10.0;
-// Seconds. A frame that is earlier by more was not merely stored out of order.
-constexpr double kMostOutOfOrder = 1.0;
 constexpr int kNewestFormat = 2;
 
 void Check(bool holds, const std::string& message) {
@@ -86,85 +80,6 @@ std::vector<float> Softmax(const std::vector<float>& logits) {
 }
 
 }  // namespace
-
-// --- Times -------------------------------------------------------------------------
-
-void FrameClock::Restart() {
-  started_ = false;
-  tick_ = 0;
-  interval_ = 1 / fps_;
-  early_.reset();
-  shift_ = 0;
-}
-
-int FrameClock::Arrive(double time) {
-  Check(std::isfinite(time), "A frame's time must be a number of seconds.");
-  if (!started_) {
-    started_ = true;
-    first_ = last_ = time;
-    return 0;
-  }
-  time += shift_;
-  const double gap = time - last_;
-  const std::optional<double> early = std::exchange(early_, std::nullopt);
-  if (gap > 0) {
-    GoAhead(time);
-  } else if (gap < -kMostOutOfOrder || (early && *early < time && time < last_)) {
-    SetBack(time, early ? 2 : 1);
-  } else {
-    early_ = time;
-    WarnOnce(warned_of_overlap_,
-             "Times of frames overlap or run backwards: such a frame takes the place of"
-             " the one before.");
-  }
-  return TicksBefore(last_);
-}
-
-int FrameClock::End(std::optional<double> time) {
-  Check(!time || !std::isnan(*time), "The end's time must be a number of seconds.");
-  if (!started_) return 0;
-  const double end = time ? *time + shift_ : last_ + interval_;
-  const int count = TicksBefore(std::max(ShownUntil(end), last_ + 2 * kTolerance));
-  Restart();
-  return count;
-}
-
-double FrameClock::ShownUntil(double time) const {
-  const double least_jump = std::max(max_gap_, kLeastJump);
-  return time - last_ > least_jump ? last_ + max_gap_ : time;
-}
-
-void FrameClock::GoAhead(double time) {
-  const double until = ShownUntil(time);
-  if (until < time) {
-    WarnOnce(warned_of_jump_,
-             "Time jumps ahead: the frame before is repeated for max_gap, and time goes"
-             " on from there; call Reset() where another video begins.");
-    shift_ -= time - until;
-  } else {
-    interval_ = time - last_;
-  }
-  last_ = until;
-}
-
-void FrameClock::SetBack(double time, int intervals) {
-  WarnOnce(warned_of_jump_,
-           "Time is set back: it goes on from where it was; call Reset() where another"
-           " video begins.");
-  last_ += intervals * interval_;
-  shift_ += last_ - time;
-}
-
-int FrameClock::TicksBefore(double time) {
-  const int64_t before = tick_;
-  while (tick_ / fps_ < time - first_ - kTolerance) ++tick_;
-  return static_cast<int>(tick_ - before);
-}
-
-void FrameClock::WarnOnce(bool& warned, const std::string& message) {
-  if (!warned && warn_) warn_(message);
-  warned = true;
-}
 
 // --- The model ---------------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 //
 // Not compiled against TensorFlow Lite in this repository's tests.
 //
-// The same as grw_tf/streaming in Python. Build it with frame_preparation.cc, TensorFlow
-// Lite (or LiteRT) for C++ and nlohmann/json. Labels and manifest.json are read from the
+// The same as grw_tf/streaming in Python. Build it with frame_clock.cc,
+// frame_preparation.cc, TensorFlow Lite (or LiteRT) for C++ and nlohmann/json. Labels and manifest.json are read from the
 // zip archive that is appended to the .tflite file, whose entries are stored and not
 // compressed. Unlike in Python the model's checksum is not checked: weights that are
 // damaged go unnoticed.
@@ -27,40 +27,10 @@
 #include <utility>
 #include <vector>
 
+#include "frame_clock.h"
 #include "frame_preparation.h"
 
 namespace grw {
-
-// Which of the frames that come with times the model is to see: at each tick, k / fps
-// after the first frame, the frame then on screen. See grw_tf/streaming/frame_clock.py.
-class FrameClock {
- public:
-  using Warn = std::function<void(const std::string&)>;
-
-  FrameClock(double fps, double max_gap, Warn warn)
-      : fps_(fps), max_gap_(max_gap), warn_(std::move(warn)) {}
-
-  // Takes the time of a frame that comes; returns how many ticks fell to the one before.
-  int Arrive(double time);
-  // Ends the video, at a time or after one more interval; returns the last frame's ticks.
-  int End(std::optional<double> time = std::nullopt);
-  void Restart();
-
- private:
-  int TicksBefore(double time);
-  double ShownUntil(double time) const;
-  void GoAhead(double time);
-  void SetBack(double time, int intervals);
-  void WarnOnce(bool& warned, const std::string& message);
-
-  double fps_, max_gap_;
-  Warn warn_;
-  bool started_ = false, warned_of_jump_ = false, warned_of_overlap_ = false;
-  double first_ = 0, last_ = 0, interval_ = 1 / fps_, shift_ = 0;
-  // Of the last frame, if it took another's place.
-  std::optional<double> early_;
-  int64_t tick_ = 0;
-};
 
 class StreamSession {
  public:

@@ -1,0 +1,47 @@
+// Tells which frames of a stream a model is to see.
+
+#ifndef GRW_FRAME_CLOCK_H_
+#define GRW_FRAME_CLOCK_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace grw {
+
+// Which of the frames that come with times the model is to see: at each tick, k / fps
+// after the first frame, the frame then on screen. See grw_tf/streaming/frame_clock.py.
+class FrameClock {
+ public:
+  using Warn = std::function<void(const std::string&)>;
+
+  FrameClock(double fps, double max_gap, Warn warn)
+      : fps_(fps), max_gap_(max_gap), warn_(std::move(warn)) {}
+
+  // Takes the time of a frame that comes; returns how many ticks fell to the one before.
+  int Arrive(double time);
+  // Ends the video, at a time or after one more interval; returns the last frame's ticks.
+  int End(std::optional<double> time = std::nullopt);
+  void Restart();
+
+ private:
+  int TicksBefore(double time);
+  double ShownUntil(double time) const;
+  void GoAhead(double time);
+  void SetBack(double time, int intervals);
+  void WarnOnce(bool& warned, const std::string& message);
+
+  double fps_, max_gap_;
+  Warn warn_;
+  bool started_ = false, warned_of_jump_ = false, warned_of_overlap_ = false;
+  double first_ = 0, last_ = 0, interval_ = 1 / fps_, shift_ = 0;
+  // Of the last frame, if it took another's place.
+  std::optional<double> early_;
+  int64_t tick_ = 0;
+};
+
+}  // namespace grw
+
+#endif  // GRW_FRAME_CLOCK_H_

@@ -14,9 +14,11 @@ from grw_tf.data import video_frames
 from grw_tf.data.clips import read_clip, stream_frames
 from grw_tf.data.jpeg_clips import read_jpegs
 from grw_tf.data.video_frames import UprightPictures, open_video, sample_pictures
+from grw_tf.frame_geometry import FrameGeometry
 
 CASES = pathlib.Path(__file__).resolve().parents[2] / "../shared/data/cases"
 UNIT = 1 << 16
+GEOMETRY = FrameGeometry(32, "square")
 # What is shown of frames of four quarters, rows of 1 2 and 3 4.
 MATRICES = {
     "as stored": ((1, 0, 0, 1), (1, 2, 3, 4)),
@@ -137,8 +139,8 @@ def test_every_reader_turns_and_mirrors(tmp_path, name):
     path = _write(tmp_path / "a.mp4", matrix)
     jpeg = read_jpegs(path, 30, short_side=32, quality=95).frames[0]
     stored = cv2.imdecode(np.frombuffer(jpeg, np.uint8), 1)
-    streamed = next(stream_frames(path, 30, 32))[1]
-    for picture in (stored, streamed, read_clip(path, 2, 30, 32)[0]):
+    streamed = next(stream_frames(path, 30, GEOMETRY))[1]
+    for picture in (stored, streamed, read_clip(path, 2, 30, GEOMETRY)[0]):
         assert _quarter_numbers(picture) == quarters
 
 
@@ -371,7 +373,7 @@ def test_frames_keep_the_size_of_the_first(tmp_path, sizes, interlaced):
     clip = read_jpegs(path, 5, short_side=24, quality=95)
     stored = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), 1) for jpeg in clip.frames]
     assert {picture.shape for picture in stored} == {(24, 32, 3)}
-    assert len(list(stream_frames(path, 5, 32))) == 10
+    assert len(list(stream_frames(path, 5, GEOMETRY))) == 10
 
 
 def test_resized_frames_are_turned_too(tmp_path):

@@ -18,7 +18,7 @@ import tqdm
 
 from grw_tf.data.splits import assign_splits
 from grw_tf.data.video_frames import check_positive, sample_frames, upright
-from grw_tf.data.video_list import EXPECTED, SUFFIXES, list_folder
+from grw_tf.data.video_list import EXPECTED, list_folder
 
 TEST_SHARE = 0.2
 # Side of the square that published preprocessing crops each size from.
@@ -236,8 +236,8 @@ def load_clips(
     good = [index for index, error in enumerate(errors) if not error]
     if not good:
         raise ValueError(
-            f"None of the {count} videos in {directory} can be read: expected"
-            f" {', '.join(SUFFIXES)} files, and the first says {unreadable[0]}"
+            f"None of the {count} videos in {directory} can be read. The first says"
+            f" {unreadable[0]}"
         )
     if unreadable:
         logging.warning(

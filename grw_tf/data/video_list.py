@@ -1,6 +1,6 @@
 """Lists videos with their classes and splits, from folders or tables.
 
-Nothing is read but names: a listed video may be missing or broken.
+A file with the usual name of a video is not opened: it may be missing or broken.
 """
 
 import csv
@@ -11,17 +11,14 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-SUFFIXES = (
-    *(".mp4", ".avi", ".mov", ".gif", ".webm", ".mkv", ".m4v"),
-    *(".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".3gp", ".ogv"),
-)
-EXPECTED = f"expected class folders of videos ({', '.join(SUFFIXES)})"
-# Kinetics' annotations say validate, its archives and others val.
-SPLIT_NAMES = {
-    "train": "train",
-    **dict.fromkeys(("val", "valid", "validate", "validation"), "validation"),
-    "test": "test",
-}
+from grw_tf.data.file_kinds import is_video
+from grw_tf.data.folder_files import FolderFiles, find_files
+from grw_tf.data.folder_layout import Layout, class_folders, lay_out
+from grw_tf.data.left_out import LeftOut, describe, summarize
+from grw_tf.data.split_names import SPLITS, canonical_split
+
+EXPECTED = "expected class folders of videos, of any kind that FFmpeg reads"
+SPLITS_TABLE = "splits.csv"
 _KINETICS = ("label", "youtube_id", "time_start", "time_end")
 
 
@@ -49,44 +46,62 @@ class Video:
     end: float | None = None
 
 
-def list_folder(directory: str | os.PathLike) -> list[Video]:
-    """Lists the videos of a folder of class folders.
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """Videos, and the files of their folder that are not taken."""
 
-    The splits are, in this order of preference: folders named as in `SPLIT_NAMES`,
-    each holding class folders; the columns path, label and split of a `splits.csv`
-    beside the class folders, which then alone says what the set holds; or not given.
-    A class folder without videos is left out with a warning.
+    videos: list[Video]
+    left_out: list[LeftOut]
+
+
+def list_folder(directory: str | os.PathLike) -> list[Video]:
+    """Lists the videos of a folder, as `read_folder`, and warns of what is left out."""
+    listing = read_folder(directory)
+    _warn(directory, listing.left_out)
+    return listing.videos
+
+
+def read_folder(directory: str | os.PathLike) -> Listing:
+    """Lists the videos of a folder of class folders, and what else is there.
+
+    Videos are those of `file_kind`, also in folders within class folders. The splits
+    are, in this order of preference: split folders of class folders, as in `lay_out`;
+    the columns path, label and split of a `splits.csv` beside the class folders, which
+    then alone says what the set holds; split folders within class folders; or not
+    given. A class folder without videos is left out with a
+    warning.
 
     Raises:
         ValueError: If the folder is not there or has no videos, or as `list_table`.
         OSError: If a folder cannot be read.
     """
-    root = Path(directory)
-    if not root.is_dir():
-        raise ValueError(f"{root} is not a folder: {EXPECTED}.")
-    parts = [f for f in _folders(root) if f.name in SPLIT_NAMES and _folders(f)]
-    if parts:
-        found = [
-            video
-            for part in sorted(parts, key=lambda part: _ORDER[SPLIT_NAMES[part.name]])
-            for video in _class_videos(root, part, SPLIT_NAMES[part.name])
+    root, files = _find(directory)
+    layout = lay_out(files.videos, str(root))
+    table = root / SPLITS_TABLE
+    left_out = list(files.others)
+    if table.is_file() and not layout.split_folders:
+        videos = list_table(table, required=("path", "label", "split"))
+        listed = {os.path.normpath(video.name) for video in videos}
+        left_out = [file for file in left_out if file.name != SPLITS_TABLE] + [
+            LeftOut(name, f"video that {SPLITS_TABLE} does not list")
+            for name in files.videos
+            if name not in listed
         ]
-    elif (root / "splits.csv").is_file():
-        found = list_table(root / "splits.csv", required=("path", "label", "split"))
     else:
-        found = _class_videos(root, root, "")
-    if not found:
-        raise ValueError(f"{root} has no videos: {EXPECTED}.")
-    return found
+        videos = _placed(root, files, layout)
+        left_out += [
+            LeftOut(name, reason, is_fault=True)
+            for name, reason in layout.left_out.items()
+        ]
+    return Listing(videos, left_out)
 
 
 def list_class_folders(directory: str | os.PathLike) -> tuple[list[Video], list[str]]:
-    """Lists the videos of a folder of class folders, and nothing but them.
+    """Lists the videos of a folder of class folders, whatever the folders' names.
 
     As torchvision's `find_classes` lists them: classes are all folders, also those
-    without videos, by name; of each, the videos directly in it, by name. Hidden ones
-    are left out, and folders within class folders, which torchvision looks into: they
-    would make classes of splits.
+    without videos and those with the name of a split, by name. Hidden ones are left
+    out. What else is left out is told in a warning.
 
     Returns:
         The videos, and the names of the folders.
@@ -95,13 +110,12 @@ def list_class_folders(directory: str | os.PathLike) -> tuple[list[Video], list[
         ValueError: If the folder is not there or has no videos.
         OSError: If a folder cannot be read.
     """
-    root = Path(directory)
-    if not root.is_dir():
-        raise ValueError(f"{root} is not a folder: {EXPECTED}.")
-    found = _class_videos(root, root, "")
-    if not found:
-        raise ValueError(f"{root} has no videos: {EXPECTED}.")
-    return found, [folder.name for folder in _folders(root)]
+    root, files = _find(directory)
+    layout = class_folders(files.videos)
+    videos = _placed(root, files, layout)
+    unplaced = [LeftOut(name, reason) for name, reason in layout.left_out.items()]
+    _warn(root, [*unplaced, *files.others])
+    return videos, [name for name in files.folders if "/" not in name]
 
 
 def list_table(
@@ -154,32 +168,42 @@ def list_table(
     return found
 
 
-_ORDER = {split: place for place, split in enumerate(("train", "validation", "test"))}
+def _find(directory) -> tuple[Path, FolderFiles]:
+    root = Path(directory)
+    if not root.is_dir():
+        raise ValueError(f"{root} is not a folder: {EXPECTED}.")
+    return root, find_files(root)
 
 
-def _folders(root: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in root.iterdir()
-        if path.is_dir() and not path.name.startswith(".")
-    )
+def _placed(root: Path, files: FolderFiles, layout: Layout) -> list[Video]:
+    """Returns the videos by split, class and name, and warns of empty folders."""
+    videos = [
+        Video(root / name, name, label, split, group=name)
+        for name, (label, split) in layout.places.items()
+    ]
+    if not videos:
+        unplaced = [LeftOut(*item, True) for item in layout.left_out.items()]
+        other = describe(summarize([*unplaced, *files.others]), "; ")
+        raise ValueError(
+            f"{root} has no videos: {EXPECTED}"
+            + (f"; it has {other}." if other else ".")
+        )
+    filled = {
+        "/".join(name.split("/")[:depth]) for name in layout.places for depth in (1, 2)
+    }
+    for folder in files.folders:
+        parent, _, _ = folder.rpartition("/")
+        of_class = parent in layout.split_folders or not parent
+        if of_class and folder not in filled:
+            logging.warning("%s is left out: it has no videos.", root / folder)
+    order = {split: place for place, split in enumerate(("", *SPLITS))}
+    return sorted(videos, key=lambda v: (order[v.split], v.label, v.name.split("/")))
 
 
-def is_video(name: str) -> bool:
-    """Says whether a file is named as a video, and not hidden."""
-    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
-
-
-def _class_videos(root: Path, parent: Path, split: str) -> list[Video]:
-    found = []
-    for folder in _folders(parent):
-        paths = sorted(path for path in folder.iterdir() if is_video(path.name))
-        if not paths:
-            logging.warning("%s is left out: it has no videos.", folder)
-        for path in paths:
-            name = path.relative_to(root).as_posix()
-            found.append(Video(path, name, folder.name, split, group=name))
-    return found
+def _warn(root, left_out: list[LeftOut]) -> None:
+    if left_out:
+        summary = describe(summarize(left_out), "\n  ")
+        logging.warning("Left out of %s:\n  %s", root, summary)
 
 
 def _rows(table: Path, required) -> Iterator[tuple[int, dict[str, str]]]:
@@ -232,10 +256,12 @@ def _kinetics_clips(root: Path) -> dict[tuple[str, int], Path]:
 
     found = {}
     for folder, _, names in os.walk(root, onerror=fail):
-        for name in filter(is_video, names):
+        for name in names:
             match name.rpartition(".")[0].rsplit("_", 2):
                 case [video, start, end] if start.isdecimal() and end.isdecimal():
                     path = Path(folder, name)
+                    if name.startswith(".") or not is_video(path):
+                        continue
                     other = found.setdefault((video, int(start)), path)
                     if other != path:
                         raise ValueError(f"{path} is there twice, {other} too.")
@@ -260,4 +286,4 @@ def _seconds(row: dict[str, str], column: str) -> float:
 
 def _split(row: dict[str, str]) -> str:
     split = row.get("split", "")
-    return SPLIT_NAMES.get(split, split)
+    return canonical_split(split) or split

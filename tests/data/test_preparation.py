@@ -277,6 +277,32 @@ def test_program_lists_broken_videos_and_fails(broken, tmp_path, run_program):
     assert (tmp_path / "manifest.json").exists()
 
 
+def test_files_left_out_are_listed_and_fail_the_program(videos, tmp_path, run_program):
+    folder = tmp_path / "in"
+    for index in range(2):
+        for place in ("run/anna", "jump", "."):
+            (folder / place).mkdir(parents=True, exist_ok=True)
+            shutil.copy(videos / "run/run0.mp4", folder / place / f"{index}.mp4")
+    (folder / "jump/notes.txt").write_text("notes")
+    flags = [f"--input={folder}", f"--output_dir={tmp_path / 'out'}", "--fps=1"]
+    for _ in range(2):  # the second finds the records made
+        done = run_program("scripts.prepare_videos", *flags, "--test_fraction=0")
+        assert done.returncode == 1, done.stderr
+        assert "2 x video in no class folder: 0.mp4, 1.mp4" in done.stdout
+        assert "1 x text file: jump/notes.txt" in done.stdout
+        listed = (tmp_path / "out/left_out.csv").read_text().splitlines()
+        assert len(listed) == 4 and "0.mp4,video in no class folder,yes" in listed
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert sum(part["clips"] for part in manifest["splits"].values()) == 4
+    with pytest.raises(ValueError, match="2 files that are left out, as 0.mp4"):
+        _prepare(folder, tmp_path / "other", strict=True)
+    for index in range(2):
+        (folder / f"{index}.mp4").unlink()
+    done = run_program("scripts.prepare_videos", *flags, "--test_fraction=0")
+    assert done.returncode == 0, done.stderr
+    assert "1 x text file" in done.stdout and "in no class folder" not in done.stdout
+
+
 def test_full_disk_is_told_and_leaves_nothing(videos, tmp_path):
     video = Video(videos / "run/run0.mp4", "run/run0.mp4", "run", "train", "run0")
     conversion = Conversion(video, 0, 0, tmp_path, FrameSettings(25.0, 224, 90, 2))

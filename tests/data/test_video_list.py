@@ -3,8 +3,14 @@
 import os
 
 import pytest
+from drawn_videos import greys, write_video
 
-from grw_tf.data.video_list import list_class_folders, list_folder, list_table
+from grw_tf.data.video_list import (
+    list_class_folders,
+    list_folder,
+    list_table,
+    read_folder,
+)
 
 
 def _touch(root, *names):
@@ -67,6 +73,53 @@ def test_splits_table_beside_the_class_folders_says_what_there_is(tmp_path):
     (tmp_path / "splits.csv").write_text("path,label,split\nrun/b.mp4,walk,val\n")
     (video,) = list_folder(tmp_path)
     assert (video.name, video.label, video.split) == ("run/b.mp4", "walk", "validation")
+
+
+def test_all_that_is_not_taken_is_named(tmp_path, caplog):
+    _touch(tmp_path, "run/a.mp4", "run/anna/b.MTS", "loose.mp4", "run/empty")
+    _touch(tmp_path, ".DS_Store", "run/Thumbs.db", "run/._a.mp4", "run/.old.mp4")
+    _touch(tmp_path, ".cache/x.mp4", "@eaDir/run/a.mp4")
+    (tmp_path / "run/notes.txt").write_text("notes")
+    write_video(tmp_path / "clip.mp4", greys(4)).rename(tmp_path / "run/ben")
+    listing = read_folder(tmp_path)
+    names = ["run/a.mp4", "run/anna/b.MTS", "run/ben"]
+    assert [video.name for video in listing.videos] == names
+    left_out = {file.name: (file.kind, file.is_fault) for file in listing.left_out}
+    assert left_out == {
+        "loose.mp4": ("video in no class folder", True),
+        "run/empty": ("empty file", False),
+        "run/notes.txt": ("text file", False),
+        "run/.old.mp4": ("hidden file", False),
+        ".cache": ("hidden folder", False),
+    }
+    assert not caplog.text
+    assert list_folder(tmp_path) == listing.videos
+    assert "1 x video in no class folder: loose.mp4" in caplog.text
+    assert "1 x text file: run/notes.txt" in caplog.text
+
+
+def test_videos_that_the_splits_table_does_not_list_are_named(tmp_path):
+    _touch(tmp_path, "run/a.mp4", "run/b.mp4")
+    (tmp_path / "splits.csv").write_text("path,label,split\n./run/b.mp4,run,TEST\n")
+    listing = read_folder(tmp_path)
+    (file,) = listing.left_out
+    assert file.name == "run/a.mp4" and "splits.csv does not list" in file.kind
+    assert listing.videos[0].split == "test" and not file.is_fault
+
+
+def test_links_to_folders_are_followed_once(tmp_path):
+    _touch(tmp_path / "else", "a.mp4")
+    (tmp_path / "in/run").mkdir(parents=True)
+    (tmp_path / "in/run/anna").symlink_to(tmp_path / "else")
+    (tmp_path / "else/up").symlink_to(tmp_path / "in")
+    assert [v.name for v in list_folder(tmp_path / "in")] == ["run/anna/a.mp4"]
+
+
+def test_table_names_splits_as_it_likes(tmp_path):
+    rows = [("Train", "train"), ("TEST", "test"), ("val", "validation"), ("x", "x")]
+    lines = "".join(f"{k}.mp4,run,{name}\n" for k, (name, _) in enumerate(rows))
+    table = _table(tmp_path, f"path,label,split\n{lines}")
+    assert [v.split for v in list_table(table)] == [split for _, split in rows]
 
 
 def test_table_gives_segments_and_groups(tmp_path):

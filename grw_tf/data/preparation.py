@@ -18,6 +18,7 @@ from pathlib import Path
 import tqdm
 
 from grw_tf.data import manifest
+from grw_tf.data.class_names import sort_class_names
 from grw_tf.data.conversion import (
     Conversion,
     FrameSettings,
@@ -59,7 +60,9 @@ class PreparationConfig:
     )
     output_dir: str = option("", "Folder that the records go to.")
     labels: str = option(
-        "", "File of the classes, one a line, in order; empty: those found, sorted."
+        "",
+        "File of the classes, one a line, in order; empty: those found, sorted,"
+        " numbers by value.",
     )
     fps: float = option(5.0, "Frames a second to keep.")
     short_side: int = option(
@@ -212,7 +215,7 @@ def class_names(videos: Sequence[Video], config: PreparationConfig) -> tuple[str
             raise ValueError(
                 f"The class of {name!r} is not text in UTF-8: rename it."
             ) from None
-    labels = read_labels(config.labels) if config.labels else tuple(sorted(found))
+    labels = read_labels(config.labels) if config.labels else sort_class_names(found)
     unknown = sorted(set(found) - set(labels))
     if unknown:
         raise ValueError(
@@ -220,7 +223,20 @@ def class_names(videos: Sequence[Video], config: PreparationConfig) -> tuple[str
         )
     if len(found) == 1:
         logging.warning("All videos are of one class, %r.", *found)
+    first = labels[0]
+    if not config.labels and first.isdecimal() and labels != _counted(labels):
+        logging.warning(
+            "The classes are not called 0 to %d: label 0 is the class %r, and so on in"
+            " the order of %s.",
+            len(labels) - 1,
+            first,
+            LABELS_FILE,
+        )
     return labels
+
+
+def _counted(labels):
+    return tuple(map(str, range(len(labels))))
 
 
 def video_key(video: Video) -> str:

@@ -8,9 +8,11 @@ import dataclasses
 import logging
 import math
 import os
+import unicodedata
 from collections.abc import Collection, Iterator
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
+from grw_tf.data.class_names import normal_name, sort_class_names, warn_of_alike
 from grw_tf.data.file_kinds import is_video
 from grw_tf.data.folder_files import FolderFiles, find_files
 from grw_tf.data.folder_layout import Layout, class_folders, lay_out
@@ -29,7 +31,7 @@ class Video:
     Attributes:
         path: The file.
         name: The path as listed, relative to the folder of videos.
-        label: Name of the class.
+        label: Name of the class, in composed form (`normal_name`).
         split: "train", "validation", "test", another that a table gives, or "" if
             none is given.
         group: Videos of one group belong in one split. By default the name.
@@ -100,8 +102,8 @@ def list_class_folders(directory: str | os.PathLike) -> tuple[list[Video], list[
     """Lists the videos of a folder of class folders, whatever the folders' names.
 
     As torchvision's `find_classes` lists them: classes are all folders, also those
-    without videos and those with the name of a split, by name. Hidden ones are left
-    out. What else is left out is told in a warning.
+    without videos and those with the name of a split, by name, or by number if all are
+    numbers. Hidden ones are left out. What else is left out is told in a warning.
 
     Returns:
         The videos, and the names of the folders.
@@ -115,7 +117,8 @@ def list_class_folders(directory: str | os.PathLike) -> tuple[list[Video], list[
     videos = _placed(root, files, layout)
     unplaced = [LeftOut(name, reason) for name, reason in layout.left_out.items()]
     _warn(root, [*unplaced, *files.others])
-    return videos, [name for name in files.folders if "/" not in name]
+    folders = {normal_name(name) for name in files.folders if "/" not in name}
+    return videos, list(sort_class_names(folders))
 
 
 def list_table(
@@ -126,10 +129,11 @@ def list_table(
     """Lists the videos of a CSV file.
 
     Its columns are path and label, and, where wanted, split, start and end (seconds),
-    and group; others are ignored. Or they are those of Kinetics' annotations, label,
-    youtube_id, time_start, time_end and split: then the clips, cut already, are the
-    files `<youtube_id>_<time_start>_<time_end>` anywhere in the folder, and all of
-    one YouTube video are a group.
+    and group; others are ignored. Relative paths may have the slashes of Windows. Or
+    they are those of Kinetics' annotations, label, youtube_id, time_start, time_end and
+    split: then the clips, cut already, are the files
+    `<youtube_id>_<time_start>_<time_end>` anywhere in the folder, and all of one
+    YouTube video are a group.
 
     Args:
         table: The file, in UTF-8.
@@ -165,6 +169,7 @@ def list_table(
         found.append(video)
     if not found:
         raise ValueError(f"{table} lists no videos: expected a line for each.")
+    warn_of_alike((video.label for video in found), str(table))
     return found
 
 
@@ -178,7 +183,7 @@ def _find(directory) -> tuple[Path, FolderFiles]:
 def _placed(root: Path, files: FolderFiles, layout: Layout) -> list[Video]:
     """Returns the videos by split, class and name, and warns of empty folders."""
     videos = [
-        Video(root / name, name, label, split, group=name)
+        Video(root / name, name, normal_name(label), split, group=name)
         for name, (label, split) in layout.places.items()
     ]
     if not videos:
@@ -196,6 +201,7 @@ def _placed(root: Path, files: FolderFiles, layout: Layout) -> list[Video]:
         of_class = parent in layout.split_folders or not parent
         if of_class and folder not in filled:
             logging.warning("%s is left out: it has no videos.", root / folder)
+    warn_of_alike((video.label for video in videos), str(root))
     order = {split: place for place, split in enumerate(("", *SPLITS))}
     return sorted(videos, key=lambda v: (order[v.split], v.label, v.name.split("/")))
 
@@ -216,7 +222,10 @@ def _rows(table: Path, required) -> Iterator[tuple[int, dict[str, str]]]:
                 required = _KINETICS
             lacking = sorted(set(required) - set(columns))
             if lacking:
-                raise ValueError(f"{table} lacks the columns {lacking}: has {columns}.")
+                hint = ", separated by other than commas" if len(columns) == 1 else ""
+                raise ValueError(
+                    f"{table} lacks the columns {lacking}: has {columns}{hint}."
+                )
             for row in rows:
                 if None in row:
                     raise ValueError(
@@ -231,13 +240,13 @@ def _rows(table: Path, required) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _listed(row: dict[str, str], root: Path) -> Video:
-    name = _cell(row, "path")
+    name = _path(_cell(row, "path"), root)
     start = _seconds(row, "start") if row.get("start") else 0.0
     end = _seconds(row, "end") if row.get("end") else None
     if end is not None and end <= start:
         raise ValueError(f"end is {end:g} s: it must be after the start, {start:g} s.")
     group = row.get("group") or os.path.normpath(name)
-    return Video(root / name, name, _cell(row, "label"), _split(row), group, start, end)
+    return Video(root / name, name, _label(row), _split(row), group, start, end)
 
 
 def _kinetics(row: dict[str, str], root: Path, clips: dict[tuple, Path]) -> Video:
@@ -245,7 +254,7 @@ def _kinetics(row: dict[str, str], root: Path, clips: dict[tuple, Path]) -> Vide
     start, end = (round(_seconds(row, name)) for name in ("time_start", "time_end"))
     path = clips.get((group, start), root / f"{group}_{start:06d}_{end:06d}.mp4")
     name = path.relative_to(root).as_posix()
-    return Video(path, name, _cell(row, "label"), _split(row), group)
+    return Video(path, name, _label(row), _split(row), group)
 
 
 def _kinetics_clips(root: Path) -> dict[tuple[str, int], Path]:
@@ -272,6 +281,26 @@ def _cell(row: dict[str, str], column: str) -> str:
     if not row[column]:
         raise ValueError(f"the cell of column {column} is empty.")
     return row[column]
+
+
+def _label(row: dict[str, str]) -> str:
+    return normal_name(_cell(row, "label"))
+
+
+def _path(cell: str, root: Path) -> str:
+    """Returns a path with the slashes and the form of letters that the disk has."""
+    if not cell.isascii() and not (root / cell).exists():
+        forms = (unicodedata.normalize(form, cell) for form in ("NFC", "NFD"))
+        cell = next((form for form in forms if (root / form).exists()), cell)
+    # Elsewhere than on Windows, a name may have backslashes.
+    if "\\" not in cell or (root / cell).exists():
+        return cell
+    if os.name != "nt" and PureWindowsPath(cell).drive:
+        raise ValueError(
+            f"{cell} is a path on a drive of Windows, which this machine does not have:"
+            " write it relative to the folder of the videos, which --input gives."
+        )
+    return cell.replace("\\", "/")
 
 
 def _seconds(row: dict[str, str], column: str) -> float:

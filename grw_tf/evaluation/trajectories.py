@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from grw_tf.data.class_names import normal_name
 from grw_tf.data.clips import load_clips, read_clip
 from grw_tf.data.evaluation_records import EvaluationRecords
 from grw_tf.data.file_kinds import is_video
@@ -139,7 +140,7 @@ def read_batches(source: str, config, batch_size):
         for path in videos:
             if not os.path.isfile(path):
                 raise ValueError(f"There is no video {path}.")
-        classes = [os.path.basename(os.path.dirname(path)) for path in videos]
+        classes = [normal_name(Path(path).parent.name) for path in videos]
         class_names = tuple(dict.fromkeys(classes))
         clips = (
             (_read(path, shape), class_names.index(label), path)

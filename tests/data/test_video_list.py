@@ -107,6 +107,54 @@ def test_videos_that_the_splits_table_does_not_list_are_named(tmp_path):
     assert listing.videos[0].split == "test" and not file.is_fault
 
 
+def test_composed_and_decomposed_folders_are_one_class(tmp_path):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    _touch(tmp_path, f"{composed}/a.mp4", f"{decomposed}/b.mp4", "run/a.mp4")
+    labels = [video.label for video in list_folder(tmp_path)]
+    assert labels == [composed, composed, "run"]
+    found, folders = list_class_folders(tmp_path)
+    assert folders == [composed, "run"] and len(found) == 3
+    assert all(video.path.is_file() for video in found)
+    # A table may be written on another system than the folders.
+    table = _table(
+        tmp_path,
+        f"path,label\n{composed}/b.mp4,{decomposed}\n{decomposed}/a.mp4,{composed}\n",
+    )
+    found = list_table(table)
+    assert {video.label for video in found} == {composed}
+    (tmp_path / decomposed / "b.mp4").rename(tmp_path / composed / "b.mp4")
+    (tmp_path / decomposed).rmdir()
+    assert all(video.path.is_file() for video in list_table(table))
+
+
+def test_folders_named_by_numbers_are_in_their_order(tmp_path):
+    _touch(tmp_path, *(f"{number}/a.mp4" for number in (10, 2, 0, 1)))
+    assert list_class_folders(tmp_path)[1] == ["0", "1", "2", "10"]
+
+
+def test_classes_alike_are_told(tmp_path, caplog):
+    _touch(tmp_path, "Run/a.mp4", "run/a.mp4", "run/b.mp4")
+    list_folder(tmp_path)
+    assert "'Run' (1 videos) and 'run' (2 videos), alike but for case" in caplog.text
+    caplog.clear()
+    list_table(_table(tmp_path, "path,label\na.mp4,High jump\nb.mp4,High  jump\n"))
+    assert "'High  jump' (1 videos) and 'High jump' (1 videos)" in caplog.text
+
+
+def test_paths_of_windows_are_read(tmp_path):
+    _touch(tmp_path, "train/a/b.mp4", "odd\\name.mp4")
+    table = _table(tmp_path, "path,label\ntrain\\a\\b.mp4,a\nodd\\name.mp4,b\n")
+    first, second = list_table(table)
+    assert first.name == first.group == "train/a/b.mp4" and first.path.is_file()
+    assert second.name == "odd\\name.mp4" and second.path.is_file()
+    for path in ("C:\\clips\\a.mp4", "\\\\server\\clips\\a.mp4"):
+        with pytest.raises(ValueError, match="line 2: .* is a path on a drive of Win"):
+            list_table(_table(tmp_path, f"path,label\n{path},a\n"))
+    twice = _table(tmp_path, "path,label\ntrain\\a\\b.mp4,a\ntrain/a/b.mp4,a\n")
+    with pytest.raises(ValueError, match="line 3: train/a/b.mp4 was listed in line 2"):
+        list_table(twice)
+
+
 def test_links_to_folders_are_followed_once(tmp_path):
     _touch(tmp_path / "else", "a.mp4")
     (tmp_path / "in/run").mkdir(parents=True)

@@ -20,6 +20,7 @@ TRAIN = [
     "jinja2~=3.1",
     "keras~=3.15",
     "matplotlib~=3.10",
+    "ml_dtypes>=0.5,<1",
     "opencv-python-headless~=5.0",
     "pillow~=12.3",
     "scikit-learn~=1.9",

@@ -213,6 +213,10 @@ TRAININGS = {
     "parallel": (_prefixed("module."), "(prefix 'module.' stripped)"),
     "compiled": (_prefixed("_orig_mod."), "(prefix '_orig_mod.' stripped)"),
     "within a model": (_prefixed("model."), "(prefix 'model.' stripped)"),
+    "beside a loss": (
+        {**_prefixed("model._orig_mod."), "criterion.weight": np.ones(5, "f4")},
+        "(prefix 'model.' stripped; 'criterion.weight' left out; prefix '_orig_mod.'",
+    ),
     "parallel, compiled, within a model": (
         _prefixed("module._orig_mod.model."),
         "prefix 'module.' stripped; prefix '_orig_mod.' stripped; prefix 'model.'",

@@ -59,7 +59,7 @@ class Listing:
 def list_folder(directory: str | os.PathLike) -> list[Video]:
     """Lists the videos of a folder, as `read_folder`, and warns of what is left out."""
     listing = read_folder(directory)
-    _warn(directory, listing.left_out)
+    warn_of_left_out(directory, listing.left_out)
     return listing.videos
 
 
@@ -91,22 +91,26 @@ def read_folder(directory: str | os.PathLike) -> Listing:
         ]
     else:
         videos = _placed(root, files, layout)
-        left_out += [
-            LeftOut(name, reason, is_fault=True)
-            for name, reason in layout.left_out.items()
-        ]
+        left_out += _without_class(layout)
     return Listing(videos, left_out)
 
 
 def list_class_folders(directory: str | os.PathLike) -> tuple[list[Video], list[str]]:
+    """Lists videos as `read_class_folders`, and warns of what is left out."""
+    listing, folders = read_class_folders(directory)
+    warn_of_left_out(directory, listing.left_out)
+    return listing.videos, folders
+
+
+def read_class_folders(directory: str | os.PathLike) -> tuple[Listing, list[str]]:
     """Lists the videos of a folder of class folders, whatever the folders' names.
 
     As torchvision's `find_classes` lists them: classes are all folders, also those
     without videos and those with the name of a split, by name, or by number if all are
-    numbers. Hidden ones are left out. What else is left out is told in a warning.
+    numbers. Hidden ones are left out.
 
     Returns:
-        The videos, and the names of the folders.
+        The videos and what is left out, and the names of the folders.
 
     Raises:
         ValueError: If the folder is not there or has no videos.
@@ -114,11 +118,11 @@ def list_class_folders(directory: str | os.PathLike) -> tuple[list[Video], list[
     """
     root, files = _find(directory)
     layout = class_folders(files.videos)
-    videos = _placed(root, files, layout)
-    unplaced = [LeftOut(name, reason) for name, reason in layout.left_out.items()]
-    _warn(root, [*unplaced, *files.others])
+    listing = Listing(
+        _placed(root, files, layout), [*files.others, *_without_class(layout)]
+    )
     folders = {normal_name(name) for name in files.folders if "/" not in name}
-    return videos, list(sort_class_names(folders))
+    return listing, list(sort_class_names(folders))
 
 
 def list_table(
@@ -187,8 +191,8 @@ def _placed(root: Path, files: FolderFiles, layout: Layout) -> list[Video]:
         for name, (label, split) in layout.places.items()
     ]
     if not videos:
-        unplaced = [LeftOut(*item, True) for item in layout.left_out.items()]
-        other = describe(summarize([*unplaced, *files.others]), "; ")
+        found = [*_without_class(layout), *files.others]
+        other = describe(summarize(found), "; ")
         raise ValueError(
             f"{root} has no videos: {EXPECTED}"
             + (f"; it has {other}." if other else ".")
@@ -206,7 +210,14 @@ def _placed(root: Path, files: FolderFiles, layout: Layout) -> list[Video]:
     return sorted(videos, key=lambda v: (order[v.split], v.label, v.name.split("/")))
 
 
-def _warn(root, left_out: list[LeftOut]) -> None:
+def _without_class(layout: Layout) -> list[LeftOut]:
+    return [
+        LeftOut(name, reason, is_fault=True) for name, reason in layout.left_out.items()
+    ]
+
+
+def warn_of_left_out(root: str | os.PathLike, left_out: list[LeftOut]) -> None:
+    """Names the files of a folder that are left out in a warning, if there are any."""
     if left_out:
         summary = describe(summarize(left_out), "\n  ")
         logging.warning("Left out of %s:\n  %s", root, summary)

@@ -1,6 +1,6 @@
 """Whether the times of frames are seconds, as they must be, or of a smaller unit."""
 
-# Seconds between frames, of which no video has more; in milliseconds, 200 a second.
+# Seconds. Taken for seconds, milliseconds of up to 200 frames a second are more.
 _LEAST_STEP = 5.0
 # Of each unit: the longest step, and how many are a second.
 _UNITS = (

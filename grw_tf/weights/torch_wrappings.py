@@ -12,8 +12,10 @@ import numpy as np
 # Words that entries with a model's state dict are named by, as model_state_dict.
 _WORDS = {"model", "net", "network", "module", "state", "dict", "weights", "params"}
 _AVERAGED = {"ema", "swa", "averaged"}
-# Of DataParallel, FSDP and DeepSpeed, torch.compile, and of models within others.
-_PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
+# What trainers call a model that they hold, perhaps beside losses and metrics.
+_HELD = ("model.", "net.", "network.")
+# Of DataParallel, FSDP and DeepSpeed, and of torch.compile.
+_PREFIXES = ("module.", "_orig_mod.", *_HELD)
 # A compiled part of a model has it within its keys, and no layer is called so.
 _COMPILED = "_orig_mod."
 _AVERAGES_COUNT = "n_averaged"
@@ -59,6 +61,9 @@ def model_state(content: dict, weights: str) -> tuple[dict, list[str]]:
 def without_prefixes(state: dict) -> tuple[dict, list[str]]:
     """Returns a state dict without the prefixes that all its keys have.
 
+    Of a model within another, whose keys begin with `model.` or the like, what is
+    beside it is left out.
+
     Returns:
       The state dict, and in words what was taken off.
 
@@ -71,9 +76,16 @@ def without_prefixes(state: dict) -> tuple[dict, list[str]]:
     counted = _AVERAGES_COUNT in state and len(state) > 1
     if counted:
         del names[_AVERAGES_COUNT]
-    while prefix := _common_prefix(names.values()):
+    while prefix := _prefix(names.values()):
         said.append(f"prefix {prefix!r} stripped")
-        names = {key: name.removeprefix(prefix) for key, name in names.items()}
+        beside = [(key,) for key in names if not names[key].startswith(prefix)]
+        if beside:
+            said.append(f"{_listed(beside)} left out")
+        names = {
+            key: name.removeprefix(prefix)
+            for key, name in names.items()
+            if name.startswith(prefix)
+        }
     if any(_COMPILED in name for name in names.values()):
         said.append(f"{_COMPILED!r} within keys stripped")
         names = {key: name.replace(_COMPILED, "") for key, name in names.items()}
@@ -86,11 +98,12 @@ def without_prefixes(state: dict) -> tuple[dict, list[str]]:
     return {name: state[key] for key, name in names.items()}, said
 
 
-def _common_prefix(names) -> str | None:
-    return next(
-        (p for p in _PREFIXES if names and all(name.startswith(p) for name in names)),
-        None,
-    )
+def _prefix(names) -> str | None:
+    for prefix in _PREFIXES:
+        having = [name.startswith(prefix) for name in names]
+        if any(having) and (all(having) or prefix in _HELD):
+            return prefix
+    return None
 
 
 def _states(content, path, depth) -> dict[tuple[str, ...], dict]:

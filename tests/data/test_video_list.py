@@ -9,6 +9,7 @@ from grw_tf.data.video_list import (
     list_class_folders,
     list_folder,
     list_table,
+    read_class_folders,
     read_folder,
 )
 
@@ -96,6 +97,15 @@ def test_all_that_is_not_taken_is_named(tmp_path, caplog):
     assert list_folder(tmp_path) == listing.videos
     assert "1 x video in no class folder: loose.mp4" in caplog.text
     assert "1 x text file: run/notes.txt" in caplog.text
+
+
+def test_class_folders_tell_what_they_leave_out(tmp_path):
+    _touch(tmp_path, "test/a.mp4", "run/anna/b.MTS", "loose.mp4")
+    listing, folders = read_class_folders(tmp_path)
+    assert [v.name for v in listing.videos] == ["run/anna/b.MTS", "test/a.mp4"]
+    assert folders == ["run", "test"]
+    (file,) = listing.left_out
+    assert file.name == "loose.mp4" and file.is_fault
 
 
 def test_videos_that_the_splits_table_does_not_list_are_named(tmp_path):

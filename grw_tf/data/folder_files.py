@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from grw_tf.data.left_out import LeftOut
 _SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 _SYSTEM_FOLDERS = {"__macosx", "@eadir", "$recycle.bin", "system volume information"}
 _HIDDEN_SYSTEM_FILES = {".ds_store", ".localized", ".directory", ".gitkeep"}
+_FILE, _FOLDER = "file", "folder"
 _PROBES = 8
 # Seconds after which a bar shows how far it is.
 _PATIENCE = 2.0
@@ -44,9 +46,11 @@ def find_files(directory: str | os.PathLike) -> FolderFiles:
         OSError: If a folder cannot be read.
     """
     root = Path(directory)
-    files, folders, others = [], [], []
-    _walk(root, (), (), files, folders, others)
+    found = list(_walk(root, (), ()))
+    files = [name for name, kind in found if kind == _FILE]
     files.sort(key=lambda name: name.split("/"))
+    folders = sorted(name for name, kind in found if kind == _FOLDER)
+    others = [LeftOut(*item) for item in found if item[1] not in (_FILE, _FOLDER)]
     unusual = [name for name in files if not surely_video(name)]
 
     def kind(name):
@@ -71,14 +75,12 @@ def find_files(directory: str | os.PathLike) -> FolderFiles:
             others.append(LeftOut(name, reason, is_fault=True))
         elif found != VIDEO:
             others.append(LeftOut(name, found))
-    return FolderFiles(
-        tuple(videos),
-        tuple(sorted(folders)),
-        tuple(sorted(others, key=lambda other: other.name)),
-    )
+    others.sort(key=lambda other: other.name)
+    return FolderFiles(tuple(videos), tuple(folders), tuple(others))
 
 
-def _walk(root, parts, ancestors, files, folders, others):
+def _walk(root: Path, parts, ancestors) -> Iterator[tuple[str, str]]:
+    """Yields what is below a folder, and whether it is a file, a folder or hidden."""
     directory = root.joinpath(*parts)
     status = directory.stat()
     identity = status.st_dev, status.st_ino
@@ -90,24 +92,24 @@ def _walk(root, parts, ancestors, files, folders, others):
     for entry in listed:
         name = "/".join((*parts, entry.name))
         lowered = entry.name.lower()
-        if entry.is_dir() and not named_as_video(entry.name):
-            if lowered in _SYSTEM_FOLDERS:
-                continue
-            if entry.name.startswith("."):
-                others.append(LeftOut(name, "hidden folder"))
-                continue
-            folders.append(name)
-            _walk(
-                root,
-                (*parts, entry.name),
-                (*ancestors, identity),
-                files,
-                folders,
-                others,
-            )
-        elif entry.name.startswith("."):
+        hidden = entry.name.startswith(".")
+        if _is_folder(entry) and not named_as_video(entry.name):
+            if hidden:
+                yield name, "hidden folder"
+            elif lowered not in _SYSTEM_FOLDERS:
+                yield name, _FOLDER
+                inner = (*parts, entry.name), (*ancestors, identity)
+                yield from _walk(root, *inner)
+        elif hidden:
             # macOS keeps what other disks cannot beside each file, as ._name.
             if lowered not in _HIDDEN_SYSTEM_FILES and not lowered.startswith("._"):
-                others.append(LeftOut(name, "hidden file"))
+                yield name, "hidden file"
         elif lowered not in _SYSTEM_FILES:
-            files.append(name)
+            yield name, _FILE
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    # Links that lead nowhere are files here, to be told as such.
+    if entry.is_symlink():
+        return os.path.isdir(entry.path)
+    return entry.is_dir()

@@ -8,7 +8,6 @@ run/train/a.mp4               class folders of split folders
 
 import collections
 import dataclasses
-import logging
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
@@ -23,14 +22,16 @@ class Layout:
         places: Of each video that is taken, its class and split ("" if none is given).
         left_out: Of each other video, why it has none: "video in no class folder".
         split_folders: The folders that hold class folders, () if there are none.
+        warnings: What somebody must look at who goes by this layout.
     """
 
     places: dict[str, tuple[str, str]]
     left_out: dict[str, str]
     split_folders: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
-def lay_out(names: Sequence[str], root: str) -> Layout:
+def lay_out(names: Sequence[str]) -> Layout:
     """Finds the layout of a folder.
 
     Folders with a usual name of a split (`canonical_split`) that hold class folders
@@ -41,12 +42,11 @@ def lay_out(names: Sequence[str], root: str) -> Layout:
 
     Args:
         names: The videos, relative to the folder, with slashes.
-        root: The folder, to name it in warnings.
     """
     paths = [PurePosixPath(name) for name in names]
     splits = _split_folders(paths)
     if splits:
-        return _in_split_folders(paths, splits, root)
+        return _in_split_folders(paths, splits)
     layout = class_folders(names)
     inner = [path for path in paths if len(path.parts) > 1]
     found = [canonical_split(path.parts[1]) for path in inner if len(path.parts) > 2]
@@ -60,15 +60,13 @@ def lay_out(names: Sequence[str], root: str) -> Layout:
             if len(path.parts) > 2 and canonical_split(path.parts[1])
         }
     )
+    warnings = _one_class(paths, layout)
     if unused:
-        logging.warning(
-            "%s: %s named as splits, but taken for parts of their classes, since not"
-            " all videos lie in such folders.",
-            root,
-            _are(unused),
+        warnings.append(
+            f"{_are(unused)} named as splits, but taken for parts of classes, since not"
+            " all videos lie in such folders"
         )
-    _warn_of_one_class(paths, layout, root)
-    return layout
+    return dataclasses.replace(layout, warnings=tuple(warnings))
 
 
 def class_folders(names: Sequence[str]) -> Layout:
@@ -99,13 +97,12 @@ def _split_folders(paths: Sequence[PurePosixPath]) -> dict[str, str]:
     return splits if only_splits or several or training else {}
 
 
-def _in_split_folders(paths, splits, root) -> Layout:
+def _in_split_folders(paths, splits) -> Layout:
+    warnings = []
     for split in dict.fromkeys(splits.values()):
         same = sorted(folder for folder in splits if splits[folder] == split)
         if len(same) > 1:
-            logging.warning(
-                "%s: %s taken together as the split %s.", root, _are(same), split
-            )
+            warnings.append(f"{_are(same)} taken together as the split {split}")
     places, left_out = {}, {}
     beside = f"video beside the split folders {', '.join(sorted(splits))}"
     for path in paths:
@@ -116,22 +113,19 @@ def _in_split_folders(paths, splits, root) -> Layout:
             left_out[str(path)] = "video in no class folder"
         else:
             left_out[str(path)] = beside
-    return Layout(places, left_out, tuple(splits))
+    return Layout(places, left_out, tuple(splits), tuple(warnings))
 
 
-def _warn_of_one_class(paths, layout, root):
+def _one_class(paths, layout) -> list[str]:
     labels = {label for label, _ in layout.places.values()}
-    inner = {p.parts[1] for p in paths if len(p.parts) > 2}
-    if len(labels) == 1 and len(inner) > 1:
-        (label,) = labels
-        logging.warning(
-            "%s: all videos are of the one class %r; if %s its classes, give %s/%s.",
-            root,
-            label,
-            _are(sorted(inner)),
-            root,
-            label,
-        )
+    inner = {path.parts[1] for path in paths if len(path.parts) > 2}
+    if len(labels) > 1 or len(inner) < 2:
+        return []
+    (label,) = labels
+    return [
+        f"all videos are of the one class {label!r}; if {_are(sorted(inner))} its"
+        " classes, give that folder instead"
+    ]
 
 
 def _are(folders: Sequence[str]) -> str:

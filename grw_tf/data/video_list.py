@@ -70,15 +70,14 @@ def read_folder(directory: str | os.PathLike) -> Listing:
     are, in this order of preference: split folders of class folders, as in `lay_out`;
     the columns path, label and split of a `splits.csv` beside the class folders, which
     then alone says what the set holds; split folders within class folders; or not
-    given. A class folder without videos is left out with a
-    warning.
+    given. A class folder without videos is left out with a warning.
 
     Raises:
         ValueError: If the folder is not there or has no videos, or as `list_table`.
         OSError: If a folder cannot be read.
     """
     root, files = _find(directory)
-    layout = lay_out(files.videos, str(root))
+    layout = lay_out(files.videos)
     table = root / SPLITS_TABLE
     left_out = list(files.others)
     if table.is_file() and not layout.split_folders:
@@ -205,6 +204,8 @@ def _placed(root: Path, files: FolderFiles, layout: Layout) -> list[Video]:
         of_class = parent in layout.split_folders or not parent
         if of_class and folder not in filled:
             logging.warning("%s is left out: it has no videos.", root / folder)
+    for warning in layout.warnings:
+        logging.warning("%s: %s.", root, warning)
     warn_of_alike((video.label for video in videos), str(root))
     order = {split: place for place, split in enumerate(("", *SPLITS))}
     return sorted(videos, key=lambda v: (order[v.split], v.label, v.name.split("/")))

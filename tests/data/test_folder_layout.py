@@ -23,7 +23,7 @@ def test_usual_names_of_splits(names, split):
 
 
 def _places(*names):
-    return lay_out(names, "DIR").places
+    return lay_out(names).places
 
 
 def test_splits_of_any_case_and_usual_names():
@@ -58,7 +58,7 @@ def test_videos_of_persons_are_of_the_class():
     ],
 )
 def test_class_may_be_named_as_a_split(names):
-    layout = lay_out(names, "DIR")
+    layout = lay_out(names)
     assert {label for label, _ in layout.places.values()} == {
         name.split("/")[0] for name in names
     }
@@ -67,7 +67,7 @@ def test_class_may_be_named_as_a_split(names):
 
 def test_videos_beside_classes_and_splits_are_left_out():
     layout = lay_out(
-        ["a", "train/b", "train/run/c", "test/d", "holdout/run/e", "more/f"], "DIR"
+        ["a", "train/b", "train/run/c", "test/d", "holdout/run/e", "more/f"]
     )
     assert layout.places == {"train/run/c": ("run", "train")}
     none, beside = "video in no class folder", "video beside the split folders train"
@@ -75,28 +75,34 @@ def test_videos_beside_classes_and_splits_are_left_out():
         **dict.fromkeys(["a", "train/b", "test/d"], none),
         **dict.fromkeys(["holdout/run/e", "more/f"], beside),
     }
-    assert lay_out(["a", "run/b"], "DIR").left_out == {"a": none}
+    assert lay_out(["a", "run/b"]).left_out == {"a": none}
 
 
-def test_two_folders_of_one_split_are_told(caplog):
-    places = _places("val/run/a", "validation/run/a", "train/run/a")
-    assert len(places) == 3 and places["val/run/a"] == ("run", "validation")
-    assert "the folders val, validation are taken together as" in caplog.text
+def test_two_folders_of_one_split_are_told():
+    layout = lay_out(["val/run/a", "validation/run/a", "train/run/a"])
+    assert len(layout.places) == 3
+    assert layout.places["val/run/a"] == ("run", "validation")
+    (warning,) = layout.warnings
+    assert warning.startswith("the folders val, validation are taken together as the")
 
 
-def test_split_folders_within_class_folders(caplog):
+def test_split_folders_within_class_folders():
     names = ("run/Train/a", "run/test/b", "jump/train/anna/a", "jump/val/b")
-    assert list(_places(*names).values()) == [
+    layout = lay_out(names)
+    assert list(layout.places.values()) == [
         ("run", "train"),
         ("run", "test"),
         ("jump", "train"),
         ("jump", "validation"),
     ]
-    assert not caplog.text
-    assert set(_places(*names, "run/c").values()) == {("run", ""), ("jump", "")}
-    assert "jump/val, run/Train, run/test are named as splits" in caplog.text
+    assert not layout.warnings
+    layout = lay_out([*names, "run/c"])
+    assert set(layout.places.values()) == {("run", ""), ("jump", "")}
+    (warning,) = layout.warnings
+    assert "jump/val, run/Train, run/test are named as splits" in warning
 
 
-def test_folder_around_the_class_folders_is_told(caplog):
-    _places("videos/run/a", "videos/jump/a")
-    assert "if the folders jump, run are its classes, give DIR/videos" in caplog.text
+def test_folder_around_the_class_folders_is_told():
+    (warning,) = lay_out(["videos/run/a", "videos/jump/a"]).warnings
+    assert "one class 'videos'; if the folders jump, run are its classes" in warning
+    assert not lay_out(["run/anna/a", "jump/anna/a"]).warnings

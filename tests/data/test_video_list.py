@@ -173,6 +173,25 @@ def test_links_to_folders_are_followed_once(tmp_path):
     assert [v.name for v in list_folder(tmp_path / "in")] == ["run/anna/a.mp4"]
 
 
+def test_links_that_lead_nowhere_are_named(tmp_path):
+    _touch(tmp_path, "run/a.mp4")
+    (tmp_path / "run/loop").symlink_to(tmp_path / "run/loop")
+    (tmp_path / "run/gone").symlink_to(tmp_path / "absent")
+    kinds = {file.name: file for file in read_folder(tmp_path).left_out}
+    assert kinds["run/loop"].is_fault and "cannot be read" in kinds["run/loop"].kind
+    assert "finds no video" in kinds["run/gone"].kind
+
+
+def test_table_beside_class_folders_needs_no_word_on_splits(tmp_path, caplog):
+    _touch(tmp_path, "clips/train/a.mp4", "clips/b.mp4")
+    (tmp_path / "splits.csv").write_text("path,label,split\nclips/b.mp4,run,test\n")
+    assert len(list_folder(tmp_path)) == 1
+    assert "named as splits" not in caplog.text
+    (tmp_path / "splits.csv").unlink()
+    assert len(list_folder(tmp_path)) == 2
+    assert "clips/train is named as splits" in caplog.text
+
+
 def test_table_names_splits_as_it_likes(tmp_path):
     rows = [("Train", "train"), ("TEST", "test"), ("val", "validation"), ("x", "x")]
     lines = "".join(f"{k}.mp4,run,{name}\n" for k, (name, _) in enumerate(rows))

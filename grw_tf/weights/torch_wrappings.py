@@ -11,7 +11,7 @@ import numpy as np
 
 # Words that entries with a model's state dict are named by, as model_state_dict.
 _WORDS = {"model", "net", "network", "module", "state", "dict", "weights", "params"}
-_AVERAGED = {"ema", "swa", "averaged"}
+_AVERAGED = {"ema", "swa", "averaged", "shadow"}
 # What trainers call a model that they hold, perhaps beside losses and metrics.
 _HELD = ("model.", "net.", "network.")
 # Of DataParallel, FSDP and DeepSpeed, and of torch.compile.

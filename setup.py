@@ -10,17 +10,19 @@ VERSION = re.search(
     r'__version__ = "(.+)"', (HERE / "grw_tf" / "__init__.py").read_text()
 ).group(1)
 
+# What export.run_stream reads videos and cameras with.
+VIDEO = ["absl-py~=1.4", "av~=18.1", "opencv-python-headless~=5.0"]
+
 TRAIN = [
-    "absl-py~=1.4",
+    *VIDEO,
     "ai-edge-quantizer~=0.10.0",
-    "av~=18.1",
     "h5py~=3.16",
     # TFDS' stock data sets import it without saying so.
     "importlib_resources~=7.1",
     "jinja2~=3.1",
     "keras~=3.15",
     "matplotlib~=3.10",
-    "opencv-python-headless~=5.0",
+    "ml_dtypes~=0.5",
     "pillow~=12.3",
     "scikit-learn~=1.9",
     "scipy~=1.15",
@@ -55,6 +57,7 @@ setup(
     python_requires=">=3.10,<3.13",
     install_requires=["ai-edge-litert~=2.3", "numpy>=1.26"],
     extras_require={
+        "video": VIDEO,
         "train": TRAIN,
         "beam": [*TRAIN, *BEAM],
         "docs": [*TRAIN, *DOCS],

@@ -9,6 +9,8 @@ cameras and network streams count as of the moment they come; those of a file at
     python -m export.run_stream --model=model.tflite --source=0 --json
     python -m export.run_stream --model=model.tflite --source=rtsp://camera/stream \\
         --output=annotated.mp4
+
+It needs no TensorFlow: `pip install '.[video]'` brings all that it needs.
 """
 
 import contextlib
@@ -19,13 +21,16 @@ import statistics
 import sys
 import time
 
-from absl import flags
+from export.installed_packages import video_packages
 
-from export.annotated_video import AnnotatedVideo
-from export.video_sources import as_path, file_frames, is_live, live_frames
-from grw_tf import programs
-from grw_tf.data.opencv_frame import prepare_frame
-from grw_tf.streaming import StreamSession
+with video_packages():
+    from absl import flags
+
+    from export.annotated_video import AnnotatedVideo
+    from export.video_sources import as_path, file_frames, is_live, live_frames
+    from grw_tf import programs
+    from grw_tf.data.opencv_frame import prepare_frame
+    from grw_tf.streaming import StreamSession
 
 _MODEL = flags.DEFINE_string("model", None, "Exported .tflite file.", required=True)
 _SOURCE = flags.DEFINE_string(

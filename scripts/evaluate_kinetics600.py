@@ -32,7 +32,9 @@ def main(_):
     print(f"\nWritten to {config.output_dir}.")
     if outcome.unreadable:
         print(f"{outcome.unreadable} videos cannot be read: see unreadable.csv there.")
-    return 1 if outcome.unreadable else 0
+    if outcome.left_out:
+        print(f"{outcome.left_out} videos are in no class folder and not evaluated.")
+    return 1 if outcome.unreadable or outcome.left_out else 0
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
     python -m scripts.import_torch_weights --input=a0s_grw.pt --output_dir=a0s_grw
 
-Of the published GRW models (a0s, a1s, a2s, a3b), and of plain state dicts of theirs or
-of MoViNet-pytorch's. The folder then holds a checkpoint for --init_checkpoint.
+Of the published GRW models (a0s, a1s, a2s, a3b), and of state dicts of theirs or of
+MoViNet-pytorch's, alone or as trainings save them. It says what it took out, stripped
+and converted. The folder then holds a checkpoint for --init_checkpoint.
 """
 
 import dataclasses
@@ -20,7 +21,7 @@ class ImportConfig:
     input: str = option("", "The .pt file.")
     output_dir: str = option("", "Folder that gets the checkpoint.")
     weights: str = option(
-        "ema", "Of a published file: ema (as published results) or model."
+        "ema", "Where a file has both: ema (as published results) or model."
     )
     num_heads: int = option(
         0, "Attention heads, where a plain state dict does not say."

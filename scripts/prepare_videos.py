@@ -4,9 +4,13 @@
     python -m scripts.prepare_videos --csv=FILE --output_dir=records
 
 DIR holds class folders of videos (anything FFmpeg reads), or split folders (train,
-validation, test) of class folders. Writes `<split>-00000-of-0000N.tfrecord`,
-`labels.txt` and `manifest.json`. Safe to kill and run again. Videos that cannot be used
-are left out and listed; the exit status is then 1.
+validation, test, or other usual names of them) of class folders. Writes
+`<split>-00000-of-0000N.tfrecord`, `labels.txt` and `manifest.json`. Safe to kill and
+run again.
+
+What DIR holds besides is counted, named, and listed in `left_out.csv`. The exit status
+is 1 if a video cannot be used, or belongs to no class and is left out; the records are
+written all the same. Other files, such as texts and pictures, do not change it.
 """
 
 import sys
@@ -26,7 +30,8 @@ def main(_):
     except KeyboardInterrupt:
         sys.exit("Stopped: the same command goes on from here.")
     print(report(manifest))
-    return 1 if manifest["failures"] else 0
+    lost = any(part["is_fault"] for part in manifest["left_out"])
+    return 1 if manifest["failures"] or lost else 0
 
 
 if __name__ == "__main__":

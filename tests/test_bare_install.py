@@ -1,5 +1,7 @@
 """Tests that the bare install, LiteRT and numpy alone, runs an exported file."""
 
+import pathlib
+import subprocess
 import sys
 
 import pytest
@@ -21,6 +23,56 @@ names = {dist.name.lower() for dist in importlib.metadata.distributions()}
 print(*sorted(names & {"tensorflow", "tf-keras", "opencv-python-headless", "av"}))
 print(session.runner, session.steps)
 """
+
+
+_ROOT = pathlib.Path(__file__).resolve().parents[1]
+_PROGRAM = """
+import runpy, sys
+sys.path.append(sys.argv.pop(1))
+sys.modules.update(dict.fromkeys(sys.argv.pop(1).split(",")))
+runpy.run_module("export.run_stream", run_name="__main__", alter_sys=True)
+"""
+_FLAGS = ("--model=model.tflite", "--source=video.mp4")
+
+
+@pytest.mark.parametrize("missing", ["absl", "av", "cv2", "tqdm", "absl,av,cv2"])
+def test_missing_packages_are_told_in_one_line(missing):
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, _ROOT, missing, *_FLAGS],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    first = missing.split(",")[0]
+    assert line.startswith(f"The package {first} is not installed")
+    assert "run pip install '.[video]'" in line
+
+
+@pytest.mark.parametrize("module", ["export.run_stream", "grw_tf.streaming"])
+def test_missing_litert_is_told_in_one_line(module):
+    code = _PROGRAM.replace("export.run_stream", module)
+    done = subprocess.run(
+        [sys.executable, "-c", code, _ROOT, "ai_edge_litert", *_FLAGS],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("ImportError: LiteRT cannot be imported here, in 64-bit")
+    assert "which has packages for 64-bit systems alone" in line
+    if module == "export.run_stream":
+        assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_bare_install_says_what_reading_videos_needs(run_bare):
+    done = run_bare(_PROGRAM, _ROOT, "none", *_FLAGS)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "The package absl is not installed" in line
 
 
 @pytest.mark.slow

@@ -391,3 +391,12 @@ def test_folders_without_videos_are_refused(run, tmp_path):
 def test_settings_that_make_no_sense_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         ProtocolConfig(**fields)
+
+
+def test_videos_of_no_class_are_told(run, videos, whole, tmp_path, caplog):
+    shutil.copytree(videos, tmp_path / "clips")
+    shutil.copy(videos / "run/0.mp4", tmp_path / "clips/loose.mp4")
+    outcome = run(tmp_path / "out", clips=str(tmp_path / "clips"))
+    assert outcome.left_out == 1 and whole[1].left_out == 0
+    assert outcome.results == whole[1].results
+    assert "1 x video in no class folder: loose.mp4" in caplog.text

@@ -1,7 +1,9 @@
 """Tests of running an exported stream."""
 
+import copy
 import logging
 import math
+import pickle
 import subprocess
 import sys
 
@@ -512,3 +514,32 @@ def test_others_still_write_at_the_end(path):
     log, told, *late = done.stderr.splitlines()
     assert (done.returncode, log, told) == (0, "log", "print")
     assert "__del__" in late[0] and late[-1] == "RuntimeError: late"
+
+
+@pytest.mark.parametrize("take", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_session_that_is_pickled_or_copied_says_what_to_do(path, take):
+    with StreamSession(path) as session:
+        with pytest.raises(TypeError, match="open one in each process") as refused:
+            take(session)
+        assert str(refused.value).isprintable() and str(path) in str(refused.value)
+        # It goes on as if nothing had happened.
+        session.push(np.zeros((48, 64, 3), np.uint8))
+        assert session.steps == 1
+
+
+def test_times_of_another_unit_are_told_and_seconds_with_a_gap_go_on(path):
+    frame = np.zeros((48, 64, 3), np.uint8)
+    with StreamSession(path) as session:
+        for push in (session.push, session.push_prepared):
+            pushed = frame if push == session.push else frame[:32, :32]
+            with pytest.raises(ValueError, match="look like nanoseconds: divide") as no:
+                for index in range(4):
+                    push(pushed, 1_764_000_000_000_000_000 + index * 33_333_333)
+            assert str(no.value).isprintable()
+            session.reset()
+        for time in (0, 3600, 3600.2, 3600.4, 7200, 10800, 14400, 18000):
+            session.push(frame, time)
+        session.flush()
+        with pytest.raises(ValueError, match="look like milliseconds"):
+            for time in (0, 40, 80, 120):
+                session.push(frame, time)

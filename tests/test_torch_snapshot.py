@@ -1,5 +1,6 @@
 """Tests of what a PyTorch file must hold to be imported: each fault is one line."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 from torch_archives import write_snapshot, write_torch_file
@@ -94,8 +95,20 @@ WRONG = {
         _changed(f"{NORM}.running_var", np.full(8, -1, "f4")),
         "running_var', a variance, has negative values",
     ),
-    "float64": (_changed(BIAS, np.zeros(600)), f"'{BIAS}' is float64, not float32"),
-    "float16": (_changed(BIAS, np.zeros(600, "f2")), "is float16, not float32"),
+    "too large": (_changed(BIAS, np.full(600, 1e300)), f"'{BIAS}' has values that are"),
+    "half infinity": (_changed(BIAS, np.full(600, np.inf, "f2")), "not finite"),
+    "half counter": (
+        _changed(f"{NORM}.num_batches_tracked", np.zeros((), "f2")),
+        "is float16, not int64",
+    ),
+    "several state dicts": (
+        _plain({"model": STATE, "net": STATE}),
+        "has several state dicts, 'model', 'net': save the one",
+    ),
+    "same without prefixes": (
+        _plain({"a": np.zeros(1, "f4"), "_orig_mod.a": np.zeros(1, "f4")}),
+        "several of its keys are the same without prefixes",
+    ),
     "integers": (_changed(BIAS, np.zeros(600, "i8")), "is int64, not float32"),
     "counter of floats": (
         _changed(f"{NORM}.num_batches_tracked", np.zeros((), "f4")),
@@ -185,6 +198,99 @@ def test_right_file_is_read(tmp_path):
     assert imported.config.head.num_heads == 8
     assert imported.config.smoothing.window == 4
     assert set(imported.left_out) == set(counters(torch_tensors(CONFIG)))
+
+
+def _prefixed(prefix, state=STATE):
+    return {prefix + key: value for key, value in state.items()}
+
+
+OPTIMIZER = {
+    "state": {0: {"step": np.array(5.0, "f4"), "exp_avg": np.zeros(3, "f4")}},
+    "param_groups": [{"lr": 0.1, "betas": (0.9, 0.99), "params": [0]}],
+}
+TRAININGS = {
+    "plain": (STATE, "state dict:"),
+    "parallel": (_prefixed("module."), "(prefix 'module.' stripped)"),
+    "compiled": (_prefixed("_orig_mod."), "(prefix '_orig_mod.' stripped)"),
+    "within a model": (_prefixed("model."), "(prefix 'model.' stripped)"),
+    "beside a loss": (
+        {**_prefixed("model._orig_mod."), "criterion.weight": np.ones(5, "f4")},
+        "(prefix 'model.' stripped; 'criterion.weight' left out; prefix '_orig_mod.'",
+    ),
+    "parallel, compiled, within a model": (
+        _prefixed("module._orig_mod.model."),
+        "prefix 'module.' stripped; prefix '_orig_mod.' stripped; prefix 'model.'",
+    ),
+    "compiled part": (
+        {key.replace("_encoder.", "_encoder._orig_mod."): STATE[key] for key in STATE},
+        "('_orig_mod.' within keys stripped)",
+    ),
+    "averaged": (
+        {"n_averaged": np.array(4), **_prefixed("module.")},
+        "(prefix 'module.' stripped; 'n_averaged' left out)",
+    ),
+    "state_dict": (
+        {"epoch": 3, "state_dict": STATE, "optimizer": OPTIMIZER, "best": 0.5},
+        "(of the entry 'state_dict'; 'epoch', 'optimizer', 'best' left out)",
+    ),
+    "model": ({"model": STATE, "epoch": 1}, "(of the entry 'model'; 'epoch' left out)"),
+    "model_state_dict": ({"model_state_dict": STATE}, "entry 'model_state_dict')"),
+    "model_state": ({"model_state": STATE, "epoch": 1}, "of the entry 'model_state'"),
+    "net": ({"net": STATE, "acc": 0.1}, "of the entry 'net'"),
+    "nested twice": (
+        {"checkpoint": 1, "model": {"state_dict": _prefixed("module.")}},
+        "(of the entry 'model/state_dict'; 'checkpoint' left out; prefix 'module.'",
+    ),
+}
+
+
+@pytest.mark.parametrize("content, said", TRAININGS.values(), ids=TRAININGS)
+def test_files_of_other_trainings_are_read(tmp_path, content, said):
+    write_torch_file(tmp_path / "t.pt", content)
+    imported = read_torch_weights(tmp_path / "t.pt", num_heads=8)
+    assert said in imported.text() and imported.text().isprintable()
+    assert imported.tensors == len(torch_tensors(CONFIG))
+    np.testing.assert_array_equal(
+        imported.values["head/_classifier/bias"], STATE[BIAS], strict=True
+    )
+
+
+@pytest.mark.parametrize("weights, seed", [("ema", 1), ("model", 0)])
+def test_averages_beside_a_model_are_those_asked_for(tmp_path, weights, seed):
+    states = [random_state(CONFIG, seed) for seed in (0, 1)]
+    content = {"state_dict": states[0], "state_dict_ema": states[1]}
+    write_torch_file(tmp_path / "t.pt", content)
+    imported = read_torch_weights(tmp_path / "t.pt", weights, num_heads=8)
+    np.testing.assert_array_equal(
+        imported.values["head/_classifier/bias"], states[seed][BIAS]
+    )
+    other = "state_dict" if weights == "ema" else "state_dict_ema"
+    assert f"'{other}' left out" in imported.text()
+
+
+@pytest.mark.parametrize(
+    "dtype, said",
+    [
+        ("float16", "float16 tensors widened to float32"),
+        (ml_dtypes.bfloat16, "bfloat16 tensors widened to float32"),
+        ("float64", "float64 tensors rounded to float32"),
+    ],
+)
+def test_other_floats_become_float32(tmp_path, dtype, said):
+    state = {
+        key: value.astype(dtype) if value.dtype == "float32" else value
+        for key, value in STATE.items()
+    }
+    write_state_dict(tmp_path / "t.pt", state)
+    imported = read_torch_weights(tmp_path / "t.pt", num_heads=8)
+    assert f"({len(torch_tensors(CONFIG))} {said})" in imported.text()
+    np.testing.assert_array_equal(
+        imported.values["head/_classifier/bias"],
+        state[BIAS].astype("float32"),
+        strict=True,
+    )
+    write_snapshot(tmp_path / "s.pt", state, state, PARAMS, backbone="nano")
+    assert said in read_torch_weights(tmp_path / "s.pt").text()
 
 
 @pytest.mark.parametrize("weights, seed", [("ema", 1), ("model", 0)])

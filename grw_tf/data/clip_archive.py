@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import logging
 import os
 import shutil
 import tarfile
@@ -14,8 +15,9 @@ from typing import BinaryIO
 
 import tqdm
 
+from grw_tf.data.file_kinds import VIDEO, file_kind
+from grw_tf.data.left_out import LeftOut, describe, summarize
 from grw_tf.data.manifest import write_json
-from grw_tf.data.video_list import is_video
 from grw_tf.locked import locked
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
@@ -93,6 +95,7 @@ def _unpack_whole(archive, folder, record):
     unfinished.mkdir(exist_ok=True)
     _check_record(unfinished, record, archive, new=True)
     _unpack(archive, unfinished)
+    _remove_others(unfinished)
     _class_root(unfinished)
     unfinished.rename(folder)
 
@@ -190,8 +193,6 @@ def _write(member, path):
     if member.is_folder:
         path.mkdir(parents=True, exist_ok=True)
         return
-    if not is_video(path.name):
-        return
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_file() and path.stat().st_size == member.size:
         return
@@ -201,14 +202,30 @@ def _write(member, path):
         raise ValueError(f"{member.name!r} ends before its {member.size} bytes")
 
 
+def _remove_others(folder):
+    """Removes what is no video: only unpacked files can be told apart."""
+    others = []
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = Path(parent, name)
+            kind = VIDEO if path == folder / _RECORD else file_kind(path)
+            if kind != VIDEO:
+                others.append(LeftOut(path.relative_to(folder).as_posix(), kind))
+                path.unlink()
+    if others:
+        summary = describe(summarize(others), "\n  ")
+        logging.warning("Left out of %s:\n  %s", folder, summary)
+
+
 def _class_root(folder):
     roots = {
         Path(parent).parent
         for parent, _, names in os.walk(folder)
-        if any(map(is_video, names))
+        if any(not name.startswith(".") for name in names)
     }
-    # Videos beside the class folders are of no class.
-    roots = sorted(root for root in roots if root.is_relative_to(folder))
+    # Videos beside the class folders are of no class; class folders may hold folders.
+    roots = {root for root in roots if root.is_relative_to(folder)}
+    roots = sorted(root for root in roots if roots.isdisjoint(root.parents))
     chosen = roots if len(roots) == 1 else [r for r in roots if r.name == "test"]
     if len(chosen) != 1:
         found = ", ".join(root.relative_to(folder).as_posix() for root in roots[:5])

@@ -16,11 +16,12 @@ import cv2
 import numpy as np
 import tqdm
 
+from grw_tf.data.class_names import normal_name, sort_class_names
 from grw_tf.data.frame_choice import middle_start, repeat_last
 from grw_tf.data.opencv_frame import prepare_frame
 from grw_tf.data.splits import assign_splits
 from grw_tf.data.video_frames import check_positive, sample_pictures
-from grw_tf.data.video_list import EXPECTED, SUFFIXES, list_folder
+from grw_tf.data.video_list import EXPECTED, list_folder
 from grw_tf.frame_geometry import FrameGeometry
 
 TEST_SHARE = 0.2
@@ -122,7 +123,7 @@ def find_clips(
         directory: The folder.
         split: "train" or "test"; everything if not given.
         classes: Classes to keep, in the order of their labels; all of them, by
-            name, if not given.
+            name or number, if not given.
 
     Raises:
         ValueError: If the folder is not there, has fewer than two classes or no
@@ -131,8 +132,9 @@ def find_clips(
     if split not in ("train", "test", None):
         raise ValueError(f'split is {split!r}: use "train", "test" or None.')
     videos = assign_splits(list_folder(directory), 0.0, TEST_SHARE)
-    present = sorted({video.label for video in videos})
-    missing = sorted(set(classes or ()) - set(present))
+    present = list(sort_class_names(video.label for video in videos))
+    classes = [normal_name(name) for name in classes or ()]
+    missing = sorted(set(classes) - set(present))
     if missing:
         raise ValueError(
             f"{directory} has no videos of {missing}: its classes are {present}."
@@ -210,8 +212,8 @@ def load_clips(
     good = [index for index, error in enumerate(errors) if not error]
     if not good:
         raise ValueError(
-            f"None of the {count} videos in {directory} can be read: expected"
-            f" {', '.join(SUFFIXES)} files, and the first says {unreadable[0]}"
+            f"None of the {count} videos in {directory} can be read. The first says"
+            f" {unreadable[0]}"
         )
     if unreadable:
         logging.warning(

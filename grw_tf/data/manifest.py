@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from grw_tf.data.left_out import LEFT_OUT_FILE
+from grw_tf.data.left_out import describe as describe_left_out
 from grw_tf.data.replacing import replacing
 from grw_tf.data.video_list import Video
 
@@ -66,7 +68,7 @@ def write_json(path: Path, content: dict | list) -> None:
 
 
 def report(manifest: dict) -> str:
-    """Returns a table of the splits, and one of the videos left out."""
+    """Returns a table of the splits, and what is left out: videos and other files."""
     lines = []
     if manifest["splits"]:
         lines.append(
@@ -90,6 +92,9 @@ def report(manifest: dict) -> str:
         lines.append(f"\n{len(failures)} of {manifest['videos']} videos are left out:")
         rows = [f"{f['path']:<{width}}  {f['reason']}" for f in failures]
         lines.append(_some(rows, 100, "\n"))
+    if left_out := manifest.get("left_out"):
+        lines.append(f"\nNot taken from the input folder; {LEFT_OUT_FILE} lists all:")
+        lines.append(describe_left_out(left_out, "\n"))
     return "\n".join(lines)
 
 

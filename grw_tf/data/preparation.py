@@ -18,6 +18,7 @@ from pathlib import Path
 import tqdm
 
 from grw_tf.data import manifest
+from grw_tf.data.class_names import sort_class_names
 from grw_tf.data.conversion import (
     Conversion,
     FrameSettings,
@@ -25,17 +26,18 @@ from grw_tf.data.conversion import (
     converted,
     record_path,
 )
+from grw_tf.data.left_out import LeftOut, summarize, write_left_out
 from grw_tf.data.parallel import run_parallel
 from grw_tf.data.replacing import replacing
 from grw_tf.data.sequence_examples import LABELS_FILE, MANIFEST_FILE, read_labels
 from grw_tf.data.shards import join, plan_shards
+from grw_tf.data.split_names import SPLITS
 from grw_tf.data.splits import assign_splits
 from grw_tf.data.video_frames import check_positive
-from grw_tf.data.video_list import Video, list_folder, list_table
+from grw_tf.data.video_list import Video, list_folder, list_table, read_folder
 from grw_tf.data.work_folder import work_folder
 from grw_tf.flags import option
 
-SPLITS = ("train", "validation", "test")
 # Settings that change what is written; the manifest records them.
 _SETTINGS = (
     *("fps", "short_side", "jpeg_quality", "min_frames"),
@@ -58,7 +60,9 @@ class PreparationConfig:
     )
     output_dir: str = option("", "Folder that the records go to.")
     labels: str = option(
-        "", "File of the classes, one a line, in order; empty: those found, sorted."
+        "",
+        "File of the classes, one a line, in order; empty: those found, sorted,"
+        " numbers by value.",
     )
     fps: float = option(5.0, "Frames a second to keep.")
     short_side: int = option(
@@ -87,11 +91,14 @@ class PreparationConfig:
 def prepare(config: PreparationConfig) -> dict:
     """Writes shards, labels and a manifest, or what an earlier run left of them.
 
+    The files of the input folder that are not taken are listed in `left_out.csv`.
+
     Args:
         config: What to convert, and how.
 
     Returns:
-        The content of the manifest: the settings, and what `manifest.describe` says.
+        The content of the manifest: the settings, what `manifest.describe` says, and
+        `left_out`, as `summarize` describes it, as the input folder is now.
 
     Raises:
         ValueError: If a setting or the list of videos makes no sense, if the folder
@@ -101,20 +108,24 @@ def prepare(config: PreparationConfig) -> dict:
     check_settings(config)
     if not config.output_dir:
         raise ValueError("output_dir is empty: give the folder for the records.")
-    videos = list_videos(config)
+    listed, left_out = _listed_and_left_out(config)
+    videos = _in_order(listed, config)
     labels = class_names(videos, config)
+    _check_none_lost(left_out, config)
     plan = _plan(videos, labels, config)
     output = Path(config.output_dir)
     finished = output / MANIFEST_FILE
     with work_folder(output, plan) as work:
+        write_left_out(output, left_out)
         if not finished.exists():
             outcomes = _convert(videos, labels, config, work)
             shards = _join(videos, outcomes, config, work)
             with replacing(output / LABELS_FILE) as path:
                 path.write_text("".join(f"{label}\n" for label in labels), "utf-8")
             described = manifest.describe(videos, labels, outcomes, shards)
-            manifest.write_json(finished, plan | described)
-        return json.loads(finished.read_text())
+            content = plan | described | {"left_out": summarize(left_out)}
+            manifest.write_json(finished, content)
+        return json.loads(finished.read_text()) | {"left_out": summarize(left_out)}
 
 
 def check_settings(config: PreparationConfig) -> None:
@@ -140,12 +151,41 @@ def list_videos(config: PreparationConfig) -> list[Video]:
         ValueError: If the list of videos or the splits make no sense.
         OSError: If a folder or the table cannot be read.
     """
+    return _in_order(_listed(config), config)
+
+
+def _listed(config) -> list[Video]:
+    """Lists all videos, and warns of the files left out."""
     if config.csv:
-        listed = list_table(config.csv, config.input or None)
-    elif config.input:
-        listed = list_folder(config.input)
-    else:
+        return list_table(config.csv, config.input or None)
+    _check_input(config)
+    return list_folder(config.input)
+
+
+def _listed_and_left_out(config) -> tuple[list[Video], list[LeftOut]]:
+    if config.csv:
+        # A table alone says what the set holds.
+        return _listed(config), []
+    _check_input(config)
+    listing = read_folder(config.input)
+    return listing.videos, listing.left_out
+
+
+def _check_input(config):
+    if not config.input:
         raise ValueError("Give --input, a folder of class folders, or --csv, a table.")
+
+
+def _check_none_lost(left_out: Sequence[LeftOut], config):
+    lost = [file for file in left_out if file.is_fault]
+    if config.strict and lost:
+        raise ValueError(
+            f"{config.input} holds {len(lost)} files that are left out, as"
+            f" {lost[0].name}, a {lost[0].kind}: move them, or leave out --strict."
+        )
+
+
+def _in_order(listed: Sequence[Video], config) -> list[Video]:
     videos = assign_splits(listed, config.validation_fraction, config.test_fraction)
     for split in sorted({video.split for video in videos} - set(SPLITS)):
         count = sum(video.split == split for video in videos)
@@ -175,7 +215,7 @@ def class_names(videos: Sequence[Video], config: PreparationConfig) -> tuple[str
             raise ValueError(
                 f"The class of {name!r} is not text in UTF-8: rename it."
             ) from None
-    labels = read_labels(config.labels) if config.labels else tuple(sorted(found))
+    labels = read_labels(config.labels) if config.labels else sort_class_names(found)
     unknown = sorted(set(found) - set(labels))
     if unknown:
         raise ValueError(
@@ -183,7 +223,20 @@ def class_names(videos: Sequence[Video], config: PreparationConfig) -> tuple[str
         )
     if len(found) == 1:
         logging.warning("All videos are of one class, %r.", *found)
+    first = labels[0]
+    if not config.labels and first.isdecimal() and labels != _counted(labels):
+        logging.warning(
+            "The classes are not called 0 to %d: label 0 is the class %r, and so on in"
+            " the order of %s.",
+            len(labels) - 1,
+            first,
+            LABELS_FILE,
+        )
     return labels
+
+
+def _counted(labels):
+    return tuple(map(str, range(len(labels))))
 
 
 def video_key(video: Video) -> str:

@@ -12,6 +12,7 @@ import re
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
+from grw_tf.data.class_names import normal_name, normal_names
 from grw_tf.data.jpeg_clips import JpegClip
 
 # The feature list: a JPEG for each frame.
@@ -77,7 +78,7 @@ def write_record(path: str | os.PathLike, example: tf.train.SequenceExample) -> 
 
 
 def read_labels(path: str | os.PathLike) -> tuple[str, ...]:
-    """Returns the names of the classes, in the order of their indices.
+    """Returns the names of the classes, composed, in the order of their indices.
 
     Args:
         path: A text file in UTF-8, one name a line; local or of a cloud storage.
@@ -102,7 +103,7 @@ def read_labels(path: str | os.PathLike) -> tuple[str, ...]:
                 f" {labels[label]} already."
             )
         labels[label] = number
-    return tuple(labels)
+    return normal_names(tuple(labels), os.fspath(path))
 
 
 def check_records(pattern: str) -> list[str]:
@@ -259,8 +260,9 @@ def _check_first_record(path, labels):
             f" {len(labels)} classes, from 0: one of them is not the other's."
         )
     text = context[LABEL_TEXT].bytes_list.value if LABEL_TEXT in context else ()
-    if text and text[0] != labels[index[0]].encode():
+    name = normal_name(text[0].decode(errors="replace")) if text else None
+    if text and name != normal_name(labels[index[0]]):
         raise ValueError(
-            f"{path} has a clip of {text[0].decode()!r} as class {index[0]}, which is"
+            f"{path} has a clip of {name!r} as class {index[0]}, which is"
             f" {labels[index[0]]!r} in {LABELS_FILE}: one of them is not the other's."
         )

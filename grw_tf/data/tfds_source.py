@@ -8,6 +8,7 @@ import re
 
 import tensorflow as tf
 
+from grw_tf.data.class_names import normal_names
 from grw_tf.data.record_stream import RecordFile
 
 _FRAMES = "video"
@@ -42,7 +43,7 @@ class TfdsSource:
         _prepare(name, builder)
         info = builder.info
         self.files = _files_of_split(name, split, info.splits)
-        self.class_names = tuple(info.features[_LABEL].names)
+        self.class_names = normal_names(info.features[_LABEL].names, name)
         form = info.features.tf_example_spec
         self._form = {key: form[key] for key in (_FRAMES, _LABEL)}
 

@@ -1,6 +1,6 @@
 """Lists videos with their classes and splits, from folders or tables.
 
-Nothing is read but names: a listed video may be missing or broken.
+A file with the usual name of a video is not opened: it may be missing or broken.
 """
 
 import csv
@@ -8,20 +8,19 @@ import dataclasses
 import logging
 import math
 import os
+import unicodedata
 from collections.abc import Collection, Iterator
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
-SUFFIXES = (
-    *(".mp4", ".avi", ".mov", ".gif", ".webm", ".mkv", ".m4v"),
-    *(".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".3gp", ".ogv"),
-)
-EXPECTED = f"expected class folders of videos ({', '.join(SUFFIXES)})"
-# Kinetics' annotations say validate, its archives and others val.
-SPLIT_NAMES = {
-    "train": "train",
-    **dict.fromkeys(("val", "valid", "validate", "validation"), "validation"),
-    "test": "test",
-}
+from grw_tf.data.class_names import normal_name, sort_class_names, warn_of_alike
+from grw_tf.data.file_kinds import is_video
+from grw_tf.data.folder_files import FolderFiles, find_files
+from grw_tf.data.folder_layout import Layout, class_folders, lay_out
+from grw_tf.data.left_out import LeftOut, describe, summarize
+from grw_tf.data.split_names import SPLITS, canonical_split
+
+EXPECTED = "expected class folders of videos, of any kind that FFmpeg reads"
+SPLITS_TABLE = "splits.csv"
 _KINETICS = ("label", "youtube_id", "time_start", "time_end")
 
 
@@ -32,7 +31,7 @@ class Video:
     Attributes:
         path: The file.
         name: The path as listed, relative to the folder of videos.
-        label: Name of the class.
+        label: Name of the class, in composed form (`normal_name`).
         split: "train", "validation", "test", another that a table gives, or "" if
             none is given.
         group: Videos of one group belong in one split. By default the name.
@@ -49,59 +48,80 @@ class Video:
     end: float | None = None
 
 
-def list_folder(directory: str | os.PathLike) -> list[Video]:
-    """Lists the videos of a folder of class folders.
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """Videos, and the files of their folder that are not taken."""
 
-    The splits are, in this order of preference: folders named as in `SPLIT_NAMES`,
-    each holding class folders; the columns path, label and split of a `splits.csv`
-    beside the class folders, which then alone says what the set holds; or not given.
-    A class folder without videos is left out with a warning.
+    videos: list[Video]
+    left_out: list[LeftOut]
+
+
+def list_folder(directory: str | os.PathLike) -> list[Video]:
+    """Lists the videos of a folder, as `read_folder`, and warns of what is left out."""
+    listing = read_folder(directory)
+    warn_of_left_out(directory, listing.left_out)
+    return listing.videos
+
+
+def read_folder(directory: str | os.PathLike) -> Listing:
+    """Lists the videos of a folder of class folders, and what else is there.
+
+    Videos are those of `file_kind`, also in folders within class folders. The splits
+    are, in this order of preference: split folders of class folders, as in `lay_out`;
+    the columns path, label and split of a `splits.csv` beside the class folders, which
+    then alone says what the set holds; split folders within class folders; or not
+    given. A class folder without videos is left out with a warning.
 
     Raises:
         ValueError: If the folder is not there or has no videos, or as `list_table`.
         OSError: If a folder cannot be read.
     """
-    root = Path(directory)
-    if not root.is_dir():
-        raise ValueError(f"{root} is not a folder: {EXPECTED}.")
-    parts = [f for f in _folders(root) if f.name in SPLIT_NAMES and _folders(f)]
-    if parts:
-        found = [
-            video
-            for part in sorted(parts, key=lambda part: _ORDER[SPLIT_NAMES[part.name]])
-            for video in _class_videos(root, part, SPLIT_NAMES[part.name])
+    root, files = _find(directory)
+    layout = lay_out(files.videos)
+    table = root / SPLITS_TABLE
+    left_out = list(files.others)
+    if table.is_file() and not layout.split_folders:
+        videos = list_table(table, required=("path", "label", "split"))
+        listed = {os.path.normpath(video.name) for video in videos}
+        left_out = [file for file in left_out if file.name != SPLITS_TABLE] + [
+            LeftOut(name, f"video that {SPLITS_TABLE} does not list")
+            for name in files.videos
+            if name not in listed
         ]
-    elif (root / "splits.csv").is_file():
-        found = list_table(root / "splits.csv", required=("path", "label", "split"))
     else:
-        found = _class_videos(root, root, "")
-    if not found:
-        raise ValueError(f"{root} has no videos: {EXPECTED}.")
-    return found
+        videos = _placed(root, files, layout)
+        left_out += _without_class(layout)
+    return Listing(videos, left_out)
 
 
 def list_class_folders(directory: str | os.PathLike) -> tuple[list[Video], list[str]]:
-    """Lists the videos of a folder of class folders, and nothing but them.
+    """Lists videos as `read_class_folders`, and warns of what is left out."""
+    listing, folders = read_class_folders(directory)
+    warn_of_left_out(directory, listing.left_out)
+    return listing.videos, folders
+
+
+def read_class_folders(directory: str | os.PathLike) -> tuple[Listing, list[str]]:
+    """Lists the videos of a folder of class folders, whatever the folders' names.
 
     As torchvision's `find_classes` lists them: classes are all folders, also those
-    without videos, by name; of each, the videos directly in it, by name. Hidden ones
-    are left out, and folders within class folders, which torchvision looks into: they
-    would make classes of splits.
+    without videos and those with the name of a split, by name, or by number if all are
+    numbers. Hidden ones are left out.
 
     Returns:
-        The videos, and the names of the folders.
+        The videos and what is left out, and the names of the folders.
 
     Raises:
         ValueError: If the folder is not there or has no videos.
         OSError: If a folder cannot be read.
     """
-    root = Path(directory)
-    if not root.is_dir():
-        raise ValueError(f"{root} is not a folder: {EXPECTED}.")
-    found = _class_videos(root, root, "")
-    if not found:
-        raise ValueError(f"{root} has no videos: {EXPECTED}.")
-    return found, [folder.name for folder in _folders(root)]
+    root, files = _find(directory)
+    layout = class_folders(files.videos)
+    listing = Listing(
+        _placed(root, files, layout), [*files.others, *_without_class(layout)]
+    )
+    folders = {normal_name(name) for name in files.folders if "/" not in name}
+    return listing, list(sort_class_names(folders))
 
 
 def list_table(
@@ -112,10 +132,11 @@ def list_table(
     """Lists the videos of a CSV file.
 
     Its columns are path and label, and, where wanted, split, start and end (seconds),
-    and group; others are ignored. Or they are those of Kinetics' annotations, label,
-    youtube_id, time_start, time_end and split: then the clips, cut already, are the
-    files `<youtube_id>_<time_start>_<time_end>` anywhere in the folder, and all of
-    one YouTube video are a group.
+    and group; others are ignored. Relative paths may have the slashes of Windows. Or
+    they are those of Kinetics' annotations, label, youtube_id, time_start, time_end and
+    split: then the clips, cut already, are the files
+    `<youtube_id>_<time_start>_<time_end>` anywhere in the folder, and all of one
+    YouTube video are a group.
 
     Args:
         table: The file, in UTF-8.
@@ -151,35 +172,56 @@ def list_table(
         found.append(video)
     if not found:
         raise ValueError(f"{table} lists no videos: expected a line for each.")
+    warn_of_alike((video.label for video in found), str(table))
     return found
 
 
-_ORDER = {split: place for place, split in enumerate(("train", "validation", "test"))}
+def _find(directory) -> tuple[Path, FolderFiles]:
+    root = Path(directory)
+    if not root.is_dir():
+        raise ValueError(f"{root} is not a folder: {EXPECTED}.")
+    return root, find_files(root)
 
 
-def _folders(root: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in root.iterdir()
-        if path.is_dir() and not path.name.startswith(".")
-    )
+def _placed(root: Path, files: FolderFiles, layout: Layout) -> list[Video]:
+    """Returns the videos by split, class and name, and warns of empty folders."""
+    videos = [
+        Video(root / name, name, normal_name(label), split, group=name)
+        for name, (label, split) in layout.places.items()
+    ]
+    if not videos:
+        found = [*_without_class(layout), *files.others]
+        other = describe(summarize(found), "; ")
+        raise ValueError(
+            f"{root} has no videos: {EXPECTED}"
+            + (f"; it has {other}." if other else ".")
+        )
+    filled = {
+        "/".join(name.split("/")[:depth]) for name in layout.places for depth in (1, 2)
+    }
+    for folder in files.folders:
+        parent, _, _ = folder.rpartition("/")
+        of_class = parent in layout.split_folders or not parent
+        if of_class and folder not in filled:
+            logging.warning("%s is left out: it has no videos.", root / folder)
+    for warning in layout.warnings:
+        logging.warning("%s: %s.", root, warning)
+    warn_of_alike((video.label for video in videos), str(root))
+    order = {split: place for place, split in enumerate(("", *SPLITS))}
+    return sorted(videos, key=lambda v: (order[v.split], v.label, v.name.split("/")))
 
 
-def is_video(name: str) -> bool:
-    """Says whether a file is named as a video, and not hidden."""
-    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+def _without_class(layout: Layout) -> list[LeftOut]:
+    return [
+        LeftOut(name, reason, is_fault=True) for name, reason in layout.left_out.items()
+    ]
 
 
-def _class_videos(root: Path, parent: Path, split: str) -> list[Video]:
-    found = []
-    for folder in _folders(parent):
-        paths = sorted(path for path in folder.iterdir() if is_video(path.name))
-        if not paths:
-            logging.warning("%s is left out: it has no videos.", folder)
-        for path in paths:
-            name = path.relative_to(root).as_posix()
-            found.append(Video(path, name, folder.name, split, group=name))
-    return found
+def warn_of_left_out(root: str | os.PathLike, left_out: list[LeftOut]) -> None:
+    """Names the files of a folder that are left out in a warning, if there are any."""
+    if left_out:
+        summary = describe(summarize(left_out), "\n  ")
+        logging.warning("Left out of %s:\n  %s", root, summary)
 
 
 def _rows(table: Path, required) -> Iterator[tuple[int, dict[str, str]]]:
@@ -192,7 +234,10 @@ def _rows(table: Path, required) -> Iterator[tuple[int, dict[str, str]]]:
                 required = _KINETICS
             lacking = sorted(set(required) - set(columns))
             if lacking:
-                raise ValueError(f"{table} lacks the columns {lacking}: has {columns}.")
+                hint = ", separated by other than commas" if len(columns) == 1 else ""
+                raise ValueError(
+                    f"{table} lacks the columns {lacking}: has {columns}{hint}."
+                )
             for row in rows:
                 if None in row:
                     raise ValueError(
@@ -207,13 +252,13 @@ def _rows(table: Path, required) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _listed(row: dict[str, str], root: Path) -> Video:
-    name = _cell(row, "path")
+    name = _path(_cell(row, "path"), root)
     start = _seconds(row, "start") if row.get("start") else 0.0
     end = _seconds(row, "end") if row.get("end") else None
     if end is not None and end <= start:
         raise ValueError(f"end is {end:g} s: it must be after the start, {start:g} s.")
     group = row.get("group") or os.path.normpath(name)
-    return Video(root / name, name, _cell(row, "label"), _split(row), group, start, end)
+    return Video(root / name, name, _label(row), _split(row), group, start, end)
 
 
 def _kinetics(row: dict[str, str], root: Path, clips: dict[tuple, Path]) -> Video:
@@ -221,7 +266,7 @@ def _kinetics(row: dict[str, str], root: Path, clips: dict[tuple, Path]) -> Vide
     start, end = (round(_seconds(row, name)) for name in ("time_start", "time_end"))
     path = clips.get((group, start), root / f"{group}_{start:06d}_{end:06d}.mp4")
     name = path.relative_to(root).as_posix()
-    return Video(path, name, _cell(row, "label"), _split(row), group)
+    return Video(path, name, _label(row), _split(row), group)
 
 
 def _kinetics_clips(root: Path) -> dict[tuple[str, int], Path]:
@@ -232,10 +277,12 @@ def _kinetics_clips(root: Path) -> dict[tuple[str, int], Path]:
 
     found = {}
     for folder, _, names in os.walk(root, onerror=fail):
-        for name in filter(is_video, names):
+        for name in names:
             match name.rpartition(".")[0].rsplit("_", 2):
                 case [video, start, end] if start.isdecimal() and end.isdecimal():
                     path = Path(folder, name)
+                    if name.startswith(".") or not is_video(path):
+                        continue
                     other = found.setdefault((video, int(start)), path)
                     if other != path:
                         raise ValueError(f"{path} is there twice, {other} too.")
@@ -246,6 +293,26 @@ def _cell(row: dict[str, str], column: str) -> str:
     if not row[column]:
         raise ValueError(f"the cell of column {column} is empty.")
     return row[column]
+
+
+def _label(row: dict[str, str]) -> str:
+    return normal_name(_cell(row, "label"))
+
+
+def _path(cell: str, root: Path) -> str:
+    """Returns a path with the slashes and the form of letters that the disk has."""
+    if not cell.isascii() and not (root / cell).exists():
+        forms = (unicodedata.normalize(form, cell) for form in ("NFC", "NFD"))
+        cell = next((form for form in forms if (root / form).exists()), cell)
+    # Elsewhere than on Windows, a name may have backslashes.
+    if "\\" not in cell or (root / cell).exists():
+        return cell
+    if os.name != "nt" and PureWindowsPath(cell).drive:
+        raise ValueError(
+            f"{cell} is a path on a drive of Windows, which this machine does not have:"
+            " write it relative to the folder of the videos, which --input gives."
+        )
+    return cell.replace("\\", "/")
 
 
 def _seconds(row: dict[str, str], column: str) -> float:
@@ -260,4 +327,4 @@ def _seconds(row: dict[str, str], column: str) -> float:
 
 def _split(row: dict[str, str]) -> str:
     split = row.get("split", "")
-    return SPLIT_NAMES.get(split, split)
+    return canonical_split(split) or split

@@ -32,11 +32,13 @@ class Outcome:
       results: as in results.json.
       text: of them, for people.
       unreadable: how many videos could not be read.
+      left_out: how many videos are of no class, or could not be looked at.
     """
 
     results: dict
     text: str
     unreadable: int
+    left_out: int = 0
 
 
 def write_outcome(

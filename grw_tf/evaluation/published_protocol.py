@@ -18,7 +18,7 @@ from grw_tf.data.clip_archive import is_archive, unpack_clips
 from grw_tf.data.published_clips import ClipRule
 from grw_tf.data.sequence_examples import read_labels
 from grw_tf.data.video_frames import check_positive
-from grw_tf.data.video_list import Video, list_class_folders
+from grw_tf.data.video_list import Video, read_class_folders, warn_of_left_out
 from grw_tf.evaluation.kinetics600 import TEST_CLIPS, published_top_1
 from grw_tf.evaluation.output_folder import check_writable
 from grw_tf.evaluation.prediction_files import PredictionFiles
@@ -122,7 +122,9 @@ def evaluate_published(config: ProtocolConfig) -> Outcome | None:
     root = Path(config.clips)
     if is_archive(root) and not root.is_dir():
         root = unpack_clips(root, config.unpack_dir or None)
-    videos, folders = list_class_folders(root)
+    listing, folders = read_class_folders(root)
+    warn_of_left_out(root, listing.left_out)
+    videos = listing.videos
     names = _class_names(config, folders, model)
     labels = [names.index(video.label) for video in videos]
     plan = _plan(config, model, videos, names)
@@ -138,9 +140,11 @@ def evaluate_published(config: ProtocolConfig) -> Outcome | None:
         return None
     published = published_top_1(model.config)
     settings = plan["settings"]
-    return write_outcome(
+    outcome = write_outcome(
         folder, settings, files.read(), videos, labels, names, published
     )
+    left_out = sum(file.is_fault for file in listing.left_out)
+    return dataclasses.replace(outcome, left_out=left_out)
 
 
 def _class_names(config, folders, model: WholeModel):

@@ -8,11 +8,12 @@ from pathlib import Path
 import av
 import numpy as np
 
+from grw_tf.data.class_names import normal_name
 from grw_tf.data.clips import load_clips, read_clip
 from grw_tf.data.evaluation_records import EvaluationRecords
+from grw_tf.data.file_kinds import is_video
 from grw_tf.data.replacing import replacing
 from grw_tf.data.video_frames import check_positive
-from grw_tf.data.video_list import SUFFIXES
 from grw_tf.evaluation.csv_file import write_csv
 from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
 from grw_tf.evaluation.output_folder import check_writable
@@ -135,11 +136,11 @@ def read_batches(source: str, config, batch_size):
         clips = zip(found.videos, found.labels, names, strict=True)
         return found.class_names, _batches(clips, batch_size)
     videos = [path for path in source.split(",") if path]
-    if videos and all(path.lower().endswith(SUFFIXES) for path in videos):
+    if videos and all(map(is_video, videos)):
         for path in videos:
             if not os.path.isfile(path):
                 raise ValueError(f"There is no video {path}.")
-        classes = [os.path.basename(os.path.dirname(path)) for path in videos]
+        classes = [normal_name(Path(path).parent.name) for path in videos]
         class_names = tuple(dict.fromkeys(classes))
         clips = (
             (_read(path, shape), class_names.index(label), path)

@@ -12,8 +12,9 @@ import tqdm
 
 from grw_tf.data.clips import stream_frames
 from grw_tf.data.evaluation_records import EvaluationRecords
+from grw_tf.data.file_kinds import is_video
 from grw_tf.data.opencv_frame import prepare_frame
-from grw_tf.data.video_list import SUFFIXES, list_folder
+from grw_tf.data.video_list import list_folder
 
 FRAMES = 300
 _SCENE_FRAMES = 25
@@ -75,7 +76,7 @@ def _endless_frames(clips, config, part):
 
 
 def _videos(clips, config):
-    if clips.lower().endswith(SUFFIXES):
+    if not os.path.isdir(clips) and is_video(clips):
         raise ValueError(
             f"{clips} is a video: give the folder of class folders that it lies in."
         )

@@ -1,8 +1,8 @@
 """Steps of a stream by LiteRT's interpreter, which every version of LiteRT has."""
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from grw_tf.streaming.litert import Interpreter, OpResolverType
 from grw_tf.streaming.native_output import silenced
 
 

@@ -1,7 +1,8 @@
 """Whether a file's model is sound, and the one that its manifest describes."""
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+
+from grw_tf.streaming.litert import Interpreter
 
 
 def check_model(exported):

@@ -8,6 +8,7 @@ from grw_tf.streaming.exported_file import read_exported_file
 from grw_tf.streaming.frame_clock import FrameClock
 from grw_tf.streaming.frame_preparation import FramePreparation
 from grw_tf.streaming.runners import open_runner
+from grw_tf.streaming.time_unit import TimeUnit
 
 
 class StreamSession:
@@ -23,7 +24,10 @@ class StreamSession:
     the rules of `FrameClock`: a frame is taken in when the next one comes, for only
     then is it known how long it was on screen, and the last one at `flush`.
 
-    Not safe to use from several threads at once.
+    Times that look like milliseconds or less are refused, as `TimeUnit` tells them.
+
+    Not safe to use from several threads at once. A session cannot be pickled or copied:
+    open one in each process, and one for each stream.
 
     Args:
       path: a file of `grw_tf.export`.
@@ -59,6 +63,7 @@ class StreamSession:
         self.frames_per_step = self.manifest["frames_per_step"]
         self._path = exported.path
         self._clock = FrameClock(self.fps, max_gap)
+        self._time_unit = TimeUnit(max_gap)
         taken = self.manifest["input"]
         self._prepare = FramePreparation(self.geometry)
         self._chunk = np.empty(taken["shape"], taken["dtype"])
@@ -83,6 +88,13 @@ class StreamSession:
     def __exit__(self, *_):
         self.close()
 
+    def __reduce__(self):
+        raise TypeError(
+            f"The session of {self._path} cannot be pickled or copied, for its model"
+            " and its stream are in this process: open one in each process and for each"
+            f" stream, by StreamSession({str(self._path)!r})."
+        )
+
     def push(self, frame, time=None):
         """Takes the next frame, of any size, and prepares it.
 
@@ -98,8 +110,9 @@ class StreamSession:
           model tells them at each step, and this frame completed a step; else None.
 
         Raises:
-          ValueError: for a frame of another kind, a time that is no finite number, a
-            frame without time after one with, or if the session is closed.
+          ValueError: for a frame of another kind, a time that is no finite number or
+            looks like milliseconds or less, a frame without time after one with, or if
+            the session is closed.
         """
         self._check_frame(frame)
         return self._push(frame, time, prepared=False)
@@ -134,6 +147,7 @@ class StreamSession:
           ValueError: for a time that is no number, or if the session is closed.
         """
         self._check_open()
+        self._time_unit.restart()
         return self._show_until_next(self._clock.end(time))
 
     def classify(self):
@@ -177,6 +191,7 @@ class StreamSession:
         self._check_open()
         self._runner.reset()
         self._clock.restart()
+        self._time_unit.restart()
         self._forget()
 
     def close(self):
@@ -199,6 +214,7 @@ class StreamSession:
                     " flush() or reset() first."
                 )
             return self._see(frame if prepared else self._prepare(frame))
+        self._time_unit.check(time)
         probabilities = self._show_until_next(self._clock.arrive(time))
         # Cameras write the next frame into the same memory.
         self._shown = (frame.copy(), prepared)

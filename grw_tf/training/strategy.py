@@ -1,7 +1,11 @@
 """The devices of a training, by the Model Garden's distribution strategies."""
 
+import os
+
 import tensorflow as tf
 from official.common import distribute_utils
+
+from grw_tf.training.cluster import check_cluster, warn_of_cluster
 
 
 def build_strategy(runtime):
@@ -11,7 +15,8 @@ def build_strategy(runtime):
     For several workers, it waits until all of them are there.
 
     Raises:
-      ValueError: for a strategy there is not, or one whose devices are not here.
+      ValueError: for a strategy there is not, or one whose devices are not here, or as
+        `check_cluster` for several workers.
     """
     name = str(runtime.distribution_strategy).lower()
     num_gpus = runtime.num_gpus
@@ -20,6 +25,10 @@ def build_strategy(runtime):
             "runtime.distribution_strategy parameter_server is not supported: choose"
             " one_device, mirrored, multi_worker_mirrored or tpu."
         )
+    if name == "multi_worker_mirrored":
+        check_cluster(os.environ.get("TF_CONFIG"))
+    else:
+        warn_of_cluster(os.environ.get("TF_CONFIG"), name)
     if name in ("one_device", "mirrored"):
         gpus = len(tf.config.list_physical_devices("GPU"))
         if runtime.num_gpus > gpus:

@@ -192,7 +192,7 @@ class _Machine:
         if found is None:
             raise ValueError(
                 f"its pickle names {f'{module}.{name}'!r:.120}, which no weights file"
-                " needs: refused."
+                " needs: refused; save the state dict alone."
             )
         self._push(found)
 

@@ -63,9 +63,10 @@ def read_torch_weights(path, weights="ema", num_heads=0) -> Imported:
     """Reads PyTorch weights of a MoViNet and infers which.
 
     Args:
-      path: file of a published GRW model (a0s, a1s, a2s, a3b), or of a plain state dict
-        of one or of MoViNet-pytorch's networks with their classifier.
-      weights: of a published GRW model's file, "ema" or "model".
+      path: file of a published GRW model (a0s, a1s, a2s, a3b), or of a state dict,
+        alone or in what a training saved, of one or of MoViNet-pytorch's networks with
+        their classifier.
+      weights: "ema" or "model", where the file has both.
       num_heads: of the attention, where the file does not say.
 
     Raises:

@@ -1,12 +1,15 @@
 """The weights in a PyTorch file, checked, and what it says of their model."""
 
+import collections
 import dataclasses
 
+import ml_dtypes
 import numpy as np
 
 from grw_tf.models import ModelConfig
 from grw_tf.weights.torch_file import read_record, read_torch_file
 from grw_tf.weights.torch_names import COUNTER
+from grw_tf.weights.torch_wrappings import model_state, without_prefixes
 
 CONFIG_RECORD = "grw_tf_config.json"
 """The model's config, in the files that this project writes."""
@@ -21,6 +24,9 @@ _ENTRIES = {
     "T",
     "version",
 }
+# Of these, a published file has at least one.
+_OWN_ENTRIES = {"num_samples", "transformer_params", "version"}
+_FLOATS = tuple(map(np.dtype, ("float16", ml_dtypes.bfloat16, "float64")))
 _EMA_PREFIX = "module."
 _EMA_COUNT = "n_averaged"
 
@@ -31,7 +37,8 @@ class TorchSnapshot:
 
     Attributes:
       tensors: by key of the state dict: float32, finite, and int64 counters.
-      source: which of the file's weights they are, in words.
+      source: which of the file's weights they are, in words, and what was taken off or
+        converted to get them.
       head: the published file's transformer_params, None if it has none.
       window: T, frames of a GRW window, None if it does not say.
       backbone: path of the published backbone's class, None if it does not say.
@@ -47,15 +54,18 @@ class TorchSnapshot:
 
 
 def read_snapshot(path, weights) -> TorchSnapshot:
-    """Reads a published GRW model's file, or a plain state dict, without running it.
+    """Reads a published GRW model's file, or a state dict, without running it.
+
+    A state dict may lie in an entry of what a training saved, its keys may begin with
+    the names of wrappers, and its tensors may be float16, bfloat16 or float64.
 
     Args:
       path: the file.
-      weights: of a published file, "ema" (moving averages) or "model".
+      weights: "ema" (moving averages) or "model", where a file has both.
 
     Raises:
       ValueError: if it is damaged or holds what no weights file needs, has no such
-        weights, or if a tensor is of another type than float32 or not finite.
+        weights, or if a tensor is of no float type or not finite.
       OSError: if it cannot be read.
     """
     if weights not in ("ema", "model"):
@@ -66,9 +76,14 @@ def read_snapshot(path, weights) -> TorchSnapshot:
             f"{path} holds a {type(content).__name__}, neither a published GRW model"
             " nor a state dict."
         )
-    if "model_state" not in content:
-        tensors = _checked(content, path)
-        return TorchSnapshot(tensors, "state dict", config=_recorded(path))
+    if "model_state" not in content or not content.keys() & _OWN_ENTRIES:
+        try:
+            state, said = model_state(content, weights)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+        tensors, converted = _tensors(state, path)
+        source = _told("state dict", [*said, *converted])
+        return TorchSnapshot(tensors, source, config=_recorded(path))
     version = content.get("version")
     if type(version) is not int or version != _VERSION:
         raise ValueError(
@@ -78,12 +93,14 @@ def read_snapshot(path, weights) -> TorchSnapshot:
     unknown = sorted(map(str, content.keys() - _ENTRIES))
     if unknown:
         raise ValueError(f"{path} has unknown entries: {', '.join(unknown)!r:.120}.")
+    tensors, converted = _tensors(_chosen(content, weights, path), path)
+    left_out = {"ema": "model", "model": "EMA"}[weights]
     return TorchSnapshot(
-        _checked(_chosen(content, weights, path), path),
-        {
-            "ema": "EMA weights (its model weights left out)",
-            "model": "model weights (its EMA weights left out)",
-        }[weights],
+        tensors,
+        _told(
+            {"ema": "EMA weights", "model": "model weights"}[weights],
+            [f"its {left_out} weights left out", *converted],
+        ),
         head=_transformer_params(content, path),
         window=_whole(content, "T", path),
         backbone=_class_path(content, path),
@@ -125,7 +142,17 @@ def _unwrapped(state, path):
     return {key.removeprefix(_EMA_PREFIX): state[key] for key in keys}
 
 
-def _checked(state, path):
+def _told(source, said):
+    return f"{source} ({'; '.join(said)})" if said else source
+
+
+def _tensors(state, path) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Returns the tensors of a state dict, checked, and what was done to get them."""
+    try:
+        state, stripped = without_prefixes(state)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    tensors, converted = {}, collections.Counter()
     for key, value in state.items():
         if not isinstance(key, str):
             raise ValueError(f"{path}: its state dict has {key!r} as key, no text.")
@@ -134,14 +161,29 @@ def _checked(state, path):
                 f"{path}: {key!r:.120} is a {type(value).__name__}; a state dict has"
                 " tensors only."
             )
-        wanted = "int64" if str(key).endswith(COUNTER) else "float32"
-        if value.dtype != wanted:
-            raise ValueError(f"{path}: {key!r:.120} is {value.dtype}, not {wanted}.")
-        if not np.isfinite(value).all():
-            raise ValueError(f"{path}: {key!r:.120} has values that are not finite.")
-        if str(key).endswith("running_var") and (value < 0).any():
-            raise ValueError(f"{path}: {key!r:.120}, a variance, has negative values.")
-    return state
+        is_counter = key.endswith(COUNTER)
+        if value.dtype in _FLOATS and not is_counter:
+            converted[value.dtype.name] += 1
+            # What float32 cannot hold is found below.
+            with np.errstate(over="ignore"):
+                value = value.astype("float32")
+        _check_tensor(key, value, "int64" if is_counter else "float32", path)
+        tensors[key] = value
+    said = [
+        f"{count} {name} tensors {'rounded' if name == 'float64' else 'widened'} to"
+        " float32"
+        for name, count in sorted(converted.items())
+    ]
+    return tensors, stripped + said
+
+
+def _check_tensor(key, value, wanted, path):
+    if value.dtype != wanted:
+        raise ValueError(f"{path}: {key!r:.120} is {value.dtype}, not {wanted}.")
+    if not np.isfinite(value).all():
+        raise ValueError(f"{path}: {key!r:.120} has values that are not finite.")
+    if key.endswith("running_var") and (value < 0).any():
+        raise ValueError(f"{path}: {key!r:.120}, a variance, has negative values.")
 
 
 def _transformer_params(content, path):

@@ -7,6 +7,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from drawn_videos import greys, write_video
 
 from grw_tf.data import clip_archive
 from grw_tf.data.clip_archive import is_archive, unpack_clips
@@ -99,6 +100,14 @@ def test_several_at_once_unpack_once(tmp_path, monkeypatch):
     assert roots == 3 * [tmp_path / "a" / "k600" / "test"]
     assert len(written) == len(set(written))
     assert _found(tmp_path / "a") == VIDEOS
+
+
+def test_videos_of_any_name_are_unpacked(tmp_path, caplog):
+    video = write_video(tmp_path / "a.mp4", greys(4)).read_bytes()
+    files = {"run/anna/a.MTS": video, "run/b": video, "jump/c.dat": video}
+    root = unpack_clips(_pack(tmp_path / "b.tar", files | {"run/notes": b"text"}))
+    assert root == tmp_path / "b" and _found(root) == files
+    assert "1 x text file: run/notes" in caplog.text
 
 
 def test_folder_may_be_named(tmp_path):

@@ -17,6 +17,7 @@ import tensorflow as tf
 from drawn_videos import BLUE, RED, greys, write_video
 
 from grw_tf.data.conversion import Conversion, FrameSettings, convert
+from grw_tf.data.manifest import report
 from grw_tf.data.parallel import run_parallel
 from grw_tf.data.preparation import PreparationConfig, prepare
 from grw_tf.data.sequence_examples import check_records, read_labels
@@ -277,6 +278,36 @@ def test_program_lists_broken_videos_and_fails(broken, tmp_path, run_program):
     assert (tmp_path / "manifest.json").exists()
 
 
+def test_files_left_out_are_listed_and_fail_the_program(videos, tmp_path, run_program):
+    folder = tmp_path / "in"
+    for index in range(2):
+        for place in ("run/anna", "jump", "."):
+            (folder / place).mkdir(parents=True, exist_ok=True)
+            shutil.copy(videos / "run/run0.mp4", folder / place / f"{index}.mp4")
+    (folder / "jump/notes.txt").write_text("notes")
+    out = tmp_path / "out"
+    flags = [f"--input={folder}", f"--output_dir={out}", "--test_fraction=0"]
+    done = run_program("scripts.prepare_videos", *flags)
+    assert done.returncode == 1, done.stderr
+    assert "2 x video in no class folder: 0.mp4, 1.mp4" in done.stdout
+    assert "1 x text file: jump/notes.txt" in done.stdout
+    listed = (out / "left_out.csv").read_text().splitlines()
+    assert len(listed) == 4 and "0.mp4,video in no class folder,yes" in listed
+    made = json.loads((out / "manifest.json").read_text())
+    assert sum(part["clips"] for part in made["splits"].values()) == 4
+    with pytest.raises(ValueError, match="2 files that are left out, as 0.mp4"):
+        _prepare(folder, tmp_path / "other", strict=True)
+    # A finished run tells what there is now.
+    (folder / "0.mp4").unlink()
+    manifest = _prepare(folder, out, test_fraction=0.0)
+    faults = [part for part in manifest["left_out"] if part["is_fault"]]
+    assert [part["first"] for part in faults] == [["1.mp4"]]
+    (folder / "1.mp4").unlink()
+    manifest = _prepare(folder, out, test_fraction=0.0)
+    assert not any(part["is_fault"] for part in manifest["left_out"])
+    assert "jump/notes.txt" in report(manifest)
+
+
 def test_full_disk_is_told_and_leaves_nothing(videos, tmp_path):
     video = Video(videos / "run/run0.mp4", "run/run0.mp4", "run", "train", "run0")
     conversion = Conversion(video, 0, 0, tmp_path, FrameSettings(25.0, 224, 90, 2))
@@ -354,6 +385,24 @@ def test_labels_may_be_given(tmp_path, caplog):
     labels.write_text("walk\n")
     with pytest.raises(ValueError, match=r"lacks 1 of the classes found: \['run'\]"):
         _prepare(tmp_path / "in", tmp_path / "other", labels=str(labels))
+
+
+def test_numbers_are_labels_in_their_order(tmp_path, caplog):
+    for name in ("0", "1", "2", "10"):
+        write_video(tmp_path / "in" / name / "a.mp4", greys(8))
+    _prepare(tmp_path / "in", tmp_path / "out")
+    assert read_labels(tmp_path / "out/labels.txt") == ("0", "1", "2", "10")
+    indices = {
+        _text(e, "clip/label/text"): e.context.feature["clip/label/index"]
+        for e in _examples(tmp_path / "out")
+    }
+    assert indices["2"].int64_list.value == [2] and len(indices) == 4
+    assert indices["10"].int64_list.value == [3]
+    assert "The classes are not called 0 to 3: label 0 is the class '0'" in caplog.text
+    caplog.clear()
+    shutil.move(tmp_path / "in/10", tmp_path / "in/3")
+    _prepare(tmp_path / "in", tmp_path / "other")
+    assert "not called" not in caplog.text
 
 
 def test_odd_names_come_through(tmp_path):

@@ -161,6 +161,21 @@ def test_labels_of_other_records_are_told(shard):
         check_records(str(shard))
 
 
+def test_labels_are_composed_and_keep_their_order(tmp_path, clip):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    labels = tmp_path / "labels.txt"
+    labels.write_text(f"10\n9\n{decomposed}\n")
+    assert read_labels(labels) == ("10", "9", composed)
+    path = tmp_path / "train-00000-of-00001.tfrecord"
+    for text in (composed, decomposed):
+        write_record(path, sequence_example(clip, 2, text, 5.0, "a.mp4"))
+        assert check_records(str(path)) == [str(path)]
+    # Records that were made with the two for two classes stay as they are.
+    labels.write_text(f"10\n{composed}\n{decomposed}\n")
+    assert read_labels(labels) == ("10", composed, decomposed)
+    assert check_records(str(path)) == [str(path)]
+
+
 def test_labels_are_read(tmp_path):
     path = tmp_path / "labels.txt"
     path.write_bytes("\ufeffjump, high\r\n走る\nperson's \u2028head".encode())

@@ -3,8 +3,15 @@
 import os
 
 import pytest
+from drawn_videos import greys, write_video
 
-from grw_tf.data.video_list import list_class_folders, list_folder, list_table
+from grw_tf.data.video_list import (
+    list_class_folders,
+    list_folder,
+    list_table,
+    read_class_folders,
+    read_folder,
+)
 
 
 def _touch(root, *names):
@@ -67,6 +74,129 @@ def test_splits_table_beside_the_class_folders_says_what_there_is(tmp_path):
     (tmp_path / "splits.csv").write_text("path,label,split\nrun/b.mp4,walk,val\n")
     (video,) = list_folder(tmp_path)
     assert (video.name, video.label, video.split) == ("run/b.mp4", "walk", "validation")
+
+
+def test_all_that_is_not_taken_is_named(tmp_path, caplog):
+    _touch(tmp_path, "run/a.mp4", "run/anna/b.MTS", "loose.mp4", "run/empty")
+    _touch(tmp_path, ".DS_Store", "run/Thumbs.db", "run/._a.mp4", "run/.old.mp4")
+    _touch(tmp_path, ".cache/x.mp4", "@eaDir/run/a.mp4")
+    (tmp_path / "run/notes.txt").write_text("notes")
+    write_video(tmp_path / "clip.mp4", greys(4)).rename(tmp_path / "run/ben")
+    listing = read_folder(tmp_path)
+    names = ["run/a.mp4", "run/anna/b.MTS", "run/ben"]
+    assert [video.name for video in listing.videos] == names
+    left_out = {file.name: (file.kind, file.is_fault) for file in listing.left_out}
+    assert left_out == {
+        "loose.mp4": ("video in no class folder", True),
+        "run/empty": ("empty file", False),
+        "run/notes.txt": ("text file", False),
+        "run/.old.mp4": ("hidden file", False),
+        ".cache": ("hidden folder", False),
+    }
+    assert not caplog.text
+    assert list_folder(tmp_path) == listing.videos
+    assert "1 x video in no class folder: loose.mp4" in caplog.text
+    assert "1 x text file: run/notes.txt" in caplog.text
+
+
+def test_class_folders_tell_what_they_leave_out(tmp_path):
+    _touch(tmp_path, "test/a.mp4", "run/anna/b.MTS", "loose.mp4")
+    listing, folders = read_class_folders(tmp_path)
+    assert [v.name for v in listing.videos] == ["run/anna/b.MTS", "test/a.mp4"]
+    assert folders == ["run", "test"]
+    (file,) = listing.left_out
+    assert file.name == "loose.mp4" and file.is_fault
+
+
+def test_videos_that_the_splits_table_does_not_list_are_named(tmp_path):
+    _touch(tmp_path, "run/a.mp4", "run/b.mp4")
+    (tmp_path / "splits.csv").write_text("path,label,split\n./run/b.mp4,run,TEST\n")
+    listing = read_folder(tmp_path)
+    (file,) = listing.left_out
+    assert file.name == "run/a.mp4" and "splits.csv does not list" in file.kind
+    assert listing.videos[0].split == "test" and not file.is_fault
+
+
+def test_composed_and_decomposed_folders_are_one_class(tmp_path):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    _touch(tmp_path, f"{composed}/a.mp4", f"{decomposed}/b.mp4", "run/a.mp4")
+    labels = [video.label for video in list_folder(tmp_path)]
+    assert labels == [composed, composed, "run"]
+    found, folders = list_class_folders(tmp_path)
+    assert folders == [composed, "run"] and len(found) == 3
+    assert all(video.path.is_file() for video in found)
+    # A table may be written on another system than the folders.
+    table = _table(
+        tmp_path,
+        f"path,label\n{composed}/b.mp4,{decomposed}\n{decomposed}/a.mp4,{composed}\n",
+    )
+    found = list_table(table)
+    assert {video.label for video in found} == {composed}
+    (tmp_path / decomposed / "b.mp4").rename(tmp_path / composed / "b.mp4")
+    (tmp_path / decomposed).rmdir()
+    assert all(video.path.is_file() for video in list_table(table))
+
+
+def test_folders_named_by_numbers_are_in_their_order(tmp_path):
+    _touch(tmp_path, *(f"{number}/a.mp4" for number in (10, 2, 0, 1)))
+    assert list_class_folders(tmp_path)[1] == ["0", "1", "2", "10"]
+
+
+def test_classes_alike_are_told(tmp_path, caplog):
+    _touch(tmp_path, "Run/a.mp4", "run/a.mp4", "run/b.mp4")
+    list_folder(tmp_path)
+    assert "'Run' (1 videos) and 'run' (2 videos), alike but for case" in caplog.text
+    caplog.clear()
+    list_table(_table(tmp_path, "path,label\na.mp4,High jump\nb.mp4,High  jump\n"))
+    assert "'High  jump' (1 videos) and 'High jump' (1 videos)" in caplog.text
+
+
+def test_paths_of_windows_are_read(tmp_path):
+    _touch(tmp_path, "train/a/b.mp4", "odd\\name.mp4")
+    table = _table(tmp_path, "path,label\ntrain\\a\\b.mp4,a\nodd\\name.mp4,b\n")
+    first, second = list_table(table)
+    assert first.name == first.group == "train/a/b.mp4" and first.path.is_file()
+    assert second.name == "odd\\name.mp4" and second.path.is_file()
+    for path in ("C:\\clips\\a.mp4", "\\\\server\\clips\\a.mp4"):
+        with pytest.raises(ValueError, match="line 2: .* is a path on a drive of Win"):
+            list_table(_table(tmp_path, f"path,label\n{path},a\n"))
+    twice = _table(tmp_path, "path,label\ntrain\\a\\b.mp4,a\ntrain/a/b.mp4,a\n")
+    with pytest.raises(ValueError, match="line 3: train/a/b.mp4 was listed in line 2"):
+        list_table(twice)
+
+
+def test_links_to_folders_are_followed_once(tmp_path):
+    _touch(tmp_path / "else", "a.mp4")
+    (tmp_path / "in/run").mkdir(parents=True)
+    (tmp_path / "in/run/anna").symlink_to(tmp_path / "else")
+    (tmp_path / "else/up").symlink_to(tmp_path / "in")
+    assert [v.name for v in list_folder(tmp_path / "in")] == ["run/anna/a.mp4"]
+
+
+def test_links_that_lead_nowhere_are_named(tmp_path):
+    _touch(tmp_path, "run/a.mp4")
+    (tmp_path / "run/loop").symlink_to(tmp_path / "run/loop")
+    (tmp_path / "run/gone").symlink_to(tmp_path / "absent")
+    kinds = {file.name: file for file in read_folder(tmp_path).left_out}
+    assert kinds["run/loop"].is_fault and "cannot be read" in kinds["run/loop"].kind
+    assert "finds no video" in kinds["run/gone"].kind
+
+
+def test_table_beside_class_folders_needs_no_word_on_splits(tmp_path, caplog):
+    _touch(tmp_path, "clips/train/a.mp4", "clips/b.mp4")
+    (tmp_path / "splits.csv").write_text("path,label,split\nclips/b.mp4,run,test\n")
+    assert len(list_folder(tmp_path)) == 1
+    assert "named as splits" not in caplog.text
+    (tmp_path / "splits.csv").unlink()
+    assert len(list_folder(tmp_path)) == 2
+    assert "clips/train is named as splits" in caplog.text
+
+
+def test_table_names_splits_as_it_likes(tmp_path):
+    rows = [("Train", "train"), ("TEST", "test"), ("val", "validation"), ("x", "x")]
+    lines = "".join(f"{k}.mp4,run,{name}\n" for k, (name, _) in enumerate(rows))
+    table = _table(tmp_path, f"path,label,split\n{lines}")
+    assert [v.split for v in list_table(table)] == [split for _, split in rows]
 
 
 def test_table_gives_segments_and_groups(tmp_path):

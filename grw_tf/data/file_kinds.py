@@ -1,0 +1,111 @@
+"""Tells videos from other files: by their names, or else by asking FFmpeg."""
+
+import os
+import stat
+
+import av
+
+from grw_tf.data.video_frames import moving_stream
+
+# Files named so are taken for videos unopened: a damaged one is to be reported.
+SUFFIXES = (
+    *(".mp4", ".avi", ".mov", ".gif", ".webm", ".mkv", ".m4v", ".mpg", ".mpeg"),
+    *(".ts", ".mts", ".m2ts", ".vob", ".asf", ".wmv", ".flv", ".f4v", ".3gp", ".3g2"),
+    *(".ogv", ".mxf", ".dv", ".divx", ".m2v", ".rm", ".rmvb", ".qt", ".y4m"),
+    *(".h264", ".264", ".h265", ".265", ".hevc", ".mjpeg", ".mjpg"),
+)
+VIDEO = "video"
+TEXT = "text file"
+PICTURE = "picture"
+SOUND = "sound file"
+EMPTY = "empty file"
+OTHER = "file in which FFmpeg finds no video"
+# These also end names of TypeScript and of pictures that do not move.
+_AMBIGUOUS = (".ts", ".gif")
+# They make pictures of any text.
+_TEXT_ART = ("ansi", "bintext", "xbin", "idf")
+_HEAD = 4096
+_CONTROL = bytes({*range(9), *range(14, 27), *range(28, 32)})
+_BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_RAW_VIDEO_IN_TEXT = b"YUV4MPEG2 "
+
+
+def named_as_video(name: str) -> bool:
+    """Says whether a file's name ends as that of a video, in any case of letters."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def surely_video(name: str) -> bool:
+    """Says whether a name tells that a file is a video, so that none need open it."""
+    return named_as_video(name) and not name.lower().endswith(_AMBIGUOUS)
+
+
+def is_video(path: str | os.PathLike) -> bool:
+    """Says whether a file is a video, as `file_kind` does."""
+    return file_kind(path) == VIDEO
+
+
+def file_kind(path: str | os.PathLike) -> str:
+    """Returns `VIDEO`, `TEXT`, `PICTURE`, `SOUND`, `EMPTY` or `OTHER`.
+
+    A file named as a video is one, whatever it holds: reading it tells what is wrong
+    with it. Any other file is a video if FFmpeg finds two frames or more in it. So an
+    animation is a video, a single picture is none, and neither is the cover of a sound
+    file. It takes about a millisecond.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
+    path = os.fspath(path)
+    if surely_video(path):
+        return VIDEO
+    found = _content_kind(path)
+    damaged = named_as_video(path) and found in (EMPTY, OTHER)
+    return VIDEO if damaged else found
+
+
+def _content_kind(path: str) -> str:
+    try:
+        # Opening a pipe would wait for whoever writes to it.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return OTHER
+    except FileNotFoundError:
+        return OTHER
+    with open(path, "rb") as file:
+        head = file.read(_HEAD)
+    if not head:
+        return EMPTY
+    # FFmpeg never sees text, of which a playlist makes it open other files.
+    if _is_text(head):
+        return TEXT
+    try:
+        # Whatever the path looks like, it is no address.
+        return _probed(f"file:{path}")
+    except (av.FFmpegError, ValueError, UnicodeError):
+        return OTHER
+
+
+def _is_text(head: bytes) -> bool:
+    if head.startswith(_BYTE_ORDER_MARKS):
+        return True
+    plain = len(head.translate(None, _CONTROL)) == len(head)
+    return plain and not head.startswith(_RAW_VIDEO_IN_TEXT)
+
+
+def _probed(url: str) -> str:
+    with av.open(
+        url, metadata_errors="replace", options={"protocol_whitelist": "file"}
+    ) as container:
+        stream = moving_stream(container)
+        codec = stream and stream.codec_context
+        if codec is None or not codec.width or codec.name in _TEXT_ART:
+            return SOUND if container.streams.audio else OTHER
+        # JPEGs anywhere in a file of another kind look like a film of them.
+        if container.format.name.endswith(("_pipe", "image2", "mjpeg")):
+            return PICTURE
+        frames = 0
+        for packet in container.demux(stream):
+            frames += packet.size > 0
+            if frames > 1:
+                return VIDEO
+        return PICTURE if frames else OTHER

@@ -1,0 +1,17 @@
+"""LiteRT's interpreter, or one line on why it is not there."""
+
+import platform
+import sys
+
+try:
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+except ImportError as error:
+    bits = 64 if sys.maxsize > 2**32 else 32
+    raise ImportError(
+        f"LiteRT cannot be imported here, in {bits}-bit Python on {platform.machine()}"
+        f" ({' '.join(str(error).split())}): run pip install ai-edge-litert, which has"
+        " packages for 64-bit systems alone, on a Raspberry Pi too.",
+        name=error.name,
+    ) from None
+
+__all__ = ["Interpreter", "OpResolverType"]

@@ -35,7 +35,7 @@ runpy.run_module("export.run_stream", run_name="__main__", alter_sys=True)
 _FLAGS = ("--model=model.tflite", "--source=video.mp4")
 
 
-@pytest.mark.parametrize("missing", ["absl", "av", "cv2", "tqdm", "absl,av,cv2"])
+@pytest.mark.parametrize("missing", ["absl", "av", "cv2", "absl,av,cv2"])
 def test_missing_packages_are_told_in_one_line(missing):
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM, _ROOT, missing, *_FLAGS],

@@ -11,6 +11,13 @@ from official.modeling import hyperparams
 from training_runs import EXPERIMENT, SMOKE, Options
 
 from grw_tf.data.record_source import record_name
+from grw_tf.experiments.parsing import parse_experiment
+from grw_tf.export.run_directory import read_run
+from grw_tf.tasks.video_classification import Task
+from grw_tf.training.batch_statistics import (
+    BatchStatistics,
+    trained_batch_normalizations,
+)
 from grw_tf.training.driver import run_experiment
 from grw_tf.training.model_dir import claimed
 from grw_tf.training.progress import Progress
@@ -136,6 +143,91 @@ def test_interrupted_training_ends_with_the_same_bits(
     assert _scalars(tmp_path / "validation") == _scalars(run / "validation")
 
 
+RECALIBRATED = {"trainer": {"batch_norm_recalibration": 10}}
+
+
+@pytest.fixture(scope="module")
+def recalibrated_run(coloured_records, tmp_path_factory):
+    """The folder of the same training with estimated batch statistics."""
+    folder = tmp_path_factory.mktemp("recalibrated")
+    run_experiment(_options(coloured_records, folder, RECALIBRATED))
+    return folder
+
+
+def test_recalibration_changes_no_bit_of_training(run, recalibrated_run):
+    expected, found = (_values(f / "ckpt-20") for f in (run, recalibrated_run))
+    assert expected.keys() == found.keys()
+    for key, value in expected.items():
+        np.testing.assert_array_equal(found[key], value, err_msg=key)
+
+
+@pytest.mark.parametrize("kept", ["best", "averages"])
+def test_saved_averages_hold_statistics_estimated_under_them(
+    coloured_records, run, recalibrated_run, tmp_path, kept
+):
+    best = read_run(recalibrated_run)
+    checkpoint = {
+        "best": best.checkpoint,
+        "averages": str(recalibrated_run / "ema_checkpoints"),
+    }[kept]
+    model = best.model if kept == "best" else load_model(checkpoint)
+    layers = trained_batch_normalizations(model)
+    saved = [layer.moving_variance.numpy() for layer in layers]
+    options = _options(coloured_records, tmp_path, RECALIBRATED)
+    task = Task(parse_experiment(options).task)
+    clips = task.build_statistics_inputs(10)
+    assert BatchStatistics(model, layers).estimate(clips) == 10
+    for layer, value in zip(layers, saved, strict=True):
+        np.testing.assert_allclose(layer.moving_variance, value, rtol=1e-5, atol=1e-8)
+    # Without, they are averages of the moving statistics of other weights.
+    averaged = _values(run / "ema_checkpoints")
+    found = _values(checkpoint)
+    differing = {key for key in found if (found[key] != averaged[key]).any()}
+    assert len(differing) >= 2 * len(layers)
+    if kept == "averages":
+        assert all("moving_" in key for key in differing)
+
+
+def test_statistics_are_of_training_clips_of_each_class_in_one_view(
+    coloured_records, tmp_path
+):
+    views = {"num_test_clips": 2, "num_test_crops": 3}
+    data = {"input_path": f"{coloured_records}/train-*", **views}
+    options = _options(coloured_records, tmp_path, {"task": {"train_data": data}})
+    task = Task(parse_experiment(options).task)
+    (clips, labels), again = (
+        next(task.build_statistics_inputs(4).as_numpy_iterator()) for _ in range(2)
+    )
+    assert clips["image"].shape == (4, 8, 32, 32, 3)
+    np.testing.assert_array_equal(clips["image"], again[0]["image"])
+    np.testing.assert_array_equal(labels.sum(axis=0), [2, 2])
+    # As in validation, neither flipped nor cropped at random.
+    records = task.train_source
+    everything = np.concatenate(
+        [batch["image"] for batch, _ in task.build_statistics_inputs(99)]
+    )
+    assert len(everything) == sum(file.count for file in records.files)
+
+
+def test_recalibrated_evaluation_is_the_same_again(
+    coloured_records, recalibrated_run, caplog
+):
+    expected = _scalars(recalibrated_run / "validation")
+    caplog.set_level("INFO")
+    options = _options(coloured_records, recalibrated_run, RECALIBRATED, mode="eval")
+    _, results = run_experiment(options)
+    assert results["class_loss"] == np.float32(expected["class_loss"])
+    assert "batch normalisations on 10 training clips in" in caplog.text
+
+
+def test_training_without_evaluation_warns_that_statistics_stay(
+    coloured_records, recalibrated_run, caplog
+):
+    options = _options(coloured_records, recalibrated_run, RECALIBRATED, mode="train")
+    run_experiment(options)
+    assert "--mode=train evaluates nothing, so trainer.batch_norm_recal" in caplog.text
+
+
 @pytest.fixture(scope="module")
 def careful_run(coloured_records, tmp_path_factory):
     """The folder of a training as is for little data, ended early."""
@@ -152,6 +244,8 @@ def careful_run(coloured_records, tmp_path_factory):
         # Which cannot get better.
         "best_checkpoint_eval_metric": "top_5_accuracy",
         "early_stopping_patience": 1,
+        # Off, for batch normalisation is frozen.
+        "batch_norm_recalibration": 4,
     }
     run_experiment(
         _options(coloured_records, folder, {"task": task, "trainer": trainer})
@@ -179,6 +273,9 @@ def test_frozen_backbone_thaws_at_its_step_but_for_batch_norm(careful_run):
     for key in norms:
         np.testing.assert_array_equal(end[key], start[key], err_msg=key)
     assert all((end[key] != thawing[key]).any() for key in kernels)
+    best = _values(careful_run / "best_ckpt")
+    for key in norms:
+        np.testing.assert_array_equal(best[key], start[key], err_msg=key)
     heads = [key for key in model if key.startswith("model/head") and "kernel" in key]
     assert heads
     assert all((thawing[key] != start[key]).any() for key in heads)

@@ -1,4 +1,4 @@
-"""Choosing some of many clips so that each class and each part of them has its share."""
+"""Choosing some of many clips, of all classes and from all parts of their order."""
 
 import numpy as np
 

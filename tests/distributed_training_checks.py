@@ -42,6 +42,7 @@ def train(tmp_path, monkeypatch):
                 "steps_per_loop": 1,
                 "summary_interval": 1,
                 "validation_interval": STEPS,
+                "batch_norm_recalibration": 12,
             },
         }
         driver.run_experiment(

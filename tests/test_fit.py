@@ -42,7 +42,9 @@ class TinyCutMixModel(TinyModel):
     )
 
 
-TRAINING = FitConfig(epochs=2, batch_size=4, learning_rate=1e-3)
+TRAINING = FitConfig(
+    epochs=2, batch_size=4, learning_rate=1e-3, batch_norm_recalibration=6
+)
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +109,29 @@ def test_killed_run_goes_on_to_the_same_weights(
     for mine, theirs in zip(resumed.weights, model.weights, strict=True):
         np.testing.assert_array_equal(mine, theirs, err_msg=mine.name)
     assert _without_times(resumed_history) == _without_times(history)
+
+
+def test_short_training_is_judged_by_its_weights_not_by_lagging_statistics(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = np.arange(24) % 2
+    dark_and_bright = 100 + 40 * labels[:, None, None, None, None]
+    clips = dark_and_bright + rng.integers(-60, 60, (24, 4, 32, 32, 3))
+    videos = LabelledVideos(clips.astype("uint8"), labels, ("dark", "bright"))
+    plain = FitConfig(epochs=6, batch_size=4, learning_rate=1e-2)
+    model, lagging = _fit(tmp_path / "lagging", videos, plain)
+    config = dataclasses.replace(plain, batch_norm_recalibration=24)
+    estimated_model, estimated = _fit(tmp_path / "estimated", videos, config)
+    assert lagging[-1]["test_accuracy"] < 0.75
+    assert estimated[-1]["test_accuracy"] == 1.0
+    assert estimated[-1]["test_loss"] < 0.5 * lagging[-1]["test_loss"]
+    # Training was the same, and the model comes with the estimates.
+    assert [e["loss"] for e in estimated] == [e["loss"] for e in lagging]
+    for weight, other in zip(
+        estimated_model.trainable_weights, model.trainable_weights, strict=True
+    ):
+        np.testing.assert_array_equal(weight, other)
+    logits = estimated_model.predict(videos.batches(4), verbose=0)
+    np.testing.assert_array_equal(logits.argmax(axis=1), labels)
 
 
 def test_mixing_is_another_in_each_epoch_and_the_same_again(videos):

@@ -35,6 +35,8 @@ def _command(records, folder):
             "checkpoint_interval": 5,
             "summary_interval": 5,
             "validation_interval": 20,
+            # Before the step at which the backbone thaws, and after it.
+            "batch_norm_recalibration": 6,
         },
     }
     return [

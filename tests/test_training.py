@@ -11,6 +11,13 @@ from official.modeling import hyperparams
 from training_runs import EXPERIMENT, SMOKE, Options
 
 from grw_tf.data.record_source import record_name
+from grw_tf.experiments.parsing import parse_experiment
+from grw_tf.export.run_directory import read_run
+from grw_tf.tasks.video_classification import Task
+from grw_tf.training.batch_statistics import (
+    BatchStatistics,
+    trained_batch_normalizations,
+)
 from grw_tf.training.driver import run_experiment
 from grw_tf.training.model_dir import claimed
 from grw_tf.training.progress import Progress
@@ -100,6 +107,7 @@ def test_training_starts_from_a_checkpoint(coloured_records, run, tmp_path, capl
     caplog.set_level("INFO")
     run_experiment(_options(coloured_records, tmp_path, short, mode="train"))
     assert "variables of the backbone came" in caplog.text
+    assert "--mode=train evaluates nothing, so trainer.batch_norm_re" in caplog.text
 
 
 def _values(checkpoint):
@@ -137,6 +145,97 @@ def test_interrupted_training_ends_with_the_same_bits(
 
 
 @pytest.fixture(scope="module")
+def plain_run(coloured_records, tmp_path_factory):
+    """The folder of the same training, its batch statistics not estimated anew."""
+    folder = tmp_path_factory.mktemp("plain")
+    plain = {"trainer": {"batch_norm_recalibration": 0}}
+    run_experiment(_options(coloured_records, folder, plain))
+    return folder
+
+
+def _task(records, folder, data=()):
+    data = {"input_path": f"{records}/train-*", **dict(data)}
+    options = _options(records, folder, {"task": {"train_data": data}})
+    return Task(parse_experiment(options).task)
+
+
+def test_recalibration_changes_no_bit_of_training(run, plain_run):
+    expected, found = (_values(folder / "ckpt-20") for folder in (plain_run, run))
+    assert expected.keys() == found.keys()
+    for key, value in expected.items():
+        np.testing.assert_array_equal(found[key], value, err_msg=key)
+
+
+@pytest.mark.parametrize("kept", ["best_ckpt", "ema_checkpoints"])
+def test_saved_averages_hold_statistics_estimated_under_them(
+    coloured_records, run, plain_run, tmp_path, kept
+):
+    # The best is what is exported.
+    model = read_run(run).model if kept == "best_ckpt" else load_model(str(run / kept))
+    layers = trained_batch_normalizations(model)
+    saved = [layer.moving_variance.numpy() for layer in layers]
+    clips = _task(coloured_records, tmp_path).build_statistics_inputs(16)
+    assert BatchStatistics(model, layers).estimate(clips) == 16
+    for layer, value in zip(layers, saved, strict=True):
+        np.testing.assert_allclose(layer.moving_variance, value, rtol=1e-5, atol=1e-8)
+    # Without, they are averages of the moving statistics of other weights.
+    averaged, found = (
+        _values(folder / "ema_checkpoints") for folder in (plain_run, run)
+    )
+    differing = {key for key in found if (found[key] != averaged[key]).any()}
+    assert len(differing) == 2 * len(layers)
+    assert all("moving_" in key for key in differing)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "ema", [None, {"average_decay": 0.9, "trainable_weights_only": True}]
+)
+def test_recalibration_changes_no_bit_without_averages_of_statistics(
+    coloured_records, tmp_path, ema
+):
+    found = {}
+    for clips in (0, 16):
+        trainer = {
+            "batch_norm_recalibration": clips,
+            "validation_interval": 5,
+            "optimizer_config": {"ema": ema},
+        }
+        folder = tmp_path / str(clips)
+        run_experiment(_options(coloured_records, folder, {"trainer": trainer}))
+        found[clips] = _values(folder / "ckpt-20"), _values(folder / "best_ckpt")
+    for key, value in found[0][0].items():
+        np.testing.assert_array_equal(found[16][0][key], value, err_msg=key)
+    moving = [key for key in found[0][1] if "moving_" in key and "SLOT" not in key]
+    assert all((found[0][1][key] != found[16][1][key]).any() for key in moving)
+
+
+def test_statistics_are_of_training_clips_of_each_class_in_one_view(
+    coloured_records, tmp_path
+):
+    views = {"num_test_clips": 2, "num_test_crops": 3}
+    task = _task(coloured_records, tmp_path, views)
+    (clips, labels), (again, _) = (
+        next(task.build_statistics_inputs(4).as_numpy_iterator()) for _ in range(2)
+    )
+    assert clips["image"].shape == (4, 8, 32, 32, 3)
+    np.testing.assert_array_equal(clips["image"], again["image"])
+    np.testing.assert_array_equal(labels.sum(axis=0), [2, 2])
+    count = sum(len(labels) for _, labels in task.build_statistics_inputs(99))
+    assert count == sum(file.count for file in task.train_source.files)
+
+
+def test_evaluating_a_training_again_gives_the_same_numbers(
+    coloured_records, run, plain_run, caplog
+):
+    caplog.set_level("INFO")
+    _, results = run_experiment(_options(coloured_records, plain_run, mode="eval"))
+    expected = _scalars(run / "validation")
+    assert results["class_loss"] == np.float32(expected["class_loss"])
+    assert "batch normalisations on 16 training clips in" in caplog.text
+
+
+@pytest.fixture(scope="module")
 def careful_run(coloured_records, tmp_path_factory):
     """The folder of a training as is for little data, ended early."""
     folder = tmp_path_factory.mktemp("careful")
@@ -152,6 +251,8 @@ def careful_run(coloured_records, tmp_path_factory):
         # Which cannot get better.
         "best_checkpoint_eval_metric": "top_5_accuracy",
         "early_stopping_patience": 1,
+        # Off, for batch normalisation is frozen.
+        "batch_norm_recalibration": 4,
     }
     run_experiment(
         _options(coloured_records, folder, {"task": task, "trainer": trainer})
@@ -179,6 +280,10 @@ def test_frozen_backbone_thaws_at_its_step_but_for_batch_norm(careful_run):
     for key in norms:
         np.testing.assert_array_equal(end[key], start[key], err_msg=key)
     assert all((end[key] != thawing[key]).any() for key in kernels)
+    best = _values(careful_run / "best_ckpt")
+    for key in norms:
+        # Averages of what stays.
+        np.testing.assert_allclose(best[key], start[key], rtol=1e-3, err_msg=key)
     heads = [key for key in model if key.startswith("model/head") and "kernel" in key]
     assert heads
     assert all((thawing[key] != start[key]).any() for key in heads)

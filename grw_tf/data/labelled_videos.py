@@ -6,6 +6,8 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from grw_tf.data.even_choice import choose_evenly
+
 
 @dataclasses.dataclass(frozen=True)
 class LabelledVideos:
@@ -23,6 +25,13 @@ class LabelledVideos:
 
     def __len__(self):
         return len(self.videos)
+
+    def chosen_evenly(self, count):
+        """Returns some of them, as `choose_evenly` chooses."""
+        chosen = choose_evenly(self.labels, count)
+        return LabelledVideos(
+            self.videos[chosen], self.labels[chosen], self.class_names
+        )
 
     def batches(self, batch_size):
         """Returns a `tf.data.Dataset` of (clips in 0..1, labels), in order."""

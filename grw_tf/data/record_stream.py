@@ -65,6 +65,23 @@ def in_order(share: Share) -> tf.data.Dataset:
     return share.thinned(_read(_columns(share.own_files), cycle_length=1))
 
 
+def picked(share: Share, indices) -> tf.data.Dataset:
+    """Returns some records of a share once, in the order of the files.
+
+    Args:
+        share: What to read.
+        indices: Whole numbers, which records of `in_order`; the others are read, but
+            not decoded.
+    """
+    wanted = tf.scatter_nd(
+        tf.constant(indices, tf.int64, (len(indices), 1)),
+        tf.ones(len(indices), tf.bool),
+        tf.constant([share.count], tf.int64),
+    )
+    numbered = in_order(share).enumerate()
+    return numbered.filter(lambda index, _: wanted[index]).map(lambda _, record: record)
+
+
 def endless(
     share: Share, seed: int, first: int, shuffle_buffer_size: int, cycle_length: int
 ) -> tf.data.Dataset:

@@ -17,6 +17,9 @@ class DemoConfig:
     learning_rate: float = option(5e-3, "Highest learning rate.")
     window: int = option(6, "T, frames in a GRW window.")
     weight: float = option(0.1, "lambda, weight of the GRW loss.")
+    batch_norm_recalibration: int = option(
+        256, "Training videos to estimate batch statistics on before evaluating; 0: no."
+    )
     seed: int = option(0, "Seed of initial weights and order of videos.")
 
     def smoothing(self) -> SmoothingConfig:
@@ -31,5 +34,6 @@ class DemoConfig:
             epochs=self.epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
+            batch_norm_recalibration=self.batch_norm_recalibration,
             seed=self.seed,
         )

@@ -31,7 +31,10 @@ class RegulariserStudyConfig(DemoConfig):
     test_videos: int = option(600, "Videos to test on.")
     frames: int = option(8, "Frames of a video.")
     size: int = option(32, "Height and width of a frame, in pixels.")
-    epochs: int = option(12, "Passes over the training videos.")
+    epochs: int = option(20, "Passes over the training videos.")
+    batch_norm_recalibration: int = option(
+        1000, "Training videos to estimate batch statistics on in the end; 0: none."
+    )
     learning_rate: float = option(1e-2, "Highest learning rate.")
     window: int = option(4, "T, frames in a GRW window.")
 

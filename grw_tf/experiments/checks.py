@@ -34,6 +34,7 @@ _RANGES = {
     "trainer.validation_interval": _from(1),
     "trainer.max_to_keep": _from(1),
     "trainer.validation_steps": (lambda n: n == -1 or n >= 1, "1 or more, or -1"),
+    "trainer.batch_norm_recalibration": _from(0),
     "trainer.early_stopping_patience": _from(0),
     "trainer.optimizer_config.accumulation_steps": _from(1),
     "task.seed": (lambda n: 0 <= n < 2**32, "from 0 to 4294967295"),

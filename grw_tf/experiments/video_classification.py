@@ -80,12 +80,17 @@ class TrainerConfig(cfg.TrainerConfig):
     """The Model Garden's trainer.
 
     Attributes:
+      batch_norm_recalibration: before each evaluation, the number of training clips on
+        which the statistics of batch normalisations are estimated anew, regularisers
+        off; 0 for none. What is evaluated, and saved as best, has these; training goes
+        on with its own.
       early_stopping_patience: evaluations in a row without a better
         `best_checkpoint_eval_metric` after which training ends; 0 for never.
       recovery_max_trials: of the Model Garden's recovery, which is off: it would rewind
         the weights, but not the data.
     """
 
+    batch_norm_recalibration: int = 0
     early_stopping_patience: int = 0
     recovery_max_trials: int = -1
 

@@ -6,11 +6,11 @@ from grw_tf.models import (  # noqa: F401
     movinet_backbone,
     slowonly_backbone,
 )
+from grw_tf.models.batch_normalization import set_momentum, synchronize
 from grw_tf.models.config import BackboneConfig, ModelConfig
 from grw_tf.models.families import FAMILIES, model_ids
 from grw_tf.models.regularization import regularize
 from grw_tf.models.residual_block import ResidualBlock
-from grw_tf.models.synchronization import synchronize
 
 
 def build_backbone(config: ModelConfig):
@@ -34,6 +34,7 @@ def build_backbone(config: ModelConfig):
     backbone = FAMILIES[chosen.family].build(config)
     regularize(residual_blocks(backbone, chosen), config)
     synchronize(backbone)
+    set_momentum(backbone, chosen.norm_momentum)
     return backbone
 
 

@@ -14,7 +14,7 @@ from grw_tf.frame_geometry import (
     check_fit,
 )
 from grw_tf.models.config_lists import make_tuples
-from grw_tf.models.families import FAMILIES, MOVINET, family_of
+from grw_tf.models.families import FAMILIES, MOVINET, NORM_MOMENTUM, family_of
 from grw_tf.models.regularization_config import RegularizationConfig
 from grw_tf.random_walk import orders as orders_lib
 from grw_tf.random_walk import windows
@@ -55,6 +55,8 @@ class BackboneConfig:
         Model Garden) or "sigmoid" (base models).
       use_positional_encoding: as official A3-A5 stream models have.
       stochastic_depth_drop_rate: of the last block; earlier ones have less.
+      norm_momentum: of the moving statistics of batch normalisations, from 0 to below
+        1; None takes the family's own, 0.99 for MoViNets. It changes training alone.
 
     Raises:
       ValueError: at construction, for a value that the family cannot have.
@@ -68,8 +70,20 @@ class BackboneConfig:
     gating_activation: str = "hard_sigmoid_keras"
     use_positional_encoding: bool = False
     stochastic_depth_drop_rate: float = 0.0
+    norm_momentum: float | None = None
 
     def __post_init__(self):
+        if self.norm_momentum is None:
+            is_movinet = self.family == MOVINET
+            momentum = (
+                NORM_MOMENTUM if is_movinet else FAMILIES[self.family].norm_momentum
+            )
+            object.__setattr__(self, "norm_momentum", momentum)
+        if not 0 <= self.norm_momentum < 1:
+            raise ValueError(
+                "backbone.norm_momentum must be from 0 to below 1, got"
+                f" {self.norm_momentum}."
+            )
         if self.family != MOVINET:
             self._check_fixed()
             return

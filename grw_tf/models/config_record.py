@@ -11,6 +11,9 @@ from grw_tf.models.regularization import lasting_rms
 HEAD_FUNCTION = ("type", "num_heads", "activation")
 """Fields of `HeadConfig` that change a head's function but not its variables."""
 
+# Fields of `BackboneConfig` that change no function at inference.
+_TRAINING_ALONE = ("stochastic_depth_drop_rate", "norm_momentum")
+
 RECORD = "model_config"
 """What the config is called in a checkpoint."""
 
@@ -61,7 +64,7 @@ def check_backbone(saved: ModelConfig, built: ModelConfig, ignored=()):
       ignored: names of fields of `BackboneConfig` that may differ.
     """
     for field in dataclasses.fields(saved.backbone):
-        if field.name not in ("stochastic_depth_drop_rate", *ignored):
+        if field.name not in (*_TRAINING_ALONE, *ignored):
             _check_field("backbone", field.name, saved, built)
     if lasting_rms(saved) != lasting_rms(built):
         raise ValueError(

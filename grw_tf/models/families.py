@@ -11,6 +11,9 @@ from typing import Any
 
 MOVINET = "movinet"
 
+NORM_MOMENTUM = 0.99
+"""Of official MoViNets' batch normalisations, and of families that say nothing else."""
+
 
 def _no_blocks(backbone):
     del backbone
@@ -33,6 +36,8 @@ class Family:
         network's order; by default it has none, and no regulariser can act in it.
       fixed: what the fields of `BackboneConfig` must be that describe a MoViNet. If
         `causal` is true, frames are seen one by one.
+      norm_momentum: of the moving statistics of batch normalisations, where a config
+        gives none.
     """
 
     name: str
@@ -40,6 +45,7 @@ class Family:
     build: Callable[[Any], Any]
     residual_blocks: Callable[[Any], list] = _no_blocks
     fixed: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    norm_momentum: float = NORM_MOMENTUM
 
 
 FAMILIES: dict[str, Family] = {}

@@ -9,7 +9,7 @@ import tf_keras
 from grw_tf.layers.perturbed_add import PerturbedAdd
 from grw_tf.layers.perturbed_batch_normalization import PerturbedBatchNormalization
 from grw_tf.models.config import BackboneConfig
-from grw_tf.models.families import Family, register
+from grw_tf.models.families import NORM_MOMENTUM, Family, register
 from grw_tf.models.residual_block import NormSite, ResidualBlock
 
 _NETWORKS = {
@@ -27,9 +27,6 @@ _PERTURBED = {
     tf_keras.layers.BatchNormalization: PerturbedBatchNormalization,
     tf_keras.layers.Add: PerturbedAdd,
 }
-# Of moving statistics, as MoViNets': Keras Applications' 0.999 would follow a training
-# of a thousand steps half the way.
-_MOMENTUM = 0.99
 # What Keras Applications calls the parts of a block.
 _PLACES = {"expansion": "expand", "feature": "depthwise", "projection": "project"}
 
@@ -106,11 +103,7 @@ def _build_network(model_id, size):
 
 
 def _perturbed(layer):
-    kind = _PERTURBED.get(type(layer), type(layer))
-    config = layer.get_config()
-    if "momentum" in config:
-        config["momentum"] = _MOMENTUM
-    return kind.from_config(config)
+    return _PERTURBED.get(type(layer), type(layer)).from_config(layer.get_config())
 
 
 def _block_name(layer):
@@ -168,5 +161,8 @@ register(
             "use_positional_encoding": False,
             "stochastic_depth_drop_rate": 0.0,
         },
+        # Keras Applications' 0.999 would follow a training of a thousand steps half the
+        # way.
+        norm_momentum=NORM_MOMENTUM,
     )
 )

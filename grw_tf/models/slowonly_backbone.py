@@ -66,7 +66,6 @@ class SlowOnly(resnet_3d.ResNet3D):
             init_stochastic_depth_rate=config.stochastic_depth_drop_rate,
             activation=config.activation,
             # As in the Model Garden's experiments on Kinetics.
-            norm_momentum=0.9,
             norm_epsilon=1e-5,
         )
 
@@ -135,5 +134,7 @@ register(
             "gating_activation": "sigmoid",
             "use_positional_encoding": False,
         },
+        # As in the Model Garden's experiments on Kinetics.
+        norm_momentum=0.9,
     )
 )

@@ -3,10 +3,9 @@
 import math
 
 import numpy as np
-import tensorflow as tf
 
-from grw_tf.data.record_stream import Share, in_order
-from grw_tf.data.sequence_examples import FRAMES, LABEL_INDEX
+from grw_tf.data.record_stream import Share
+from grw_tf.tasks.record_labels import labels_of
 
 BALANCED = "balanced"
 
@@ -24,19 +23,8 @@ def balanced_weights(source, num_classes):
     Raises:
       ValueError: if a label is none of the classes.
     """
-    decode = source.decoder(FRAMES, LABEL_INDEX)
-    counts = np.zeros(num_classes, np.int64)
-    labels = in_order(Share(source.files)).map(
-        lambda record: tf.reshape(decode(record)[LABEL_INDEX], ()),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
-    for label in labels.as_numpy_iterator():
-        if not 0 <= label < num_classes:
-            raise ValueError(
-                f"{source.where} has a clip of class {label}, which is none of the"
-                f" {num_classes}: make the records again."
-            )
-        counts[label] += 1
+    labels = labels_of(source, Share(source.files), num_classes)
+    counts = np.bincount(labels, minlength=num_classes)
     share = counts.sum() / max(np.count_nonzero(counts), 1)
     weights = np.divide(share, counts, out=np.zeros(num_classes), where=counts > 0)
     return weights.astype(np.float32)

@@ -4,10 +4,12 @@ import tensorflow as tf
 from official.core import input_reader
 from official.vision.dataloaders import video_input
 
+from grw_tf.data.even_choice import choose_evenly
 from grw_tf.data.record_source import RecordSource, record_name
-from grw_tf.data.record_stream import Share, endless, in_order
+from grw_tf.data.record_stream import Share, endless, in_order, picked
 from grw_tf.data.seeded_parser import KEY, SeededParser
 from grw_tf.data.tfds_source import TfdsSource
+from grw_tf.tasks.record_labels import labels_of
 
 _UNSUPPORTED = {
     "is_multilabel": "models here give one label a clip",
@@ -49,7 +51,14 @@ def open_source(params):
 
 
 def batches(
-    params, source, geometry, seed, first_step=0, context=None, postprocess=None
+    params,
+    source,
+    geometry,
+    seed,
+    first_step=0,
+    context=None,
+    postprocess=None,
+    chosen=None,
 ):
     """Returns batches of (features, labels), `image` [batch, time, height, width, 3].
 
@@ -63,9 +72,12 @@ def batches(
       first_step: how many steps of a training to leave out.
       context: a `tf.distribute.InputContext`, whose pipeline reads its share.
       postprocess: function from a batch to a batch; by default the Model Garden's.
+      chosen: of clips that come once, how many to choose by `choose_evenly`; None for
+        all.
 
     Raises:
-      ValueError: if there are fewer clips than pipelines.
+      ValueError: if there are fewer clips than pipelines, or clips to choose from have
+        a label that is no class.
     """
     decode = _checked(
         source.decoder(params.image_field_key, params.label_field_key),
@@ -81,8 +93,10 @@ def batches(
     if params.is_training:
         records = _training_records(params, source, seed, first_step, context)
         decode = _with_key(decode)
-    else:
+    elif chosen is None:
         records = in_order(_share(source, context))
+    else:
+        records = _chosen_records(params, source, chosen, context)
     reader = input_reader.InputReader(
         # The stream is shuffled already, before anything is decoded.
         params.replace(shuffle_buffer_size=1, deterministic=True),
@@ -159,6 +173,14 @@ def _training_records(params, source, seed, first_step, context):
         params.shuffle_buffer_size,
         params.cycle_length,
     )
+
+
+def _chosen_records(params, source, count, context):
+    share = _share(source, context)
+    keys = params.image_field_key, params.label_field_key
+    labels = labels_of(source, share, params.num_classes, *keys)
+    own_count = len(range(share.pipeline, count, share.pipelines))
+    return picked(share, choose_evenly(labels, own_count))
 
 
 def _share(source, context):

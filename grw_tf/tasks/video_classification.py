@@ -41,6 +41,7 @@ class Task(video_classification.VideoClassificationTask):
         self.model_config = frozen(params.model, ModelConfig)
         self.first_step = 0
         self._training_context = None
+        self._estimates_statistics = False
         self._model = None
         # Of the step that is being traced.
         self._weights = None
@@ -114,6 +115,26 @@ class Task(video_classification.VideoClassificationTask):
             clip_mixing(params, self.model_config) if params.is_training else None,
         )
 
+    def build_statistics_inputs(self, clips, input_context=None):
+        """Returns batches of training clips as validation lays them out, in one view.
+
+        Args:
+          clips: how many; they are always the same ones.
+          input_context: see `clip_inputs.batches`.
+        """
+        self._estimates_statistics = True
+        one_view = self.task_config.train_data.replace(
+            is_training=False, drop_remainder=False, num_test_clips=1, num_test_crops=1
+        )
+        return clip_inputs.batches(
+            self._complete(one_view, self.train_source),
+            self.train_source,
+            self.model_config.frame_geometry,
+            self.task_config.seed,
+            context=input_context,
+            chosen=clips,
+        )
+
     def names_of_step(self, step):
         """Returns where this worker's clips of a training step come from, a list."""
         return clip_inputs.names(self._records_of_step(step))
@@ -122,12 +143,20 @@ class Task(video_classification.VideoClassificationTask):
         """Returns those clips of which a frame cannot be decoded, a list of names.
 
         Args:
-          step: of training, whose clips of this worker to look through; None for all of
-            the validation.
+          step: of training, whose clips of this worker to look through; None for all
+            that evaluations read.
         """
         if step is None:
-            source, params = self.validation_source, self.task_config.validation_data
-            return clip_inputs.broken(params, source, clip_inputs.all_records(source))
+            read = [(self.task_config.validation_data, self.validation_source)]
+            if self._estimates_statistics:
+                read.append((self.task_config.train_data, self.train_source))
+            return [
+                name
+                for params, source in read
+                for name in clip_inputs.broken(
+                    params, source, clip_inputs.all_records(source)
+                )
+            ]
         params = self.task_config.train_data
         records = self._records_of_step(step)
         return clip_inputs.broken(params, self.train_source, records)

@@ -125,11 +125,14 @@ def _official_model(config):
             f" {', '.join(_OFFICIAL_GATES)}."
         )
     backbone["gating_activation"] = _OFFICIAL_GATES[gate]
-    return movinet.MovinetModel(
+    momentum = backbone.pop("norm_momentum")
+    model = movinet.MovinetModel(
         backbone=movinet.Backbone3D(movinet=movinet.Movinet(**backbone)),
         activation=config.head.activation,
         dropout_rate=config.head.dropout_rate,
     )
+    model.norm_activation.norm_momentum = momentum
+    return model
 
 
 def _trainer(trainer_class, params, task, batch):

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import logging
 import os
 
 import tensorflow as tf
@@ -68,7 +69,8 @@ def _run(params, options, strategy, folder, at_start):
     with strategy.scope():
         task = task_factory.get_task(params.task, logging_dir=options.model_dir)
         # Before what takes long, and before gin, which adds lines to errors.
-        class_names = task.open_sources(trains, evaluates)
+        recalibrates = evaluates and params.trainer.batch_norm_recalibration
+        class_names = task.open_sources(trains or recalibrates, evaluates)
         _check_labels(class_names, options.model_dir)
         model = task.build_model()
         best = best_checkpoint(params.trainer, folder)
@@ -91,6 +93,12 @@ def _run(params, options, strategy, folder, at_start):
         check_room(options.model_dir, trainer.saved_variables(), checkpoints)
         train_utils.serialize_config(params, options.model_dir)
         _write_labels(class_names, options.model_dir)
+    if params.trainer.batch_norm_recalibration and not evaluates:
+        logging.warning(
+            "--mode=%s evaluates nothing, so trainer.batch_norm_recalibration does"
+            " nothing: the checkpoints hold the moving statistics of training.",
+            options.mode,
+        )
     evaluations = [{}]
     runner = Runner(
         strategy,
@@ -116,6 +124,8 @@ def _run(params, options, strategy, folder, at_start):
         ],
         eval_actions=[evaluations.append],
     )
+    # After the Model Garden's action that saves the averages with what was evaluated.
+    runner.controller.eval_actions += (lambda _: trainer.put_back_statistics(),)
     try:
         model, _ = runner.run()
     except tf.errors.InvalidArgumentError as error:

@@ -15,6 +15,7 @@ from official.vision.configs.video_classification import DataConfig
 from grw_tf.data.labelled_videos import LabelledVideos
 from grw_tf.tasks.clip_mixing import clip_mixing
 from grw_tf.training.fingerprint import fingerprint, weights_fingerprint
+from grw_tf.training.recalibration import Recalibration
 from grw_tf.training.step_random import draw_by_step
 
 
@@ -28,6 +29,9 @@ class FitConfig:
       learning_rate: highest, after a linear warm-up over the first tenth of the steps;
         then a cosine takes it to zero.
       weight_decay: of AdamW.
+      batch_norm_recalibration: before each evaluation and at the end, the number of
+        training videos on which the statistics of batch normalisations are estimated
+        anew; 0 for none.
       seed: of the order of the videos, and of what layers and mixing draw.
     """
 
@@ -35,6 +39,7 @@ class FitConfig:
     batch_size: int
     learning_rate: float
     weight_decay: float = 0.01
+    batch_norm_recalibration: int = 0
     seed: int = 0
 
 
@@ -51,7 +56,8 @@ def fit(
     CutMix and Mixup of the model's config mix the training clips.
 
     Args:
-      model: a model of `build_model`; afterwards compiled, with the last weights.
+      model: a model of `build_model`; afterwards compiled, with the last weights, and
+        estimated batch statistics if the config wants them.
       train: training videos, at least a batch.
       test: test videos, evaluated after each epoch; None for no evaluation.
       config: how to train.
@@ -89,6 +95,12 @@ def fit(
     mix = clip_mixing(DataConfig(), model.config)
     _compile(model, config, steps, one_hot=mix is not None)
     draw_by_step(model, config.seed, model.optimizer.iterations)
+    recalibration = Recalibration(
+        model,
+        lambda: train.chosen_evenly(config.batch_norm_recalibration).batches(
+            config.batch_size
+        ),
+    )
     epoch = tf.Variable(0, trainable=False, dtype=tf.int64)
     manager = tf.train.CheckpointManager(
         tf.train.Checkpoint(model=model, optimizer=model.optimizer, epoch=epoch),
@@ -108,13 +120,24 @@ def fit(
         disable=len(history) == config.epochs,
     ) as bar:
         while len(history) < config.epochs:
-            epoch_logs = _epoch(model, train, test, config, mix, len(history), bar)
-            history.append(epoch_logs)
+            logs = _epoch(model, train, config, mix, len(history), bar)
+            if test is not None:
+                trained = sum(epoch["seconds"] for epoch in [*history, logs])
+                _estimate(recalibration, config, trained)
+                logs |= _evaluate(model, test, config, mix)
+                recalibration.put_back()
+            history.append(logs)
             epoch.assign_add(1)
             # The history first: a kill in between is mended by the slice above.
             _write(history_file, history)
             manager.save()
+    _estimate(recalibration, config, sum(epoch["seconds"] for epoch in history))
     return history
+
+
+def _estimate(recalibration, config, training_seconds):
+    if config.batch_norm_recalibration:
+        recalibration.estimate(training_seconds)
 
 
 def _compile(model, config, steps, one_hot):
@@ -140,7 +163,7 @@ def _compile(model, config, steps, one_hot):
     model.optimizer.build(model.trainable_variables)
 
 
-def _epoch(model, train, test, config, mix, epoch, bar):
+def _epoch(model, train, config, mix, epoch, bar):
     batches = train.shuffled_batches(config.batch_size, config.seed, epoch)
     if mix is not None:
         batches = _mixed(batches, mix, config.seed, epoch)
@@ -158,7 +181,6 @@ def _epoch(model, train, test, config, mix, epoch, bar):
     seconds = time.perf_counter() - start
     return {
         **{name: values[0] for name, values in logs.items()},
-        **({} if test is None else _evaluate(model, test, config, mix)),
         "seconds": seconds,
     }
 

@@ -6,15 +6,21 @@ import time
 import tensorflow as tf
 import tf_keras
 from official.core import base_trainer
+from official.modeling import optimization
 
 from grw_tf.evaluation.confusion_figure import draw_confusion, figure_pixels
 from grw_tf.optimization.two_rates import grouped
 from grw_tf.tasks.metrics import recalls
+from grw_tf.training.recalibration import Recalibration
 from grw_tf.training.step_random import draw_by_step
 
 
 class Trainer(base_trainer.Trainer):
     """Resumes to the bit, thaws the backbone, and logs what the task measures.
+
+    Before it evaluates, it estimates batch statistics anew if the config says so, under
+    the weights that are evaluated: their moving averages, if there are. Training's own
+    are back after `put_back_statistics`, which follows what saves evaluated weights.
 
     In training each group's learning rate and the clips per second; in validation the
     recall of each class and an image of the confusion matrix, but no smoothing, which
@@ -36,6 +42,12 @@ class Trainer(base_trainer.Trainer):
         self._backbone_trains = task.freeze(0)
         self.bad_step = None
         self.validates = False
+        self._training_seconds = 0.0
+        clips = config.trainer.batch_norm_recalibration
+        self._recalibration = clips and Recalibration(
+            model,
+            lambda: self.distribute_dataset(task.build_statistics_inputs, clips),
+        )
         draw_by_step(model, task.task_config.seed, self.global_step)
         if evaluate:
             silent = {id(metric) for metric in model.metrics}
@@ -56,6 +68,7 @@ class Trainer(base_trainer.Trainer):
 
     def train_loop_begin(self):
         super().train_loop_begin()
+        self.put_back_statistics()
         self.validates = False
         step = int(self.global_step.numpy())
         if step and self._train_iter is None:
@@ -81,12 +94,31 @@ class Trainer(base_trainer.Trainer):
         clips = (int(self.global_step.numpy()) - step) * (
             self.config.task.train_data.global_batch_size
         )
-        logs["clips_per_second"] = clips / (time.monotonic() - began)
+        seconds = time.monotonic() - began
+        self._training_seconds += seconds
+        logs["clips_per_second"] = clips / seconds
         return logs
 
     def eval_begin(self):
+        self.put_back_statistics()
         self.validates = True
-        return super().eval_begin()
+        super().eval_begin()
+        if self._recalibration:
+            # What trained in the last step.
+            self.task.freeze(max(int(self.global_step.numpy()) - 1, 0))
+            self._recalibration.estimate(self._training_seconds)
+
+    def put_back_statistics(self):
+        """Gives training its own batch statistics back, bit for bit."""
+        if not self._recalibration or not self._recalibration.is_in_force:
+            return
+        averages = isinstance(self.optimizer, optimization.ExponentialMovingAverage)
+        # They belong to the averages, if there are.
+        if averages:
+            self.optimizer.swap_weights()
+        self._recalibration.put_back()
+        if averages:
+            self.optimizer.swap_weights()
 
     def eval_end(self, aggregated_logs=None):
         logs = super().eval_end(aggregated_logs)

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import tensorflow as tf
 
-from grw_tf.data.record_stream import RecordFile, Share, endless, in_order
+from grw_tf.data.record_stream import RecordFile, Share, endless, in_order, picked
 
 COUNTS = (3, 5, 4, 1)
 TOTAL = sum(COUNTS)
@@ -41,6 +41,12 @@ def _all_in_order(share):
 
 def test_in_order_gives_each_record_once_as_written(files):
     assert _all_in_order(Share(files)) == list(range(TOTAL))
+
+
+@pytest.mark.parametrize("indices", [[0, 4, 12], [], range(TOTAL)])
+def test_picked_records_come_once_in_order(files, indices):
+    records = picked(Share(files), indices).as_numpy_iterator()
+    assert [int(record) for record in records] == list(indices)
 
 
 def test_part_of_a_file_is_read_alone(files):

@@ -1,0 +1,34 @@
+"""How the batch normalisations of any backbone take and keep their statistics."""
+
+import tensorflow as tf
+import tf_keras
+
+
+def batch_normalizations(model) -> list[tf_keras.layers.BatchNormalization]:
+    """Returns the batch normalisations of a model, in the order it tracks them."""
+    return [
+        layer
+        for layer in model.submodules
+        if isinstance(layer, tf_keras.layers.BatchNormalization)
+    ]
+
+
+def synchronize(backbone):
+    """Takes batch statistics over all replicas, in skip connections too.
+
+    There the Model Garden's are of each replica alone, and their moving variances those
+    of a sample, not of the batch, which a number of replicas cannot have in common.
+    """
+    several = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    for layer in batch_normalizations(backbone):
+        if several:
+            layer.synchronized = True
+            layer.fused = False
+        else:
+            layer._bessels_correction_test_only = False
+
+
+def set_momentum(backbone, momentum):
+    """Gives the moving statistics of all batch normalisations one momentum."""
+    for layer in batch_normalizations(backbone):
+        layer.momentum = momentum

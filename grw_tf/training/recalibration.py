@@ -1,0 +1,72 @@
+"""Batch statistics for evaluations in a training, estimated on its clips."""
+
+import logging
+import time
+
+from grw_tf.training.batch_statistics import (
+    BatchStatistics,
+    trained_batch_normalizations,
+)
+
+
+class Recalibration:
+    """Estimates a model's batch statistics whenever asked, and logs what it takes.
+
+    Frozen batch normalisations keep their statistics. If all are frozen, it says so and
+    does nothing.
+
+    Args:
+      model: a Keras model.
+      open_clips: function that returns the dataset that `BatchStatistics` takes.
+    """
+
+    def __init__(self, model, open_clips):
+        self._model = model
+        self._open_clips = open_clips
+        self._clips = None
+        self._statistics = None
+        self._seconds = 0.0
+
+    def estimate(self, training_seconds):
+        """Sets the statistics to estimates under the present weights.
+
+        Args:
+          training_seconds: how long this process has trained, without this.
+
+        Raises:
+          ValueError: as `BatchStatistics.estimate`.
+        """
+        layers = trained_batch_normalizations(self._model)
+        if not layers:
+            logging.info(
+                "All batch normalisations are frozen: they keep their statistics, and"
+                " batch_norm_recalibration does nothing."
+            )
+            return
+        began = time.monotonic()
+        if self._clips is None:
+            self._clips = self._open_clips()
+        if self._statistics is None or self._statistics.layers != layers:
+            self._statistics = BatchStatistics(self._model, layers)
+        count = self._statistics.estimate(self._clips)
+        seconds = time.monotonic() - began
+        self._seconds += seconds
+        share = self._seconds / (self._seconds + training_seconds)
+        logging.info(
+            "Estimated the statistics of %d batch normalisations on %d training clips"
+            " in %.1f s%s.",
+            len(layers),
+            count,
+            seconds,
+            f" ({share:.0%} of the training time so far)" if training_seconds else "",
+        )
+
+    @property
+    def is_in_force(self):
+        """Whether the statistics are estimates, which `put_back` would replace."""
+        return self._statistics is not None and self._statistics.is_in_force
+
+    def put_back(self):
+        """Sets the statistics to what they were before `estimate`, bit for bit."""
+        if self.is_in_force:
+            self._statistics.put_back()

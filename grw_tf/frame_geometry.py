@@ -92,8 +92,8 @@ class FrameGeometry:
 
 
 def by_area(height: Any, width: Any, rows: Any, columns: Any) -> Any:
-    """Whether a resized pixel is the mean of its area, rather than interpolated.
+    """Says whether resized pixels are means over areas, as they are if no side grows.
 
-    It is where neither side grows.
+    Otherwise they are interpolated.
     """
     return (height >= rows) & (width >= columns)

@@ -6,7 +6,8 @@
 A data set of JPEG frames, as TFDS stores ucf101, is drawn in a temporary folder. By
 default the Model Garden's task has TFDS decode every frame of a video before it takes
 some (unless its `tfds_skip_decoding_feature` is set); this project's takes them first.
-The same crops, resizing and batches follow. The two are read in turn in one process.
+Each then resizes in its own way: the Model Garden's interpolates, this project's
+averages where frames shrink. The two are read in turn in one process.
 """
 
 import dataclasses

@@ -162,10 +162,10 @@ def test_keras2_was_never_imported():
 
 
 def test_windows_of_repeated_frames_alone_take_no_part():
-    mask = np.ones((4, 7), bool)
-    mask[1, 2:] = False
+    new = np.ones((4, 7), bool)
+    new[1, 2:] = False
     layer = GRWSmoothing(3, weight=0.3)
-    layer(Z, training=True, mask=mask)
+    layer(Z, training=True, new_frames=new)
     (loss,) = layer.losses
     windows = tensorflow_loss(cut_windows(Z, 3)).numpy().reshape(4, 2)
     means = windows.mean(axis=1)

@@ -36,9 +36,9 @@ def test_loss_is_the_weighted_mean_over_windows():
 
 def test_windows_of_repeated_frames_alone_take_no_part():
     # Windows of 3: the second clip has two new frames, and one in its second window.
-    mask = np.array([[1, 1, 1, 1, 1, 1, 1], [1, 1, 0, 0, 0, 0, 0]], bool)
+    new = np.array([[1, 1, 1, 1, 1, 1, 1], [1, 1, 0, 0, 0, 0, 0]], bool)
     layer = GRWSmoothing(3, weight=0.3, name="grw")
-    layer(Z, training=True, mask=mask)
+    layer(Z, training=True, new_frames=new)
     (loss,) = layer.losses
     whole, only = _mean_loss(Z[:1]), _mean_loss(Z[1:, :3])
     np.testing.assert_allclose(loss, 0.3 * (whole + only) / 2, rtol=1e-6)
@@ -48,10 +48,10 @@ def test_windows_of_repeated_frames_alone_take_no_part():
 
 
 def test_a_window_with_one_new_frame_takes_part():
-    mask = np.ones((2, 7), bool)
-    mask[:, 1:3] = mask[:, 4:6] = False
+    new = np.ones((2, 7), bool)
+    new[:, 1:3] = new[:, 4:6] = False
     masked, whole = GRWSmoothing(3), GRWSmoothing(3)
-    masked(Z, training=True, mask=mask)
+    masked(Z, training=True, new_frames=new)
     whole(Z, training=True)
     np.testing.assert_allclose(masked.losses[0], whole.losses[0], rtol=1e-6)
 
@@ -60,19 +60,30 @@ def test_clips_without_a_window_left_cost_nothing():
     layer = GRWSmoothing(3)
     with tf.GradientTape() as tape:
         z = tf.Variable(Z)
-        layer(z, training=True, mask=np.zeros((2, 7), bool))
+        layer(z, training=True, new_frames=np.zeros((2, 7), bool))
         (loss,) = layer.losses
     assert loss == 0
     np.testing.assert_array_equal(tape.gradient(loss, z), np.zeros_like(Z))
 
 
+@pytest.mark.parametrize(
+    "new",
+    [np.ones((2, 7), "float32"), np.ones((2, 6), bool), np.ones((2, 7, 1), bool)],
+)
+def test_new_frames_of_another_kind_are_refused(new):
+    layer = GRWSmoothing(3)
+    with pytest.raises(ValueError, match=r"new_frames must be bool \[2, 7\]") as caught:
+        layer(Z, training=True, new_frames=new)
+    assert "got" in str(caught.value)
+
+
 def test_two_halves_of_a_batch_have_the_loss_of_the_whole():
-    mask = np.ones((2, 7), bool)
-    mask[1, 2:] = False
+    new = np.ones((2, 7), bool)
+    new[1, 2:] = False
     losses = []
     for part in (slice(0, 2), slice(0, 1), slice(1, 2)):
         layer = GRWSmoothing(3)
-        layer(Z[part], training=True, mask=mask[part])
+        layer(Z[part], training=True, new_frames=new[part])
         losses.append(float(layer.losses[0]))
     assert losses[0] == pytest.approx((losses[1] + losses[2]) / 2, rel=1e-6)
 

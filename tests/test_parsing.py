@@ -172,6 +172,15 @@ TRAIN, VALIDATION = "task.train_data", "task.validation_data"
         ("task.losses.one_hot", False, "label_smoothing is 0.1: it does nothing with"),
         ("trainer.best_checkpoint_metric_comp", "lower", "must be higher for best"),
         ("trainer.best_checkpoint_eval_metric", "class_loss", "must be lower for best"),
+        (
+            "trainer",
+            {
+                "batch_norm_recalibration": 8,
+                "best_checkpoint_export_subdir": "",
+                "optimizer_config": {"ema": None},
+            },
+            "batch_norm_recalibration is 8: it would show in evaluations and be kept",
+        ),
         ("runtime.distribution_strategy", "off", "is 'off': it is not supported"),
         ("runtime.enable_xla", True, "does nothing without GPUs"),
         ("runtime.loss_scale", 128, "is 128.0: it needs runtime.mixed_precision_dtype"),

@@ -150,7 +150,7 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
     }
 
     /**
-     * Takes the next frame, of any size: it is resized and cropped as in training.
+     * Takes the next frame, of any size: it is resized and cropped as the model was validated.
      *
      * @return the probabilities, if the model tells them at each step and this frame
      *     completed one; else null.

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tqdm
 from google.protobuf.message import DecodeError
 
-from grw_tf.data.frame_choice import middle_start, repeat_last
+from grw_tf.data.frame_choice import middle_start, taken_frames
 from grw_tf.data.opencv_frame import prepare_frame
 from grw_tf.data.sequence_examples import (
     FRAME_RATE,
@@ -99,13 +99,13 @@ class EvaluationRecords:
         """
         length, geometry = self._config.frames, self._config.frame_geometry
         for jpegs, stride, label, name, where in self._labelled():
-            jpegs = jpegs[::stride]
-            start = middle_start(len(jpegs), length)
-            frames = [
-                prepare_frame(_decode(jpeg, where), geometry)
-                for jpeg in jpegs[start : start + length]
-            ]
-            yield LabelledClip(np.stack(repeat_last(frames, length)), label, name)
+            start = middle_start(len(jpegs), length, stride)
+            taken = taken_frames(len(jpegs), start, stride, np.arange(length)).tolist()
+            frames = {
+                index: prepare_frame(_decode(jpegs[index], where), geometry)
+                for index in set(taken)
+            }
+            yield LabelledClip(np.stack([frames[i] for i in taken]), label, name)
 
     def videos(self) -> Iterator[LabelledClip]:
         """Yields all recorded frames of each video, as large as they are.

@@ -10,7 +10,7 @@ import dataclasses
 import av
 import numpy as np
 
-from grw_tf.data.frame_choice import repeat_last
+from grw_tf.data import frame_choice
 from grw_tf.data.torchvision_frame import resize_and_crop
 from grw_tf.data.torchvision_windows import sample_count, sampled_frames
 from grw_tf.data.video_frames import open_video
@@ -108,7 +108,7 @@ def _read(path, rule):
     too_short = not clips
     if too_short and rule.repeat_last:
         kept = pictures[: max(1, sample_count(count, rate, rule.fps))]
-        pictures = repeat_last(kept, rule.frames)
+        pictures = frame_choice.repeat_last(kept, rule.frames)
         clips = 1
     size = rule.geometry.size
     shape = (clips, rule.frames, size, size, 3)

@@ -59,7 +59,7 @@ class SeededParser(video_input.Parser):
         return self._features(frames), self._label(decoded_tensors)
 
     def _parse_eval_data(self, decoded_tensors):
-        frames = tensor_frames.cut_views(
+        frames = tensor_frames.view_frames(
             decoded_tensors[self._image_key],
             self._geometry,
             self._num_frames,

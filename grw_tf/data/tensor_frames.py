@@ -4,10 +4,10 @@ import dataclasses
 
 import tensorflow as tf
 
-from grw_tf.data.frame_choice import middle_start
+from grw_tf.data.frame_choice import middle_start, taken_frames
 from grw_tf.frame_geometry import SHORT_SIDE, SQUARE, FrameGeometry, by_area
 
-# So fine that a box drawn on it is as good as one of real numbers.
+# Pixels of the squashed frame on which boxes are drawn: many, as boxes have whole ones.
 _GRID = 8192
 
 
@@ -24,8 +24,10 @@ def decoded(frames: tf.Tensor) -> tf.Tensor:
     return tf.map_fn(decode_frame, frames, fn_output_signature=tf.uint8)
 
 
-def frames_from(frames: tf.Tensor, start: tf.Tensor, count: int, stride: tf.Tensor):
-    """Takes every `stride`-th frame; after the last one, the last again.
+def frames_from(
+    frames: tf.Tensor, start: tf.Tensor, count: int, stride: tf.Tensor
+) -> tf.Tensor:
+    """Takes the frames of a clip from a video, as `taken_frames` says.
 
     Args:
         frames: [time, ...].
@@ -33,32 +35,25 @@ def frames_from(frames: tf.Tensor, start: tf.Tensor, count: int, stride: tf.Tens
         count: How many to take.
         stride: Frames from one to the next, a scalar.
     """
-    wanted = start + stride * tf.range(count)
-    return tf.gather(frames, tf.minimum(wanted, tf.shape(frames)[0] - 1))
-
-
-def middle_frames(frames: tf.Tensor, count: int, stride: int) -> tf.Tensor:
-    """Takes the middle `count` of every `stride`-th frame [time, ...] from the first.
-
-    Frames that are too few are followed by the last of them, repeated.
-    """
-    length = (tf.shape(frames)[0] + stride - 1) // stride
-    return frames_from(
-        frames, stride * middle_start(length, count, tf.maximum), count, stride
+    length = tf.shape(frames)[0]
+    return tf.gather(
+        frames, taken_frames(length, start, stride, tf.range(count), tf.minimum)
     )
 
 
 def spread_frames(frames: tf.Tensor, clips: int, count: int, stride: int) -> tf.Tensor:
     """Takes clips spread evenly from the first frame to the last, one after another.
 
-    One clip is the middle one. Clips of too few frames end in the last, repeated.
+    A single clip is the middle one.
 
     Returns:
         [clips * count, ...].
     """
+    length = tf.shape(frames)[0]
     if clips == 1:
-        return middle_frames(frames, count, stride)
-    last = tf.maximum(0, tf.shape(frames)[0] - count * stride)
+        start = middle_start(length, count, stride, tf.maximum)
+        return frames_from(frames, start, count, stride)
+    last = tf.maximum(0, length - count * stride)
     starts = tf.cast(tf.linspace(0.0, tf.cast(last, tf.float32), clips), tf.int32)
     return tf.concat(
         [frames_from(frames, starts[clip], count, stride) for clip in range(clips)], 0
@@ -99,7 +94,7 @@ def prepare_frames(
     return tf.ensure_shape(tf.concat(squares, 0), (None, size, size, 3))
 
 
-def cut_views(
+def view_frames(
     frames: tf.Tensor,
     geometry: FrameGeometry,
     count: int,

@@ -17,7 +17,7 @@ def cut_views(
 ) -> tf.Tensor:
     """Cuts the views of a video that a model is evaluated on.
 
-    They are those of `grw_tf.data.tensor_frames.cut_views`, by which the trainer
+    They are those of `grw_tf.data.tensor_frames.view_frames`, by which the trainer
     validates.
 
     Args:
@@ -45,7 +45,7 @@ def cut_views(
     for name, number in (("frames", frames), ("clips", clips), ("stride", stride)):
         if number < 1:
             raise ValueError(f"{name} must be at least 1, got {number}.")
-    views = tensor_frames.cut_views(
+    views = tensor_frames.view_frames(
         tf.convert_to_tensor(video), geometry, frames, stride, clips, crops
     )
     views = tf.reshape(views, (crops * clips, frames, geometry.size, geometry.size, 3))

@@ -267,6 +267,13 @@ def _trainer(params, mode):
         not metric or trainer.best_checkpoint_metric_comp == better,
         f"must be {better} for best_checkpoint_eval_metric {metric}",
     )
+    kept = trainer.best_checkpoint_export_subdir or trainer.optimizer_config.ema
+    yield (
+        "trainer.batch_norm_recalibration",
+        not trainer.batch_norm_recalibration or bool(kept),
+        "would show in evaluations and be kept in no checkpoint: set"
+        " trainer.best_checkpoint_export_subdir, or this to 0",
+    )
     yield (
         "trainer.early_stopping_patience",
         not trainer.early_stopping_patience

@@ -43,7 +43,7 @@ class Parity:
       late_agreement: the same of the last sixth of each stream.
       reset_difference: between the file's logits at first and after a reset.
       preparation_difference: between frames as the file's runtime resizes and crops
-        them and as training does, in levels of 255.
+        them and as evaluation does, in levels of 255.
       milliseconds: median time of a frame in the file, one thread.
       passed: whether all is within the limits.
       failures: what is not, in words.

@@ -73,8 +73,9 @@ class GRWSmoothing(_TensorFlowSmoothing, Smoothing, tf_keras.layers.Layer):
       inputs: embeddings [batch, N, K], N >= window; the frames after the last whole
         window have no part in the loss.
       training: whether the loss is added.
-      mask: bool [batch, N], False for frames that only repeat the one before. A window
-        of such frames alone has no part in the loss and the metrics.
+      new_frames: bool [batch, N], False for frames that only repeat the one before; a
+        window of such frames alone has no part in the loss and the metrics. All frames
+        count if it is not given.
 
     Input shape: [batch, N, K].
 

@@ -26,7 +26,7 @@ class IntermediateGRWSmoothing(
     Call arguments:
       inputs: features [batch, N, height, width, channels], N >= window.
       training: whether the loss is added.
-      mask: bool [batch, N], see `GRWSmoothing`.
+      new_frames: bool [batch, N], see `GRWSmoothing`.
 
     Input shape: [batch, N, height, width, channels].
 

@@ -149,10 +149,10 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
     def call(self, inputs, training=None):
         clips = self.clip(inputs)
         features = endpoints(self.backbone, clips, training)
-        mask = smooth_endpoints(self.smoothing, features, clips, training)
+        new = smooth_endpoints(self.smoothing, features, clips, training)
         z = self.project(features["head"])
         if FINAL in self.smoothing:
-            z = self.smoothing[FINAL](z, training=training, mask=mask)
+            z = self.smoothing[FINAL](z, training=training, new_frames=new)
         return self.head(z, training=training)
 
     def embed(self, inputs):

@@ -263,13 +263,14 @@ class ModelConfig:
         return json.dumps(dataclasses.asdict(self), indent=2)
 
     @classmethod
-    def from_json(cls, text):
+    def from_json(cls, text, where="this model's config"):
         """Reads what `to_json` wrote.
 
         Args:
           text: JSON; fields that it lacks are as by default, but for `frame_fit`: a
             config from before it was recorded reads as "square", which is what its
             model was evaluated and exported with, and a warning says so.
+          where: what holds the text, to name it in the warning.
 
         Raises:
           ValueError: for an unknown key, with the nearest known one, or bad values.
@@ -278,8 +279,9 @@ class ModelConfig:
             values = json.loads(text)
             if isinstance(values, Mapping) and "frame_fit" not in values:
                 logging.warning(
-                    "This model's config is from before frame_fit was recorded: it is"
-                    " read as %r, with which the model was evaluated and exported.",
+                    "No frame_fit is recorded in %s, which is older than that: it is"
+                    " read as %r, with which its model was evaluated and exported.",
+                    where,
                     UNRECORDED_FIT,
                 )
                 values = {**values, "frame_fit": UNRECORDED_FIT}

@@ -18,6 +18,10 @@ RECORD = "model_config"
 """What the config is called in a checkpoint."""
 
 
+class FrameFitMismatch(ValueError):
+    """A checkpoint's model saw frames laid out otherwise than the model to restore."""
+
+
 class ConfigRecord:
     """Mixin of a Keras model with a `config`: every checkpoint of it holds the config.
 
@@ -46,10 +50,11 @@ class ConfigRecord:
             saved = ModelConfig.from_json(restored_tensors[RECORD].numpy().decode())
             check_backbone(saved, self.config)
             if saved.frame_fit != self.config.frame_fit:
-                raise ValueError(
+                raise FrameFitMismatch(
                     "The checkpoint's model was trained with"
                     f" frame_fit={saved.frame_fit}, the model is built with"
-                    f" {self.config.frame_fit}: build it with {saved.frame_fit}."
+                    f" {self.config.frame_fit}: build it with"
+                    f" {saved.frame_fit} (task.model.frame_fit={saved.frame_fit})."
                 )
             for field in HEAD_FUNCTION:
                 _check_field("head", field, saved, self.config)

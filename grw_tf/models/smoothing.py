@@ -76,8 +76,8 @@ def smooth_endpoints(layers, features, clips, training):
     """
     if not (layers and training):
         return None
-    mask = new_frames(clips)
+    new = new_frames(clips)
     for name, layer in layers.items():
         if name != FINAL:
-            layer(features[name], training=training, mask=mask)
-    return mask
+            layer(features[name], training=training, new_frames=new)
+    return new

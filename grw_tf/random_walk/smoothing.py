@@ -32,7 +32,6 @@ class Smoothing:
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.supports_masking = True
         orders_lib.choose_method(window, orders, max_orders)
         for name, value in (
             ("weight", weight),
@@ -66,7 +65,7 @@ class Smoothing:
             self._step = self._create_step()
         super().build(input_shape)
 
-    def call(self, inputs, training=None, mask=None):
+    def call(self, inputs, training=None, new_frames=None):
         if training and self.weight:
             z = windows.cut_windows(self.ops, self._embed(inputs), self.window)
             terms = terms_lib.grw_terms(
@@ -74,7 +73,9 @@ class Smoothing:
             )
             # The only place where windows and clips are reduced to one loss.
             loss, velocity, order_accuracy = (
-                windows.mean_of_windows(self.ops, values, self.window, mask)
+                windows.mean_of_windows(
+                    self.ops, values, self.window, new_frames, inputs.shape[:2]
+                )
                 for values in (
                     terms.loss(self.alpha),
                     terms.velocity,

@@ -43,22 +43,41 @@ def cut_windows(ops, z, window):
     return ops.reshape(z[:, : windows * window], (-1, window, channels))
 
 
-def mean_of_windows(ops, values, window, mask=None):
+def mean_of_windows(ops, values, window, new_frames=None, shape=None):
     """Returns the mean over clips of the mean over a clip's windows, a scalar.
 
-    Windows without a single frame of the mask take no part. The mean of a clip that has
-    none left is 0.
+    Windows without a new frame take no part. A clip that has no window left counts as
+    0.
 
     Args:
       ops: the array library.
       values: of the windows of `cut_windows`, [batch * floor(N / window)].
       window: frames in a window.
-      mask: bool [batch, N], the frames that count; all of them if not given.
+      new_frames: bool [batch, N], False for frames that only repeat the one before; all
+        are new if not given.
+      shape: (batch, N), which `new_frames` must have; None for what is not known.
+
+    Raises:
+      ValueError: if `new_frames` is of another shape or type.
     """
-    if mask is None:
+    if new_frames is None:
         return ops.mean(values)
-    windows = count_windows(mask.shape[1], window)
-    frames = ops.reshape(mask[:, : windows * window], (-1, windows, window))
+    new_frames = ops.convert_to_tensor(new_frames)
+    given = tuple(new_frames.shape)
+    if (
+        "bool" not in str(new_frames.dtype)
+        or len(given) != 2
+        or any(
+            None not in (one, other) and one != other
+            for one, other in zip(given, shape, strict=True)
+        )
+    ):
+        raise ValueError(
+            f"new_frames must be bool {list(shape)}, one value for each frame, got"
+            f" {new_frames.dtype} {list(given)}."
+        )
+    windows = count_windows(shape[1], window)
+    frames = ops.reshape(new_frames[:, : windows * window], (-1, windows, window))
     counts = ops.any(frames, axis=2)
     values = ops.reshape(values, (-1, windows))
     total = ops.sum(ops.where(counts, values, ops.zeros_like(values)), axis=1)

@@ -180,7 +180,8 @@ def _chosen_records(params, source, count, context):
     keys = params.image_field_key, params.label_field_key
     labels = labels_of(source, share, params.num_classes, *keys)
     own_count = len(range(share.pipeline, count, share.pipelines))
-    return picked(share, choose_evenly(labels, own_count))
+    # All evaluations want the same few, and to find them takes reading all.
+    return picked(share, choose_evenly(labels, own_count)).cache()
 
 
 def _share(source, context):

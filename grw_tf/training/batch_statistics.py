@@ -10,8 +10,20 @@ from grw_tf.models.batch_normalization import batch_normalizations
 
 
 def trained_batch_normalizations(model):
-    """Returns a model's batch normalisations without the frozen ones."""
-    return [layer for layer in batch_normalizations(model) if layer.trainable]
+    """Returns the batch normalisations of a model that a training moves.
+
+    Those of smoothing layers are none of them: nothing normalises by them at inference.
+    """
+    smoothing = {
+        id(layer)
+        for place in getattr(model, "smoothing", {}).values()
+        for layer in batch_normalizations(place)
+    }
+    return [
+        layer
+        for layer in batch_normalizations(model)
+        if layer.trainable and id(layer) not in smoothing
+    ]
 
 
 class BatchStatistics:

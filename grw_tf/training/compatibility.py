@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from grw_tf.models.config_record import FrameFitMismatch
+
 # What TensorFlow adds to checkpoints of several workers.
 _RUNS = "checkpointed_runs"
 _VALUE = ".ATTRIBUTES/VARIABLE_VALUE"
@@ -29,6 +31,8 @@ def restore_whole(checkpoint, folder):
         items.setdefault(_RUNS, tf.Variable(0, dtype=tf.int64, trainable=False))
     try:
         tf.train.Checkpoint(**items).restore(path).assert_consumed()
+    except FrameFitMismatch as error:
+        raise ValueError(f"{path}: {error}") from None
     except (AssertionError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(

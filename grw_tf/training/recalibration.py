@@ -12,7 +12,7 @@ from grw_tf.training.batch_statistics import (
 class Recalibration:
     """Estimates a model's batch statistics whenever asked, and logs what it takes.
 
-    Frozen batch normalisations keep their statistics. If all are frozen, it says so and
+    Frozen batch normalisations keep their statistics. If none trains, it says so and
     does nothing.
 
     Args:
@@ -39,7 +39,7 @@ class Recalibration:
         layers = trained_batch_normalizations(self._model)
         if not layers:
             logging.info(
-                "All batch normalisations are frozen: they keep their statistics, and"
+                "No batch normalisation trains: all keep their statistics, and"
                 " batch_norm_recalibration does nothing."
             )
             return

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import os
 
+from grw_tf.frame_geometry import SHORT_SIDE
 from grw_tf.models import ModelConfig, build_model
 from grw_tf.models.config_record import HEAD_FUNCTION, check_backbone
 from grw_tf.weights.comparison import compare
@@ -180,10 +181,12 @@ def _gate_remark(saved, config):
 
 def _fit_remark(saved, config):
     """Yields what to say if the checkpoint's model saw frames laid out otherwise."""
-    if saved.config and saved.config.frame_fit != config.frame_fit:
+    # The Model Garden, whose checkpoints record no config, trains with this.
+    trained = saved.config.frame_fit if saved.config else SHORT_SIDE
+    if trained != config.frame_fit:
         yield (
-            f"it was trained with frame_fit {saved.config.frame_fit}, and this model"
-            f" prepares frames by {config.frame_fit}"
+            f"it was trained with frame_fit {trained}, and this model prepares frames"
+            f" by {config.frame_fit}"
         )
 
 
@@ -204,5 +207,5 @@ def _report(source, config, names, *remarks):
             f" {config.num_classes} classes"
         )
     message = "; ".join([*text, *remarks]) + "."
-    logging.log(logging.WARNING if own else logging.INFO, "%s", message)
+    logging.log(logging.WARNING if own or remarks else logging.INFO, "%s", message)
     return Restored(names, own, message)

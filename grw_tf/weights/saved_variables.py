@@ -64,7 +64,7 @@ class SavedVariables:
         if key is None:
             return None
         try:
-            return ModelConfig.from_json(bytes(self._read(key)).decode())
+            return ModelConfig.from_json(bytes(self._read(key)).decode(), self.prefix)
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"{self.prefix} records no valid config: {error}"

@@ -1,5 +1,7 @@
 """From a data config to batches of clips, by the Model Garden's reader."""
 
+import dataclasses
+
 import tensorflow as tf
 from official.core import input_reader
 from official.vision.dataloaders import video_input
@@ -73,11 +75,11 @@ def batches(
       context: a `tf.distribute.InputContext`, whose pipeline reads its share.
       postprocess: function from a batch to a batch; by default the Model Garden's.
       chosen: of clips that come once, how many to choose by `choose_evenly`; None for
-        all.
+        all. For several replicas, the number is rounded down to whole batches.
 
     Raises:
-      ValueError: if there are fewer clips than pipelines, or clips to choose from have
-        a label that is no class.
+      ValueError: if there are fewer clips than pipelines, fewer to choose than
+        replicas, or clips to choose from have a label that is no class.
     """
     decode = _checked(
         source.decoder(params.image_field_key, params.label_field_key),
@@ -96,7 +98,7 @@ def batches(
     elif chosen is None:
         records = in_order(_share(source, context))
     else:
-        records = _chosen_records(params, source, chosen, context)
+        params, records = _chosen(params, source, chosen, context)
     reader = input_reader.InputReader(
         # The stream is shuffled already, before anything is decoded.
         params.replace(shuffle_buffer_size=1, deterministic=True),
@@ -175,13 +177,28 @@ def _training_records(params, source, seed, first_step, context):
     )
 
 
-def _chosen_records(params, source, count, context):
+def _chosen(params, source, count, context):
+    """Returns a config of batches of which each replica has some, and the records."""
     share = _share(source, context)
+    pipelines = range(share.pipelines)
+    smallest = min(dataclasses.replace(share, pipeline=i).count for i in pipelines)
+    count = min(count // len(pipelines), smallest) * len(pipelines)
+    if context is not None and context.num_replicas_in_sync > 1:
+        replicas = context.num_replicas_in_sync
+        batch_size = min(params.global_batch_size, count - count % replicas)
+        if not batch_size:
+            raise ValueError(
+                f"trainer.batch_norm_recalibration must be at least the {replicas}"
+                " replicas, or 0, and each input pipeline must have clips for it."
+            )
+        # TensorFlow convolves empty batches to wrong shapes on CPUs.
+        count -= count % batch_size
+        params = params.replace(global_batch_size=batch_size)
     keys = params.image_field_key, params.label_field_key
     labels = labels_of(source, share, params.num_classes, *keys)
-    own_count = len(range(share.pipeline, count, share.pipelines))
     # All evaluations want the same few, and to find them takes reading all.
-    return picked(share, choose_evenly(labels, own_count)).cache()
+    records = picked(share, choose_evenly(labels, count // len(pipelines))).cache()
+    return params, records
 
 
 def _share(source, context):

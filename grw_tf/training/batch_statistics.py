@@ -63,8 +63,9 @@ class BatchStatistics:
         """Sets the statistics to estimates, and keeps what they were.
 
         Args:
-          batches: a dataset, distributed if there are several replicas, of tuples that
-            begin with clips [batch, N, size, size, 3] in 0..1 or a dict of them.
+          batches: a dataset of tuples that begin with clips [batch, N, size, size, 3]
+            in 0..1 or a dict of them. For several replicas it is a distributed one, of
+            whose batches each replica has some clips.
 
         Returns:
           The number of clips.
@@ -146,10 +147,9 @@ class BatchStatistics:
         mean, variance = tf.nn.moments(x, axes, keepdims=True)
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
             share = tf.cast(self._replica.share, x.dtype)
-            # A replica without clips has a mean that is no number, and no share.
-            whole = _sum_over_replicas(tf.math.multiply_no_nan(mean, share))
+            whole = _sum_over_replicas(share * mean)
             variance += tf.square(mean - whole)
-            variance = _sum_over_replicas(tf.math.multiply_no_nan(variance, share))
+            variance = _sum_over_replicas(share * variance)
             mean = whole
         if id(layer) in self._replica.found:
             raise ValueError(

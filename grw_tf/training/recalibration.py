@@ -10,7 +10,7 @@ from grw_tf.training.batch_statistics import (
 
 
 class Recalibration:
-    """Estimates a model's batch statistics whenever asked, and logs what it takes.
+    """Estimates a model's batch statistics whenever asked, and tells what it takes.
 
     Frozen batch normalisations keep their statistics. If none trains, it says so and
     does nothing.
@@ -18,11 +18,13 @@ class Recalibration:
     Args:
       model: a Keras model.
       open_clips: function that returns the dataset that `BatchStatistics` takes.
+      tell: function of a line for the user; by default it logs.
     """
 
-    def __init__(self, model, open_clips):
+    def __init__(self, model, open_clips, tell=logging.info):
         self._model = model
         self._open_clips = open_clips
+        self._tell = tell
         self._clips = None
         self._statistics = None
         self._seconds = 0.0
@@ -38,7 +40,7 @@ class Recalibration:
         """
         layers = trained_batch_normalizations(self._model)
         if not layers:
-            logging.info(
+            self._tell(
                 "No batch normalisation trains: all keep their statistics, and"
                 " batch_norm_recalibration does nothing."
             )
@@ -52,13 +54,11 @@ class Recalibration:
         seconds = time.monotonic() - began
         self._seconds += seconds
         share = self._seconds / (self._seconds + training_seconds)
-        logging.info(
-            "Estimated the statistics of %d batch normalisations on %d training clips"
-            " in %.1f s%s.",
-            len(layers),
-            count,
-            seconds,
-            f" ({share:.0%} of the training time so far)" if training_seconds else "",
+        of_training = f" ({share:.0%} of the training time so far)"
+        self._tell(
+            f"Estimated the statistics of {len(layers)} batch normalisations on"
+            f" {count} training clips in {seconds:.1f} s"
+            f"{of_training if training_seconds else ''}."
         )
 
     @property

@@ -47,6 +47,7 @@ class Trainer(base_trainer.Trainer):
         self._recalibration = clips and Recalibration(
             model,
             lambda: self.distribute_dataset(task.build_statistics_inputs, clips),
+            self._tell_of_evaluation,
         )
         draw_by_step(model, task.task_config.seed, self.global_step)
         if evaluate:
@@ -107,6 +108,10 @@ class Trainer(base_trainer.Trainer):
             # What trained in the last step.
             self.task.freeze(max(int(self.global_step.numpy()) - 1, 0))
             self._recalibration.estimate(self._training_seconds)
+
+    def _tell_of_evaluation(self, line):
+        # As Orbit tells of evaluations.
+        print(f" eval | step: {int(self.global_step.numpy()): 6d} | {line}")
 
     def put_back_statistics(self):
         """Gives training its own batch statistics back, bit for bit."""

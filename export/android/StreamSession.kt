@@ -24,6 +24,7 @@ import java.io.RandomAccessFile
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import java.nio.channels.FileChannel
+import kotlin.math.abs
 import kotlin.math.exp
 import kotlin.math.max
 import kotlin.math.min
@@ -352,6 +353,9 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
 
     // What to add to time stamps, since they were set back or jumped.
     private var shift = 0.0
+
+    // The same before the last jump.
+    private var formerShift = 0.0
     private val warned = HashSet<String>()
 
     fun restart() {
@@ -365,6 +369,7 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
             begin(time)
             return 0
         }
+        if (fitsFormer(time)) shift = formerShift.also { formerShift = shift }
         val shifted = time + shift
         val gap = shifted - last
         val before = early
@@ -398,6 +403,13 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
         tick = 0
         early = null
         shift = 0.0
+        formerShift = 0.0
+    }
+
+    private fun fitsFormer(time: Double): Boolean {
+        val gap = time + shift - last
+        val jumps = gap < -MOST_OUT_OF_ORDER || gap > max(maxGap, LEAST_JUMP)
+        return jumps && abs(time + formerShift - last) <= MOST_OUT_OF_ORDER
     }
 
     private fun shownUntil(time: Double): Double =
@@ -410,6 +422,7 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
                 "Time jumps ahead: the frame before is repeated for $maxGap s, and time goes on" +
                     " from there; call reset() where another video begins.",
             )
+            formerShift = shift
             shift -= time - until
         } else {
             interval = time - last
@@ -422,6 +435,7 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
             "Time is set back: it goes on from where it was; call reset() where another video" +
                 " begins.",
         )
+        formerShift = shift
         last += intervals * interval
         shift += last - time
     }

@@ -27,6 +27,11 @@ _PICTURES = (
 )
 # Titles and the like, not all in UTF-8, are of no concern here.
 _METADATA_ERRORS = "replace"
+# FFmpeg takes a clock that is set back by more than a minute for an overflow of its
+# counter, and adds what that would be. `FrameClock` tells what happened.
+_OPTIONS = {"correct_ts_overflow": "0"}
+# Over UDP, packets are lost.
+_RTSP_OPTIONS = {"rtsp_flags": "prefer_tcp"}
 # FFmpeg's flag of formats whose clock may jump, MPEG-TS and the like.
 _CLOCK_MAY_JUMP = 0x0200
 # Seconds by which a packet may be earlier than the one before it, as in ffmpeg.
@@ -161,8 +166,7 @@ def open_video(
     path = os.fspath(path)
     with av.open(
         path,
-        # Over UDP, packets are lost.
-        options={"rtsp_flags": "prefer_tcp"} if path.startswith("rtsp") else {},
+        options=_OPTIONS | (_RTSP_OPTIONS if path.startswith("rtsp") else {}),
         metadata_errors=_METADATA_ERRORS,
         timeout=timeout,
     ) as container:

@@ -34,6 +34,8 @@ class FrameClock:
       before, and time goes on from there. They are set back if a frame is earlier by
       more than a second, or if two frames in a row are earlier than one before them and
       the second is later than the first.
+    - Right after either jump, a frame that fits the stamps of before it is taken by them:
+      where the counter of a container overflows, stamps of both kinds alternate.
     - Any other frame that is not later than the one before takes its place: some
       containers store frames out of order.
 
@@ -42,7 +44,7 @@ class FrameClock:
     Args:
         fps: Ticks a second.
         max_gap: Seconds for which a frame is repeated where times jump ahead.
-        interval: Seconds between frames that have no time.
+        interval: Seconds between frames where times do not tell.
         start: Seconds after the first frame at which the ticks begin.
         warn: Called with "jump" or "overlap" and a message; logs it if not given.
 
@@ -63,7 +65,7 @@ class FrameClock:
         self._fps = fps
         self._max_gap = max_gap
         self._least_jump = max(max_gap, _LEAST_JUMP)
-        self._untimed_interval = interval
+        self._given_interval = interval
         self._start = start
         self._tell = warn or _log
         self._warned = set()
@@ -78,6 +80,8 @@ class FrameClock:
         self._early = None
         # What to add to time stamps, since they were set back or jumped.
         self._shift = 0.0
+        # The same before the last jump.
+        self._former_shift = 0.0
         self._skipped = 0.0
 
     @property
@@ -109,8 +113,10 @@ class FrameClock:
             self._first = self._last = 0.0 if time is None else time
             return 0
         if time is None:
-            time = self._last + (self._untimed_interval or self._interval)
+            time = self._last + self._usual_interval()
         else:
+            if self._fits_former(time):
+                self._shift, self._former_shift = self._former_shift, self._shift
             time += self._shift
         gap = time - self._last
         early, self._early = self._early, None
@@ -152,6 +158,12 @@ class FrameClock:
         self.restart()
         return count
 
+    def _fits_former(self, time):
+        gap = time + self._shift - self._last
+        former = time + self._former_shift - self._last
+        jumps = gap < -_MOST_OUT_OF_ORDER or gap > self._least_jump
+        return jumps and abs(former) <= _MOST_OUT_OF_ORDER
+
     def _shown_until(self, time):
         """Returns until when the frame on screen lasts if the next comes at a time."""
         # Before the start nothing is repeated, so time may jump as it will.
@@ -170,6 +182,7 @@ class FrameClock:
                 " from there.",
             )
             self._skipped += time - until
+            self._former_shift = self._shift
             self._shift -= time - until
         elif time - self._last <= self._least_jump:
             self._interval = time - self._last
@@ -181,8 +194,13 @@ class FrameClock:
             f"Time jumps from {self.time:.3f} to {time - self._shift:.3f} s, backwards:"
             " it goes on from where it was.",
         )
-        self._last += intervals * self._interval
+        self._former_shift = self._shift
+        self._last += intervals * self._usual_interval()
         self._shift += self._last - time
+
+    def _usual_interval(self):
+        # Times are rounded, so of those that are seen each may be a little off.
+        return self._given_interval or self._interval
 
     def _ticks_before(self, time):
         first = self._tick

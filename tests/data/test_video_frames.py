@@ -52,8 +52,12 @@ def _write(
     interlaced=False,
     levels=None,
     codec="libx264",
+    first=0,
 ):
-    """Writes frames of four quarters of levels 50 to 200, or each of one level."""
+    """Writes frames of four quarters of levels 50 to 200, or each of one level.
+
+    `first` is the time of the first, in frames.
+    """
     options = {"bf": "2"}
     if interlaced:
         options |= {"flags": "+ilme+ildct", "x264-params": "tff=1"}
@@ -76,7 +80,7 @@ def _write(
             if levels is not None:
                 image[:] = levels[index]
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.pts = index
+            frame.pts = index + first
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
@@ -312,6 +316,58 @@ def test_segment_after_the_clock_was_set_back_is_that_of_the_whole(tmp_path):
     for first, last in ((0, 7), (3, 9), (8, 13), (14, 20)):
         segment = sample_pictures(path, 10, start=first / 10, end=last / 10)
         assert _levels(segment) == whole[first:last]
+
+
+def _write_set_back_far(path):
+    """Writes two seconds of which the first begins at 300 s and the second at 0 s."""
+    levels = np.linspace(10, 240, 60)
+    late = _write(path.with_name("b.ts"), count=30, levels=levels, first=9000)
+    early = _write(path.with_name("a.ts"), count=30, levels=levels[30:])
+    return _concatenate(path, late, early)
+
+
+def _write_wrapped(path):
+    """Writes two seconds in which the 33 bits of the clock overflow."""
+    levels = np.linspace(10, 240, 60)
+    first = 2**33 // 3000 - 30
+    path = _write(path, count=60, levels=levels, first=first)
+    with open_video(path, 1) as (container, stream):
+        times = [frame.time for frame in container.decode(stream)]
+    assert times[0] > 95_000 and times[-1] < 10
+    return path
+
+
+@pytest.mark.parametrize("write", [_write_set_back_far, _write_wrapped])
+def test_clock_set_back_by_any_time_loses_and_adds_no_frames(tmp_path, caplog, write):
+    path = write(tmp_path / "c.ts")
+    whole = _levels(sample_pictures(path, 5))
+    assert whole == pytest.approx(np.linspace(10, 240, 60)[::6], abs=5)
+    (record,) = caplog.records
+    assert "backwards" in record.getMessage()
+    for first, last in ((0, 4), (2, 7), (5, 8), (6, 10)):
+        segment = sample_pictures(path, 5, start=first / 5, end=last / 5)
+        assert _levels(segment) == whole[first:last]
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "flv", "ts", "mpg"])
+@pytest.mark.parametrize("fps", [5, 10, 30])
+def test_files_joined_are_as_long_as_both(tmp_path, suffix, fps):
+    levels = np.linspace(10, 240, 60)
+    codec = "mpeg2video" if suffix == "mpg" else "libx264"
+    parts = [
+        _write(
+            tmp_path / f"{part}.{suffix}",
+            count=30,
+            levels=levels[30 * part :],
+            codec=codec,
+        )
+        for part in range(2)
+    ]
+    if suffix == "flv":
+        # FFmpeg skips what follows a second header.
+        parts[1].write_bytes(parts[1].read_bytes()[13:])
+    path = _concatenate(tmp_path / f"both.{suffix}", *parts)
+    assert len(list(sample_pictures(path, fps))) == 2 * fps
 
 
 def _write_gap(path, gap):

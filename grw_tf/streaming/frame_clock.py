@@ -34,8 +34,8 @@ class FrameClock:
       before, and time goes on from there. They are set back if a frame is earlier by
       more than a second, or if two frames in a row are earlier than one before them and
       the second is later than the first.
-    - Right after either jump, a frame that fits the stamps of before it is taken by them:
-      where the counter of a container overflows, stamps of both kinds alternate.
+    - After either jump, a frame whose time fits the clock from before it is placed by
+      that clock: where a container's counter overflows, the two may alternate.
     - Any other frame that is not later than the one before takes its place: some
       containers store frames out of order.
 

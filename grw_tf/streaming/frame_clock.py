@@ -108,7 +108,7 @@ class FrameClock:
         Raises:
             ValueError: If the time is no finite number.
         """
-        time = None if time is None else _seconds(time)
+        time = None if time is None else seconds(time)
         if self._first is None:
             self._first = self._last = 0.0 if time is None else time
             return 0
@@ -149,7 +149,7 @@ class FrameClock:
         Raises:
             ValueError: If the time is no number.
         """
-        time = None if time is None else _seconds(time, most=math.inf)
+        time = None if time is None else seconds(time, most=math.inf)
         if self._first is None:
             return 0
         time = self._last + self._interval if time is None else time + self._shift
@@ -216,11 +216,15 @@ class FrameClock:
 
 
 def _log(kind, message):
-    hint = " Call reset() where another video begins." if kind == "jump" else ""
+    hint = (
+        " Times must be in seconds. Call reset() where another video begins."
+        if kind == "jump"
+        else ""
+    )
     logging.getLogger(__name__).warning("%s%s", message, hint)
 
 
-def _seconds(time, most=sys.float_info.max):
+def seconds(time: SupportsFloat, most: float = sys.float_info.max) -> float:
     """Returns a time as a float.
 
     Raises:
@@ -228,11 +232,11 @@ def _seconds(time, most=sys.float_info.max):
     """
     try:
         # Float reads strings too.
-        seconds = math.nan if isinstance(time, str | bytes) else float(time)
+        number = math.nan if isinstance(time, str | bytes) else float(time)
     except (OverflowError, TypeError, ValueError):
-        seconds = math.nan
-    if not -math.inf < seconds <= most:
+        number = math.nan
+    if not -math.inf < number <= most:
         raise ValueError(
             f"A frame's time is {repr(time):.40}: it must be a number of seconds."
         )
-    return seconds
+    return number

@@ -2,8 +2,8 @@
 
 Prints the likeliest classes after each frame, and draws them onto the frames of a copy
 of the video; a summary comes at the end, to standard error. Ctrl-C ends it. Frames of
-cameras and network streams count as of the moment they come; those of a file at a URL
-(http://...) as its own times say.
+cameras and network streams are timed by when they come, those of a file at a URL
+(http://...) by its own time stamps.
 
     python -m export.run_stream --model=model.tflite --source=video.mp4
     python -m export.run_stream --model=model.tflite --source=0 --json
@@ -34,7 +34,10 @@ with video_packages():
 
 _MODEL = flags.DEFINE_string("model", None, "Exported .tflite file.", required=True)
 _SOURCE = flags.DEFINE_string(
-    "source", None, "Video file, camera index or URL (rtsp://...).", required=True
+    "source",
+    None,
+    "Video file, camera index or URL (rtsp://..., http://...).",
+    required=True,
 )
 _OUTPUT = flags.DEFINE_string("output", None, "Video to write, with classes drawn on.")
 _JSON = flags.DEFINE_bool("json", False, "Print a JSON object a line.")

@@ -134,7 +134,7 @@ def _camera_frames(source):
 
 def _stream_frames(source):
     good, damaged, reason, why = 0, 0, "", "it ended before the first one."
-    upright = UprightPictures()
+    upright = UprightPictures(source)
     waiting_since = time.monotonic()
     endless = False
     try:

@@ -174,7 +174,7 @@ def _unreadable(folder, video):
         stream = container.add_stream("mpeg4", rate=10)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         container.start_encoding()
-    yield "zero.avi", (folder / "zero.avi").read_bytes(), "holds no|cannot be read"
+    yield "zero.avi", (folder / "zero.avi").read_bytes(), "has no frames|cannot be read"
 
 
 def test_video_that_cannot_be_read_is_named_in_one_line(run, folder, video, tmp_path):

@@ -42,6 +42,12 @@ _SOURCE = flags.DEFINE_string(
 _OUTPUT = flags.DEFINE_string("output", None, "Video to write, with classes drawn on.")
 _JSON = flags.DEFINE_bool("json", False, "Print a JSON object a line.")
 _TOP = flags.DEFINE_integer("top", 3, "How many classes to tell.", lower_bound=1)
+_MAX_GAP = flags.DEFINE_float(
+    "max_gap",
+    None,
+    "Seconds for which a frame is repeated where a stream's next one is late; as"
+    " StreamSession's by default.",
+)
 _THREADS = flags.DEFINE_integer("num_threads", 1, "Threads to compute with.")
 
 
@@ -111,8 +117,9 @@ def main(_):
     source = as_path(_SOURCE.value)
     with contextlib.ExitStack() as stack:
         ended = stack.enter_context(_ended_by_signals())
+        given = {} if _MAX_GAP.value is None else {"max_gap": _MAX_GAP.value}
         session = stack.enter_context(
-            StreamSession(_MODEL.value, num_threads=_THREADS.value)
+            StreamSession(_MODEL.value, num_threads=_THREADS.value, **given)
         )
         run = _Run(session)
         if is_live(source):

@@ -188,6 +188,32 @@ def test_video_that_cannot_be_read_is_named_in_one_line(run, folder, video, tmp_
         assert not (tmp_path / "out.mp4").exists()
 
 
+_SLOW = """
+import runpy
+import numpy as np
+from export import video_sources
+frame = np.zeros((48, 64, 3), np.uint8)
+video_sources.live_frames = lambda _: ((8.0 * k, frame) for k in range(5))
+runpy.run_module("export.run_stream", run_name="__main__")
+"""
+
+
+def test_slow_stream_runs_with_a_longer_gap(model):
+    def run(*flags):
+        return subprocess.run(
+            [sys.executable, "-c", _SLOW, f"--model={model}", "--source=0", *flags],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert "every 8 s, open the session with a max_gap" in _one_line(run())
+    done = run("--max_gap=9")
+    assert done.returncode == 0, done.stderr
+    assert "max_gap is 0.0: it must be above 0" in _one_line(run("--max_gap=0"))
+
+
 def test_missing_model_is_named_in_one_line(run_program, video):
     done = run_program(
         "export.run_stream", "--model=nothing.tflite", f"--source={video}"
@@ -446,10 +472,14 @@ def test_run_on_a_stream_that_stalls_tells_what_it_saw(model, stream, tmp_path):
     assert done.stdout
 
 
-def test_live_frames_keep_the_size_of_the_first(stream, tmp_path):
+def test_live_frames_keep_the_size_of_the_first(stream, tmp_path, caplog):
     content = _transport_stream(tmp_path / "a.ts")
     content += _transport_stream(tmp_path / "b.ts", size=(32, 48))
-    pictures = [picture for _, picture in live_frames(stream(content))]
+    url = stream(content)
+    pictures = [picture for _, picture in live_frames(url)]
+    told = [record.getMessage() for record in caplog.records]
+    message = "the size of frames changes from 64 x 48 to 32 x 48 pixels"
+    assert sum(f"{url}: {message}" in each for each in told) == 1
     assert {picture.shape for picture in pictures} == {(48, 64, 3)}
     assert len(pictures) == 120
     assert pictures[-1].mean() == pytest.approx(236, abs=4)

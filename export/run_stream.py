@@ -2,8 +2,8 @@
 
 Prints the likeliest classes after each frame, and draws them onto the frames of a copy
 of the video; a summary comes at the end, to standard error. Ctrl-C ends it. Frames of
-cameras and network streams count as of the moment they come; those of a file at a URL
-(http://...) as its own times say.
+cameras and network streams are timed by when they come, those of a file at a URL
+(http://...) by its own time stamps.
 
     python -m export.run_stream --model=model.tflite --source=video.mp4
     python -m export.run_stream --model=model.tflite --source=0 --json
@@ -34,11 +34,20 @@ with video_packages():
 
 _MODEL = flags.DEFINE_string("model", None, "Exported .tflite file.", required=True)
 _SOURCE = flags.DEFINE_string(
-    "source", None, "Video file, camera index or URL (rtsp://...).", required=True
+    "source",
+    None,
+    "Video file, camera index or URL (rtsp://..., http://...).",
+    required=True,
 )
 _OUTPUT = flags.DEFINE_string("output", None, "Video to write, with classes drawn on.")
 _JSON = flags.DEFINE_bool("json", False, "Print a JSON object a line.")
 _TOP = flags.DEFINE_integer("top", 3, "How many classes to tell.", lower_bound=1)
+_MAX_GAP = flags.DEFINE_float(
+    "max_gap",
+    None,
+    "Seconds for which a frame is repeated where a stream's next one is late; as"
+    " StreamSession's by default.",
+)
 _THREADS = flags.DEFINE_integer("num_threads", 1, "Threads to compute with.")
 
 
@@ -108,8 +117,9 @@ def main(_):
     source = as_path(_SOURCE.value)
     with contextlib.ExitStack() as stack:
         ended = stack.enter_context(_ended_by_signals())
+        given = {} if _MAX_GAP.value is None else {"max_gap": _MAX_GAP.value}
         session = stack.enter_context(
-            StreamSession(_MODEL.value, num_threads=_THREADS.value)
+            StreamSession(_MODEL.value, num_threads=_THREADS.value, **given)
         )
         run = _Run(session)
         if is_live(source):

@@ -8,8 +8,9 @@ import errno
 import logging
 import math
 import os
+import socket
 import time
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import av
 
@@ -17,6 +18,10 @@ from grw_tf.data.video_frames import UprightPictures, open_video, sample_picture
 
 # Of a network source that does not answer.
 _TIMEOUT_MS = 10_000
+# FFmpeg's formats that list where the video is.
+_PLAYLISTS = ("hls", "dash", "sdp")
+_HTTP_ERRORS = (av.error.HTTPError, av.error.HTTPClientError)
+_ASK = "is it there, switched on, and not in other use?"
 _MOST_RATE = 60
 _MOST_INDEX = 2**31 - 1
 
@@ -32,13 +37,16 @@ def as_path(source):
 def is_live(source):
     """Whether a source is a camera's index or a stream's URL, and no file.
 
-    What is at a URL of http is a file if it tells how long it lasts.
+    What is at a URL of http is a file if it tells how long it lasts, or if the server
+    tells its size.
     """
     if not _is_web(source):
         return source.isdecimal() or "://" in source
     try:
         with _open(source, threads=1) as (container, _):
-            return not container.duration
+            # The size of a playlist is none of the video's.
+            is_playlist = container.format.name in _PLAYLISTS
+            return not container.duration and (is_playlist or container.size <= 0)
     # Reading it will tell what is amiss.
     except (av.FFmpegError, OSError, ValueError):
         return True
@@ -97,7 +105,7 @@ def live_frames(source):
         start = now if start is None else start
         yield now - start, picture
     if start is None:
-        raise _no_frames(source)
+        raise _no_frames(source, _ASK)
 
 
 def _camera_frames(source):
@@ -125,8 +133,8 @@ def _camera_frames(source):
 
 
 def _stream_frames(source):
-    good, damaged, reason = 0, 0, ""
-    upright = UprightPictures()
+    good, damaged, reason, why = 0, 0, "", "it ended before the first one."
+    upright = UprightPictures(source)
     waiting_since = time.monotonic()
     endless = False
     try:
@@ -140,7 +148,7 @@ def _stream_frames(source):
                     pictures = [upright(f) for f in frames if not f.is_corrupt]
                 except (av.FFmpegError, ValueError) as error:
                     damaged += 1
-                    reason = _reason(error)
+                    why = f"none can be decoded ({_reason(error)})."
                     continue
                 damaged += len(frames) - len(pictures)
                 for picture in pictures:
@@ -160,6 +168,8 @@ def _stream_frames(source):
             raise OSError(
                 f"{source} broke off after {good} frames: {reason}."
             ) from None
+        if reason:
+            why = _why_none(source, error, reason)
     finally:
         if damaged:
             logging.getLogger(__name__).warning(
@@ -169,7 +179,7 @@ def _stream_frames(source):
                 good + damaged,
             )
     if not good:
-        raise _no_frames(source, reason)
+        raise _no_frames(source, why)
 
 
 def _then_none(packets):
@@ -185,11 +195,37 @@ def _open(source, threads):
     return open_video(source, threads, timeout=_TIMEOUT_MS / 1000)
 
 
-def _no_frames(source, reason=""):
-    return OSError(
-        f"{_named(source)} gives no frames: is it there, switched on, and not in other"
-        " use?" + (f" ({reason})" if reason else "")
-    )
+def _no_frames(source, why):
+    return OSError(f"{_named(source)} gives no frames: {why}")
+
+
+def _why_none(source, error, reason):
+    """Says why a stream gives no frames, as far as FFmpeg's error tells."""
+    if isinstance(error, _HTTP_ERRORS):
+        return f"the server answered {reason.removeprefix('Server returned ')}."
+    if isinstance(error, av.error.ProtocolNotFoundError):
+        return f"FFmpeg knows no protocol {source.partition('://')[0]}."
+    host = _missing_host(source)
+    if host:
+        return f"there is no host {host}."
+    # A server that tells no length ends what is no video so.
+    ended = error.errno == errno.EIO and source.lower().startswith("http://")
+    if ended or isinstance(error, av.error.InvalidDataError | av.error.EOFError):
+        return "what is there is not a video."
+    return f"{_ASK} ({reason})"
+
+
+def _missing_host(source):
+    """Returns the name of a URL's host if it cannot be found, for FFmpeg hides it."""
+    try:
+        host = urlsplit(source).hostname
+        if host:
+            socket.getaddrinfo(host, None)
+    except (socket.gaierror, UnicodeError):
+        return host
+    except ValueError:
+        return source
+    return None
 
 
 def _named(source):

@@ -62,7 +62,7 @@ def test_missing_litert_is_told_in_one_line(module):
     assert done.returncode == 1
     line = done.stderr.splitlines()[-1]
     assert line.startswith("ImportError: LiteRT cannot be imported here, in 64-bit")
-    assert "which has packages for 64-bit systems alone" in line
+    assert "It needs a 64-bit system, on a Raspberry Pi too" in line
     if module == "export.run_stream":
         assert len(done.stderr.splitlines()) == 1
 

@@ -168,6 +168,24 @@ def test_frames_without_times_come_an_interval_apart():
     assert clock.time == pytest.approx(7.9)
 
 
+def test_stamps_of_before_and_after_an_overflow_may_alternate():
+    overflow = 2**33 / 90_000
+    times = [overflow - 1 + index / 10 for index in range(20)]
+    late = {11, 13}
+    stamps = [
+        time - overflow if time >= overflow and index not in late else time
+        for index, time in enumerate(times)
+    ]
+    assert _told(FrameClock(10), stamps) == [1] * 20
+
+
+def test_times_that_are_rounded_are_set_back_by_the_interval_that_is_given():
+    stamps = [round(index / 30, 3) for index in range(60)] * 2
+    clock = FrameClock(5, interval=1 / 30)
+    count = sum(clock.arrive(stamp) for stamp in stamps)
+    assert count + clock.end(clock.time + 1 / 30) == 20
+
+
 def test_gaps_of_some_seconds_are_stills():
     clock = FrameClock(5, max_gap=1.0)
     assert [clock.arrive(time) for time in (0, 4, 13.9)] == [0, 20, 50]
@@ -191,6 +209,9 @@ def _stamps(seed):
     now, stamps = rng.uniform(0, 100), []
     for _ in range(rng.integers(1, 80)):
         stamps.append(round(float(now), 3))
+        if rng.random() < 0.04:
+            # One stamp of another clock.
+            stamps.append(stamps[-1] + float(rng.choice([-500, 500])))
         kind = rng.random()
         if kind < 0.04:
             now = rng.choice([0.0, now - 0.5, now - 1.5])
@@ -230,7 +251,7 @@ def test_training_sees_what_a_stream_sees_whatever_the_times(
         monkeypatch.setattr(video_frames, "_decode", lambda *_, f=frames: f)
         sampled = [frame for _, frame in sample_frames(path, fps)]
         counts = [sum(each is frame for each in sampled) for frame in frames]
-        clock = FrameClock(fps)
+        clock = FrameClock(fps, interval=step)
         told = [clock.arrive(stamp) for stamp in stamps][1:]
         assert counts[:-1] == told, seed
         assert counts[-1] == clock.end(clock.time + step), seed

@@ -174,7 +174,7 @@ def _unreadable(folder, video):
         stream = container.add_stream("mpeg4", rate=10)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         container.start_encoding()
-    yield "zero.avi", (folder / "zero.avi").read_bytes(), "holds no|cannot be read"
+    yield "zero.avi", (folder / "zero.avi").read_bytes(), "has no frames|cannot be read"
 
 
 def test_video_that_cannot_be_read_is_named_in_one_line(run, folder, video, tmp_path):
@@ -186,6 +186,32 @@ def test_video_that_cannot_be_read_is_named_in_one_line(run, folder, video, tmp_
         assert str(path) in line
         assert any(part in line for part in message.split("|")), line
         assert not (tmp_path / "out.mp4").exists()
+
+
+_SLOW = """
+import runpy
+import numpy as np
+from export import video_sources
+frame = np.zeros((48, 64, 3), np.uint8)
+video_sources.live_frames = lambda _: ((8.0 * k, frame) for k in range(5))
+runpy.run_module("export.run_stream", run_name="__main__")
+"""
+
+
+def test_slow_stream_runs_with_a_longer_gap(model):
+    def run(*flags):
+        return subprocess.run(
+            [sys.executable, "-c", _SLOW, f"--model={model}", "--source=0", *flags],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert "every 8 s, open the session with a max_gap" in _one_line(run())
+    done = run("--max_gap=9")
+    assert done.returncode == 0, done.stderr
+    assert "max_gap is 0.0: it must be above 0" in _one_line(run("--max_gap=0"))
 
 
 def test_missing_model_is_named_in_one_line(run_program, video):
@@ -253,21 +279,61 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-def test_live_frames_are_timed_as_they_come(run, folder, server):
-    # Without a container, and so without an end. All come as fast as they are read:
-    # within some of the model's frames.
-    with av.open(str(folder / "live.mjpeg"), "w") as container:
-        stream = container.add_stream("mjpeg", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
-        for _ in range(30):
-            picture = np.zeros((48, 64, 3), np.uint8)
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    done = run(f"{server}/live.mjpeg", "--json")
+def test_live_frames_are_timed_as_they_come(run, stream, tmp_path):
+    # By their own times they last 3.6 s, 18 of the model's frames. All come as fast as
+    # they are read: within some of them.
+    url = stream(_transport_stream(tmp_path / "a.ts", levels=[0] * 90))
+    done = run(url, "--json")
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert 1 <= len(lines) < 15
+
+
+def _without_duration(path):
+    """Writes what an encoder that cannot go back in its file writes."""
+    with open(path, "wb") as file:
+
+        class Pipe:
+            def write(self, content):
+                return file.write(content)
+
+        with av.open(Pipe(), "w", format="webm") as container:
+            stream = container.add_stream("libvpx", rate=10)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            for index in range(30):
+                picture = np.full((48, 64, 3), 8 * index, np.uint8)
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+    with av.open(str(path)) as container:
+        assert not container.duration
+    return path
+
+
+@pytest.mark.parametrize("name", ["recorded.ts", "recorded.webm", "recorded.h264"])
+def test_file_at_a_url_that_tells_no_duration_is_no_stream(folder, server, name):
+    path = folder / name
+    if path.suffix == ".webm":
+        _without_duration(path)
+    else:
+        colours = [(8 * index,) * 3 for index in range(30)]
+        write_video(path, colours, codec="libx264")
+    url = f"{server}/{name}"
+    assert not video_sources.is_live(url)
+    seen = [picture.mean() for _, picture, _ in file_frames(url, 5)]
+    expected = [picture.mean() for _, picture, _ in file_frames(str(path), 5)]
+    assert seen == expected
+    assert len(seen) >= 6
+
+
+def test_live_playlist_of_a_known_size_is_a_stream(folder, server):
+    write_video(folder / "part.ts", [RED] * 30, codec="libx264")
+    playlist = folder / "live.m3u8"
+    head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:3\n"
+    playlist.write_text(f"{head}#EXTINF:3.0,\npart.ts\n")
+    assert video_sources.is_live(f"{server}/live.m3u8")
+    playlist.write_text(f"{head}#EXTINF:3.0,\npart.ts\n#EXT-X-ENDLIST\n")
+    assert not video_sources.is_live(f"{server}/live.m3u8")
 
 
 def test_files_by_url_have_their_own_times(run, video, server, tmp_path):
@@ -284,7 +350,6 @@ def test_files_by_url_have_their_own_times(run, video, server, tmp_path):
         assert times == pytest.approx([index / 5 for index in range(15)])
     line = _one_line(run(f"file://{video}", f"--output={video}"))
     assert "would be overwritten" in line
-    assert "gives no frames" in _one_line(run(f"{server}/nothing.mp4"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
@@ -407,10 +472,14 @@ def test_run_on_a_stream_that_stalls_tells_what_it_saw(model, stream, tmp_path):
     assert done.stdout
 
 
-def test_live_frames_keep_the_size_of_the_first(stream, tmp_path):
+def test_live_frames_keep_the_size_of_the_first(stream, tmp_path, caplog):
     content = _transport_stream(tmp_path / "a.ts")
     content += _transport_stream(tmp_path / "b.ts", size=(32, 48))
-    pictures = [picture for _, picture in live_frames(stream(content))]
+    url = stream(content)
+    pictures = [picture for _, picture in live_frames(url)]
+    told = [record.getMessage() for record in caplog.records]
+    message = "the size of frames changes from 64 x 48 to 32 x 48 pixels"
+    assert sum(f"{url}: {message}" in each for each in told) == 1
     assert {picture.shape for picture in pictures} == {(48, 64, 3)}
     assert len(pictures) == 120
     assert pictures[-1].mean() == pytest.approx(236, abs=4)
@@ -467,8 +536,29 @@ def test_damaged_frames_are_left_out_and_counted(stream, tmp_path, caplog):
 
 
 def test_stream_that_is_no_video_is_told(stream):
-    with pytest.raises(OSError, match="gives no frames: is it there"):
-        next(live_frames(stream(b"hello " * 5000)))
+    for content in (b"hello " * 5000, b"<!doctype html><p>hello", b""):
+        with pytest.raises(OSError, match="gives no frames: what is there is not a vi"):
+            next(live_frames(stream(content)))
+
+
+def test_source_without_video_says_what_is_so(run, folder, server):
+    (folder / "page.html").write_text("<!doctype html><html>" + "hello " * 500)
+    (folder / "empty.ts").write_bytes(b"")
+    for source, told in (
+        (f"{server}/page.html", "what is there is not a video"),
+        (f"{server}/empty.ts", "what is there is not a video"),
+        (f"{server}/nothing.mp4", "the server answered 404 Not Found"),
+        ("http://no-such-host.invalid/a.mp4", "there is no host no-such-host.invalid"),
+        ("rtsp://no-such-host.invalid/a", "there is no host no-such-host.invalid"),
+        ("foo://a/b", "FFmpeg knows no protocol foo"),
+    ):
+        with pytest.raises(OSError, match=re.escape(told)) as refused:
+            assert video_sources.is_live(source)
+            next(live_frames(source))
+        assert "switched on" not in str(refused.value)
+    assert f"{server}/nothing.mp4 gives no frames: the server answered 404" in (
+        _one_line(run(f"{server}/nothing.mp4"))
+    )
 
 
 def test_case_of_an_interlaced_stream_is_seen(stream, tmp_path):

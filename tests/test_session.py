@@ -23,6 +23,7 @@ from toy_heads import HEADS
 from grw_tf.data.opencv_frame import prepare_frame
 from grw_tf.export.tflite import write_streaming_tflite
 from grw_tf.streaming import StreamSession
+from grw_tf.streaming.frame_clock import FrameClock
 
 ON_DEMAND = "transformer"
 
@@ -543,3 +544,37 @@ def test_times_of_another_unit_are_told_and_seconds_with_a_gap_go_on(path):
         with pytest.raises(ValueError, match="look like milliseconds"):
             for time in (0, 40, 80, 120):
                 session.push(frame, time)
+
+
+@pytest.mark.parametrize("times", [[0, 33, 67, 100], [0, 0, 33, 67, 100]])
+def test_nothing_is_seen_or_told_before_times_are_refused(path, caplog, times):
+    with StreamSession(path) as session:
+        with pytest.raises(ValueError, match="look like milliseconds"):
+            for time in times:
+                session.push(np.zeros((48, 64, 3), np.uint8), time)
+        assert session.steps == 0
+    assert "Time jumps" not in caplog.text
+
+
+def test_frames_kept_while_times_are_in_doubt_are_seen_as_without_doubt(path):
+    levels = np.random.default_rng(0).integers(0, 256, (6, 48, 64, 3), np.uint8)
+    times = [0, 3600, 3600.2, 3600.4, 3600.6, 7200]
+    for count in range(2, 7):
+        with StreamSession(path) as plain, StreamSession(path) as session:
+            clock = FrameClock(plain.fps)
+            shown = None
+            for frame, time in zip(levels[:count], times, strict=False):
+                for _ in range(clock.arrive(time)):
+                    plain.push(shown)
+                shown = frame
+                # Cameras write into the same memory.
+                memory = frame.copy()
+                session.push(memory, time)
+                memory[:] = 0
+            for _ in range(clock.end()):
+                plain.push(shown)
+            with pytest.raises(ValueError, match="must be a number of seconds"):
+                session.push(shown, "1")
+            session.flush()
+            assert session.steps == plain.steps > 0
+            np.testing.assert_array_equal(session.logits(), plain.logits())

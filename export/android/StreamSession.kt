@@ -24,6 +24,7 @@ import java.io.RandomAccessFile
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import java.nio.channels.FileChannel
+import kotlin.math.abs
 import kotlin.math.exp
 import kotlin.math.max
 import kotlin.math.min
@@ -39,6 +40,10 @@ private const val TAG = "StreamSession"
  * Without times each frame pushed is one of the model's. With times, in seconds, the model
  * sees the frames that it would have been trained on: a frame is taken in when the next
  * one comes, for only then is it known how long it was on screen.
+ *
+ * Times that look like a smaller unit than seconds are refused. While the first times of a
+ * stream leave that in doubt, its frames are kept; they are taken in when it is settled, or
+ * at [flush].
  *
  * @param file an exported .tflite file; copy an asset to a file first.
  * @param numThreads threads to compute with.
@@ -71,6 +76,7 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
 
     private val interpreter: Interpreter
     private val clock: FrameClock
+    private val timeUnit = TimeUnit(maxGap)
     private val preparation: FramePreparation
     private val image: ByteBuffer
     private val takesBytes: Boolean
@@ -82,6 +88,8 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
     private var next: Map<String, ByteBuffer>
     private val logitsBuffer: ByteBuffer
 
+    // Frames whose times may not be seconds.
+    private val kept = ArrayList<Pair<ByteArray, Double>>()
     private var shown: ByteArray? = null
     private var filled = 0
     private var logits: FloatArray? = null
@@ -182,21 +190,25 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
             "A prepared frame has ${size * size * 3} bytes, got ${square.size}."
         }
         if (time == null) {
-            require(shown == null) {
+            require(shown == null && kept.isEmpty()) {
                 "This frame has no time, but those before it had: give one, or call flush()" +
                     " or reset() first."
             }
             return see(square)
         }
-        val probabilities = showUntilNext(clock.arrive(time))
-        shown = square.copyOf()
-        return probabilities
+        require(time.isFinite()) { "A frame's time is $time: it must be a number of seconds." }
+        val canBeShown = timeUnit.check(time)
+        kept.add(square.copyOf() to time)
+        return if (canBeShown) takeKept() else null
     }
 
     /** Takes in the last of the frames with times: the video ends. */
     fun flush(time: Double? = null): FloatArray? {
         checkOpen()
-        return showUntilNext(clock.end(time))
+        require(time?.isNaN() != true) { "The end's time must be a number of seconds." }
+        timeUnit.restart()
+        val before = takeKept()
+        return showUntilNext(clock.end(time)) ?: before
     }
 
     /** Returns the probabilities of what was seen so far. */
@@ -226,6 +238,8 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
         checkOpen()
         for ((name, state) in states) fill(now.getValue(name), state)
         clock.restart()
+        timeUnit.restart()
+        kept.clear()
         shown = null
         filled = 0
         steps = 0
@@ -235,6 +249,17 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
     override fun close() {
         if (!closed) interpreter.close()
         closed = true
+    }
+
+    private fun takeKept(): FloatArray? {
+        val frames = kept.toList()
+        kept.clear()
+        var probabilities: FloatArray? = null
+        for ((square, time) in frames) {
+            probabilities = showUntilNext(clock.arrive(time)) ?: probabilities
+            shown = square
+        }
+        return probabilities
     }
 
     private fun showUntilNext(ticks: Int): FloatArray? {
@@ -352,6 +377,9 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
 
     // What to add to time stamps, since they were set back or jumped.
     private var shift = 0.0
+
+    // The same before the last jump.
+    private var formerShift = 0.0
     private val warned = HashSet<String>()
 
     fun restart() {
@@ -365,6 +393,7 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
             begin(time)
             return 0
         }
+        if (fitsFormer(time)) shift = formerShift.also { formerShift = shift }
         val shifted = time + shift
         val gap = shifted - last
         val before = early
@@ -398,6 +427,13 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
         tick = 0
         early = null
         shift = 0.0
+        formerShift = 0.0
+    }
+
+    private fun fitsFormer(time: Double): Boolean {
+        val gap = time + shift - last
+        val jumps = gap < -MOST_OUT_OF_ORDER || gap > max(maxGap, LEAST_JUMP)
+        return jumps && abs(time + formerShift - last) <= MOST_OUT_OF_ORDER
     }
 
     private fun shownUntil(time: Double): Double =
@@ -410,6 +446,7 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
                 "Time jumps ahead: the frame before is repeated for $maxGap s, and time goes on" +
                     " from there; call reset() where another video begins.",
             )
+            formerShift = shift
             shift -= time - until
         } else {
             interval = time - last
@@ -422,6 +459,7 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
             "Time is set back: it goes on from where it was; call reset() where another video" +
                 " begins.",
         )
+        formerShift = shift
         last += intervals * interval
         shift += last - time
     }
@@ -445,6 +483,90 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
 
         // Seconds. A frame that is earlier by more was not merely stored out of order.
         const val MOST_OUT_OF_ORDER = 1.0
+    }
+}
+
+/**
+ * Tells, from the first frames of a stream, whether times are in seconds or in a smaller
+ * unit. See grw_tf/streaming/time_unit.py for the rule.
+ */
+internal class TimeUnit(maxGap: Double) {
+    /** A unit: the longest step it is told by, and how many make a second. */
+    private class Smaller(val name: String, val longest: Double, val perSecond: Int)
+
+    private val leastStep = max(LEAST_STEP, maxGap)
+    private var times = emptyList<Double>()
+    private var settled = false
+
+    fun restart() {
+        times = emptyList()
+        settled = false
+    }
+
+    /**
+     * Takes the time of the next frame.
+     *
+     * @return whether the frame can be shown; if not, its time is in doubt until a later call
+     *     returns true or throws.
+     * @throws IllegalArgumentException if times look like another unit than seconds.
+     */
+    fun check(time: Double): Boolean {
+        if (settled) return true
+        val taken = times + time
+        val steps = taken.zipWithNext { before, after -> after - before }.filter { it > 0 }.sorted()
+        val long = steps.count { it > leastStep }
+        if (steps.size - long < 2) {
+            val unit = smallerUnit(steps)
+            require(unit == null) {
+                "Times of frames must be in seconds, and $taken look like ${unit!!.name}: divide" +
+                    " them by ${unit.perSecond}. If a frame does come every" +
+                    " ${steps[steps.size / 2]} s, open the session with a maxGap above that."
+            }
+            settled = steps.size >= MOST_STEPS || taken.size >= MOST_FRAMES
+        } else {
+            settled = true
+        }
+        times = taken
+        return settled || long == 0
+    }
+
+    /** Takes the steps in order of length; returns null if they may be seconds. */
+    private fun smallerUnit(steps: List<Double>): Smaller? {
+        if (steps.size < FEWEST_STEPS) return null
+        val median = steps[steps.size / 2]
+        val unit = UNITS.first { median <= it.longest }
+        if (steps.size < MOST_STEPS && steps[0] * MOST_RATE < unit.perSecond) return null
+        val near = steps.count { it in median / NEAR..median * NEAR }
+        return if (median <= LONGEST_GAP && 2 * near <= steps.size) null else unit
+    }
+
+    private companion object {
+        val UNITS = listOf(
+            Smaller("milliseconds", 1e3, 1_000),
+            // Of 11 to 90 frames a second; microseconds as short are of 125 and more.
+            Smaller("90 kHz ticks", 8e3, 90_000),
+            Smaller("microseconds", 1e6, 1_000_000),
+            Smaller("nanoseconds", Double.POSITIVE_INFINITY, 1_000_000_000),
+        )
+
+        // Seconds. Read as seconds, milliseconds of up to 200 frames a second are longer steps.
+        const val LEAST_STEP = 5.0
+
+        // No usual gap in seconds is as long, so such steps need not be even.
+        const val LONGEST_GAP = 1000.0
+
+        // Steps between frames: the fewest that tell, and those after which seconds are assumed.
+        const val FEWEST_STEPS = 3
+        const val MOST_STEPS = 5
+
+        // So many frames are enough, even if they all have the same time.
+        const val MOST_FRAMES = 12
+
+        // A step is near the median up to this factor.
+        const val NEAR = 2.0
+
+        // Steps shorter than those of this many frames a second are odd in a unit.
+        const val MOST_RATE = 1000
     }
 }
 

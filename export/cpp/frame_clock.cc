@@ -21,7 +21,7 @@ void FrameClock::Restart() {
   tick_ = 0;
   interval_ = 1 / fps_;
   early_.reset();
-  shift_ = 0;
+  shift_ = former_shift_ = 0;
 }
 
 int FrameClock::Arrive(double time) {
@@ -33,6 +33,7 @@ int FrameClock::Arrive(double time) {
     first_ = last_ = time;
     return 0;
   }
+  if (FitsFormer(time)) std::swap(shift_, former_shift_);
   time += shift_;
   const double gap = time - last_;
   const std::optional<double> early = std::exchange(early_, std::nullopt);
@@ -60,6 +61,13 @@ int FrameClock::End(std::optional<double> time) {
   return count;
 }
 
+bool FrameClock::FitsFormer(double time) const {
+  const double gap = time + shift_ - last_;
+  const double former = time + former_shift_ - last_;
+  const bool jumps = gap < -kMostOutOfOrder || gap > std::max(max_gap_, kLeastJump);
+  return jumps && std::abs(former) <= kMostOutOfOrder;
+}
+
 double FrameClock::ShownUntil(double time) const {
   const double least_jump = std::max(max_gap_, kLeastJump);
   return time - last_ > least_jump ? last_ + max_gap_ : time;
@@ -71,6 +79,7 @@ void FrameClock::GoAhead(double time) {
     WarnOnce(warned_of_jump_,
              "Time jumps ahead: the frame before is repeated for max_gap, and time goes"
              " on from there; call Reset() where another video begins.");
+    former_shift_ = shift_;
     shift_ -= time - until;
   } else {
     interval_ = time - last_;
@@ -82,6 +91,7 @@ void FrameClock::SetBack(double time, int intervals) {
   WarnOnce(warned_of_jump_,
            "Time is set back: it goes on from where it was; call Reset() where another"
            " video begins.");
+  former_shift_ = shift_;
   last_ += intervals * interval_;
   shift_ += last_ - time;
 }

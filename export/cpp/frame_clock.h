@@ -29,6 +29,7 @@ class FrameClock {
  private:
   int TicksBefore(double time);
   double ShownUntil(double time) const;
+  bool FitsFormer(double time) const;
   void GoAhead(double time);
   void SetBack(double time, int intervals);
   void WarnOnce(bool& warned, const std::string& message);
@@ -36,7 +37,9 @@ class FrameClock {
   double fps_, max_gap_;
   Warn warn_;
   bool started_ = false, warned_of_jump_ = false, warned_of_overlap_ = false;
-  double first_ = 0, last_ = 0, interval_ = 1 / fps_, shift_ = 0;
+  double first_ = 0, last_ = 0, interval_ = 1 / fps_;
+  // What to add to times, since they jumped; the same before the last jump.
+  double shift_ = 0, former_shift_ = 0;
   // Of the last frame, if it took another's place.
   std::optional<double> early_;
   int64_t tick_ = 0;

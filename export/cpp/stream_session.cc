@@ -216,6 +216,7 @@ StreamSession::StreamSession(const std::string& path, Options options) try {
   fps_ = manifest.at("fps");
   frames_per_step_ = manifest.at("frames_per_step");
   clock_ = std::make_unique<FrameClock>(fps_, options.max_gap, options.warn);
+  time_unit_ = std::make_unique<TimeUnit>(options.max_gap);
   std::string fit = "square";  // What files did before they recorded it.
   if (input.contains("frame_fit")) {
     fit = input.at("frame_fit");
@@ -254,7 +255,11 @@ std::optional<std::vector<float>> StreamSession::PushPrepared(
 }
 
 std::optional<std::vector<float>> StreamSession::Flush(std::optional<double> time) {
-  return ShowUntilNext(clock_->End(time));
+  Check(!time || !std::isnan(*time), "The end's time must be a number of seconds.");
+  time_unit_->Restart();
+  auto kept = TakeKept();
+  auto last = ShowUntilNext(clock_->End(time));
+  return last ? last : kept;
 }
 
 std::vector<float> StreamSession::Classify() { return Softmax(Logits()); }
@@ -281,6 +286,8 @@ std::vector<std::pair<std::string, float>> StreamSession::Top(int k) {
 void StreamSession::Reset() {
   model_->Reset();
   clock_->Restart();
+  time_unit_->Restart();
+  kept_.clear();
   is_shown_ = false;
   filled_ = 0;
   steps_ = 0;
@@ -290,14 +297,26 @@ void StreamSession::Reset() {
 std::optional<std::vector<float>> StreamSession::PushFrame(const uint8_t* square,
                                                            std::optional<double> time) {
   if (!time) {
-    Check(!is_shown_,
+    Check(!is_shown_ && kept_.empty(),
           "This frame has no time, but those before it had: give one, or call Flush()"
           " or Reset() first.");
     return See(square);
   }
-  auto probabilities = ShowUntilNext(clock_->Arrive(*time));
-  shown_.assign(square, square + static_cast<size_t>(size_) * size_ * 3);
-  is_shown_ = true;
+  Check(std::isfinite(*time), "A frame's time must be a number of seconds.");
+  const bool can_be_shown = time_unit_->Check(*time);
+  const size_t bytes = static_cast<size_t>(size_) * size_ * 3;
+  kept_.emplace_back(std::vector<uint8_t>(square, square + bytes), *time);
+  return can_be_shown ? TakeKept() : std::nullopt;
+}
+
+std::optional<std::vector<float>> StreamSession::TakeKept() {
+  std::optional<std::vector<float>> probabilities;
+  for (auto& [square, time] : std::exchange(kept_, {})) {
+    auto seen = ShowUntilNext(clock_->Arrive(time));
+    if (seen) probabilities = std::move(seen);
+    shown_ = std::move(square);
+    is_shown_ = true;
+  }
   return probabilities;
 }
 

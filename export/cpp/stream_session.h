@@ -3,9 +3,9 @@
 // Not compiled against TensorFlow Lite in this repository's tests.
 //
 // The same as grw_tf/streaming in Python. Build it with frame_clock.cc,
-// frame_preparation.cc, TensorFlow Lite (or LiteRT) for C++ and nlohmann/json. Labels and manifest.json are read from the
-// zip archive that is appended to the .tflite file, whose entries are stored and not
-// compressed. Unlike in Python the model's checksum is not checked: weights that are
+// frame_preparation.cc, time_unit.cc, TensorFlow Lite (or LiteRT) for C++ and
+// nlohmann/json. Labels and manifest.json are read from the zip archive that is appended
+// to the .tflite file, whose entries are stored and not compressed. Unlike in Python the model's checksum is not checked: weights that are
 // damaged go unnoticed.
 //
 //   grw::StreamSession session("model.tflite");
@@ -29,6 +29,7 @@
 
 #include "frame_clock.h"
 #include "frame_preparation.h"
+#include "time_unit.h"
 
 namespace grw {
 
@@ -48,7 +49,9 @@ class StreamSession {
 
   // Takes the next frame, bytes [height, width, 3], RGB, of any size. Without a time
   // each frame is one of the model's; with times, in seconds, a frame is taken in when
-  // the next one comes. Returns the probabilities if the model tells them at each step
+  // the next one comes. Times that look like a smaller unit are refused; while the first
+  // ones leave that in doubt, their frames are kept, and taken in when it is settled, or
+  // at Flush. Returns the probabilities if the model tells them at each step
   // and this frame completed one, else nothing.
   std::optional<std::vector<float>> Push(const uint8_t* rgb, int width, int height,
                                          std::optional<double> time = std::nullopt);
@@ -78,6 +81,7 @@ class StreamSession {
 
   std::optional<std::vector<float>> PushFrame(const uint8_t* square,
                                               std::optional<double> time);
+  std::optional<std::vector<float>> TakeKept();
   std::optional<std::vector<float>> ShowUntilNext(int ticks);
   std::optional<std::vector<float>> See(const uint8_t* square);
 
@@ -86,7 +90,10 @@ class StreamSession {
   double fps_ = 0;
   std::unique_ptr<Model> model_;
   std::unique_ptr<FrameClock> clock_;
+  std::unique_ptr<TimeUnit> time_unit_;
   std::unique_ptr<FramePreparation> preparation_;
+  // Frames whose times may not be seconds.
+  std::vector<std::pair<std::vector<uint8_t>, double>> kept_;
   std::vector<uint8_t> shown_;
   bool is_shown_ = false;
   int filled_ = 0;

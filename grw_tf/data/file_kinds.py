@@ -7,7 +7,8 @@ import av
 
 from grw_tf.data.video_frames import moving_stream
 
-# Files named so are taken for videos unopened: a damaged one is to be reported.
+# Files with these names count as videos without being opened, so that reading a damaged
+# one reports it.
 SUFFIXES = (
     *(".mp4", ".avi", ".mov", ".gif", ".webm", ".mkv", ".m4v", ".mpg", ".mpeg"),
     *(".ts", ".mts", ".m2ts", ".vob", ".asf", ".wmv", ".flv", ".f4v", ".3gp", ".3g2"),

@@ -13,7 +13,7 @@ import numpy as np
 from grw_tf.data import frame_choice
 from grw_tf.data.torchvision_frame import resize_and_crop
 from grw_tf.data.torchvision_windows import sample_count, sampled_frames
-from grw_tf.data.video_frames import open_video
+from grw_tf.data.video_frames import FirstSize, open_video
 from grw_tf.data.video_list import Video
 from grw_tf.frame_geometry import FrameGeometry
 
@@ -90,9 +90,11 @@ def _read(path, rule):
         if not stream.average_rate:
             raise ValueError(f"{path} does not say how many frames a second it has.")
         rate = float(stream.average_rate)
+        first_size = FirstSize(path)
         pictures, wanted = [], sampled_frames(rate, rule.fps)
         index, count = next(wanted), 0
         for frame in container.decode(stream):
+            first_size(frame.width, frame.height)
             if index == count:
                 picture = resize_and_crop(
                     frame.to_ndarray(format="rgb24"), rule.geometry
@@ -103,7 +105,7 @@ def _read(path, rule):
                     index = next(wanted)
             count += 1
     if not count:
-        raise ValueError(f"{path} holds no frames.")
+        raise ValueError(f"{path} has no frames.")
     clips = sample_count(count, rate, rule.fps) // rule.frames
     too_short = not clips
     if too_short and rule.repeat_last:

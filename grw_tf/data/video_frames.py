@@ -5,6 +5,7 @@ TensorFlow is not imported here, so that a runtime without it reads frames alike
 
 import contextlib
 import functools
+import itertools
 import logging
 import math
 import os
@@ -25,8 +26,17 @@ _ANY_TIME_BASE = Fraction(1, 1000)
 _PICTURES = (
     Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 )
+# Codecs of tracks that may be a cover which its file does not flag as one, and in how
+# many packets of the file a second picture must come.
+_PICTURE_CODECS = ("mjpeg", "png", "bmp", "gif", "tiff", "webp")
+_MOST_PACKETS = 1000
 # Titles and the like, not all in UTF-8, are of no concern here.
 _METADATA_ERRORS = "replace"
+# FFmpeg takes a clock that is set back by more than a minute for an overflow of its
+# counter, and adds what that would be. `FrameClock` tells what happened.
+_OPTIONS = {"correct_ts_overflow": "0"}
+# Over UDP, packets are lost.
+_RTSP_OPTIONS = {"rtsp_flags": "prefer_tcp"}
 # FFmpeg's flag of formats whose clock may jump, MPEG-TS and the like.
 _CLOCK_MAY_JUMP = 0x0200
 # Seconds by which a packet may be earlier than the one before it, as in ffmpeg.
@@ -60,8 +70,8 @@ def sample_frames(
         Seconds since `start`, and the frame; a repeated one is the same object.
 
     Raises:
-        ValueError: If `fps` is not positive, or the file holds no video, one of an
-            unknown codec, or one that ends before `start`.
+        ValueError: If `fps` is not positive, the file holds no video, FFmpeg does not
+            know the video's codec, or the video ends before `start`.
         av.FFmpegError: If the file cannot be decoded.
     """
     check_positive(fps=fps)
@@ -101,7 +111,7 @@ def sample_pictures(
     Raises:
         ValueError, av.FFmpegError: As `sample_frames`.
     """
-    upright = UprightPictures(layout)
+    upright = UprightPictures(path, layout)
     shown, picture = None, None
     for seconds, frame in sample_frames(path, fps, start, end, threads, timeout):
         if frame is not shown:
@@ -113,15 +123,17 @@ class UprightPictures:
     """Converts the frames of one video to pictures as ffmpeg shows them.
 
     Each is turned and mirrored as the display matrix of its frame says, by ffmpeg's own
-    filters. All have the size of the first: frames of another size are resized to it.
+    filters. All have the size of the first: frames of another size are resized to it,
+    with a warning.
 
     Args:
+        name: What warnings call the video, a path or a URL.
         layout: "rgb24" or "bgr24".
     """
 
-    def __init__(self, layout: str = "rgb24"):
+    def __init__(self, name: str | os.PathLike, layout: str = "rgb24"):
         self._layout = layout
-        self._size = None
+        self._size = FirstSize(name)
         self._kind = self._graph = None
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
@@ -137,10 +149,33 @@ class UprightPictures:
                 self._kind, self._graph = kind, _filter_graph(frame, filters)
             self._graph.push(frame)
             frame = self._graph.pull()
-        if self._size is None:
-            self._size = frame.width, frame.height
-        width, height = self._size
+        width, height = self._size(frame.width, frame.height)
         return frame.to_ndarray(format=self._layout, width=width, height=height)
+
+
+class FirstSize:
+    """Keeps the size of a video's first frame, and warns of the first other size.
+
+    Args:
+        name: What the warning calls the video, a path or a URL.
+    """
+
+    def __init__(self, name: str | os.PathLike):
+        self._name = name
+        self._first = None
+
+    def __call__(self, width: int, height: int) -> tuple[int, int]:
+        """Takes a frame's width and height in pixels, returns those of the first."""
+        if self._first is None:
+            self._first = width, height
+        elif (width, height) != self._first:
+            first = f"{self._first[0]} x {self._first[1]}"
+            _warn_once(
+                self._name,
+                f"the size of frames changes from {first} to {width} x {height} pixels:"
+                " they are resized.",
+            )
+        return self._first
 
 
 @contextlib.contextmanager
@@ -149,37 +184,95 @@ def open_video(
 ) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
     """Yields a file or a stream of the network, and its video, ready to be decoded.
 
+    Warns if it has other videos.
+
     Args:
         path: A video or an animated GIF, or a URL.
         threads: Threads to decode in; 0 is one for each CPU.
         timeout: Seconds that a URL may take to answer; any time by default.
 
     Raises:
-        ValueError: If it holds no video, or one of an unknown codec.
+        ValueError: If it holds no video, or FFmpeg does not know the video's codec.
         av.FFmpegError: If it cannot be opened.
     """
     path = os.fspath(path)
     with av.open(
         path,
-        # Over UDP, packets are lost.
-        options={"rtsp_flags": "prefer_tcp"} if path.startswith("rtsp") else {},
+        options=_OPTIONS | (_RTSP_OPTIONS if path.startswith("rtsp") else {}),
         metadata_errors=_METADATA_ERRORS,
         timeout=timeout,
     ) as container:
-        stream = moving_stream(container)
-        if stream is None:
+        streams = _moving_streams(container)
+        if not streams:
             raise ValueError(f"{path} holds no video.")
-        if stream.codec_context is None:
-            raise ValueError(f"{path} is of a codec that FFmpeg does not know.")
+        stream, *others = streams
+        codec = stream.codec_context
+        if codec is None:
+            raise ValueError(f"{path} has a codec that FFmpeg does not know.")
+        if others:
+            _warn_once(
+                path,
+                f"it has {len(streams)} video tracks: track {stream.index},"
+                f" {codec.width} x {codec.height} pixels, is read, and no other.",
+            )
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = threads
         yield container, stream
 
 
 def moving_stream(container: av.container.InputContainer) -> av.VideoStream | None:
-    """Returns the first stream that is a video and no cover art or other picture."""
-    videos = container.streams.video
-    return next((s for s in videos if not s.disposition & _PICTURES), None)
+    """Returns the video of a file or stream, or None if it has none.
+
+    As in ffmpeg, of several videos it is the one that is flagged as the default, else
+    the largest. Cover art and other pictures that do not move are no videos.
+    """
+    return next(iter(_moving_streams(container)), None)
+
+
+def _moving_streams(container):
+    """Returns all videos, the one to be read first."""
+    videos = [s for s in container.streams.video if not s.disposition & _PICTURES]
+    if len(videos) < 2:
+        return videos
+    single = _single_pictures(container, videos)
+    moving = [video for video in videos if video.index not in single]
+    return sorted(moving or videos, key=_rank, reverse=True)
+
+
+def _rank(stream):
+    codec = stream.codec_context
+    is_default = bool(stream.disposition & Disposition.default)
+    return codec is not None, is_default, codec.width * codec.height if codec else 0
+
+
+def _single_pictures(container, videos):
+    """Returns indices of those videos that have one picture only."""
+    counts = {
+        video.index: 0
+        for video in videos
+        if video.codec_context and video.codec_context.name in _PICTURE_CODECS
+    }
+    # What has no end cannot be read twice.
+    if not counts or container.size <= 0:
+        return ()
+    with av.open(
+        container.name,
+        options=dict(container.options),
+        metadata_errors=_METADATA_ERRORS,
+        timeout=(container.open_timeout, container.read_timeout),
+    ) as again:
+        for packet in itertools.islice(again.demux(), _MOST_PACKETS):
+            if packet.stream.index in counts and packet.size:
+                counts[packet.stream.index] += 1
+                if min(counts.values()) > 1:
+                    break
+    return [index for index, count in counts.items() if count < 2]
+
+
+@functools.lru_cache(maxsize=1024)
+def _warn_once(name, message):
+    """Logs a warning, once for all segments of a video."""
+    logging.getLogger(__name__).warning("%s: %s", name, message)
 
 
 def check_positive(**values: float) -> None:
@@ -253,7 +346,7 @@ def _timed_frames(path, fps, start, threads, timeout):
             yield positions(count, skipped), frame
             ticks += count
         if frame is None:
-            raise ValueError(f"{path} holds no frames.")
+            raise ValueError(f"{path} has no frames.")
         if frame.duration:
             step = float(frame.duration * frame.time_base)
         skipped, ended = clock.skipped, clock.position + step

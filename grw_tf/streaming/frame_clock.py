@@ -34,6 +34,8 @@ class FrameClock:
       before, and time goes on from there. They are set back if a frame is earlier by
       more than a second, or if two frames in a row are earlier than one before them and
       the second is later than the first.
+    - After either jump, a frame whose time fits the clock from before it is placed by
+      that clock: where a container's counter overflows, the two may alternate.
     - Any other frame that is not later than the one before takes its place: some
       containers store frames out of order.
 
@@ -42,7 +44,7 @@ class FrameClock:
     Args:
         fps: Ticks a second.
         max_gap: Seconds for which a frame is repeated where times jump ahead.
-        interval: Seconds between frames that have no time.
+        interval: Seconds between frames where times do not tell.
         start: Seconds after the first frame at which the ticks begin.
         warn: Called with "jump" or "overlap" and a message; logs it if not given.
 
@@ -63,7 +65,7 @@ class FrameClock:
         self._fps = fps
         self._max_gap = max_gap
         self._least_jump = max(max_gap, _LEAST_JUMP)
-        self._untimed_interval = interval
+        self._given_interval = interval
         self._start = start
         self._tell = warn or _log
         self._warned = set()
@@ -78,6 +80,8 @@ class FrameClock:
         self._early = None
         # What to add to time stamps, since they were set back or jumped.
         self._shift = 0.0
+        # The same before the last jump.
+        self._former_shift = 0.0
         self._skipped = 0.0
 
     @property
@@ -104,13 +108,15 @@ class FrameClock:
         Raises:
             ValueError: If the time is no finite number.
         """
-        time = None if time is None else _seconds(time)
+        time = None if time is None else seconds(time)
         if self._first is None:
             self._first = self._last = 0.0 if time is None else time
             return 0
         if time is None:
-            time = self._last + (self._untimed_interval or self._interval)
+            time = self._last + self._usual_interval()
         else:
+            if self._fits_former(time):
+                self._shift, self._former_shift = self._former_shift, self._shift
             time += self._shift
         gap = time - self._last
         early, self._early = self._early, None
@@ -143,7 +149,7 @@ class FrameClock:
         Raises:
             ValueError: If the time is no number.
         """
-        time = None if time is None else _seconds(time, most=math.inf)
+        time = None if time is None else seconds(time, most=math.inf)
         if self._first is None:
             return 0
         time = self._last + self._interval if time is None else time + self._shift
@@ -151,6 +157,12 @@ class FrameClock:
         count = self._ticks_before(max(self._shown_until(time), shortest))
         self.restart()
         return count
+
+    def _fits_former(self, time):
+        gap = time + self._shift - self._last
+        former = time + self._former_shift - self._last
+        jumps = gap < -_MOST_OUT_OF_ORDER or gap > self._least_jump
+        return jumps and abs(former) <= _MOST_OUT_OF_ORDER
 
     def _shown_until(self, time):
         """Returns until when the frame on screen lasts if the next comes at a time."""
@@ -170,6 +182,7 @@ class FrameClock:
                 " from there.",
             )
             self._skipped += time - until
+            self._former_shift = self._shift
             self._shift -= time - until
         elif time - self._last <= self._least_jump:
             self._interval = time - self._last
@@ -181,8 +194,13 @@ class FrameClock:
             f"Time jumps from {self.time:.3f} to {time - self._shift:.3f} s, backwards:"
             " it goes on from where it was.",
         )
-        self._last += intervals * self._interval
+        self._former_shift = self._shift
+        self._last += intervals * self._usual_interval()
         self._shift += self._last - time
+
+    def _usual_interval(self):
+        # Times are rounded, so of those that are seen each may be a little off.
+        return self._given_interval or self._interval
 
     def _ticks_before(self, time):
         first = self._tick
@@ -198,11 +216,15 @@ class FrameClock:
 
 
 def _log(kind, message):
-    hint = " Call reset() where another video begins." if kind == "jump" else ""
+    hint = (
+        " Times must be in seconds. Call reset() where another video begins."
+        if kind == "jump"
+        else ""
+    )
     logging.getLogger(__name__).warning("%s%s", message, hint)
 
 
-def _seconds(time, most=sys.float_info.max):
+def seconds(time: SupportsFloat, most: float = sys.float_info.max) -> float:
     """Returns a time as a float.
 
     Raises:
@@ -210,11 +232,11 @@ def _seconds(time, most=sys.float_info.max):
     """
     try:
         # Float reads strings too.
-        seconds = math.nan if isinstance(time, str | bytes) else float(time)
+        number = math.nan if isinstance(time, str | bytes) else float(time)
     except (OverflowError, TypeError, ValueError):
-        seconds = math.nan
-    if not -math.inf < seconds <= most:
+        number = math.nan
+    if not -math.inf < number <= most:
         raise ValueError(
             f"A frame's time is {repr(time):.40}: it must be a number of seconds."
         )
-    return seconds
+    return number

@@ -9,8 +9,8 @@ except ImportError as error:
     bits = 64 if sys.maxsize > 2**32 else 32
     raise ImportError(
         f"LiteRT cannot be imported here, in {bits}-bit Python on {platform.machine()}"
-        f" ({' '.join(str(error).split())}): run pip install ai-edge-litert, which has"
-        " packages for 64-bit systems alone, on a Raspberry Pi too.",
+        f" ({' '.join(str(error).split())}): run pip install ai-edge-litert. It needs a"
+        " 64-bit system, on a Raspberry Pi too.",
         name=error.name,
     ) from None
 

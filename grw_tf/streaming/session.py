@@ -1,11 +1,12 @@
 """A stream of frames through an exported model."""
 
 import logging
+import math
 
 import numpy as np
 
 from grw_tf.streaming.exported_file import read_exported_file
-from grw_tf.streaming.frame_clock import FrameClock
+from grw_tf.streaming.frame_clock import FrameClock, seconds
 from grw_tf.streaming.frame_preparation import FramePreparation
 from grw_tf.streaming.runners import open_runner
 from grw_tf.streaming.time_unit import TimeUnit
@@ -24,7 +25,9 @@ class StreamSession:
     the rules of `FrameClock`: a frame is taken in when the next one comes, for only
     then is it known how long it was on screen, and the last one at `flush`.
 
-    Times that look like milliseconds or less are refused, as `TimeUnit` tells them.
+    Times that look like milliseconds or a smaller unit are refused, as `TimeUnit` tells
+    them. As long as the first times of a stream leave that in doubt, its frames are
+    kept, five of them or so; they are taken in when it is settled, or at `flush`.
 
     Not safe to use from several threads at once. A session cannot be pickled or copied:
     open one in each process, and one for each stream.
@@ -111,8 +114,8 @@ class StreamSession:
 
         Raises:
           ValueError: for a frame of another kind, a time that is no finite number or
-            looks like milliseconds or less, a frame without time after one with, or if
-            the session is closed.
+            looks like milliseconds or a smaller unit, a frame without time after one
+            with, or if the session is closed.
         """
         self._check_frame(frame)
         return self._push(frame, time, prepared=False)
@@ -147,8 +150,11 @@ class StreamSession:
           ValueError: for a time that is no number, or if the session is closed.
         """
         self._check_open()
+        time = None if time is None else seconds(time, most=math.inf)
         self._time_unit.restart()
-        return self._show_until_next(self._clock.end(time))
+        kept = self._take_kept()
+        last = self._show_until_next(self._clock.end(time))
+        return kept if last is None else last
 
     def classify(self):
         """Returns the probabilities [num_classes] of what was seen so far.
@@ -205,19 +211,30 @@ class StreamSession:
         self.steps = 0
         self._logits = None
         self._shown = None
+        # Frames whose times may not be seconds.
+        self._kept = []
 
     def _push(self, frame, time, prepared):
         if time is None:
-            if self._shown is not None:
+            if self._shown is not None or self._kept:
                 raise ValueError(
                     "This frame has no time, but those before it had: give one, or call"
                     " flush() or reset() first."
                 )
             return self._see(frame if prepared else self._prepare(frame))
-        self._time_unit.check(time)
-        probabilities = self._show_until_next(self._clock.arrive(time))
+        time = seconds(time)
+        can_be_shown = self._time_unit.check(time)
         # Cameras write the next frame into the same memory.
-        self._shown = (frame.copy(), prepared)
+        self._kept.append((frame.copy(), prepared, time))
+        return self._take_kept() if can_be_shown else None
+
+    def _take_kept(self):
+        kept, self._kept = self._kept, []
+        probabilities = None
+        for frame, prepared, time in kept:
+            seen = self._show_until_next(self._clock.arrive(time))
+            probabilities = probabilities if seen is None else seen
+            self._shown = (frame, prepared)
         return probabilities
 
     def _show_until_next(self, ticks):
@@ -255,7 +272,7 @@ class StreamSession:
                 f"A step of this model takes {self.frames_per_step} frames, and the"
                 f" stream has seen {self._filled}: push more."
             )
-        if self._shown is not None:
+        if self._shown is not None or self._kept:
             return "The first frame is still on screen: push the next, or flush()."
         return "Push a frame first: the stream has seen none."
 

@@ -254,7 +254,7 @@ def test_broken_videos_are_left_out_and_listed(broken, tmp_path):
         "jump/folder.mp4": "Is a directory",
         "jump/gone.mp4": "No such file or directory",
         "jump/short.mp4": "has 1 frames at 5 a second: too short.",
-        "run/cut.mp4": "is of a codec that FFmpeg does not know.",
+        "run/cut.mp4": "has a codec that FFmpeg does not know.",
         "run/empty.mp4": "The file is empty.",
         "run/noise.avi": "Invalid data found when processing input",
     }

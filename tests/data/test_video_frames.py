@@ -12,8 +12,11 @@ from drawn_videos import greys, write_video
 
 from grw_tf.data import video_frames
 from grw_tf.data.clips import read_clip, stream_frames
+from grw_tf.data.file_kinds import is_video
 from grw_tf.data.jpeg_clips import read_jpegs
+from grw_tf.data.published_clips import ClipRule, ClipTask, read_published_clips
 from grw_tf.data.video_frames import UprightPictures, open_video, sample_pictures
+from grw_tf.data.video_list import Video
 from grw_tf.frame_geometry import FrameGeometry
 
 CASES = pathlib.Path(__file__).resolve().parents[2] / "../shared/data/cases"
@@ -52,8 +55,12 @@ def _write(
     interlaced=False,
     levels=None,
     codec="libx264",
+    first=0,
 ):
-    """Writes frames of four quarters of levels 50 to 200, or each of one level."""
+    """Writes frames of four quarters of levels 50 to 200, or each of one level.
+
+    `first` is the time of the first, in frames.
+    """
     options = {"bf": "2"}
     if interlaced:
         options |= {"flags": "+ilme+ildct", "x264-params": "tff=1"}
@@ -76,7 +83,7 @@ def _write(
             if levels is not None:
                 image[:] = levels[index]
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.pts = index
+            frame.pts = index + first
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
@@ -264,6 +271,63 @@ def test_streams_of_pictures_are_not_videos(kind):
     assert video_frames.moving_stream(Container) is None
 
 
+def _write_tracks(path, *tracks):
+    """Writes tracks of (size, level, frames, codec, disposition), from time 0 on."""
+    with av.open(str(path), "w") as container:
+        streams = []
+        for size, _, _, codec, disposition in tracks:
+            stream = container.add_stream(codec, rate=10)
+            stream.width, stream.height = size
+            stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            stream.disposition = disposition
+            streams.append(stream)
+        packets = []
+        for stream, (size, level, count, _, _) in zip(streams, tracks, strict=True):
+            picture = np.full((size[1], size[0], 3), level, np.uint8)
+            for index in range(count):
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                frame.pts = index
+                packets += stream.encode(frame)
+            packets += stream.encode()
+        for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
+            container.mux(packet)
+    return path
+
+
+_SMALL, _LARGE = (64, 48), (128, 96)
+_NO_FLAG, _DEFAULT = Disposition(0), Disposition.default
+
+
+@pytest.mark.parametrize(
+    "first, second",
+    [
+        ((_SMALL, 50, 20, "libx264", _NO_FLAG), (_LARGE, 200, 20, "libx264", _NO_FLAG)),
+        ((_LARGE, 50, 20, "libx264", _NO_FLAG), (_SMALL, 200, 20, "libx264", _DEFAULT)),
+        ((_LARGE, 50, 1, "mjpeg", _NO_FLAG), (_SMALL, 200, 20, "libx264", _NO_FLAG)),
+        ((_LARGE, 50, 1, "mjpeg", _DEFAULT), (_SMALL, 200, 20, "libx264", _NO_FLAG)),
+        ((_SMALL, 50, 20, "libx264", _NO_FLAG), (_LARGE, 200, 20, "mjpeg", _NO_FLAG)),
+    ],
+    ids=["larger", "default", "cover", "default cover", "mjpeg"],
+)
+@pytest.mark.parametrize("turned", [False, True], ids=["", "turned"])
+def test_of_several_tracks_that_of_ffmpeg_is_read(
+    tmp_path, caplog, first, second, turned
+):
+    tracks = (second, first) if turned else (first, second)
+    path = _write_tracks(tmp_path / "a.mkv", *tracks)
+    for _ in range(2):
+        levels = _levels(sample_pictures(path, 10))
+        assert levels == pytest.approx([200] * 20, abs=4)
+    assert is_video(path)
+    told = [record.getMessage() for record in caplog.records]
+    if first[2] == 1:
+        assert not told
+    else:
+        (message,) = told
+        number = 0 if turned else 1
+        assert message.startswith(f"{path}: it has 2 video tracks: track {number}, ")
+
+
 def test_case_of_a_cover_before_the_track_has_all_frames():
     path = _case("cover_art_first/cover_first.mp4")
     assert len(list(sample_pictures(path, 30))) == 90
@@ -314,6 +378,58 @@ def test_segment_after_the_clock_was_set_back_is_that_of_the_whole(tmp_path):
         assert _levels(segment) == whole[first:last]
 
 
+def _write_set_back_far(path):
+    """Writes two seconds of which the first begins at 300 s and the second at 0 s."""
+    levels = np.linspace(10, 240, 60)
+    late = _write(path.with_name("b.ts"), count=30, levels=levels, first=9000)
+    early = _write(path.with_name("a.ts"), count=30, levels=levels[30:])
+    return _concatenate(path, late, early)
+
+
+def _write_wrapped(path):
+    """Writes two seconds in which the 33 bits of the clock overflow."""
+    levels = np.linspace(10, 240, 60)
+    first = 2**33 // 3000 - 30
+    path = _write(path, count=60, levels=levels, first=first)
+    with open_video(path, 1) as (container, stream):
+        times = [frame.time for frame in container.decode(stream)]
+    assert times[0] > 95_000 and times[-1] < 10
+    return path
+
+
+@pytest.mark.parametrize("write", [_write_set_back_far, _write_wrapped])
+def test_clock_set_back_by_any_time_loses_and_adds_no_frames(tmp_path, caplog, write):
+    path = write(tmp_path / "c.ts")
+    whole = _levels(sample_pictures(path, 5))
+    assert whole == pytest.approx(np.linspace(10, 240, 60)[::6], abs=5)
+    (record,) = caplog.records
+    assert "backwards" in record.getMessage()
+    for first, last in ((0, 4), (2, 7), (5, 8), (6, 10)):
+        segment = sample_pictures(path, 5, start=first / 5, end=last / 5)
+        assert _levels(segment) == whole[first:last]
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "flv", "ts", "mpg"])
+@pytest.mark.parametrize("fps", [5, 10, 30])
+def test_files_joined_are_as_long_as_both(tmp_path, suffix, fps):
+    levels = np.linspace(10, 240, 60)
+    codec = "mpeg2video" if suffix == "mpg" else "libx264"
+    parts = [
+        _write(
+            tmp_path / f"{part}.{suffix}",
+            count=30,
+            levels=levels[30 * part :],
+            codec=codec,
+        )
+        for part in range(2)
+    ]
+    if suffix == "flv":
+        # FFmpeg skips what follows a second header.
+        parts[1].write_bytes(parts[1].read_bytes()[13:])
+    path = _concatenate(tmp_path / f"both.{suffix}", *parts)
+    assert len(list(sample_pictures(path, fps))) == 2 * fps
+
+
 def _write_gap(path, gap):
     pts = [*range(10), *range(10 * gap, 10 * gap + 10)]
     return write_video(path, greys(10) + greys(10)[::-1], pts=pts, codec="libx264")
@@ -361,7 +477,7 @@ def test_case_of_a_clock_set_back_has_the_frames_of_ffmpeg():
 
 @pytest.mark.parametrize("interlaced", [False, True], ids=["", "interlaced"])
 @pytest.mark.parametrize("sizes", [((64, 48), (48, 64)), ((64, 48), (32, 24))])
-def test_frames_keep_the_size_of_the_first(tmp_path, sizes, interlaced):
+def test_frames_keep_the_size_of_the_first(tmp_path, caplog, sizes, interlaced):
     first, second = (
         _write(tmp_path / f"{index}.ts", size=size, count=30, interlaced=interlaced)
         for index, size in enumerate(sizes)
@@ -374,10 +490,29 @@ def test_frames_keep_the_size_of_the_first(tmp_path, sizes, interlaced):
     stored = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), 1) for jpeg in clip.frames]
     assert {picture.shape for picture in stored} == {(24, 32, 3)}
     assert len(list(stream_frames(path, 5, GEOMETRY))) == 10
+    told = [r.getMessage() for r in caplog.records]
+    told = [message for message in told if "the size of frames" in message]
+    (width, height), (_, changed) = sizes[0], sizes
+    assert told == [
+        f"{path}: the size of frames changes from {width} x {height} to {changed[0]} x"
+        f" {changed[1]} pixels: they are resized."
+    ]
+
+
+def test_published_protocol_tells_that_sizes_change(tmp_path, caplog):
+    parts = [
+        _write(tmp_path / f"{w}.ts", size=(w, 48), count=30, codec="libx264")
+        for w in (64, 32)
+    ]
+    path = _concatenate(tmp_path / "a.ts", *parts)
+    rule = ClipRule(frames=4, fps=5, geometry=GEOMETRY)
+    video = Video(path, path.name, "a", "", path.name)
+    assert len(read_published_clips(ClipTask(video, rule)).clips) == 2
+    assert "changes from 64 x 48 to 32 x 48 pixels" in caplog.text
 
 
 def test_resized_frames_are_turned_too(tmp_path):
-    upright = UprightPictures()
+    upright = UprightPictures(tmp_path)
     clockwise = MATRICES["clockwise"][0]
     shown = []
     for size, matrix in (((64, 48), None), ((32, 64), None), ((96, 64), clockwise)):

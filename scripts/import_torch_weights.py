@@ -2,9 +2,10 @@
 
     python -m scripts.import_torch_weights --input=a0s_grw.pt --output_dir=a0s_grw
 
-Of the published GRW models (a0s, a1s, a2s, a3b), and of state dicts of theirs or of
-MoViNet-pytorch's, alone or as trainings save them. It says what it took out, stripped
-and converted. The folder then holds a checkpoint for --init_checkpoint.
+It reads the published GRW models (a0s, a1s, a2s, a3b) and state dicts, alone or within
+a training's checkpoint, of these models and of MoViNet-pytorch's. It reports what it
+took out, stripped and converted. The folder then holds a checkpoint for
+--init_checkpoint.
 """
 
 import dataclasses

@@ -9,8 +9,9 @@ validation, test, or other usual names of them) of class folders. Writes
 run again.
 
 What DIR holds besides is counted, named, and listed in `left_out.csv`. The exit status
-is 1 if a video cannot be used, or belongs to no class and is left out; the records are
-written all the same. Other files, such as texts and pictures, do not change it.
+is 1 if a video cannot be used, or if a file is left out that was perhaps meant to be
+used (`grw_tf.data.left_out` lists which); the records are written all the same. Other
+files, such as texts, pictures and hidden files, do not change it.
 """
 
 import sys

@@ -1,11 +1,12 @@
 """Behaviour of checking TF_CONFIG."""
 
 import json
+import re
 
 import pytest
 from official.core.config_definitions import RuntimeConfig
 
-from grw_tf.training.cluster import check_cluster, warn_of_cluster
+from grw_tf.training.cluster import check_cluster, split_workers, warn_of_cluster
 from grw_tf.training.strategy import build_strategy
 
 TWO = {"worker": ["a:1", "b:2"]}
@@ -31,7 +32,7 @@ def test_right_clusters_are_counted(config, workers):
 
 
 WRONG = {
-    "no JSON": ("{cluster: {worker: [a:1]}}", "it is no JSON"),
+    "no JSON": ("{cluster: {worker: [a:1]}}", "it is not valid JSON"),
     "deep": ("[" * 100_000, "nested too deeply"),
     "no object": ("[]", "it is .*expected a mapping"),
     "number": ("3", "it is 3, expected a mapping"),
@@ -46,11 +47,25 @@ WRONG = {
     "negative index": (_config(index=-1), "index is -1"),
     "no index": (_config(index=None), "index is None"),
     "true as index": (_config(index=True), "index is True"),
-    "no workers": (_config({"worker": []}), "its cluster's worker is no list"),
-    "text as workers": (_config({"worker": "a:1"}), "its cluster's worker is no list"),
-    "no port": (_config({"worker": ["a"]}), "has 'a', no host:port"),
-    "port too high": (_config({"worker": ["a:99999"]}), "has 'a:99999', no host:port"),
+    "no workers": (_config({"worker": []}), "its cluster's worker is not a list"),
+    "text as workers": (
+        _config({"worker": "a:1"}),
+        "its cluster's worker is not a list",
+    ),
+    "no port": (_config({"worker": ["a"]}), "has 'a', which is not host:port"),
+    **{
+        repr(address): (
+            _config({"worker": [address]}),
+            re.escape(f"has {address!r}, which is not host:port"),
+        )
+        for address in (
+            *("a:99999", "a:0", "a:00001", "a:-1", "a:1.0", "a:", ":1", "a:1 "),
+            *("a b:1", " a:1", "a\t:1", "a:\u0661", "grpc://a:1", "a/b:1", "a:1\n"),
+            *("::1:2222", "[::1]", "[a]b:1", "[host]:1"),
+        )
+    },
     "twice": (_config({"worker": ["a:1", "a:1"]}), "has 'a:1' twice"),
+    "twice in other letters": (_config({"worker": ["A:1", "a:1"]}), "'a:1' twice"),
     "two chiefs": (_config({"chief": ["a:1", "b:1"]}, "chief"), "more than one chief"),
     "unknown job": (_config({"wroker": ["a:1"]}), "has 'wroker', expected"),
     "none that trains": (_config({"ps": ["a:1"]}, "ps"), "its cluster has no worker"),
@@ -85,8 +100,26 @@ def test_cluster_that_is_not_used_is_told(monkeypatch, caplog):
     )
     caplog.clear()
     warn_of_cluster("{", "mirrored")
-    assert "=mirrored does not use TF_CONFIG. TF_CONFIG is '{': it is no" in caplog.text
+    assert (
+        "=mirrored does not use TF_CONFIG. TF_CONFIG is '{': it is not" in caplog.text
+    )
     caplog.clear()
     warn_of_cluster(None, "mirrored")
     warn_of_cluster(_config({"worker": ["a:1"]}), "mirrored")
     assert not caplog.text
+
+
+def test_host_that_does_not_exist_is_told_before_any_wait(monkeypatch):
+    cluster = {"worker": ["127.0.0.1:2222", "nohost.invalid:2222"]}
+    monkeypatch.setenv("TF_CONFIG", _config(cluster))
+    with pytest.raises(ValueError, match="names the host 'nohost.invalid'") as refused:
+        build_strategy(RuntimeConfig(distribution_strategy="multi_worker_mirrored"))
+    assert str(refused.value).isprintable()
+
+
+def test_hosts_by_name_and_by_address_are_found():
+    workers = ["localhost:1", "127.0.0.1:2", "[::1]:3"]
+    assert split_workers(_config({"worker": workers}, index="1")) == (
+        workers[1],
+        [workers[0], workers[2]],
+    )

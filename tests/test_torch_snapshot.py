@@ -1,9 +1,12 @@
 """Tests of what a PyTorch file must hold to be imported: each fault is one line."""
 
+import collections
+import pathlib
+
 import ml_dtypes
 import numpy as np
 import pytest
-from torch_archives import write_snapshot, write_torch_file
+from torch_archives import named, write_snapshot, write_torch_file
 
 from grw_tf.models.presets import published_config
 from grw_tf.weights.torch_import import import_torch_weights, read_torch_weights
@@ -78,10 +81,6 @@ WRONG = {
     "optimiser": (_plain({"state": {}, "param_groups": []}), "'state' is a dict"),
     "missing key": (_without(BIAS), f"missing 1 {BIAS}; unused 0"),
     "missing block": (_without("ln.bias"), "missing 1 ln.bias"),
-    "missing counter": (
-        _without(f"{NORM}.num_batches_tracked"),
-        rf"missing 1 {NORM}\.num_batches_tracked",
-    ),
     "unexpected key": (_changed("extra", BIAS and STATE[BIAS]), "unused 1 'extra'"),
     "key of line breaks": (_changed("a\nb", STATE[BIAS]), r"unused 1 'a\\nb'"),
     "key that is a number": (_changed(3, STATE[BIAS]), "unused 1 '3'"),
@@ -97,23 +96,31 @@ WRONG = {
     ),
     "too large": (_changed(BIAS, np.full(600, 1e300)), f"'{BIAS}' has values that are"),
     "half infinity": (_changed(BIAS, np.full(600, np.inf, "f2")), "not finite"),
-    "half counter": (
-        _changed(f"{NORM}.num_batches_tracked", np.zeros((), "f2")),
-        "is float16, not int64",
-    ),
     "several state dicts": (
         _plain({"model": STATE, "net": STATE}),
         "has several state dicts, 'model', 'net': save the one",
+    ),
+    "several state dicts of other names": (
+        _plain({"generator": STATE, "payload": {"critic": STATE}}),
+        "has several state dicts, 'generator', 'payload/critic': save the one",
+    ),
+    "unknown object among the tensors": (
+        _changed(BIAS, named("torch.nested", "Jagged")()),
+        f"'{BIAS}' cannot be read: its pickle names 'torch.nested.Jagged'",
+    ),
+    "unknown object among nested tensors": (
+        _plain({"epoch": 1, "state_dict": STATE | {BIAS: {1, 2}}}),
+        f"'{BIAS}' cannot be read: its pickle names .*set'",
+    ),
+    "number as key among nested tensors": (
+        _plain({"state_dict": STATE | {(1, 2): STATE[BIAS]}}),
+        "its state dict cannot be read: its pickle has a tuple as key",
     ),
     "same without prefixes": (
         _plain({"a": np.zeros(1, "f4"), "_orig_mod.a": np.zeros(1, "f4")}),
         "several of its keys are the same without prefixes",
     ),
     "integers": (_changed(BIAS, np.zeros(600, "i8")), "is int64, not float32"),
-    "counter of floats": (
-        _changed(f"{NORM}.num_batches_tracked", np.zeros((), "f4")),
-        "is float32, not int64",
-    ),
     "version": (lambda path: _write(path, version=9), "of version 9; version 10"),
     "no version": (_odd(version=None), "version None; version 10"),
     "no EMA": (
@@ -237,6 +244,73 @@ TRAININGS = {
     "model_state_dict": ({"model_state_dict": STATE}, "entry 'model_state_dict')"),
     "model_state": ({"model_state": STATE, "epoch": 1}, "of the entry 'model_state'"),
     "net": ({"net": STATE, "acc": 0.1}, "of the entry 'net'"),
+    "beside a version": (
+        {"model_state": STATE, "version": 2, "num_samples": 7},
+        "(of the entry 'model_state'; 'version', 'num_samples' left out)",
+    ),
+    "best of them": ({"best_state_dict": STATE}, "(of the entry 'best_state_dict')"),
+    "checkpoint": ({"checkpoint": STATE}, "(of the entry 'checkpoint')"),
+    "best_model": ({"best_model": STATE, "f1": 0.5}, "(of the entry 'best_model';"),
+    "camel case": (
+        {"modelStateDict": STATE, "emaStateDict": OPTIMIZER},
+        "(of the entry 'modelStateDict';",
+    ),
+    "numbered": ({"model0": STATE, "optimizer0": OPTIMIZER}, "of the entry 'model0';"),
+    "backbone": ({"backbone": STATE}, "(of the entry 'backbone')"),
+    "student": ({"student": STATE, "optim": OPTIMIZER}, "(of the entry 'student';"),
+    "payload": ({"payload": {"state_dict": STATE}}, "entry 'payload/state_dict')"),
+    "extra state": (
+        {"state_dict": STATE | {"ln._extra_state": None}},
+        "(of the entry 'state_dict'; 'ln._extra_state' left out)",
+    ),
+    "sharded": (
+        _prefixed("_fsdp_wrapped_module."),
+        "(prefix '_fsdp_wrapped_module.' stripped)",
+    ),
+    "by a strategy": (
+        _prefixed("_forward_module.model."),
+        "(prefix '_forward_module.' stripped; prefix 'model.' stripped)",
+    ),
+    "checkpointed part": (
+        {
+            key.replace(".b0_l0.", ".b0_l0._checkpoint_wrapped_module."): STATE[key]
+            for key in STATE
+        },
+        "('_checkpoint_wrapped_module.' within keys stripped)",
+    ),
+    "wrappers within": (
+        {
+            key.replace("_encoder.", "_fsdp_wrapped_module._encoder._orig_mod."): value
+            for key, value in STATE.items()
+        },
+        "'_fsdp_wrapped_module.' within keys stripped; '_orig_mod.' within keys",
+    ),
+    "any prefix": (
+        _prefixed("recogniser.core."),
+        "(prefix 'recogniser.' stripped; prefix 'core.' stripped)",
+    ),
+    "backbone beside a loss": (
+        {**_prefixed("backbone."), "criterion.weight": np.ones(5, "f4")},
+        "(prefix 'backbone.' stripped; 'criterion.weight' left out)",
+    ),
+    "arguments": (
+        {
+            "state_dict": STATE,
+            "args": named("argparse", "Namespace")(),
+            "hyper_parameters": named("lightning.attributes", "AttributeDict")(),
+            "counts": collections.Counter("abca"),
+            "groups": collections.defaultdict(list, a=[1]),
+            "pairs": {(0, 1): 2, 0.5: 1, None: 3},
+            "seen": {1, 2},
+            "frozen": frozenset({3}),
+            "seed": 2**100,
+            "loss": np.float64(0.5),
+            "bytes": b"abc",
+            "path": pathlib.PurePosixPath("a/b"),
+            "size": complex(1, 2),
+        },
+        "(of the entry 'state_dict'; 'args', 'hyper_parameters', 'counts', 'groups',",
+    ),
     "nested twice": (
         {"checkpoint": 1, "model": {"state_dict": _prefixed("module.")}},
         "(of the entry 'model/state_dict'; 'checkpoint' left out; prefix 'module.'",
@@ -245,8 +319,9 @@ TRAININGS = {
 
 
 @pytest.mark.parametrize("content, said", TRAININGS.values(), ids=TRAININGS)
-def test_files_of_other_trainings_are_read(tmp_path, content, said):
-    write_torch_file(tmp_path / "t.pt", content)
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_files_of_other_trainings_are_read(tmp_path, content, said, protocol):
+    write_torch_file(tmp_path / "t.pt", content, protocol)
     imported = read_torch_weights(tmp_path / "t.pt", num_heads=8)
     assert said in imported.text() and imported.text().isprintable()
     assert imported.tensors == len(torch_tensors(CONFIG))
@@ -301,3 +376,50 @@ def test_weights_are_those_asked_for(tmp_path, weights, seed):
     np.testing.assert_array_equal(
         imported.values["head/_classifier/bias"], states[seed][BIAS]
     )
+
+
+@pytest.mark.parametrize("weights, seed", [("ema", 1), ("model", 0)])
+@pytest.mark.parametrize("prefix", ["ema_model.", "model_ema.module.", "averaged."])
+def test_averages_among_a_models_keys_are_those_asked_for(
+    tmp_path, prefix, weights, seed
+):
+    states = [random_state(CONFIG, seed) for seed in (0, 1)]
+    content = _prefixed("model.", states[0]) | _prefixed(prefix, states[1])
+    write_torch_file(tmp_path / "t.pt", {"state_dict": content, "epoch": 1})
+    imported = read_torch_weights(tmp_path / "t.pt", weights, num_heads=8)
+    np.testing.assert_array_equal(
+        imported.values["head/_classifier/bias"], states[seed][BIAS]
+    )
+
+
+COUNTERS = {
+    "halved": (lambda value: value.astype("f2"), "62 counters"),
+    "float32": (lambda value: value.astype("f4"), "62 counters"),
+    "int32": (lambda value: value.astype("i4"), "62 counters"),
+    "vectors": (lambda value: value.reshape(1), "62 counters"),
+    "absent": (None, "without counters of batch norm's steps"),
+}
+
+
+@pytest.mark.parametrize("changed, said", COUNTERS.values(), ids=COUNTERS)
+def test_counters_may_be_anything(tmp_path, changed, said):
+    keys = [key for key in STATE if key.endswith("num_batches_tracked")]
+    said = said.replace("62", str(len(keys)))
+    state = {key: value for key, value in STATE.items() if key not in keys}
+    if changed:
+        state |= {key: changed(STATE[key]) for key in keys}
+    write_state_dict(tmp_path / "t.pt", state)
+    assert said in read_torch_weights(tmp_path / "t.pt", num_heads=8).text()
+    write_snapshot(tmp_path / "s.pt", state, state, PARAMS, backbone="nano")
+    assert said in read_torch_weights(tmp_path / "s.pt").text()
+
+
+@pytest.mark.parametrize(
+    "name", ["os.system", "builtins.eval", "subprocess.Popen", "torch.hub.load"]
+)
+def test_what_runs_code_is_refused_beside_weights_too(tmp_path, name):
+    module, _, attribute = name.rpartition(".")
+    content = {"state_dict": STATE, "args": named(module, attribute)}
+    write_torch_file(tmp_path / "t.pt", content)
+    with pytest.raises(ValueError, match=f"its pickle names '{name}'"):
+        read_torch_weights(tmp_path / "t.pt", num_heads=8)

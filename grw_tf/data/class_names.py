@@ -54,7 +54,10 @@ def sort_class_names(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def warn_of_alike(labels: Iterable[str], where: str) -> None:
-    """Warns of classes whose names differ in case, blanks or leading zeros alone.
+    """Warns of classes whose names look alike.
+
+    Those differ in case, blanks, underscores, dashes, leading zeros, characters without
+    width, or forms of characters, such as full width, alone.
 
     Args:
         labels: The class of each video.
@@ -63,17 +66,26 @@ def warn_of_alike(labels: Iterable[str], where: str) -> None:
     counts = collections.Counter(labels)
     alike = collections.defaultdict(list)
     for name in sorted(counts):
-        alike[_without_case_and_blanks(name)].append(name)
+        alike[_look(name)].append(name)
     for names in alike.values():
         if len(names) > 1:
             logging.warning(
-                "%s has the classes %s, alike but for case, blanks or zeros: they are"
-                " taken for different ones. If they are one, give them one name.",
+                "%s has the classes %s, alike but for case, blanks, dashes, zeros or"
+                " the form of characters: they are taken for different ones. If they"
+                " are one, give them one name.",
                 where,
                 " and ".join(f"{name!r} ({counts[name]} videos)" for name in names),
             )
 
 
-def _without_case_and_blanks(name):
-    key = "".join(name.split()).casefold()
-    return float(key) if _NUMBER.fullmatch(key) else key
+def _look(name):
+    key = unicodedata.normalize("NFKC", name).casefold()
+    seen = "".join(
+        char
+        for char in key
+        if not (char.isspace() or unicodedata.category(char) == "Cf")
+    )
+    if _NUMBER.fullmatch(seen):
+        return float(seen)
+    # A name of signs alone keeps them.
+    return re.sub(r"[_-]", "", seen) or seen

@@ -28,6 +28,8 @@ _TEXT_ART = ("ansi", "bintext", "xbin", "idf")
 _HEAD = 4096
 _CONTROL = bytes({*range(9), *range(14, 27), *range(28, 32)})
 _BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_JPEG = b"\xff\xd8\xff"
+_JPEG_NAMES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")
 _RAW_VIDEO_IN_TEXT = b"YUV4MPEG2 "
 
 
@@ -101,8 +103,11 @@ def _probed(url: str) -> str:
         codec = stream and stream.codec_context
         if codec is None or not codec.width or codec.name in _TEXT_ART:
             return SOUND if container.streams.audio else OTHER
-        # JPEGs anywhere in a file of another kind look like a film of them.
-        if container.format.name.endswith(("_pipe", "image2", "mjpeg")):
+        kind = container.format.name
+        if kind in ("mjpeg", "jpeg_pipe"):
+            if not _may_be_film_of_jpegs(url):
+                return PICTURE
+        elif kind.endswith(("_pipe", "image2")):
             return PICTURE
         frames = 0
         for packet in container.demux(stream):
@@ -110,3 +115,12 @@ def _probed(url: str) -> str:
             if frames > 1:
                 return VIDEO
         return PICTURE if frames else OTHER
+
+
+def _may_be_film_of_jpegs(url: str) -> bool:
+    # JPEGs anywhere in a file of another kind look like a film of them to FFmpeg, and
+    # phones put several pictures into one JPEG.
+    path = url.removeprefix("file:")
+    with open(path, "rb") as file:
+        begins = file.read(len(_JPEG)) == _JPEG
+    return begins and not path.lower().endswith(_JPEG_NAMES)

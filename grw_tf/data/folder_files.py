@@ -8,8 +8,9 @@ from pathlib import Path
 
 import tqdm
 
-from grw_tf.data.file_kinds import VIDEO, file_kind, named_as_video, surely_video
+from grw_tf.data.file_kinds import OTHER, VIDEO, file_kind, named_as_video, surely_video
 from grw_tf.data.left_out import LeftOut
+from grw_tf.data.unread_kinds import unread_kind
 
 # What systems leave in folders on their own; hidden files of theirs besides.
 _SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
@@ -55,9 +56,11 @@ def find_files(directory: str | os.PathLike) -> FolderFiles:
 
     def kind(name):
         try:
-            return file_kind(root / name)
+            found = file_kind(root / name)
+            fault = unread_kind(root / name) if found == OTHER else None
         except OSError as error:
-            return error
+            fault = f"file that cannot be read ({error.strerror})"
+        return LeftOut(name, fault, True) if fault else LeftOut(name, found)
 
     with ThreadPoolExecutor(_PROBES) as pool:
         progress = tqdm.tqdm(
@@ -68,13 +71,9 @@ def find_files(directory: str | os.PathLike) -> FolderFiles:
             delay=_PATIENCE,
         )
         kinds = dict(zip(unusual, progress, strict=True))
-    videos = [name for name in files if kinds.get(name, VIDEO) == VIDEO]
-    for name, found in kinds.items():
-        if isinstance(found, OSError):
-            reason = f"file that cannot be read ({found.strerror})"
-            others.append(LeftOut(name, reason, is_fault=True))
-        elif found != VIDEO:
-            others.append(LeftOut(name, found))
+    not_taken = {name: file for name, file in kinds.items() if file.kind != VIDEO}
+    videos = [name for name in files if name not in not_taken]
+    others += not_taken.values()
     others.sort(key=lambda other: other.name)
     return FolderFiles(tuple(videos), tuple(folders), tuple(others))
 

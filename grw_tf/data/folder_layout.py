@@ -4,6 +4,7 @@ run/a.mp4                     class folders
 run/anna/a.mp4                class folders with folders of their own
 train/run/a.mp4               split folders of class folders
 run/train/a.mp4               class folders of split folders
+set/train/run/a.mp4           a folder around split folders of class folders
 """
 
 import collections
@@ -38,7 +39,8 @@ def lay_out(names: Sequence[str]) -> Layout:
     are the splits if nothing but them holds videos, if two splits or more are there,
     or if one is the training split and has no video outside its class folders. In any
     other case all folders are classes, so that a class may be called test. Folders of
-    class folders are splits if all of them have such names, train among them.
+    class folders are splits if all of them have such names, train among them. A single
+    folder around split folders of several classes is passed over, with a warning.
 
     Args:
         names: The videos, relative to the folder, with slashes.
@@ -47,6 +49,9 @@ def lay_out(names: Sequence[str]) -> Layout:
     splits = _split_folders(paths)
     if splits:
         return _in_split_folders(paths, splits)
+    within = _within_one_folder(paths)
+    if within:
+        return within
     layout = class_folders(names)
     inner = [path for path in paths if len(path.parts) > 1]
     found = [canonical_split(path.parts[1]) for path in inner if len(path.parts) > 2]
@@ -61,6 +66,13 @@ def lay_out(names: Sequence[str]) -> Layout:
         }
     )
     warnings = _one_class(paths, layout)
+    tops = sorted({path.parts[0] for path in inner})
+    named = [folder for folder in tops if canonical_split(folder)]
+    if len({canonical_split(folder) for folder in named}) > 1:
+        warnings.append(
+            f"{_are(named)} named as splits, but taken for classes, since they hold no"
+            " class folders"
+        )
     if unused:
         warnings.append(
             f"{_are(unused)} named as splits, but taken for parts of classes, since not"
@@ -95,6 +107,35 @@ def _split_folders(paths: Sequence[PurePosixPath]) -> dict[str, str]:
         split == "train" and min(depths[folder]) > 2 for folder, split in splits.items()
     )
     return splits if only_splits or several or training else {}
+
+
+def _within_one_folder(paths) -> Layout | None:
+    """Returns the layout one level down, if split folders of several classes are there.
+
+    One class alone is left to be one of the folder's name, in which persons have
+    folders of their own.
+    """
+    inner = [path for path in paths if len(path.parts) > 1]
+    tops = {path.parts[0] for path in inner}
+    if len(tops) != 1:
+        return None
+    (top,) = tops
+    below = lay_out([str(path.relative_to(top)) for path in inner])
+    labels = {label for label, _ in below.places.values()}
+    if not below.split_folders or len(labels) < 2:
+        return None
+    loose = [str(path) for path in paths if len(path.parts) == 1]
+    return Layout(
+        {f"{top}/{name}": place for name, place in below.places.items()},
+        {f"{top}/{name}": reason for name, reason in below.left_out.items()}
+        | dict.fromkeys(loose, "video in no class folder"),
+        tuple(f"{top}/{folder}" for folder in below.split_folders),
+        (
+            f"the folder {top} alone holds videos, in split folders of classes: it is"
+            " taken for the folder given",
+            *below.warnings,
+        ),
+    )
 
 
 def _in_split_folders(paths, splits) -> Layout:

@@ -1,4 +1,15 @@
-"""Files of an input folder that are not taken: counted, named and written down."""
+"""Files of an input folder that are not taken: counted, named and written down.
+
+All of them are named. Those that were perhaps meant to be taken are faults, for which
+the program's exit status is 1:
+
+- videos in no class folder, or beside split folders;
+- videos that a `splits.csv` in the folder does not list;
+- archives, videos damaged or cut short, links that lead nowhere, unreadable files.
+
+No faults are what somebody leaves out on purpose, or what is no video: hidden files and
+folders, videos that a table given by --csv does not list, texts, pictures and sound.
+"""
 
 import csv
 import dataclasses

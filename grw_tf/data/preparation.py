@@ -34,7 +34,13 @@ from grw_tf.data.shards import join, plan_shards
 from grw_tf.data.split_names import SPLITS
 from grw_tf.data.splits import assign_splits
 from grw_tf.data.video_frames import check_positive
-from grw_tf.data.video_list import Video, list_folder, list_table, read_folder
+from grw_tf.data.video_list import (
+    Video,
+    list_table,
+    list_unlisted,
+    read_folder,
+    warn_of_left_out,
+)
 from grw_tf.data.work_folder import work_folder
 from grw_tf.flags import option
 
@@ -156,16 +162,16 @@ def list_videos(config: PreparationConfig) -> list[Video]:
 
 def _listed(config) -> list[Video]:
     """Lists all videos, and warns of the files left out."""
-    if config.csv:
-        return list_table(config.csv, config.input or None)
-    _check_input(config)
-    return list_folder(config.input)
+    videos, left_out = _listed_and_left_out(config)
+    warn_of_left_out(config.input, left_out)
+    return videos
 
 
 def _listed_and_left_out(config) -> tuple[list[Video], list[LeftOut]]:
     if config.csv:
-        # A table alone says what the set holds.
-        return _listed(config), []
+        videos = list_table(config.csv, config.input or None)
+        # Without --input, the table's folder may hold anything.
+        return videos, list_unlisted(config.input, videos) if config.input else []
     _check_input(config)
     listing = read_folder(config.input)
     return listing.videos, listing.left_out

@@ -3,25 +3,24 @@
 A file with the usual name of a video is not opened: it may be missing or broken.
 """
 
-import csv
 import dataclasses
 import logging
 import math
 import os
-import unicodedata
-from collections.abc import Collection, Iterator
-from pathlib import Path, PureWindowsPath
+from collections.abc import Collection, Sequence
+from pathlib import Path, PurePosixPath
 
 from grw_tf.data.class_names import normal_name, sort_class_names, warn_of_alike
 from grw_tf.data.file_kinds import is_video
 from grw_tf.data.folder_files import FolderFiles, find_files
 from grw_tf.data.folder_layout import Layout, class_folders, lay_out
 from grw_tf.data.left_out import LeftOut, describe, summarize
+from grw_tf.data.listed_paths import identity, path_on_disk
 from grw_tf.data.split_names import SPLITS, canonical_split
+from grw_tf.data.table_rows import read_rows
 
 EXPECTED = "expected class folders of videos, of any kind that FFmpeg reads"
 SPLITS_TABLE = "splits.csv"
-_KINETICS = ("label", "youtube_id", "time_start", "time_end")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,16 +81,26 @@ def read_folder(directory: str | os.PathLike) -> Listing:
     left_out = list(files.others)
     if table.is_file() and not layout.split_folders:
         videos = list_table(table, required=("path", "label", "split"))
-        listed = {os.path.normpath(video.name) for video in videos}
-        left_out = [file for file in left_out if file.name != SPLITS_TABLE] + [
-            LeftOut(name, f"video that {SPLITS_TABLE} does not list")
-            for name in files.videos
-            if name not in listed
-        ]
+        left_out = [file for file in left_out if file.name != SPLITS_TABLE]
+        kind = f"video that {SPLITS_TABLE} does not list"
+        left_out += _unlisted(root, files, videos, kind, is_fault=True)
     else:
         videos = _placed(root, files, layout)
         left_out += _without_class(layout)
     return Listing(videos, left_out)
+
+
+def list_unlisted(
+    directory: str | os.PathLike, videos: Sequence[Video]
+) -> list[LeftOut]:
+    """Lists the videos of a folder that are not among those of a table.
+
+    Raises:
+        OSError: If a folder cannot be read.
+    """
+    kind = "video that the table does not list"
+    root = Path(directory)
+    return _unlisted(root, find_files(root), videos, kind, is_fault=False)
 
 
 def list_class_folders(directory: str | os.PathLike) -> tuple[list[Video], list[str]]:
@@ -132,9 +141,10 @@ def list_table(
     """Lists the videos of a CSV file.
 
     Its columns are path and label, and, where wanted, split, start and end (seconds),
-    and group; others are ignored. Relative paths may have the slashes of Windows. Or
-    they are those of Kinetics' annotations, label, youtube_id, time_start, time_end and
-    split: then the clips, cut already, are the files
+    and group; others are ignored. They are read as `read_rows` says. Relative paths may
+    have the slashes of Windows. Or the columns are those of Kinetics' annotations,
+    label, youtube_id, time_start, time_end and split: then the clips, cut already, are
+    the files
     `<youtube_id>_<time_start>_<time_end>` anywhere in the folder, and all of one
     YouTube video are a group.
 
@@ -153,7 +163,7 @@ def list_table(
     if not root.is_dir():
         raise ValueError(f"{root} is not a folder: expected videos listed in {table}.")
     found, lines, clips = [], {}, None
-    for line, row in _rows(table, required):
+    for line, row in read_rows(table, required):
         try:
             if "path" in row:
                 video = _listed(row, root)
@@ -162,7 +172,7 @@ def list_table(
                 video = _kinetics(row, root, clips)
         except ValueError as error:
             raise ValueError(f"{table}, line {line}: {error}") from None
-        key = os.path.normpath(video.name), video.start, video.end
+        key = identity(video.path), video.start, video.end
         if key in lines:
             raise ValueError(
                 f"{table}, line {line}: {video.name} was listed in line {lines[key]}"
@@ -183,6 +193,15 @@ def _find(directory) -> tuple[Path, FolderFiles]:
     return root, find_files(root)
 
 
+def _unlisted(root, files, videos, kind, is_fault) -> list[LeftOut]:
+    listed = {identity(video.path) for video in videos}
+    return [
+        LeftOut(name, kind, is_fault)
+        for name in files.videos
+        if identity(root / name) not in listed
+    ]
+
+
 def _placed(root: Path, files: FolderFiles, layout: Layout) -> list[Video]:
     """Returns the videos by split, class and name, and warns of empty folders."""
     videos = [
@@ -197,7 +216,7 @@ def _placed(root: Path, files: FolderFiles, layout: Layout) -> list[Video]:
             + (f"; it has {other}." if other else ".")
         )
     filled = {
-        "/".join(name.split("/")[:depth]) for name in layout.places for depth in (1, 2)
+        str(folder) for name in files.videos for folder in PurePosixPath(name).parents
     }
     for folder in files.folders:
         parent, _, _ = folder.rpartition("/")
@@ -224,35 +243,8 @@ def warn_of_left_out(root: str | os.PathLike, left_out: list[LeftOut]) -> None:
         logging.warning("Left out of %s:\n  %s", root, summary)
 
 
-def _rows(table: Path, required) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yields line numbers and rows, without the space around cells."""
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as lines:
-            rows = csv.DictReader(lines)
-            columns = rows.fieldnames or []
-            if "youtube_id" in columns and "path" not in columns:
-                required = _KINETICS
-            lacking = sorted(set(required) - set(columns))
-            if lacking:
-                hint = ", separated by other than commas" if len(columns) == 1 else ""
-                raise ValueError(
-                    f"{table} lacks the columns {lacking}: has {columns}{hint}."
-                )
-            for row in rows:
-                if None in row:
-                    raise ValueError(
-                        f"{table}, line {rows.line_num}: has more cells than columns:"
-                        " put quotes around cells with commas."
-                    )
-                yield rows.line_num, {k: (v or "").strip() for k, v in row.items()}
-    except UnicodeDecodeError:
-        raise ValueError(f"{table} is not text in UTF-8: save it as such.") from None
-    except csv.Error as error:
-        raise ValueError(f"{table} is not a CSV file: {error}.") from None
-
-
 def _listed(row: dict[str, str], root: Path) -> Video:
-    name = _path(_cell(row, "path"), root)
+    name = path_on_disk(_cell(row, "path"), root)
     start = _seconds(row, "start") if row.get("start") else 0.0
     end = _seconds(row, "end") if row.get("end") else None
     if end is not None and end <= start:
@@ -297,22 +289,6 @@ def _cell(row: dict[str, str], column: str) -> str:
 
 def _label(row: dict[str, str]) -> str:
     return normal_name(_cell(row, "label"))
-
-
-def _path(cell: str, root: Path) -> str:
-    """Returns a path with the slashes and the form of letters that the disk has."""
-    if not cell.isascii() and not (root / cell).exists():
-        forms = (unicodedata.normalize(form, cell) for form in ("NFC", "NFD"))
-        cell = next((form for form in forms if (root / form).exists()), cell)
-    # Elsewhere than on Windows, a name may have backslashes.
-    if "\\" not in cell or (root / cell).exists():
-        return cell
-    if os.name != "nt" and PureWindowsPath(cell).drive:
-        raise ValueError(
-            f"{cell} is a path on a drive of Windows, which this machine does not have:"
-            " write it relative to the folder of the videos, which --input gives."
-        )
-    return cell.replace("\\", "/")
 
 
 def _seconds(row: dict[str, str], column: str) -> float:

@@ -3,6 +3,8 @@
 import collections
 import json
 import logging
+import re
+import socket
 
 _EXAMPLE = (
     'TF_CONFIG=\'{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task":'
@@ -11,6 +13,10 @@ _EXAMPLE = (
 # Those that train; a cluster may also name others.
 _TRAINING = ("chief", "worker")
 _JOBS = (*_TRAINING, "ps", "evaluator")
+# A host's name, an IPv4 address, or an IPv6 address in brackets; then its port.
+_ADDRESS = re.compile(
+    r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]):(\d{1,5})", re.ASCII
+)
 
 
 def check_cluster(config: str | None) -> int:
@@ -38,6 +44,31 @@ def check_cluster(config: str | None) -> int:
         raise ValueError(
             f"TF_CONFIG is {config!r:.300}: {error}; expected it as {_EXAMPLE}."
         ) from None
+
+
+def split_workers(config: str) -> tuple[str, list[str]]:
+    """Returns the addresses of this worker and of the others that train.
+
+    Args:
+      config: a TF_CONFIG that `check_cluster` has passed.
+
+    Raises:
+      ValueError: if a host of theirs has no address, in one line that names it.
+    """
+    content = json.loads(config)
+    cluster, task = content["cluster"], content["task"]
+    own = cluster[task["type"]][int(task["index"])]
+    workers = [address for job in _TRAINING for address in cluster.get(job, ())]
+    for address in workers:
+        host, _, port = address.rpartition(":")
+        try:
+            socket.getaddrinfo(host.strip("[]"), int(port))
+        except (OSError, UnicodeError) as error:
+            raise ValueError(
+                f"TF_CONFIG names the host {host!r:.80}, which cannot be found"
+                f" ({error}): correct its name, or use its IP address."
+            ) from None
+    return own, [address for address in workers if address != own]
 
 
 def warn_of_cluster(config: str | None, strategy: str) -> None:
@@ -73,7 +104,7 @@ def _workers(config):
     try:
         content = json.loads(config)
     except json.JSONDecodeError as error:
-        raise ValueError(f"it is no JSON ({error})") from None
+        raise ValueError(f"it is not valid JSON ({error})") from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     content = _mapping(content, "it")
@@ -105,17 +136,18 @@ def _check_jobs(cluster):
                 f"its cluster has {job!r:.60}, expected {' or '.join(_TRAINING)}"
             )
         if not isinstance(addresses, list) or not addresses:
-            raise ValueError(f"its cluster's {job} is no list of addresses")
+            raise ValueError(f"its cluster's {job} is not a list of addresses")
         for address in addresses:
             if not _is_address(address):
                 raise ValueError(
-                    f"its cluster's {job} has {address!r:.60}, no host:port"
+                    f"its cluster's {job} has {address!r:.60}, which is not host:port"
                 )
     if len(cluster.get("chief", ())) > 1:
         raise ValueError("its cluster has more than one chief")
     if not any(job in cluster for job in _TRAINING):
         raise ValueError("its cluster has no worker")
-    counts = collections.Counter(a for listed in cluster.values() for a in listed)
+    # Names of hosts are the same in any case of letters.
+    counts = collections.Counter(a.lower() for hosts in cluster.values() for a in hosts)
     address, count = counts.most_common(1)[0]
     if count > 1:
         raise ValueError(f"its cluster has {address!r:.60} twice")
@@ -124,8 +156,9 @@ def _check_jobs(cluster):
 def _is_address(address):
     if not isinstance(address, str):
         return False
-    host, _, port = address.rpartition(":")
-    return bool(host) and port.isdecimal() and 0 < int(port) < 2**16
+    found = _ADDRESS.fullmatch(address)
+    # With a leading zero, one address could be there twice.
+    return bool(found) and found[1][0] != "0" and int(found[1]) < 2**16
 
 
 def _mapping(value, what):

@@ -1,22 +1,25 @@
 """The devices of a training, by the Model Garden's distribution strategies."""
 
+import functools
 import os
 
 import tensorflow as tf
 from official.common import distribute_utils
 
-from grw_tf.training.cluster import check_cluster, warn_of_cluster
+from grw_tf.training.cluster import check_cluster, split_workers, warn_of_cluster
+from grw_tf.training.meeting import ended_by_signals, meet
 
 
 def build_strategy(runtime):
     """Returns the `tf.distribute.Strategy` of a runtime config.
 
     Without num_gpus, one_device takes a GPU, if there is one, and mirrored all of them.
-    For several workers, it waits until all of them are there.
+    For several workers, it waits until all of them are there, and says so; meanwhile
+    Ctrl-C and SIGTERM end the process.
 
     Raises:
       ValueError: for a strategy there is not, or one whose devices are not here, or as
-        `check_cluster` for several workers.
+        `check_cluster`, `split_workers` and `meet` for several workers.
     """
     name = str(runtime.distribution_strategy).lower()
     num_gpus = runtime.num_gpus
@@ -27,6 +30,7 @@ def build_strategy(runtime):
         )
     if name == "multi_worker_mirrored":
         check_cluster(os.environ.get("TF_CONFIG"))
+        meet(*split_workers(os.environ["TF_CONFIG"]))
     else:
         warn_of_cluster(os.environ.get("TF_CONFIG"), name)
     if name in ("one_device", "mirrored"):
@@ -38,13 +42,18 @@ def build_strategy(runtime):
             )
         # By itself the Model Garden would leave them idle.
         num_gpus = num_gpus or (min(gpus, 1) if name == "one_device" else gpus)
+    build = functools.partial(
+        distribute_utils.get_distribution_strategy,
+        distribution_strategy=runtime.distribution_strategy,
+        all_reduce_alg=runtime.all_reduce_alg,
+        num_gpus=num_gpus,
+        tpu_address=runtime.tpu,
+    )
+    if name == "multi_worker_mirrored":
+        with ended_by_signals():
+            return build()
     try:
-        return distribute_utils.get_distribution_strategy(
-            distribution_strategy=runtime.distribution_strategy,
-            all_reduce_alg=runtime.all_reduce_alg,
-            num_gpus=num_gpus,
-            tpu_address=runtime.tpu,
-        )
+        return build()
     except Exception as error:
         if name != "tpu":
             raise

@@ -5,6 +5,22 @@ import pickletools
 from collections.abc import Callable
 
 _MOST_ATTRIBUTES = 100
+# Modules whose functions run code, for which no data has a use.
+_RUNNING = {
+    *("os", "posix", "nt", "sys", "subprocess", "shutil", "pty", "commands"),
+    *("runpy", "importlib", "imp", "code", "codeop", "pickle", "_pickle", "cPickle"),
+    *("dill", "cloudpickle", "joblib", "marshal", "operator", "_operator"),
+    *("ctypes", "socket", "webbrowser", "timeit", "trace", "pdb", "bdb", "asyncio"),
+    *("multiprocessing", "threading", "urllib", "requests", "http", "ftplib"),
+}
+_RUNNING_FUNCTIONS = {"torch.load", "torch.hub.load", "torch.jit.load", "numpy.load"}
+_BUILTINS = {"builtins", "__builtin__"}
+# What is only data among the built-in names.
+_BUILTIN_DATA = {
+    *("bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int"),
+    *("list", "object", "range", "xrange", "set", "slice", "str", "tuple", "long"),
+    *("unicode",),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,20 +60,34 @@ class Function:
     apply: Callable[[tuple], object]
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Unread:
+    """Stands for what a pickle makes of classes that are not known here, as a value.
+
+    Nothing is kept of it: neither arguments nor attributes nor items.
+
+    Attributes:
+      reason: why it was not read, as a sentence.
+    """
+
+    reason: str
+
+
 def load(data, find_global, load_persistent):
     """Returns what a pickle holds.
 
     Understood are plain containers, numbers, strings, and what stands for the pickle's
-    globals. The result may be nested deeply or in itself.
+    globals. Anything else that is data becomes `Unread`, also as a dict's key. The
+    result may be nested deeply or in itself.
 
     Args:
       data: bytes of the pickle.
       find_global: takes a module and a name and returns what stands for it: a
-        `Function`, a `NamedClass` or another value; or None to refuse it.
+        `Function`, a `NamedClass` or another value; or None, and it is `Unread`.
       load_persistent: takes a persistent id, any value, and returns what it stands for.
 
     Raises:
-      ValueError: if the pickle is damaged or does anything else.
+      ValueError: if the pickle is damaged, names what runs code, or does anything else.
     """
     machine = _Machine(find_global, load_persistent)
     for opcode, argument, _ in _operations(data):
@@ -88,10 +118,18 @@ class _Machine:
                 self._push(argument)
             case "LONG1":
                 if argument.bit_length() > 63:
-                    raise ValueError(
+                    argument = Unread(
                         "its pickle has a number of over 8 bytes: refused."
                     )
                 self._push(argument)
+            case "EMPTY_SET" | "BINBYTES" | "SHORT_BINBYTES" | "BINBYTES8":
+                self._push(Unread(_unneeded(name)))
+            case "FROZENSET":
+                self._pop_to_mark()
+                self._push(Unread(_unneeded(name)))
+            case "ADDITEMS":
+                self._pop_to_mark()
+                self._top(Unread)
             case "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8":
                 self._push(argument)
             case "NONE":
@@ -140,10 +178,7 @@ class _Machine:
             case "BUILD":
                 self._build(*self._pop(1))
             case _:
-                raise ValueError(
-                    f"its pickle has the operation {name}, which no weights file"
-                    " needs: refused."
-                )
+                raise ValueError(_unneeded(name))
 
     def result(self):
         if self._below_marks or len(self._stack) != 1:
@@ -174,15 +209,20 @@ class _Machine:
         return self._stack[-1]
 
     def _append(self, values):
-        self._top(list).extend(values)
+        if not isinstance(self._top(), Unread):
+            self._top(list).extend(values)
 
     def _set_items(self, values):
         if len(values) % 2:
             raise _damaged("a key without a value")
-        keys = values[::2]
-        for key in keys:
-            if type(key) not in (str, int):
-                raise ValueError(f"its pickle has a {_kind(key)} as key: refused.")
+        if isinstance(self._top(), Unread):
+            return
+        keys = [
+            key
+            if type(key) in (str, int)
+            else Unread(f"its pickle has a {_kind(key)} as key: refused.")
+            for key in values[::2]
+        ]
         self._top(dict).update(zip(keys, values[1::2], strict=True))
 
     def _push_global(self, module, name):
@@ -190,13 +230,19 @@ class _Machine:
             raise _damaged(f"a global named by a {_kind(module)} and a {_kind(name)}")
         found = self._find_global(module, name)
         if found is None:
-            raise ValueError(
+            reason = (
                 f"its pickle names {f'{module}.{name}'!r:.120}, which no weights file"
                 " needs: refused; save the state dict alone."
             )
+            if _runs_code(module, name):
+                raise ValueError(reason)
+            found = Unread(reason)
         self._push(found)
 
     def _reduce(self, function, arguments):
+        if isinstance(function, Unread):
+            self._push(function)
+            return
         if not isinstance(function, Function) or not isinstance(arguments, tuple):
             raise ValueError(
                 f"its pickle calls a {_kind(function)} with a {_kind(arguments)}:"
@@ -205,6 +251,9 @@ class _Machine:
         self._push(function.apply(arguments))
 
     def _make_instance(self, named_class, arguments):
+        if isinstance(named_class, Unread):
+            self._push(named_class)
+            return
         none = isinstance(arguments, tuple) and not arguments
         if not isinstance(named_class, NamedClass) or not none:
             raise ValueError(
@@ -217,6 +266,8 @@ class _Machine:
         target = self._top()
         # The attributes of a dict are those of an OrderedDict, of use to nobody here.
         if isinstance(target, dict) and isinstance(state, dict):
+            return
+        if isinstance(target, Unread):
             return
         if not isinstance(target, NamedInstance) or not _has_whole_numbers(state):
             raise ValueError(
@@ -231,6 +282,20 @@ def _has_whole_numbers(state):
     if not isinstance(state, dict) or len(state) > _MOST_ATTRIBUTES:
         return False
     return all(type(key) is str and type(state[key]) is int for key in state)
+
+
+def _runs_code(module, name):
+    root = module.partition(".")[0]
+    if root in _BUILTINS:
+        return name not in _BUILTIN_DATA
+    return root in _RUNNING or f"{module}.{name}" in _RUNNING_FUNCTIONS
+
+
+def _unneeded(operation):
+    return (
+        f"its pickle has the operation {operation}, which no weights file needs:"
+        " refused."
+    )
 
 
 def _kind(value):

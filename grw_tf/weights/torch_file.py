@@ -34,6 +34,7 @@ _MOST_ELEMENTS = 2**40
 _RETURNED = (dict, list, tuple, str, int, float, type(None), np.ndarray) + (
     inert_pickle.NamedClass,
     inert_pickle.NamedInstance,
+    inert_pickle.Unread,
 )
 
 
@@ -46,7 +47,9 @@ def read_torch_file(path):
     Returns:
       dicts (ordered ones too), lists and tuples of str, int, float, bool, None, of
       read-only C-contiguous arrays, and of `NamedClass` and `NamedInstance` for the
-      published GRW code's two classes. A dict's keys are str or int.
+      published GRW code's two classes. A dict's keys are str or int. What a training
+      may save beside weights, as its arguments, is `Unread` within them, as value or
+      key, but for the outermost dict's keys.
 
     Raises:
       ValueError: if the file is damaged or holds what no weights file needs; in one
@@ -61,6 +64,9 @@ def read_torch_file(path):
             tensors.load_storage,
         )
         _check_tree(value)
+        for item in (value, *(value if isinstance(value, dict) else ())):
+            if isinstance(item, inert_pickle.Unread):
+                raise ValueError(item.reason)
         return value
 
 

@@ -52,10 +52,14 @@ class Imported:
             if head.embed_dim
             else f"{head.type} head"
         )
+        steps = (
+            f"{len(self.left_out)} counters of batch norm's steps left out"
+            if self.left_out
+            else "without counters of batch norm's steps, which are not needed"
+        )
         return (
             f"{model_name(self.config)}, {kind}, {self.config.num_classes} classes;"
-            f" {self.source}: {self.tensors} tensors used once each,"
-            f" {len(self.left_out)} counters of batch norm's steps left out."
+            f" {self.source}: {self.tensors} tensors used once each, {steps}."
         )
 
 
@@ -171,7 +175,8 @@ def _published_head(found):
 
 def _compare(found, config):
     wanted = {key: tensor.shape for key, tensor in torch_tensors(config).items()}
-    wanted |= dict.fromkeys(counters(wanted), ())
+    # Counters are left out; some files have none.
+    wanted |= {key: found[key] for key in counters(wanted) if key in found}
     return Comparison(
         matched={key: key for key in wanted if found.get(key) == wanted[key]},
         missing=[key for key in wanted if key not in found],

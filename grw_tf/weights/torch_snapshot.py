@@ -7,6 +7,7 @@ import ml_dtypes
 import numpy as np
 
 from grw_tf.models import ModelConfig
+from grw_tf.weights.inert_pickle import Unread
 from grw_tf.weights.torch_file import read_record, read_torch_file
 from grw_tf.weights.torch_names import COUNTER
 from grw_tf.weights.torch_wrappings import model_state, without_prefixes
@@ -24,11 +25,7 @@ _ENTRIES = {
     "T",
     "version",
 }
-# Of these, a published file has at least one.
-_OWN_ENTRIES = {"num_samples", "transformer_params", "version"}
 _FLOATS = tuple(map(np.dtype, ("float16", ml_dtypes.bfloat16, "float64")))
-_EMA_PREFIX = "module."
-_EMA_COUNT = "n_averaged"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +33,8 @@ class TorchSnapshot:
     """A PyTorch file's weights.
 
     Attributes:
-      tensors: by key of the state dict: float32, finite, and int64 counters.
+      tensors: by key of the state dict: float32, finite; batch norm's counters as they
+        are.
       source: which of the file's weights they are, in words, and what was taken off or
         converted to get them.
       head: the published file's transformer_params, None if it has none.
@@ -56,8 +54,8 @@ class TorchSnapshot:
 def read_snapshot(path, weights) -> TorchSnapshot:
     """Reads a published GRW model's file, or a state dict, without running it.
 
-    A state dict may lie in an entry of what a training saved, its keys may begin with
-    the names of wrappers, and its tensors may be float16, bfloat16 or float64.
+    A state dict may lie in an entry of what a training saved, its keys may have the
+    names of wrappers, and its tensors may be float16, bfloat16 or float64.
 
     Args:
       path: the file.
@@ -76,13 +74,13 @@ def read_snapshot(path, weights) -> TorchSnapshot:
             f"{path} holds a {type(content).__name__}, neither a published GRW model"
             " nor a state dict."
         )
-    if "model_state" not in content or not content.keys() & _OWN_ENTRIES:
+    if not _is_published(content):
         try:
             state, said = model_state(content, weights)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
-        tensors, converted = _tensors(state, path)
-        source = _told("state dict", [*said, *converted])
+        tensors, stripped, converted = _tensors(state, weights, path, "its weights")
+        source = _told("state dict", [*said, *stripped, *converted])
         return TorchSnapshot(tensors, source, config=_recorded(path))
     version = content.get("version")
     if type(version) is not int or version != _VERSION:
@@ -93,7 +91,10 @@ def read_snapshot(path, weights) -> TorchSnapshot:
     unknown = sorted(map(str, content.keys() - _ENTRIES))
     if unknown:
         raise ValueError(f"{path} has unknown entries: {', '.join(unknown)!r:.120}.")
-    tensors, converted = _tensors(_chosen(content, weights, path), path)
+    name = {"ema": "its EMA weights", "model": "its model weights"}[weights]
+    state = _chosen(content, weights, path)
+    # Its averages always have their wrapper's prefix.
+    tensors, _, converted = _tensors(state, weights, path, name)
     left_out = {"ema": "model", "model": "EMA"}[weights]
     return TorchSnapshot(
         tensors,
@@ -105,6 +106,12 @@ def read_snapshot(path, weights) -> TorchSnapshot:
         window=_whole(content, "T", path),
         backbone=_class_path(content, path),
     )
+
+
+def _is_published(content) -> bool:
+    # Others save a model_state with a version of their own.
+    own = "transformer_params" in content or {"version", "T"} <= content.keys()
+    return own and "model_state" in content
 
 
 def _recorded(path):
@@ -123,63 +130,54 @@ def _chosen(content, weights, path):
             raise ValueError(
                 f"{path} has no EMA weights; --weights=model reads the others."
             )
-        if isinstance(state, dict):
-            state = _unwrapped(state, path)
     if not isinstance(state, dict):
         raise ValueError(f"{path}: its {weights} weights are no state dict.")
     return state
-
-
-def _unwrapped(state, path):
-    """Returns the state dict within that of a `torch.optim.swa_utils.AveragedModel`."""
-    keys = [key for key in state if key != _EMA_COUNT]
-    other = [key for key in keys if not str(key).startswith(_EMA_PREFIX)]
-    if other:
-        raise ValueError(
-            f"{path}: its EMA weights have {other[0]!r:.120}, which does not begin with"
-            f" {_EMA_PREFIX!r}."
-        )
-    return {key.removeprefix(_EMA_PREFIX): state[key] for key in keys}
 
 
 def _told(source, said):
     return f"{source} ({'; '.join(said)})" if said else source
 
 
-def _tensors(state, path) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Returns the tensors of a state dict, checked, and what was done to get them."""
+def _tensors(state, weights, path, name):
+    """Returns a state dict's tensors, checked, and what was stripped and converted."""
     try:
-        state, stripped = without_prefixes(state)
+        state, stripped = without_prefixes(state, weights, name)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     tensors, converted = {}, collections.Counter()
     for key, value in state.items():
+        if isinstance(key, Unread):
+            raise ValueError(f"{path}: its state dict cannot be read: {key.reason}")
         if not isinstance(key, str):
             raise ValueError(f"{path}: its state dict has {key!r} as key, no text.")
+        if isinstance(value, Unread):
+            raise ValueError(f"{path}: {key!r:.120} cannot be read: {value.reason}")
         if not isinstance(value, np.ndarray):
             raise ValueError(
                 f"{path}: {key!r:.120} is a {type(value).__name__}; a state dict has"
                 " tensors only."
             )
-        is_counter = key.endswith(COUNTER)
-        if value.dtype in _FLOATS and not is_counter:
-            converted[value.dtype.name] += 1
-            # What float32 cannot hold is found below.
-            with np.errstate(over="ignore"):
-                value = value.astype("float32")
-        _check_tensor(key, value, "int64" if is_counter else "float32", path)
+        # The model has no use for counters, of whatever type.
+        if not key.endswith(COUNTER):
+            if value.dtype in _FLOATS:
+                converted[value.dtype.name] += 1
+                # What float32 cannot hold is found below.
+                with np.errstate(over="ignore"):
+                    value = value.astype("float32")
+            _check_tensor(key, value, path)
         tensors[key] = value
-    said = [
+    told = [
         f"{count} {name} tensors {'rounded' if name == 'float64' else 'widened'} to"
         " float32"
         for name, count in sorted(converted.items())
     ]
-    return tensors, stripped + said
+    return tensors, stripped, told
 
 
-def _check_tensor(key, value, wanted, path):
-    if value.dtype != wanted:
-        raise ValueError(f"{path}: {key!r:.120} is {value.dtype}, not {wanted}.")
+def _check_tensor(key, value, path):
+    if value.dtype != "float32":
+        raise ValueError(f"{path}: {key!r:.120} is {value.dtype}, not float32.")
     if not np.isfinite(value).all():
         raise ValueError(f"{path}: {key!r:.120} has values that are not finite.")
     if key.endswith("running_var") and (value < 0).any():

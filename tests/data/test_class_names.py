@@ -54,3 +54,24 @@ def test_names_alike_are_told_with_their_videos(caplog):
     caplog.clear()
     warn_of_alike(["run", "runs", "1", "10"], "DIR")
     assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("run", "run\u200b"),
+        ("run", "\uff52\uff55\uff4e"),
+        ("long jump", "long_jump"),
+        ("long-jump", "Longjump"),
+        ("1", "\uff101"),
+    ],
+)
+def test_names_that_look_alike_are_told(caplog, names):
+    warn_of_alike(names, "videos")
+    assert f"videos has the classes {min(names)!r}" in caplog.text
+
+
+@pytest.mark.parametrize("names", [("1", "-1"), ("-", "_"), ("run", "runs")])
+def test_names_that_do_not_look_alike_are_not(caplog, names):
+    warn_of_alike(names, "videos")
+    assert not caplog.text

@@ -40,6 +40,7 @@ def test_video_of_any_name_is_one(video, tmp_path, name):
         *(("mpegts", "mpeg2video"), ("vob", "mpeg2video"), ("asf", "mpeg4")),
         *(("flv", "flv"), ("nut", "mpeg4"), ("ogg", "libvpx"), ("ivf", "libvpx")),
         *(("apng", "apng"), ("gif", "gif"), ("h264", "libx264"), ("hevc", "libx265")),
+        ("mjpeg", "mjpeg"),
     ],
 )
 def test_container_is_recognised_without_a_suffix(tmp_path, container, codec):
@@ -47,7 +48,8 @@ def test_container_is_recognised_without_a_suffix(tmp_path, container, codec):
     with av.open(str(path), "w", format=container) as output:
         stream = output.add_stream(codec, rate=25)
         stream.width, stream.height = 64, 48
-        stream.pix_fmt = {"gif": "rgb8", "apng": "rgb24"}.get(codec, "yuv420p")
+        formats = {"gif": "rgb8", "apng": "rgb24", "mjpeg": "yuvj420p"}
+        stream.pix_fmt = formats.get(codec, "yuv420p")
         for level in range(8):
             image = np.full((48, 64, 3), 30 * level, np.uint8)
             output.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
@@ -92,6 +94,21 @@ def test_raw_video_with_a_header_of_text_is_a_video(tmp_path):
     frame = b"FRAME\n" + b"A" * (64 * 48 * 3 // 2)
     (tmp_path / "a").write_bytes(b"YUV4MPEG2 W64 H48 F25:1 Ip C420jpeg\n" + 3 * frame)
     assert file_kind(tmp_path / "a") == VIDEO
+
+
+def test_raw_film_of_jpegs_is_a_video_of_any_name(tmp_path):
+    rng = np.random.default_rng(0)
+    pictures = [
+        cv2.imencode(".jpg", rng.integers(0, 256, (48, 64, 3), np.uint8))[1].tobytes()
+        for _ in range(5)
+    ]
+    for name in ("a", "cam.dat"):
+        (tmp_path / name).write_bytes(b"".join(pictures))
+        assert file_kind(tmp_path / name) == VIDEO
+    # Phones keep several pictures in one.
+    (tmp_path / "a.jpg").write_bytes(b"".join(pictures[:2]))
+    (tmp_path / "one").write_bytes(pictures[0])
+    assert file_kind(tmp_path / "a.jpg") == file_kind(tmp_path / "one") == PICTURE
 
 
 def test_sound_is_no_video(tmp_path):

@@ -10,12 +10,28 @@ from grw_tf.data.split_names import canonical_split
     "names, split",
     [
         (["train", "Train", "TRAIN", "training", "train_set", "Train-Videos"], "train"),
+        (["Train1", "01_train", "train 2", "train_256", "train_set_1"], "train"),
+        (["02_test", "Test1", "1-test", "test_01_videos"], "test"),
         (["val", "valid", "Validation", "validate", "dev", "val_set"], "validation"),
         (
             ["test", "Test", "TESTING", "test_set", "test set", "testset", " Test"],
             "test",
         ),
-        (["eval", "holdout", "contest", "protest", "set", "traffic", "", "data"], None),
+        (
+            [
+                "eval",
+                "holdout",
+                "contest",
+                "protest",
+                "set",
+                "traffic",
+                "",
+                "data",
+                "1",
+                "set1",
+            ],
+            None,
+        ),
     ],
 )
 def test_usual_names_of_splits(names, split):
@@ -106,3 +122,30 @@ def test_folder_around_the_class_folders_is_told():
     (warning,) = lay_out(["videos/run/a", "videos/jump/a"]).warnings
     assert "one class 'videos'; if the folders jump, run are its classes" in warning
     assert not lay_out(["run/anna/a", "jump/anna/a"]).warnings
+
+
+def test_folder_around_split_folders_is_passed_over():
+    layout = lay_out(["set/train/run/a", "set/train/jump/b", "set/test/run/c", "d"])
+    assert layout.places == {
+        "set/train/run/a": ("run", "train"),
+        "set/train/jump/b": ("jump", "train"),
+        "set/test/run/c": ("run", "test"),
+    }
+    assert layout.left_out == {"d": "video in no class folder"}
+    assert layout.split_folders == ("set/train", "set/test")
+    assert "the folder set alone holds videos" in layout.warnings[0]
+    # One class may have persons' folders in its split folders.
+    layout = lay_out(["run/train/anna/a", "run/test/anna/b"])
+    assert {label for label, _ in layout.places.values()} == {"run"}
+
+
+def test_folders_named_as_splits_that_become_classes_are_told():
+    (warning,) = lay_out(["train_clips/a", "test_clips/b"]).warnings
+    assert "test_clips, train_clips are named as splits, but taken for cl" in warning
+    assert not lay_out(["train/a", "bus/a"]).warnings
+
+
+@pytest.mark.parametrize("names", [("Train1", "Test1"), ("01_train", "02_test")])
+def test_numbers_in_names_of_splits_do_not_matter(names):
+    places = _places(*(f"{name}/run/a" for name in names))
+    assert list(places.values()) == [("run", "train"), ("run", "test")]

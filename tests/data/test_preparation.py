@@ -468,3 +468,14 @@ def test_shared_odd_videos_come_through(shared, tmp_path):
     )
     manifest = _prepare(folder, tmp_path / "out", csv=str(tmp_path / "list.csv"))
     assert manifest["failures"] == [] and manifest["videos"] == len(names) == 7
+
+
+def test_videos_that_a_table_does_not_list_are_told(videos, tmp_path, run_program):
+    table = tmp_path / "list.csv"
+    table.write_text(
+        "Path;Label;Split\nrun/run0.mp4;run;train\njump/jump0.mp4;jump;train"
+    )
+    flags = [f"--csv={table}", f"--input={videos}", f"--output_dir={tmp_path / 'out'}"]
+    done = run_program("scripts.prepare_videos", *flags)
+    assert done.returncode == 0, done.stderr
+    assert "x video that the table does not list: jump/jump1.mp4" in done.stdout

@@ -1,14 +1,17 @@
 """Behaviour of listing videos."""
 
+import itertools
 import os
 
 import pytest
 from drawn_videos import greys, write_video
 
+from grw_tf.data.unread_kinds import ARCHIVE, BROKEN_LINK, DAMAGED
 from grw_tf.data.video_list import (
     list_class_folders,
     list_folder,
     list_table,
+    list_unlisted,
     read_class_folders,
     read_folder,
 )
@@ -114,7 +117,7 @@ def test_videos_that_the_splits_table_does_not_list_are_named(tmp_path):
     listing = read_folder(tmp_path)
     (file,) = listing.left_out
     assert file.name == "run/a.mp4" and "splits.csv does not list" in file.kind
-    assert listing.videos[0].split == "test" and not file.is_fault
+    assert listing.videos[0].split == "test" and file.is_fault
 
 
 def test_composed_and_decomposed_folders_are_one_class(tmp_path):
@@ -165,6 +168,112 @@ def test_paths_of_windows_are_read(tmp_path):
         list_table(twice)
 
 
+@pytest.mark.parametrize(
+    "path", ["C:/clips/a.mp4", "C:a.mp4", "c:\\a.mp4", "\\clips\\a.mp4", "\\\\s\\c\\a"]
+)
+def test_paths_on_drives_of_windows_are_refused(tmp_path, path):
+    with pytest.raises(ValueError, match="line 2: .* is a path on a drive of Windows"):
+        list_table(_table(tmp_path, f"path,label\n{path},a\n"))
+
+
+def test_letters_and_slashes_of_other_systems_are_read_together(tmp_path):
+    composed, decomposed = "\u00fc", "u\u0308"
+    _touch(tmp_path, f"{decomposed} dir/{composed}.mp4")
+    for folder, name in itertools.product((composed, decomposed), repeat=2):
+        for slash in "/\\":
+            row = f"{folder} dir{slash}{name}.mp4,run"
+            (video,) = list_table(_table(tmp_path, f"path,label\n{row}\n"))
+            assert video.path.is_file()
+            row = f"{tmp_path}/{row}".replace("\\", "/")
+            (video,) = list_table(_table(tmp_path, f"path,label\n{row}\n"))
+            assert video.path.is_file()
+
+
+def test_file_listed_by_two_paths_is_told(tmp_path):
+    _touch(tmp_path, "a/b.mp4")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    for other in (tmp_path / "a/b.mp4", "a/../a/b.mp4", "link/b.mp4"):
+        table = _table(tmp_path, f"path,label\na/b.mp4,run\n{other},walk\n")
+        with pytest.raises(ValueError, match="line 3: .* was listed in line 2 already"):
+            list_table(table)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("split", ["split", "Split", " split", '"SPLIT "'])
+def test_header_is_read_in_any_spelling(tmp_path, separator, split):
+    lines = [["Path", split, "LABEL"], ["a.mp4", "test", '"one, two; three"'], []]
+    text = "\r\n".join(separator.join(line) for line in lines)
+    (video,) = list_table(_table(tmp_path, f"\ufeff{text}"))
+    assert (video.name, video.split) == ("a.mp4", "test")
+    assert video.label == "one, two; three"
+
+
+@pytest.mark.parametrize(
+    "column, meant",
+    [
+        *(("spilt", "split"), ("splits", "split"), ("subset", "split")),
+        *(("start_time", "start"), ("time_end", "end"), ("groups", "group")),
+    ],
+)
+def test_columns_that_are_ignored_by_their_spelling_are_told(
+    tmp_path, caplog, column, meant
+):
+    list_table(_table(tmp_path, f"path,label,{column}\na.mp4,run,\n"))
+    assert f"the column '{column}' is ignored. If it gives the {meant}," in caplog.text
+
+
+def test_other_columns_are_ignored_without_a_word(tmp_path, caplog):
+    header = "path,label,split,width,codec,split_seed,"
+    list_table(_table(tmp_path, f"{header}\na.mp4,run,train,1,2,3,\n"))
+    assert not caplog.text
+
+
+def test_faults_are_files_that_were_perhaps_meant_to_be_taken(tmp_path):
+    _touch(tmp_path, "run/a.mp4", "run/.h.mp4")
+    video = write_video(tmp_path / "clip.mp4", greys(8))
+    content = video.read_bytes()
+    video.unlink()
+    (tmp_path / "run/cut.dat").write_bytes(content[: len(content) // 3])
+    (tmp_path / "run/clips.zip").write_bytes(b"PK\x03\x04" + bytes(100))
+    (tmp_path / "run/clips.tar.gz").write_bytes(b"\x1f\x8b" + bytes(100))
+    (tmp_path / "run/noise.bin").write_bytes(bytes([200, 1, 2, 3]) * 99)
+    (tmp_path / "run/anna").symlink_to(tmp_path / "nowhere")
+    left_out = {file.name: file for file in read_folder(tmp_path).left_out}
+    faults = {name for name, file in left_out.items() if file.is_fault}
+    assert faults == {f"run/{name}" for name in FAULTS}
+    assert {name: left_out[f"run/{name}"].kind for name in FAULTS} == FAULTS
+    assert left_out.keys() - faults == {"run/noise.bin", "run/.h.mp4"}
+
+
+FAULTS = {
+    "cut.dat": DAMAGED,
+    "clips.zip": ARCHIVE,
+    "clips.tar.gz": ARCHIVE,
+    "anna": BROKEN_LINK,
+}
+
+
+def test_videos_of_the_folder_that_a_table_does_not_list_are_counted(tmp_path):
+    _touch(tmp_path, "in/a.mp4", "in/b/c.mp4")
+    table = _table(tmp_path, f"path,label\n{tmp_path}/in/b/../a.mp4,run\n")
+    (file,) = list_unlisted(tmp_path / "in", list_table(table, tmp_path / "in"))
+    assert file.name == "b/c.mp4" and "the table does not list" in file.kind
+    assert not file.is_fault
+
+
+@pytest.mark.parametrize("other", ["eval", "holdout"])
+def test_folder_with_videos_is_not_called_empty(tmp_path, caplog, other):
+    _touch(tmp_path, "train/run/a.mp4", "train/jump/a.mp4", f"{other}/run/a.mp4")
+    _touch(tmp_path, "none/notes.txt", "train/walk/notes.txt")
+    listing = read_folder(tmp_path)
+    assert f"{other} is left out" not in caplog.text
+    for empty in ("none", "walk"):
+        assert f"{empty} is left out: it has no videos" in caplog.text
+    assert [file.name for file in listing.left_out if file.is_fault] == [
+        f"{other}/run/a.mp4"
+    ]
+
+
 def test_links_to_folders_are_followed_once(tmp_path):
     _touch(tmp_path / "else", "a.mp4")
     (tmp_path / "in/run").mkdir(parents=True)
@@ -179,7 +288,8 @@ def test_links_that_lead_nowhere_are_named(tmp_path):
     (tmp_path / "run/gone").symlink_to(tmp_path / "absent")
     kinds = {file.name: file for file in read_folder(tmp_path).left_out}
     assert kinds["run/loop"].is_fault and "cannot be read" in kinds["run/loop"].kind
-    assert "finds no video" in kinds["run/gone"].kind
+    assert kinds["run/gone"].kind == "link that leads nowhere"
+    assert kinds["run/gone"].is_fault
 
 
 def test_table_beside_class_folders_needs_no_word_on_splits(tmp_path, caplog):
@@ -244,7 +354,9 @@ def test_kinetics_annotations_find_clips_in_any_folder(tmp_path):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("path;label\na;b\n", r"lacks the columns \['label', 'path'\]: has \['path;la"),
+        ("path|label\na|b\n", r"lacks the columns \['label', 'path'\]: has \['path|la"),
+        ("path,label,Split,split\na,b,c,d\n", "has the column 'split' twice: rename"),
+        ("path,label, PATH \na,b,c\n", "has the column 'path' twice: rename"),
         ("", "lacks the columns"),
         ("path,label\n", "lists no videos"),
         ("path,label\na.mp4\n", "line 2: the cell of column label is empty"),

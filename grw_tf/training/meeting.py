@@ -1,0 +1,93 @@
+"""Waiting for the other workers of a training, so that it can be seen and ended.
+
+TensorFlow waits for them too, but for ever and without a word, and meanwhile neither
+Ctrl-C nor SIGTERM ends the process. So it is called once all of them are there.
+"""
+
+import contextlib
+import logging
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+# Seconds.
+_ATTEMPT = 1.0
+_PAUSE = 0.5
+_REMINDER = 60.0
+
+
+def meet(own: str, others: Sequence[str]) -> None:
+    """Waits until every other worker can be reached, and says for which it waits.
+
+    Meanwhile the own port is open, so that the others find this worker; afterwards it
+    is free for TensorFlow, whose open port the slower ones find.
+
+    Args:
+      own: this worker's host:port.
+      others: host:port of each of the others.
+
+    Raises:
+      ValueError: if the own port cannot be opened.
+    """
+    if not others:
+        return
+    with _listening(own):
+        # A warning, since scripts show nothing below.
+        logging.warning(
+            "Waiting for the %d workers that TF_CONFIG names ...", len(others) + 1
+        )
+        missing, reminded = list(others), time.monotonic()
+        while missing := [address for address in missing if not _answers(address)]:
+            if time.monotonic() - reminded > _REMINDER:
+                reminded = time.monotonic()
+                logging.warning("Still waiting for %s ...", ", ".join(missing[:5]))
+            time.sleep(_PAUSE)
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Lets Ctrl-C end the process within, and gives SIGTERM its action back after.
+
+    TensorFlow keeps Python's handlers from running while it connects, and replaces the
+    action of SIGTERM for good by one that only logs it.
+    """
+    # Other threads may not set actions.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    if handlers[signal.SIGINT] is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            # None is an action that was not set from Python.
+            if handler is not None:
+                signal.signal(number, handler)
+
+
+def _listening(own: str) -> socket.socket:
+    port = int(own.rpartition(":")[2])
+    dual = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if dual else socket.AF_INET
+    try:
+        return socket.create_server(
+            ("", port), family=family, backlog=socket.SOMAXCONN, dualstack_ipv6=dual
+        )
+    except OSError as error:
+        raise ValueError(
+            f"TF_CONFIG gives this worker the address {own!r}, whose port cannot be"
+            f" opened ({error.strerror}): end what uses it, or choose another port."
+        ) from None
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ATTEMPT).close()
+    except OSError:
+        return False
+    return True

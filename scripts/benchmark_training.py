@@ -54,6 +54,7 @@ def configs_of(options):
     clips = {
         "size": options.size or official.size,
         "frames": options.frames or official.frames,
+        "frame_fit": official.frame_fit,
     }
     place = block_specs.endpoint_names(options.model_id)[-2]
     inside = dataclasses.replace(published.smoothing, layers=(place,))

@@ -94,8 +94,9 @@ def test_settings_are_in_the_results(evaluated, records, checkpoint):
         "clips": 2,
         "crops": 3,
         "size": 0,
+        "frame_fit": "",
         "streaming": False,
-        "model": {"frames": 8, "size": 32, "fps": 5.0},
+        "model": {"frames": 8, "size": 32, "fps": 5.0, "frame_fit": "short_side"},
     }
     assert evaluated["streaming"][0]["settings"]["streaming"]
 

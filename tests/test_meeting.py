@@ -48,6 +48,8 @@ def _ended(code, number, *arguments, **environment):
         text=True,
         cwd=pathlib.Path(__file__).parents[1],
         env=os.environ | environment,
+        # It may be ignored here, as in a process in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         told = ""
@@ -113,6 +115,15 @@ def test_port_in_use_is_told():
             meet(own, ["localhost:1"])
 
 
+@pytest.fixture
+def usual_actions():
+    """Gives Ctrl-C the action of Python, which processes in the background lack."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("usual_actions")
 def test_actions_of_signals_are_put_back():
     before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
     with ended_by_signals():

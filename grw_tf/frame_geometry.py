@@ -25,11 +25,11 @@ def resize_side(size: int) -> int:
     return _PUBLISHED_RESIZE.get(size, round(size * 200 / 172))
 
 
-def check_fit(fit: str, name: str = "frame_fit"):
-    """Raises a ValueError that calls the value `name` if `fit` is no known fit."""
+def check_fit(fit: str) -> None:
+    """Raises a ValueError if `fit` is none of `FRAME_FITS`."""
     if fit not in FRAME_FITS:
         raise ValueError(
-            f"{name} must be one of {', '.join(FRAME_FITS)}, got {fit!r:.80}."
+            f"frame_fit must be one of {', '.join(FRAME_FITS)}, got {fit!r:.80}."
         )
 
 

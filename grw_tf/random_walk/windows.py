@@ -43,7 +43,7 @@ def cut_windows(ops, z, window):
     return ops.reshape(z[:, : windows * window], (-1, window, channels))
 
 
-def mean_of_windows(ops, values, window, new_frames=None, shape=None):
+def mean_of_windows(ops, values, window, new_frames, shape):
     """Returns the mean over clips of the mean over a clip's windows, a scalar.
 
     Windows without a new frame take no part. A clip that has no window left counts as
@@ -54,7 +54,7 @@ def mean_of_windows(ops, values, window, new_frames=None, shape=None):
       values: of the windows of `cut_windows`, [batch * floor(N / window)].
       window: frames in a window.
       new_frames: bool [batch, N], False for frames that only repeat the one before; all
-        are new if not given.
+        are new if it is None.
       shape: (batch, N), which `new_frames` must have; None for what is not known.
 
     Raises:

@@ -11,6 +11,7 @@ from official.vision.tasks import video_classification
 from grw_tf.experiments.video_classification import VideoClassificationTask
 from grw_tf.experiments.yaml_config import frozen
 from grw_tf.models import ModelConfig, build_model
+from grw_tf.models.batch_normalization import batch_normalizations
 from grw_tf.optimization.two_rates import backbone_or_head, build_optimizer
 from grw_tf.tasks import clip_inputs
 from grw_tf.tasks.class_weights import BALANCED, balanced_weights, given_weights
@@ -65,9 +66,8 @@ class Task(video_classification.VideoClassificationTask):
         trains = not config.freeze_backbone and step >= config.unfreeze_step
         self._model.backbone.trainable = trains
         if config.freeze_batch_norm:
-            for layer in self._model.backbone.submodules:
-                if isinstance(layer, tf_keras.layers.BatchNormalization):
-                    layer.trainable = False
+            for layer in batch_normalizations(self._model.backbone):
+                layer.trainable = False
         return trains
 
     def initialize(self, model):

@@ -8,8 +8,13 @@ With --checkpoint_dir, also what the Model Garden's own tools make of the same M
 
 import json
 
-from grw_tf import flags, programs
-from grw_tf.export.benchmark import BenchmarkConfig, as_dict, benchmark, report
+from grw_tf.common import flags, programs
+from grw_tf.export.benchmark.benchmark import (
+    BenchmarkConfig,
+    as_dict,
+    benchmark,
+    report,
+)
 
 flags.define_flags(BenchmarkConfig, required=["models"])
 

@@ -10,11 +10,11 @@ and, for the head that answers on demand, `classify` take videos frame by frame.
 import dataclasses
 from pathlib import Path
 
-from grw_tf import flags, programs
-from grw_tf.evaluation.output_folder import check_writable
-from grw_tf.export.run_directory import read_run
+from grw_tf.common import flags, programs
+from grw_tf.common.flags import option
+from grw_tf.common.output_folder import check_writable
 from grw_tf.export.saved_model import check_replaceable, write_saved_model
-from grw_tf.flags import option
+from grw_tf.weights.run_directory import read_run
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ its labels, manifest and figures inside, if it gives the model's numbers.
         [--quantization=none|float16|dynamic|int8]
 """
 
-from grw_tf import flags, programs
+from grw_tf.common import flags, programs
 from grw_tf.export.export import REPORT_FILE, ExportConfig, export
 
 flags.define_flags(ExportConfig, required=["checkpoint_dir", "output"])

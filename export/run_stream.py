@@ -28,8 +28,8 @@ with video_packages():
 
     from export.annotated_video import AnnotatedVideo
     from export.video_sources import as_path, file_frames, is_live, live_frames
-    from grw_tf import programs
-    from grw_tf.data.opencv_frame import prepare_frame
+    from grw_tf.common import programs
+    from grw_tf.frames.opencv_preparation import prepare_frame
     from grw_tf.streaming import StreamSession
 
 _MODEL = flags.DEFINE_string("model", None, "Exported .tflite file.", required=True)

@@ -6,7 +6,7 @@ python -m scripts.airplanes_contact_sheet --output=sheet.png
 import cv2
 from absl import flags
 
-from grw_tf import programs
+from grw_tf.common import programs
 from grw_tf.data.airplanes import AirplanesConfig
 from grw_tf.data.airplanes.contact_sheet import contact_sheet
 

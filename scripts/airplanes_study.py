@@ -12,7 +12,7 @@ import pathlib
 import tf_keras
 from absl import flags as absl_flags
 
-from grw_tf import flags, programs
+from grw_tf.common import flags, programs
 from grw_tf.demo import airplanes
 from grw_tf.demo.comparison import measure, new_model
 from grw_tf.demo.study import (

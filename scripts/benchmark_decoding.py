@@ -22,12 +22,12 @@ from etils import epath
 from official.vision.configs import video_classification as official_configs
 from official.vision.tasks import video_classification as official_tasks
 
-from grw_tf import flags, paired_timing, programs
-from grw_tf.data.video_frames import check_positive
-from grw_tf.flags import option
+from grw_tf.common import flags, paired_timing, programs
+from grw_tf.common.checks import check_positive
+from grw_tf.common.flags import option
 from grw_tf.models import presets
-from grw_tf.tasks.video_classification import Task
-from grw_tf.training import benchmark
+from grw_tf.training import step_timing
+from grw_tf.training.tasks.video_classification import Task
 
 OFFICIAL, OURS = "Model Garden", "this project"
 CLASSES = ("a", "b")
@@ -137,7 +137,7 @@ def datasets(options, folder):
         frames=options.frames,
         size=options.size,
     )
-    own = benchmark.experiment_of(preset).task
+    own = step_timing.experiment_of(preset).task
     own.train_data.override(data)
     official = official_configs.VideoClassificationTask(
         train_data=official_configs.DataConfig(
@@ -166,7 +166,7 @@ def seconds_a_clip(options):
     check_positive(**dataclasses.asdict(options))
     with tempfile.TemporaryDirectory() as folder:
         reads = {
-            name: benchmark.read_of(dataset, options.batches)
+            name: step_timing.read_of(dataset, options.batches)
             for name, dataset in datasets(options, folder).items()
         }
         seconds = paired_timing.time_in_turn(reads, options.rounds)

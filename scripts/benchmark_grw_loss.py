@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from grw_tf import programs
+from grw_tf.common import programs
 from grw_tf.losses import grw_loss
 from grw_tf.random_walk import orders as orders_lib
 

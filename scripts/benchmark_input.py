@@ -17,13 +17,13 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from grw_tf import flags, paired_timing, programs
-from grw_tf.data.preparation import PreparationConfig, prepare
-from grw_tf.data.video_frames import check_positive
-from grw_tf.flags import option
+from grw_tf.common import flags, paired_timing, programs
+from grw_tf.common.checks import check_positive
+from grw_tf.common.flags import option
+from grw_tf.data.preparation.prepare import PreparationConfig, prepare
 from grw_tf.models import block_specs, presets
-from grw_tf.tasks.video_classification import Task
-from grw_tf.training import benchmark
+from grw_tf.training import step_timing
+from grw_tf.training.tasks.video_classification import Task
 
 SECONDS = 10
 THREADS = (1, 2)
@@ -125,19 +125,19 @@ def seconds_a_clip(options):
     )
     with tempfile.TemporaryDirectory() as folder:
         records = write_records(pathlib.Path(folder), options, config.fps)
-        params = benchmark.experiment_of(config).task
+        params = step_timing.experiment_of(config).task
         params.train_data.override(
             {"input_path": records, "global_batch_size": options.batch_size}
         )
         dataset = Task(params).build_inputs(params.train_data)
         batch = next(iter(dataset))
         reads = {
-            f"input, threads: {threads}": benchmark.read_of(
+            f"input, threads: {threads}": step_timing.read_of(
                 on_threads(dataset, threads), options.batches
             )
             for threads in THREADS
         }
-        step = benchmark.step_of(benchmark.own_trainer(config, batch))
+        step = step_timing.step_of(step_timing.own_trainer(config, batch))
         seconds = paired_timing.time_in_turn(reads | {STEP: step}, options.rounds)
     batches = dict.fromkeys(reads, options.batches) | {STEP: 1}
     return {

@@ -15,13 +15,13 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from grw_tf import flags, paired_timing, programs
-from grw_tf.data.video_frames import check_positive
+from grw_tf.common import flags, paired_timing, programs
+from grw_tf.common.checks import check_positive
+from grw_tf.common.flags import option
 from grw_tf.evaluation.rms_options import RMSOptions, listed
-from grw_tf.flags import option
 from grw_tf.layers.random_mean_scaling import FILTERS
 from grw_tf.models import RegularizationConfig, preset
-from grw_tf.training import benchmark
+from grw_tf.training import step_timing
 
 PLAIN = "without"
 
@@ -78,12 +78,12 @@ def time_steps(configs, options):
       configs: of `configs_of`.
       options: `Options`.
     """
-    batch = benchmark.make_batch(configs[PLAIN], options.batch_size)
+    batch = step_timing.make_batch(configs[PLAIN], options.batch_size)
     steps, operations = {}, {}
     for form, config in tqdm.tqdm(configs.items(), "Compiling", unit="form"):
-        trainer = benchmark.own_trainer(config, batch)
+        trainer = step_timing.own_trainer(config, batch)
         operations[form] = inference_operations(trainer.model)
-        steps[form] = benchmark.step_of(trainer)
+        steps[form] = step_timing.step_of(trainer)
     return paired_timing.time_in_turn(steps, options.rounds), operations
 
 

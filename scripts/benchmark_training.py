@@ -15,11 +15,11 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from grw_tf import flags, paired_timing, programs
-from grw_tf.data.video_frames import check_positive
-from grw_tf.flags import option
+from grw_tf.common import flags, paired_timing, programs
+from grw_tf.common.checks import check_positive
+from grw_tf.common.flags import option
 from grw_tf.models import SmoothingConfig, block_specs, presets
-from grw_tf.training import benchmark
+from grw_tf.training import step_timing
 
 PAIRS = (
     ("b", "a", "our model against the Model Garden's"),
@@ -86,11 +86,11 @@ def time_steps(configs, options):
       configs: of `configs_of`, or some of them.
       options: `Options`.
     """
-    batch = benchmark.make_batch(next(iter(configs.values())), options.batch_size)
+    batch = step_timing.make_batch(next(iter(configs.values())), options.batch_size)
     steps = {}
     for form, config in tqdm.tqdm(configs.items(), "Compiling", unit="form"):
-        make = benchmark.official_trainer if form == "a" else benchmark.own_trainer
-        steps[form] = benchmark.step_of(make(config, batch))
+        make = step_timing.official_trainer if form == "a" else step_timing.own_trainer
+        steps[form] = step_timing.step_of(make(config, batch))
     return paired_timing.time_in_turn(steps, options.rounds)
 
 

@@ -13,7 +13,7 @@ import pathlib
 import re
 import shutil
 
-from grw_tf import flags, programs
+from grw_tf.common import flags, programs
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -25,7 +25,7 @@ MODULES = (
     "grw_tf.models.families",
     "grw_tf.models.residual_block",
     "grw_tf.weights.restore",
-    "grw_tf.data.evaluation_records",
+    "grw_tf.data.records.evaluation_records",
     "grw_tf.evaluation.smoothness",
     "grw_tf.streaming",
     "grw_tf.keras3",

@@ -20,7 +20,7 @@ import sys
 from absl import flags as absl_flags
 from official.common import flags as tfm_flags
 
-from grw_tf import flags, programs
+from grw_tf.common import flags, programs
 from grw_tf.comparison.compare import compare
 from grw_tf.comparison.config import ComparisonConfig
 from grw_tf.comparison.planning import make_plan

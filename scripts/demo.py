@@ -7,7 +7,7 @@ smoothed model as a streaming TFLite file. Safe to kill and run again.
     python -m scripts.demo
 """
 
-from grw_tf import flags, programs
+from grw_tf.common import flags, programs
 from grw_tf.demo import airplanes
 from grw_tf.demo.comparison import compare
 from grw_tf.demo.report import report

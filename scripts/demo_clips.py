@@ -9,7 +9,7 @@ as a streaming TFLite file. Safe to kill and run again.
 
 import pathlib
 
-from grw_tf import flags, programs
+from grw_tf.common import flags, programs
 from grw_tf.demo import clips
 from grw_tf.demo.comparison import compare
 from grw_tf.demo.report import report

@@ -8,7 +8,7 @@ Safe to kill and run again. The cache is $GRW_TF_CACHE, or ~/.cache/grw_tf.
 
 import dataclasses
 
-from grw_tf import flags, programs
+from grw_tf.common import flags, programs
 from grw_tf.weights import official
 from grw_tf.weights.download import cache_folder, fetch
 

@@ -9,7 +9,7 @@ frames a second. OUTPUT_DIR gets trajectories.png, the paths of some clips on th
 two principal components, and embeddings.csv, a row for each frame.
 """
 
-from grw_tf import flags, programs
+from grw_tf.common import flags, programs
 from grw_tf.evaluation.trajectories import TrajectoryConfig, write_trajectories
 
 flags.define_flags(TrajectoryConfig, required=["checkpoint", "clips", "output_dir"])

@@ -7,7 +7,7 @@
 The 30 views of the RMS paper are --clips=10 --crops=3 --size=256.
 """
 
-from grw_tf import flags, programs
+from grw_tf.common import flags, programs
 from grw_tf.evaluation.evaluate import EvaluationConfig, evaluate
 
 flags.define_flags(EvaluationConfig, required=["checkpoint", "records", "output_dir"])

@@ -11,8 +11,8 @@ what is published, what it costs, and what the protocol is in detail.
 
 import sys
 
-from grw_tf import flags, programs
-from grw_tf.evaluation.published_protocol import ProtocolConfig, evaluate_published
+from grw_tf.common import flags, programs
+from grw_tf.kinetics600.protocol import ProtocolConfig, evaluate_published
 
 flags.define_flags(ProtocolConfig, required=["checkpoint", "clips", "output_dir"])
 

@@ -8,10 +8,10 @@ ActionRecognitionModel or, with the official head, MoViNet-pytorch's MoViNet.
 
 import dataclasses
 
-from grw_tf import programs
-from grw_tf.flags import config_from_flags, define_flags, option
-from grw_tf.weights.torch_export import export_torch_weights
-from grw_tf.weights.torch_names import model_name
+from grw_tf.common import programs
+from grw_tf.common.flags import config_from_flags, define_flags, option
+from grw_tf.weights.torch.exporting import export_torch_weights
+from grw_tf.weights.torch.names import model_name
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ features (low frequencies) or what is left of them (high) is multiplied by each 
 and the other stays as it is: Figures 1 and 4 of the RMS paper.
 """
 
-from grw_tf import flags, programs
+from grw_tf.common import flags, programs
 from grw_tf.evaluation.frequency_sensitivity import (
     SensitivityConfig,
     frequency_sensitivity,

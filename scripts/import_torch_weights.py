@@ -10,9 +10,9 @@ took out, stripped and converted. The folder then holds a checkpoint for
 
 import dataclasses
 
-from grw_tf import programs
-from grw_tf.flags import config_from_flags, define_flags, option
-from grw_tf.weights.torch_import import import_torch_weights
+from grw_tf.common import programs
+from grw_tf.common.flags import config_from_flags, define_flags, option
+from grw_tf.weights.torch.importing import import_torch_weights
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ CHECKPOINT is a prefix, a folder, a .tar.gz, or the name of an official one.
 
 import sys
 
-from grw_tf import programs
+from grw_tf.common import programs
 from grw_tf.weights.inspection import inspect
 
 

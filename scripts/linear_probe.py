@@ -5,7 +5,7 @@
         --records='records/test-*.tfrecord' --output_dir=runs/probe
 """
 
-from grw_tf import flags, programs
+from grw_tf.common import flags, programs
 from grw_tf.evaluation.linear_probe import LinearProbeConfig, probe
 
 flags.define_flags(

@@ -8,7 +8,7 @@ killed and run again; the first run of all models takes minutes.
     python -m scripts.model_table --models=a0_base,a0_stream,a0_stream_grw
 """
 
-from grw_tf import flags, programs
+from grw_tf.common import flags, programs
 from grw_tf.cost_table.table import ModelTableConfig, model_table
 
 flags.define_flags(ModelTableConfig)

@@ -10,15 +10,15 @@ run again.
 
 What DIR holds besides is counted, named, and listed in `left_out.csv`. The exit status
 is 1 if a video cannot be used, or if a file is left out that was perhaps meant to be
-used (`grw_tf.data.left_out` lists which); the records are written all the same. Other
-files, such as texts, pictures and hidden files, do not change it.
+used (`grw_tf.data.listing.left_out` lists which); the records are written all the same.
+Other files, such as texts, pictures and hidden files, do not change it.
 """
 
 import sys
 
-from grw_tf import flags, programs
-from grw_tf.data.manifest import report
-from grw_tf.data.preparation import PreparationConfig, prepare
+from grw_tf.common import flags, programs
+from grw_tf.data.preparation.manifest import report
+from grw_tf.data.preparation.prepare import PreparationConfig, prepare
 
 flags.define_flags(PreparationConfig, required=["output_dir"])
 

@@ -13,7 +13,7 @@ import pathlib
 
 from absl import flags as absl_flags
 
-from grw_tf import flags, programs
+from grw_tf.common import flags, programs
 from grw_tf.demo import airplanes, regularisers
 from grw_tf.demo.gap_figure import draw_gaps
 from grw_tf.demo.study import run_study, shared_settings

@@ -17,12 +17,12 @@ import tf_keras
 from absl import flags as absl_flags
 from official.common import flags as tfm_flags
 
-from grw_tf import flags, programs
-from grw_tf.data.contact_sheet import contact_sheet, label_text
-from grw_tf.data.video_frames import check_positive
-from grw_tf.experiments.parsing import parse_experiment
-from grw_tf.flags import option
-from grw_tf.tasks.video_classification import Task
+from grw_tf.common import flags, programs
+from grw_tf.common.checks import check_positive
+from grw_tf.common.flags import option
+from grw_tf.figures.contact_sheet import contact_sheet, label_text
+from grw_tf.training.experiments.parsing import parse_experiment
+from grw_tf.training.tasks.video_classification import Task
 
 SPLITS = ("train", "validation")
 

@@ -7,7 +7,7 @@ Each argument is a row: the results.json files, of scripts.evaluate or
 scripts.linear_probe, of runs that differ in their seed alone.
 """
 
-from grw_tf import programs
+from grw_tf.common import programs
 from grw_tf.evaluation.summary import summarize
 
 

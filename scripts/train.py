@@ -10,7 +10,7 @@ checkpoint of --model_dir by the same command, to the same weights in the end.
 from absl import flags
 from official.common import flags as tfm_flags
 
-from grw_tf import programs
+from grw_tf.common import programs
 from grw_tf.training.driver import run_experiment
 from grw_tf.training.progress import results_table
 

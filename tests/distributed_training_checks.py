@@ -8,8 +8,8 @@ import tensorflow as tf
 import tf_keras
 from training_runs import options, scalars, values
 
-from grw_tf.tasks.video_classification import Task
 from grw_tf.training import driver
+from grw_tf.training.tasks.video_classification import Task
 
 # All that batch statistics of one replica alone would change, and nothing random, as
 # replicas draw differently: skip connections, smoothing inside and at the end.

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tf_keras
 from official.core import base_task, base_trainer, config_definitions
 
-from grw_tf.optimization.two_rates import (
+from grw_tf.training.optimization.two_rates import (
     TwoRatesConfig,
     backbone_or_head,
     build_optimizer,

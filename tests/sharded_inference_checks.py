@@ -9,9 +9,9 @@ import tensorflow as tf
 from drawn_videos import greys, write_video
 from toy_heads import HEADS
 
-from grw_tf.evaluation import published_protocol
-from grw_tf.evaluation.published_protocol import ProtocolConfig, evaluate_published
-from grw_tf.evaluation.sharded_inference import ShardedInference
+from grw_tf.kinetics600 import protocol
+from grw_tf.kinetics600.protocol import ProtocolConfig, evaluate_published
+from grw_tf.kinetics600.sharded_inference import ShardedInference
 
 FIELDS = {"head": HEADS["transformer"], "num_classes": 2}
 
@@ -62,9 +62,7 @@ def test_runs_on_one_device_and_on_two_end_alike(models, tmp_path, monkeypatch):
     checkpoint = tf.train.Checkpoint(model=models[0][0]).save(tmp_path / "ckpt")
     rows = []
     for _, strategy in models:
-        monkeypatch.setattr(
-            published_protocol, "build_strategy", lambda _, one=strategy: one
-        )
+        monkeypatch.setattr(protocol, "build_strategy", lambda _, one=strategy: one)
         folder = tmp_path / f"on_{strategy.num_replicas_in_sync}"
         outcome = evaluate_published(
             ProtocolConfig(

@@ -11,12 +11,12 @@ import yaml
 from official.core import exp_factory
 from official.core.train_utils import ParseConfigOptions
 
-from grw_tf.data.preparation import PreparationConfig
+from grw_tf.data.preparation.prepare import PreparationConfig
 from grw_tf.evaluation.evaluate import EvaluationConfig
-from grw_tf.experiments.parsing import parse_experiment
-from grw_tf.experiments.yaml_config import frozen
 from grw_tf.models import ModelConfig
 from grw_tf.models.presets import PRESETS
+from grw_tf.training.experiments.parsing import parse_experiment
+from grw_tf.training.experiments.yaml_config import frozen
 from grw_tf.weights.official import OFFICIAL
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"

@@ -6,13 +6,13 @@ import json
 import numpy as np
 import pytest
 from drawn_videos import write_video
-from test_torch_snapshot import PARAMS, random_state
 from torch_archives import write_snapshot
+from torch_states import PARAMS, random_state
 from training_runs import EXPERIMENT, SMOKE, command, overridden
 from two_workers import two_workers, wait_for, wait_until_done
 
-from grw_tf.data.evaluation_records import EvaluationRecords
-from grw_tf.export.quantization import MODES
+from grw_tf.data.records.evaluation_records import EvaluationRecords
+from grw_tf.export.quantization.quantize import MODES
 from grw_tf.models.presets import published_config
 from grw_tf.weights.restore import load_model
 

@@ -8,7 +8,6 @@ import tensorflow as tf
 import tf_keras
 from official.core import train_utils
 
-from grw_tf.experiments.video_classification import experiment, fill_in
 from grw_tf.layers.stochastic_depth import StochasticDepth
 from grw_tf.models import (
     BackboneConfig,
@@ -18,8 +17,9 @@ from grw_tf.models import (
     SmoothingConfig,
     build_model,
 )
-from grw_tf.tasks.video_classification import Task
+from grw_tf.training.experiments.video_classification import experiment, fill_in
 from grw_tf.training.step_random import draw_by_step
+from grw_tf.training.tasks.video_classification import Task
 from grw_tf.training.trainer import Trainer
 
 LABELS = np.eye(5, dtype="float32")[[0, 4]]

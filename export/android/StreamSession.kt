@@ -364,7 +364,7 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
 
 /**
  * Which of the frames that come with times the model is to see: at each tick, k / fps
- * after the first frame, the frame then on screen. See grw_tf/streaming/frame_clock.py.
+ * after the first frame, the frame then on screen. See grw_tf/frames/clock.py.
  */
 internal class FrameClock(private val fps: Double, private val maxGap: Double) {
     private var first: Double? = null
@@ -488,7 +488,7 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
 
 /**
  * Tells, from the first frames of a stream, whether times are in seconds or in a smaller
- * unit. See grw_tf/streaming/time_unit.py for the rule.
+ * unit. See grw_tf/frames/time_unit.py for the rule.
  */
 internal class TimeUnit(maxGap: Double) {
     /** A unit: the longest step it is told by, and how many make a second. */

@@ -12,7 +12,7 @@
 namespace grw {
 
 // Which of the frames that come with times the model is to see: at each tick, k / fps
-// after the first frame, the frame then on screen. See grw_tf/streaming/frame_clock.py.
+// after the first frame, the frame then on screen. See grw_tf/frames/clock.py.
 class FrameClock {
  public:
   using Warn = std::function<void(const std::string&)>;

@@ -8,7 +8,7 @@
 namespace grw {
 
 // Tells, from the first frames of a stream, whether times are in seconds or in a smaller
-// unit. See grw_tf/streaming/time_unit.py for the rule.
+// unit. See grw_tf/frames/time_unit.py for the rule.
 class TimeUnit {
  public:
   explicit TimeUnit(double max_gap);

@@ -7,6 +7,9 @@ import types
 import numpy as np
 import tensorflow as tf
 
+from grw_tf.common.fingerprint import fingerprint
+from grw_tf.common.json_file import write_json
+from grw_tf.common.replacing import replacing
 from grw_tf.comparison.run import (
     EMBEDDINGS_FILE,
     EXPERIMENT_FILE,
@@ -15,17 +18,14 @@ from grw_tf.comparison.run import (
     START_FILE,
     Run,
 )
-from grw_tf.data.evaluation_records import EvaluationRecords
-from grw_tf.data.manifest import write_json
-from grw_tf.data.replacing import replacing
+from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
 from grw_tf.evaluation.evaluate import EvaluationConfig, evaluate_model
 from grw_tf.evaluation.predictions import write_results
 from grw_tf.evaluation.smoothness import smoothness
 from grw_tf.export.export import ExportConfig, export_run
-from grw_tf.export.run_directory import read_run
 from grw_tf.training.driver import run_experiment
-from grw_tf.training.fingerprint import fingerprint
+from grw_tf.weights.run_directory import read_run
 
 EMBEDDED_CLIPS, KEPT_CLIPS = 512, 48
 """At most how many test clips smoothness is measured on, and how many are drawn."""

@@ -3,13 +3,13 @@
 import logging
 import time
 
+from grw_tf.common.child_process import failure_of
+from grw_tf.common.json_file import write_json
 from grw_tf.comparison.carry_out import carry_out
-from grw_tf.comparison.own_process import failure_of
 from grw_tf.comparison.plan import Plan
 from grw_tf.comparison.report import write_report
 from grw_tf.comparison.run import FAILURE_FILE
 from grw_tf.comparison.timing import take_times
-from grw_tf.data.manifest import write_json
 from grw_tf.training.model_dir import claimed
 
 

@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from grw_tf.data.video_frames import check_positive
-from grw_tf.export.quantization import MODES
-from grw_tf.flags import option
+from grw_tf.common.checks import check_positive
+from grw_tf.common.flags import option
+from grw_tf.export.quantization.quantize import MODES
 
 
 @dataclasses.dataclass(frozen=True)

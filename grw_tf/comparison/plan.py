@@ -7,13 +7,13 @@ from pathlib import Path
 
 import yaml
 
+from grw_tf.common.json_file import write_json
+from grw_tf.common.replacing import replacing
 from grw_tf.comparison.config import ComparisonConfig
 from grw_tf.comparison.run import EXPERIMENT_FILE, MODEL_FILE, Run
 from grw_tf.comparison.timing import Timing
 from grw_tf.comparison.variants import BASELINE, Variant
-from grw_tf.data.manifest import write_json
-from grw_tf.data.replacing import replacing
-from grw_tf.data.sequence_examples import check_records
+from grw_tf.data.records.sequence_examples import check_records
 from grw_tf.models import ModelConfig
 
 PLAN_FILE = "comparison.json"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from grw_tf.common.output_folder import check_writable
 from grw_tf.comparison.config import ComparisonConfig
 from grw_tf.comparison.plan import Plan, experiment_yaml
 from grw_tf.comparison.variants import (
@@ -17,12 +18,11 @@ from grw_tf.comparison.variants import (
     split_names,
     with_shared_head,
 )
-from grw_tf.data.evaluation_records import EvaluationRecords
-from grw_tf.evaluation.output_folder import check_writable
-from grw_tf.experiments.parsing import parse_experiment
-from grw_tf.experiments.yaml_config import frozen
+from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.models import ModelConfig
-from grw_tf.tasks.video_classification import Task
+from grw_tf.training.experiments.parsing import parse_experiment
+from grw_tf.training.experiments.yaml_config import frozen
+from grw_tf.training.tasks.video_classification import Task
 
 _STRATEGIES = ("one_device", "mirrored")
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import jinja2
 import yaml
 
+from grw_tf.common.replacing import replacing
 from grw_tf.comparison import charts, row_charts
 from grw_tf.comparison.findings import find
 from grw_tf.comparison.outcomes import ACCURACY, METRICS
 from grw_tf.comparison.plan import Plan
-from grw_tf.data.replacing import replacing
 
 HTML_FILE, JSON_FILE = "report.html", "report.json"
 SHOWN_CLASSES = 20

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from grw_tf.data.manifest import write_json
-from grw_tf.export.benchmark import BenchmarkConfig, benchmark
+from grw_tf.common.json_file import write_json
+from grw_tf.common.paired_timing import paired_ratio, time_in_turn
+from grw_tf.export.benchmark.benchmark import BenchmarkConfig, benchmark
 from grw_tf.models import ModelConfig
-from grw_tf.paired_timing import paired_ratio, time_in_turn
-from grw_tf.training.benchmark import make_batch, own_trainer, step_of
+from grw_tf.training.step_timing import make_batch, own_trainer, step_of
 
 _FRAME = "frame"
 

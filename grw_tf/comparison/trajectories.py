@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from grw_tf.comparison.variants import BASELINE
-from grw_tf.data.evaluation_records import EvaluationRecords
+from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.evaluation.principal_components import (
     principal_components,
     turned_like,

@@ -5,10 +5,10 @@ import math
 
 import tensorflow as tf
 
+from grw_tf.cost_table.multiply_adds import convolution_outputs, multiply_adds
+from grw_tf.cost_table.peak_memory import peak_memory
 from grw_tf.models import ModelConfig, StreamingModel, build_model
 from grw_tf.models.backbone import endpoint_channels
-from grw_tf.models.cost import convolution_outputs, multiply_adds
-from grw_tf.models.memory import peak_memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class ModelCost:
       convolution_outputs: values that a clip's convolutions give.
       frame_multiply_adds: of one frame of a stream, with the head if it gives logits at
         each; of others, the clip's share.
-      peak_bytes: most activations and states at once; see `grw_tf.models.memory`.
+      peak_bytes: most activations and states at once; see `peak_memory`.
       peak_operation: where that is.
       state_bytes: of a stream's states.
       unshared_bytes: activations and states, were none of their memory used twice.

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import tf_keras
 
-from grw_tf.cost_table.chosen import choose_models
+from grw_tf.common.flags import option
+from grw_tf.common.output_folder import check_writable
+from grw_tf.common.replacing import replacing
+from grw_tf.cost_table.cache import cost_of, known_cost
 from grw_tf.cost_table.figure import draw_accuracy_cost
 from grw_tf.cost_table.footnotes import COUNTED, footnotes, notes_of
-from grw_tf.cost_table.kept import cost_of, known_cost
+from grw_tf.cost_table.model_choice import choose_models
 from grw_tf.cost_table.rows import HEADER, Row, aligned_table, memory_table
-from grw_tf.data.replacing import replacing
-from grw_tf.evaluation.output_folder import check_writable
 from grw_tf.evaluation.predictions import write_results
-from grw_tf.flags import option
 
 MARKDOWN_FILE = "model_table.md"
 RESULTS_FILE = "model_table.json"

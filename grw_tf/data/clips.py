@@ -16,13 +16,14 @@ import cv2
 import numpy as np
 import tqdm
 
-from grw_tf.data.class_names import normal_name, sort_class_names
-from grw_tf.data.frame_choice import middle_start, repeat_last
-from grw_tf.data.opencv_frame import prepare_frame
-from grw_tf.data.splits import assign_splits
-from grw_tf.data.video_frames import check_positive, sample_pictures
-from grw_tf.data.video_list import EXPECTED, list_folder
-from grw_tf.frame_geometry import FrameGeometry
+from grw_tf.common.checks import check_positive
+from grw_tf.common.class_names import normal_name, sort_class_names
+from grw_tf.data.listing.splits import assign_splits
+from grw_tf.data.listing.video_list import EXPECTED, list_folder
+from grw_tf.data.video_frames import sample_pictures
+from grw_tf.frames.choice import middle_start, repeat_last
+from grw_tf.frames.geometry import FrameGeometry
+from grw_tf.frames.opencv_preparation import prepare_frame
 
 TEST_SHARE = 0.2
 

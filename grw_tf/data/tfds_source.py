@@ -8,8 +8,8 @@ import re
 
 import tensorflow as tf
 
-from grw_tf.data.class_names import normal_names
-from grw_tf.data.record_stream import RecordFile
+from grw_tf.common.class_names import normal_names
+from grw_tf.data.records.record_stream import RecordFile
 
 _FRAMES = "video"
 _LABEL = "label"

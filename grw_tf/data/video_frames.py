@@ -17,7 +17,8 @@ import av.filter
 import numpy as np
 from av.stream import Disposition
 
-from grw_tf.streaming.frame_clock import TOLERANCE, FrameClock
+from grw_tf.common.checks import check_positive
+from grw_tf.frames.clock import TOLERANCE, FrameClock
 
 _FALLBACK_RATE = 25.0
 # Filters want one, and do not look at times.
@@ -273,13 +274,6 @@ def _single_pictures(container, videos):
 def _warn_once(name, message):
     """Logs a warning, once for all segments of a video."""
     logging.getLogger(__name__).warning("%s: %s", name, message)
-
-
-def check_positive(**values: float) -> None:
-    """Raises a `ValueError` that names the first of the values not above 0."""
-    for name, value in values.items():
-        if not value > 0:
-            raise ValueError(f"{name} is {value}: it must be above 0.")
 
 
 def _turning_filters(frame):

@@ -3,11 +3,11 @@
 import dataclasses
 import pathlib
 
+from grw_tf.common.flags import option
 from grw_tf.data import airplanes
 from grw_tf.data.airplanes.videos import CLASS_NAMES
 from grw_tf.data.labelled_videos import LabelledVideos
 from grw_tf.demo.config import DemoConfig
-from grw_tf.flags import option
 from grw_tf.models import BackboneConfig, HeadConfig, ModelConfig
 
 

@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 
+from grw_tf.common.flags import option
 from grw_tf.data import clips
 from grw_tf.data.labelled_videos import LabelledVideos
 from grw_tf.demo.config import DemoConfig
-from grw_tf.flags import option
 from grw_tf.models import HeadConfig, ModelConfig, preset
 
 

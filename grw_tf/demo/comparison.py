@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import tf_keras
 
+from grw_tf.common.fingerprint import weights_fingerprint
 from grw_tf.data.labelled_videos import LabelledVideos
 from grw_tf.demo.config import DemoConfig
 from grw_tf.evaluation.smoothness import Smoothness, smoothness
 from grw_tf.models import ModelConfig, build_model
-from grw_tf.training.fingerprint import weights_fingerprint
 from grw_tf.training.fit import fit
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from grw_tf.evaluation.principal_components import principal_components
-from grw_tf.evaluation.trajectory_figure import COLOURS, draw_paths
+from grw_tf.figures.trajectories import COLOURS, draw_paths
 
 _SHOWN_CLASSES, _SHOWN_FRAMES, _TRAJECTORIES = 3, 12, 2
 

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from grw_tf.demo.regularisers import BASELINE, GAP, TEST
-from grw_tf.evaluation.trajectory_figure import COLOURS
+from grw_tf.figures.trajectories import COLOURS
 
 
 def draw_gaps(path, results):

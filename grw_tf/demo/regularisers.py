@@ -6,13 +6,13 @@ import pathlib
 import numpy as np
 import tf_keras
 
+from grw_tf.common.flags import option
 from grw_tf.data.airplanes import AirplanesConfig
 from grw_tf.data.airplanes.videos import CLASS_NAMES
 from grw_tf.demo.comparison import accuracy, new_model
 from grw_tf.demo.config import DemoConfig
 from grw_tf.demo.study import markdown_table, mean_and_spread
 from grw_tf.evaluation.paired_statistics import compare_seeds
-from grw_tf.flags import option
 from grw_tf.models import BackboneConfig, ModelConfig
 from grw_tf.models.regularization_config import RegularizationConfig, RMSConfig
 from grw_tf.training.fit import fit

@@ -5,7 +5,7 @@ import pathlib
 from grw_tf.demo.cost import measure_step_cost
 from grw_tf.demo.figures import draw_learning_curves, draw_trajectories
 from grw_tf.export.export import ExportConfig, export_run
-from grw_tf.export.run_directory import Run
+from grw_tf.weights.run_directory import Run
 
 
 def report(results, train, test, config, figure_name, title, clips=""):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from grw_tf.data.replacing import replacing
+from grw_tf.common.replacing import replacing
 
 
 def run_study(

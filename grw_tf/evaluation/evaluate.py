@@ -5,18 +5,18 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from grw_tf.data.evaluation_records import EvaluationRecords
-from grw_tf.data.replacing import replacing
-from grw_tf.data.video_frames import check_positive
-from grw_tf.evaluation.accuracy_figure import draw_accuracy
-from grw_tf.evaluation.confusion_figure import draw_confusion
+from grw_tf.common.checks import check_positive
+from grw_tf.common.flags import option
+from grw_tf.common.output_folder import check_writable
+from grw_tf.common.replacing import replacing
+from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.evaluation.inference import Predictions, predict_clips, predict_views
 from grw_tf.evaluation.measures import measure
-from grw_tf.evaluation.output_folder import check_writable
 from grw_tf.evaluation.predictions import write_predictions, write_results
 from grw_tf.evaluation.streaming import measure_streams, stream_clips
-from grw_tf.flags import option
-from grw_tf.frame_geometry import check_fit
+from grw_tf.figures.accuracy_over_time import draw_accuracy
+from grw_tf.figures.confusion_matrix import draw_confusion
+from grw_tf.frames.geometry import check_fit
 from grw_tf.weights.restore import load_model
 
 PREDICTIONS_FILE = "predictions.csv"
@@ -133,7 +133,12 @@ def evaluate_model(model, config: EvaluationConfig) -> dict:
     table = measures.table()
     if streams:
         results["streaming"] = streams.to_dict()
-        figures[CURVE_FILE] = draw_accuracy(streams)
+        figures[CURVE_FILE] = draw_accuracy(
+            streams.accuracy,
+            streams.fps,
+            streams.label_changes_per_second,
+            streams.probability_change,
+        )
         table += f"\n\n{streams.table()}"
 
     folder.mkdir(parents=True, exist_ok=True)

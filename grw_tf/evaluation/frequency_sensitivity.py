@@ -15,18 +15,18 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from grw_tf.data.evaluation_records import EvaluationRecords
-from grw_tf.data.replacing import replacing
-from grw_tf.data.video_frames import check_positive
+from grw_tf.common.checks import check_positive
+from grw_tf.common.flags import option
+from grw_tf.common.output_folder import check_writable
+from grw_tf.common.replacing import replacing
+from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.evaluation.component_scaling import ScaledModel, logits_function
 from grw_tf.evaluation.measures import check_predictions, likeliest
-from grw_tf.evaluation.output_folder import check_writable
 from grw_tf.evaluation.predictions import write_results
 from grw_tf.evaluation.rms_options import RMSOptions, listed
-from grw_tf.evaluation.sensitivity_figure import draw_sensitivity
-from grw_tf.export.run_directory import load_best
-from grw_tf.flags import option
+from grw_tf.figures.sensitivity import draw_sensitivity
 from grw_tf.models.regularization_config import RMSConfig
+from grw_tf.weights.run_directory import load_best
 
 RESULTS_FILE = "results.json"
 TABLE_FILE = "accuracy_by_scale.csv"

@@ -9,13 +9,13 @@ from sklearn.linear_model import LogisticRegressionCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from grw_tf.data.evaluation_records import EvaluationRecords
-from grw_tf.data.record_source import RecordSource
-from grw_tf.data.video_frames import check_positive
+from grw_tf.common.checks import check_positive
+from grw_tf.common.flags import option
+from grw_tf.common.output_folder import check_writable
+from grw_tf.data.records.evaluation_records import EvaluationRecords
+from grw_tf.data.records.record_source import RecordSource
 from grw_tf.evaluation.measures import measure
-from grw_tf.evaluation.output_folder import check_writable
 from grw_tf.evaluation.predictions import write_results
-from grw_tf.flags import option
 from grw_tf.models import build_model, preset
 from grw_tf.models.backbone import endpoints
 from grw_tf.weights.restore import recorded_config, restore

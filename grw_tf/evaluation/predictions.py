@@ -5,8 +5,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from grw_tf.data.replacing import replacing
-from grw_tf.evaluation.csv_file import write_csv
+from grw_tf.common.csv_file import write_csv
+from grw_tf.common.replacing import replacing
 from grw_tf.evaluation.measures import check_predictions, likeliest
 
 _TOP = 5

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from grw_tf.flags import option
+from grw_tf.common.flags import option
 from grw_tf.layers import RandomMeanScaling
 from grw_tf.models.regularization_config import RMSConfig
 

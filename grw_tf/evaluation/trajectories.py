@@ -8,19 +8,19 @@ from pathlib import Path
 import av
 import numpy as np
 
-from grw_tf.data.class_names import normal_name
+from grw_tf.common.checks import check_positive
+from grw_tf.common.class_names import normal_name
+from grw_tf.common.csv_file import write_csv
+from grw_tf.common.flags import option
+from grw_tf.common.output_folder import check_writable
+from grw_tf.common.replacing import replacing
 from grw_tf.data.clips import load_clips, read_clip
-from grw_tf.data.evaluation_records import EvaluationRecords
-from grw_tf.data.file_kinds import is_video
-from grw_tf.data.replacing import replacing
-from grw_tf.data.video_frames import check_positive
-from grw_tf.evaluation.csv_file import write_csv
+from grw_tf.data.listing.file_kinds import is_video
+from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
-from grw_tf.evaluation.output_folder import check_writable
 from grw_tf.evaluation.principal_components import principal_components
 from grw_tf.evaluation.smoothness import smoothness
-from grw_tf.evaluation.trajectory_figure import COLOURS, trajectory_figure
-from grw_tf.flags import option
+from grw_tf.figures.trajectories import COLOURS, trajectory_figure
 from grw_tf.weights.restore import load_model
 
 CSV_FILE = "embeddings.csv"

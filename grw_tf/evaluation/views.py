@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from grw_tf.data import tensor_frames
-from grw_tf.frame_geometry import FrameGeometry
+from grw_tf.frames import tensor_preparation
+from grw_tf.frames.geometry import FrameGeometry
 
 
 def cut_views(
@@ -17,8 +17,7 @@ def cut_views(
 ) -> tf.Tensor:
     """Cuts the views of a video that a model is evaluated on.
 
-    They are those of `grw_tf.data.tensor_frames.view_frames`, by which the trainer
-    validates.
+    They are those of `tensor_preparation.view_frames`, by which the trainer validates.
 
     Args:
       video: uint8 [frames, height, width, 3] of a whole video.
@@ -45,7 +44,7 @@ def cut_views(
     for name, number in (("frames", frames), ("clips", clips), ("stride", stride)):
         if number < 1:
             raise ValueError(f"{name} must be at least 1, got {number}.")
-    views = tensor_frames.view_frames(
+    views = tensor_preparation.view_frames(
         tf.convert_to_tensor(video), geometry, frames, stride, clips, crops
     )
     views = tf.reshape(views, (crops * clips, frames, geometry.size, geometry.size, 3))

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from grw_tf.data.replacing import replacing
+from grw_tf.common.replacing import replacing
 
 LABELS, MANIFEST = "labels.txt", "manifest.json"
 

@@ -8,18 +8,18 @@ import os
 import tempfile
 from pathlib import Path
 
-from grw_tf.data.replacing import replacing
-from grw_tf.export import graph
+from grw_tf.common.flags import option
+from grw_tf.common.replacing import replacing
+from grw_tf.export import operation_counts
 from grw_tf.export.bundle import bundle, write_bundle
 from grw_tf.export.conversion import convert
 from grw_tf.export.manifest import make_manifest
 from grw_tf.export.parity import Parity, check_parity
 from grw_tf.export.partitions import Partitions, step_partitions
-from grw_tf.export.quantization import MODES, quantize
-from grw_tf.export.run_directory import Run, read_run
+from grw_tf.export.quantization.quantize import MODES, quantize
 from grw_tf.export.streaming_network import IMAGE_DTYPES, StreamingNetwork
 from grw_tf.export.streams import FRAMES, drawn_streams, real_streams
-from grw_tf.flags import option
+from grw_tf.weights.run_directory import Run, read_run
 
 REPORT_FILE = "export_report.json"
 _STREAMS = 3
@@ -196,7 +196,7 @@ def export_run(run: Run, config: ExportConfig) -> Report:
             file=output.name,
             quantization=quantized.report,
             megabytes=len(quantized.content) / 1e6,
-            operations=graph.operations(quantized.content),
+            operations=operation_counts.operations(quantized.content),
             partitions=step_partitions(quantized.content),
             parity=parity,
         )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grw_tf.weights.layout import find_variable, model_layout
+from grw_tf.weights.model_variables import find_variable, model_layout
 
 _BATCH_NORM_EPSILON = 1e-3
 
@@ -27,7 +27,7 @@ class FoldedWeights:
         """Returns a convolution and the batch normalisation after it.
 
         Args:
-          name: of the layer, as in `grw_tf.weights.layout`.
+          name: of the layer, as in `grw_tf.weights.model_variables`.
           size: (time, height, width) of the kernel.
           part: "" or "_temporal", the second of a (2+1)D convolution.
 

@@ -5,7 +5,7 @@ import json
 import grw_tf
 from grw_tf.export.state_entries import state_entries
 from grw_tf.export.streaming_network import StreamingNetwork
-from grw_tf.frame_geometry import FrameGeometry
+from grw_tf.frames.geometry import FrameGeometry
 
 FORMAT_VERSION = 2
 

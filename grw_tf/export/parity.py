@@ -9,10 +9,10 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from grw_tf.data.opencv_frame import prepare_frame
+from grw_tf.frames.numpy_preparation import FramePreparation
+from grw_tf.frames.opencv_preparation import prepare_frame
 from grw_tf.models import StreamingModel
 from grw_tf.streaming import StreamSession
-from grw_tf.streaming.frame_preparation import FramePreparation
 
 LARGEST_DIFFERENCE = {"none": 1e-4, "float16": 1e-2, "dynamic": 0.5, "int8": 0.5}
 """Of logits, relative to the largest: limits by quantisation.

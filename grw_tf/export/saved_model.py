@@ -14,9 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 import grw_tf
+from grw_tf.common.labels_file import check_class_names
 from grw_tf.export.bundle import LABELS, MANIFEST
 from grw_tf.export.manifest import FORMAT_VERSION, frame_entries
-from grw_tf.export.tflite import check_class_names
 from grw_tf.models.streaming import STATE_PREFIX, StreamingModel
 
 # Where a SavedModel keeps files that its graph does not read.

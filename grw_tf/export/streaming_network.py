@@ -11,7 +11,7 @@ from grw_tf.export.frame_features import FrameFeatures
 from grw_tf.export.mobilenet_features import MobileNetFeatures
 from grw_tf.export.movinet_features import MovinetFeatures
 from grw_tf.export.stream_states import StreamStates
-from grw_tf.models.inputs import check_states
+from grw_tf.models.input_checks import check_states
 from grw_tf.models.streaming import STATE_PREFIX, check_causal, head_states
 
 IMAGE_DTYPES = ("uint8", "float32")

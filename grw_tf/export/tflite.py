@@ -1,5 +1,6 @@
 """Writing a model's streaming view as one TFLite file."""
 
+from grw_tf.common.labels_file import check_class_names
 from grw_tf.export.bundle import write_bundle
 from grw_tf.export.conversion import convert
 from grw_tf.export.manifest import make_manifest
@@ -27,11 +28,3 @@ def write_streaming_tflite(path, model, class_names, frames_per_step=1):
     content = convert(network)
     manifest = make_manifest(network, content)
     write_bundle(path, content, class_names, manifest)
-
-
-def check_class_names(class_names, config):
-    """Raises a ValueError if names are not one for each class of a model."""
-    if len(class_names) != config.num_classes:
-        raise ValueError(
-            f"The model has {config.num_classes} classes, got {len(class_names)} names."
-        )

@@ -9,7 +9,7 @@ from grw_tf.models import mobilenet_backbone
 from grw_tf.models.backbone import build_backbone, endpoint_channels, endpoints
 from grw_tf.models.config import ModelConfig
 from grw_tf.models.config_record import ConfigRecord
-from grw_tf.models.inputs import ClipInput
+from grw_tf.models.input_checks import ClipInput
 from grw_tf.models.smoothing import FINAL, build_smoothing, smooth_endpoints
 
 

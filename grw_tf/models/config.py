@@ -7,7 +7,7 @@ import logging
 import typing
 from collections.abc import Mapping
 
-from grw_tf.frame_geometry import (
+from grw_tf.frames.geometry import (
     SHORT_SIDE,
     UNRECORDED_FIT,
     FrameGeometry,
@@ -206,7 +206,7 @@ class ModelConfig:
       frame_fit: how a frame becomes a square of `size` pixels, in training, evaluation
         and exported files alike: "short_side" keeps its aspect and crops the middle, as
         the official MoViNets were trained; "square" squashes it first, as the published
-        GRW models do (`grw_tf.frame_geometry`).
+        GRW models do (`grw_tf.frames.geometry`).
 
     Raises:
       ValueError: at construction, for values that no model can have.

@@ -7,7 +7,7 @@ Kondratyuk et al., MoViNets, CVPR 2021, and arXiv 2511.20928.
 
 import dataclasses
 
-from grw_tf.frame_geometry import SQUARE
+from grw_tf.frames.geometry import SQUARE
 
 # Importing a family's module makes it known, as configs of it want.
 from grw_tf.models import (

@@ -1,6 +1,6 @@
 """Tells repeated frames of a clip from new ones.
 
-A clip that is too short ends in its last frame, repeated (`grw_tf.data.frame_choice`).
+A clip that is too short ends in its last frame, repeated (`grw_tf.frames.choice`).
 Nothing moves there, so smoothing has nothing to learn from it.
 """
 

@@ -4,7 +4,7 @@ import tensorflow as tf
 import tf_keras
 
 from grw_tf.models.backbone import endpoints
-from grw_tf.models.inputs import check_frames, check_states
+from grw_tf.models.input_checks import check_frames, check_states
 from grw_tf.models.regularization import lasting_rms
 
 STATE_PREFIX = "state_temporal_head_"

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from grw_tf.random_walk import enumeration, programme
+from grw_tf.random_walk import dynamic_programming, enumeration
 from grw_tf.random_walk import orders as orders_lib
 
 
@@ -70,8 +70,8 @@ def grw_terms(ops, z, orders="auto", max_orders=1000, seed=None):
 def _others(ops, gram, method, max_orders, seed):
     """Returns log sum_pi and log max_pi of f(Z_pi) / f(Z), pi not the true order."""
     if method == "programme":
-        ratio_sum = programme.log_ratio_of_others(ops, gram)
-        best = programme.log_ratio_of_others(
+        ratio_sum = dynamic_programming.log_ratio_of_others(ops, gram)
+        best = dynamic_programming.log_ratio_of_others(
             ops, ops.stop_gradient(gram), best_only=True
         )
         return ratio_sum, best

@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 
-from grw_tf.frame_geometry import FRAME_FITS, UNRECORDED_FIT, FrameGeometry
+from grw_tf.frames.geometry import FRAME_FITS, UNRECORDED_FIT, FrameGeometry
 
 # Files of a newer format may mean something else by the same keys.
 NEWEST_FORMAT = 2

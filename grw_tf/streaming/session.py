@@ -5,11 +5,11 @@ import math
 
 import numpy as np
 
+from grw_tf.frames.clock import FrameClock, seconds
+from grw_tf.frames.numpy_preparation import FramePreparation
+from grw_tf.frames.time_unit import TimeUnit
 from grw_tf.streaming.exported_file import read_exported_file
-from grw_tf.streaming.frame_clock import FrameClock, seconds
-from grw_tf.streaming.frame_preparation import FramePreparation
 from grw_tf.streaming.runners import open_runner
-from grw_tf.streaming.time_unit import TimeUnit
 
 
 class StreamSession:
@@ -43,7 +43,7 @@ class StreamSession:
     Attributes:
       labels: names of the classes.
       manifest: what the file says of itself.
-      geometry: how `push` prepares frames, a `grw_tf.frame_geometry.FrameGeometry`.
+      geometry: how `push` prepares frames, a `grw_tf.frames.geometry.FrameGeometry`.
       size: height and width in pixels of the frames that the model sees.
       fps: frames a second that the model sees.
       frames_per_step: frames that it takes at once.

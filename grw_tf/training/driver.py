@@ -9,14 +9,13 @@ import tensorflow as tf
 import tf_keras
 from official.core import task_factory, train_utils
 
-from grw_tf.data.sequence_examples import LABELS_FILE, read_labels
-from grw_tf.experiments.parsing import parse_experiment
-from grw_tf.tasks import video_classification  # noqa: F401 registers the task
+from grw_tf.common.labels_file import LABELS_FILE, read_labels
 from grw_tf.training.best_checkpoint import EarlyStopping, best_checkpoint
 from grw_tf.training.compatibility import restore_whole
 from grw_tf.training.controller import Controller
+from grw_tf.training.divergence import StopAtNonsense, in_words
+from grw_tf.training.experiments.parsing import parse_experiment
 from grw_tf.training.model_dir import check_room, claimed
-from grw_tf.training.nonsense import StopAtNonsense, in_words
 from grw_tf.training.precision import precision
 from grw_tf.training.progress import Progress
 from grw_tf.training.strategy import build_strategy

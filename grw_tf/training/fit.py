@@ -12,11 +12,11 @@ import tf_keras
 import tqdm
 from official.vision.configs.video_classification import DataConfig
 
+from grw_tf.common.fingerprint import fingerprint, weights_fingerprint
 from grw_tf.data.labelled_videos import LabelledVideos
-from grw_tf.tasks.clip_mixing import clip_mixing
-from grw_tf.training.fingerprint import fingerprint, weights_fingerprint
 from grw_tf.training.recalibration import Recalibration
 from grw_tf.training.step_random import draw_by_step
+from grw_tf.training.tasks.clip_mixing import clip_mixing
 
 
 @dataclasses.dataclass(frozen=True)

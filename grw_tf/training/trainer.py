@@ -8,11 +8,11 @@ import tf_keras
 from official.core import base_trainer
 from official.modeling import optimization
 
-from grw_tf.evaluation.confusion_figure import draw_confusion, figure_pixels
-from grw_tf.optimization.two_rates import grouped
-from grw_tf.tasks.metrics import recalls
+from grw_tf.figures.confusion_matrix import draw_confusion, figure_pixels
+from grw_tf.training.optimization.two_rates import grouped
 from grw_tf.training.recalibration import Recalibration
 from grw_tf.training.step_random import draw_by_step
+from grw_tf.training.tasks.metrics import recalls
 
 
 class Trainer(base_trainer.Trainer):

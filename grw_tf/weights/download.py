@@ -12,8 +12,8 @@ import urllib.request
 
 import tqdm
 
-from grw_tf.locked import locked
-from grw_tf.weights.archive import extract
+from grw_tf.common.file_lock import locked
+from grw_tf.weights.unpacking import extract
 
 _ATTEMPTS = 4
 _PAUSE_SECONDS = 2.0

@@ -7,7 +7,7 @@ from grw_tf.models import BackboneConfig, HeadConfig, ModelConfig
 from grw_tf.models.block_specs import endpoint_names, model_ids
 from grw_tf.models.config import CONV_TYPES
 from grw_tf.models.presets import official_config
-from grw_tf.weights.comparison import compare
+from grw_tf.weights.checkpoint_match import compare
 from grw_tf.weights.saved_variables import SavedVariables
 
 # Squeeze excitations that variables tell apart: those of "2d" are those of "3d".

@@ -2,9 +2,9 @@
 
 import math
 
-from grw_tf.weights.comparison import compare
+from grw_tf.weights.checkpoint_match import compare
 from grw_tf.weights.identify import GATES_EXPLAINED, identify
-from grw_tf.weights.layout import model_layout
+from grw_tf.weights.model_variables import model_layout
 from grw_tf.weights.saved_variables import open_checkpoint
 
 _UNRECORDED = " (not recorded: as in official models)"

@@ -11,7 +11,7 @@ import tf_keras
 from tf_keras.src.applications import mobilenet_v3
 
 from grw_tf.models import BackboneConfig
-from grw_tf.weights.comparison import Comparison
+from grw_tf.weights.checkpoint_match import Comparison
 
 IMAGENET = "imagenet"
 """What an `init_checkpoint` is called that is Keras Applications' own."""
@@ -32,7 +32,7 @@ def read_keras_weights(model, init_checkpoint) -> dict[str, np.ndarray]:
         of Keras Applications without its top, local or gs://.
 
     Returns:
-      Values by the variables' names in `grw_tf.weights.layout`.
+      Values by the variables' names in `grw_tf.weights.model_variables`.
 
     Raises:
       ValueError: if the model has another backbone, or the file is not exactly of its.

@@ -4,13 +4,13 @@ import dataclasses
 import logging
 import os
 
-from grw_tf.frame_geometry import SHORT_SIDE
+from grw_tf.frames.geometry import SHORT_SIDE
 from grw_tf.models import ModelConfig, build_model
 from grw_tf.models.config_record import HEAD_FUNCTION, check_backbone
-from grw_tf.weights.comparison import compare
+from grw_tf.weights.checkpoint_match import compare
 from grw_tf.weights.identify import GATES_EXPLAINED, describe, identify
 from grw_tf.weights.keras_applications import is_keras_weights, read_keras_weights
-from grw_tf.weights.layout import assign, find_variable, model_layout
+from grw_tf.weights.model_variables import assign, find_variable, model_layout
 from grw_tf.weights.saved_variables import open_checkpoint
 
 _CLASSIFIER = "head/_classifier"
@@ -21,7 +21,7 @@ class Restored:
     """What came from a checkpoint.
 
     Attributes:
-      names: of the restored variables, as in `grw_tf.weights.layout`.
+      names: of the restored variables, as in `grw_tf.weights.model_variables`.
       own: names of the head's variables that stay as the model had them.
       message: all of it in words.
     """

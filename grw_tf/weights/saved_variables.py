@@ -8,7 +8,7 @@ from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from grw_tf.models import ModelConfig
 from grw_tf.models.config_record import RECORD
-from grw_tf.weights.locate import located
+from grw_tf.weights.checkpoint_path import located
 
 _ALIASES = {
     # What holds each part in a Model Garden model, in this project's, and in a
@@ -199,7 +199,7 @@ def open_checkpoint(init_checkpoint):
     """Yields the `SavedVariables` of what a user gives as checkpoint.
 
     Args:
-      init_checkpoint: see `grw_tf.weights.locate.located`.
+      init_checkpoint: see `grw_tf.weights.checkpoint_path.located`.
 
     Raises:
       ValueError, OSError: as `located` and `SavedVariables`.

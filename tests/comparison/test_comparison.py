@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from training_runs import SMOKE
 
-from grw_tf.comparison.own_process import failure_of
-from grw_tf.data.evaluation_records import EvaluationRecords
+from grw_tf.common.child_process import failure_of
+from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.evaluation.smoothness import smoothness
 from grw_tf.streaming import StreamSession
 from grw_tf.weights.restore import load_model

@@ -10,11 +10,11 @@ import pytest
 import tensorflow as tf
 from finished_runs import CLIPS, NAMES, finish, plan_of, write_odd_records
 
+from grw_tf.common.paired_timing import Ratio
 from grw_tf.comparison import planning
 from grw_tf.comparison import timing as timing_module
 from grw_tf.comparison.run import EXPERIMENT_FILE, MEASURES_FILE
-from grw_tf.experiments.parsing import parse_experiment
-from grw_tf.paired_timing import Ratio
+from grw_tf.training.experiments.parsing import parse_experiment
 
 
 @pytest.fixture(scope="module")

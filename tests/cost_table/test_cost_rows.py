@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from grw_tf.cost_table.chosen import choose_models
 from grw_tf.cost_table.footnotes import footnotes, notes_of
 from grw_tf.cost_table.measure import ModelCost
+from grw_tf.cost_table.model_choice import choose_models
 from grw_tf.cost_table.published import BY_FLOPS, BY_MEMORY, STREAMS, find
 from grw_tf.cost_table.rows import HEADER, Row, aligned_table, memory_table
 from grw_tf.models import preset

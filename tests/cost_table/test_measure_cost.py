@@ -18,7 +18,7 @@ from grw_tf.models import (
     SmoothingConfig,
     preset,
 )
-from grw_tf.weights.layout import model_layout
+from grw_tf.weights.model_variables import model_layout
 
 _NANO = {"num_classes": 5, "frames": 8, "size": 32}
 _STREAM = BackboneConfig("nano")

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from grw_tf.cost_table import kept, table
+from grw_tf.cost_table import cache, table
 from grw_tf.cost_table.labels import place_labels
 from grw_tf.cost_table.table import ModelTableConfig, model_table
 
@@ -54,7 +54,7 @@ def test_program_counts_prints_and_writes_and_a_second_run_counts_nothing(
     def fail(config):
         raise AssertionError("counted again")
 
-    monkeypatch.setattr(kept, "measure", fail)
+    monkeypatch.setattr(cache, "measure", fail)
     assert f"{model_table(ModelTableConfig(models=_MODELS))}\n" == text
     assert "counting" not in capsys.readouterr().err
 

@@ -9,7 +9,7 @@ import pytest
 from drawn_videos import BLUE, RED, greys, write_video
 
 from grw_tf.data import clips
-from grw_tf.frame_geometry import FrameGeometry
+from grw_tf.frames.geometry import FrameGeometry
 
 _ROOT = Path(__file__).parents[2]
 GEOMETRY = FrameGeometry(32, "square")

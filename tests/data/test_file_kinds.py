@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from drawn_videos import RED, greys, write_video
 
-from grw_tf.data.file_kinds import EMPTY, OTHER, PICTURE, SOUND, TEXT, VIDEO, file_kind
+from grw_tf.data.listing.file_kinds import (
+    EMPTY,
+    OTHER,
+    PICTURE,
+    SOUND,
+    TEXT,
+    VIDEO,
+    file_kind,
+)
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from grw_tf.data.folder_layout import lay_out
-from grw_tf.data.split_names import canonical_split
+from grw_tf.data.listing.folder_layout import lay_out
+from grw_tf.data.listing.split_names import canonical_split
 
 
 @pytest.mark.parametrize(

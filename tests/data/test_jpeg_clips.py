@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from drawn_videos import BLUE, RED, greys, write_video
 
-from grw_tf.data import jpeg_clips, video_frames
-from grw_tf.data.jpeg_clips import read_jpegs
+from grw_tf.data import video_frames
+from grw_tf.data.preparation import jpeg_clips
+from grw_tf.data.preparation.jpeg_clips import read_jpegs
 
 
 def _pictures(clip):

@@ -16,8 +16,13 @@ import tensorflow_datasets as tfds
 from drawn_videos import BLUE, RED, greys, write_video
 
 from grw_tf.data.labelled_clips import LabelledClips, LabelledClipsConfig
-from grw_tf.data.preparation import PreparationConfig, prepare
-from grw_tf.data.sequence_examples import FRAME_RATE, FRAMES, LABEL_INDEX, SOURCE
+from grw_tf.data.preparation.prepare import PreparationConfig, prepare
+from grw_tf.data.records.sequence_examples import (
+    FRAME_RATE,
+    FRAMES,
+    LABEL_INDEX,
+    SOURCE,
+)
 
 _ROOT = Path(__file__).parents[2]
 _SETTINGS = {"fps": 4.0, "short_side": 32, "jpeg_quality": 70}

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from grw_tf.data.manifest import describe, report
-from grw_tf.data.video_list import Video
+from grw_tf.data.listing.video_list import Video
+from grw_tf.data.preparation.manifest import describe, report
 
 
 def _videos(count, label, split):

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 from changed_records import change, copied
 
-from grw_tf.data.record_source import RecordSource, record_name
-from grw_tf.data.record_stream import Share, in_order
+from grw_tf.data.records.record_source import RecordSource, record_name
+from grw_tf.data.records.record_stream import Share, in_order
 
 
 @pytest.mark.parametrize("listed", [True, False], ids=["manifest", "no manifest"])

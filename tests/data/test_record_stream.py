@@ -5,7 +5,13 @@ import itertools
 import pytest
 import tensorflow as tf
 
-from grw_tf.data.record_stream import RecordFile, Share, endless, in_order, picked
+from grw_tf.data.records.record_stream import (
+    RecordFile,
+    Share,
+    endless,
+    in_order,
+    picked,
+)
 
 COUNTS = (3, 5, 4, 1)
 TOTAL = sum(COUNTS)

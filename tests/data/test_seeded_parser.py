@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 from official.vision.dataloaders import video_input
 
-from grw_tf.data.seeded_parser import KEY, SeededParser
-from grw_tf.experiments.video_classification import DataConfig
-from grw_tf.frame_geometry import FrameGeometry
+from grw_tf.data.records.seeded_parser import KEY, SeededParser
+from grw_tf.frames.geometry import FrameGeometry
+from grw_tf.training.experiments.video_classification import DataConfig
 
 DRAWS = 600
 SIZE = 24

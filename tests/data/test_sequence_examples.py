@@ -7,10 +7,10 @@ import tensorflow as tf
 from official.vision.configs import video_classification
 from official.vision.dataloaders import video_input
 
-from grw_tf.data.jpeg_clips import JpegClip
-from grw_tf.data.sequence_examples import (
+from grw_tf.common.labels_file import read_labels
+from grw_tf.data.preparation.jpeg_clips import JpegClip
+from grw_tf.data.records.sequence_examples import (
     check_records,
-    read_labels,
     sequence_example,
     write_record,
 )

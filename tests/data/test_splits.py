@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from grw_tf.data.splits import assign_splits
-from grw_tf.data.video_list import Video
+from grw_tf.data.listing.splits import assign_splits
+from grw_tf.data.listing.video_list import Video
 
 
 def _videos(counts, group=None):

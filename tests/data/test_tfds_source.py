@@ -13,12 +13,12 @@ from etils import epath
 from official.core.train_utils import ParseConfigOptions
 from tensorflow_datasets.video.ucf101 import Ucf101
 
-from grw_tf.data.record_source import record_name
-from grw_tf.data.record_stream import Share, in_order
+from grw_tf.data.records.record_source import record_name
+from grw_tf.data.records.record_stream import Share, in_order
 from grw_tf.data.tfds_source import TfdsSource
-from grw_tf.experiments.parsing import parse_experiment
-from grw_tf.tasks.video_classification import Task
 from grw_tf.training.driver import run_experiment
+from grw_tf.training.experiments.parsing import parse_experiment
+from grw_tf.training.tasks.video_classification import Task
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 SIZE = 40

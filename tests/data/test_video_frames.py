@@ -12,12 +12,12 @@ from drawn_videos import greys, write_video
 
 from grw_tf.data import video_frames
 from grw_tf.data.clips import read_clip, stream_frames
-from grw_tf.data.file_kinds import is_video
-from grw_tf.data.jpeg_clips import read_jpegs
-from grw_tf.data.published_clips import ClipRule, ClipTask, read_published_clips
+from grw_tf.data.listing.file_kinds import is_video
+from grw_tf.data.listing.video_list import Video
+from grw_tf.data.preparation.jpeg_clips import read_jpegs
 from grw_tf.data.video_frames import UprightPictures, open_video, sample_pictures
-from grw_tf.data.video_list import Video
-from grw_tf.frame_geometry import FrameGeometry
+from grw_tf.frames.geometry import FrameGeometry
+from grw_tf.kinetics600.clips import ClipRule, ClipTask, read_published_clips
 
 CASES = pathlib.Path(__file__).resolve().parents[2] / "../shared/data/cases"
 UNIT = 1 << 16

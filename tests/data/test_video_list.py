@@ -6,8 +6,8 @@ import os
 import pytest
 from drawn_videos import greys, write_video
 
-from grw_tf.data.unread_kinds import ARCHIVE, BROKEN_LINK, DAMAGED
-from grw_tf.data.video_list import (
+from grw_tf.data.listing.unread_kinds import ARCHIVE, BROKEN_LINK, DAMAGED
+from grw_tf.data.listing.video_list import (
     list_class_folders,
     list_folder,
     list_table,

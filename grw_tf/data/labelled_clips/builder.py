@@ -9,9 +9,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from grw_tf.data import manifest
 from grw_tf.data.labelled_clips.config import LabelledClipsConfig
-from grw_tf.data.preparation import class_names, list_videos
+from grw_tf.data.preparation.prepare import class_names, list_videos, manifest
 
 FAILURES_FILE = "failures.json"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from grw_tf.data.preparation import PreparationConfig, check_settings
+from grw_tf.data.preparation.prepare import PreparationConfig, check_settings
 
 
 @dataclasses.dataclass(kw_only=True)

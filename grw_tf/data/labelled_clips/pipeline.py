@@ -13,10 +13,14 @@ import apache_beam as beam
 import tensorflow_datasets as tfds
 from etils import epath
 
-from grw_tf.data import manifest
-from grw_tf.data.conversion import read_clip
-from grw_tf.data.preparation import PreparationConfig, list_videos, video_key
-from grw_tf.data.video_list import Video
+from grw_tf.data.listing.video_list import Video
+from grw_tf.data.preparation.conversion import read_clip
+from grw_tf.data.preparation.prepare import (
+    PreparationConfig,
+    list_videos,
+    manifest,
+    video_key,
+)
 
 # No split has this name, since it has a space.
 _LEFT_OUT = "left out"

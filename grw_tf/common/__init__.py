@@ -1,0 +1,1 @@
+"""What every part of the project uses, and which uses none of them."""

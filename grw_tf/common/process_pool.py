@@ -1,0 +1,78 @@
+"""Runs a function in processes of its own, and leaves none behind."""
+
+import itertools
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import cv2
+
+
+def run_parallel(
+    function: Callable[[Any], Any],
+    tasks: Iterable[Any],
+    workers: int,
+    in_order: bool = False,
+) -> Iterator[tuple[Any, Any]]:
+    """Yields (task, `function(task)`) as the calls end, in any order.
+
+    Close it to wait for no more than the calls that have begun.
+
+    Args:
+        function: A function of a module.
+        tasks: Its arguments; few are taken in advance.
+        workers: Processes; 0 is one for each CPU.
+        in_order: Whether to yield them in the order of the tasks instead.
+
+    Raises:
+        ChildProcessError: If a process was killed.
+        Exception: Whatever `function` raises.
+    """
+    workers = workers or os.cpu_count()
+    # Forking this process would copy its threads' locks.
+    context = multiprocessing.get_context("forkserver")
+    # Imported once, for all processes.
+    context.set_forkserver_preload([function.__module__])
+    pool = ProcessPoolExecutor(workers, context, _begin)
+    tasks = iter(tasks)
+    running = {}
+    try:
+        while True:
+            for task in itertools.islice(tasks, 2 * workers - len(running)):
+                running[pool.submit(function, task)] = task
+            if not running:
+                return
+            first = [next(iter(running))]
+            ended = (
+                first if in_order else wait(running, return_when=FIRST_COMPLETED).done
+            )
+            for future in ended:
+                result = future.result()
+                yield running.pop(future), result
+    except BrokenProcessPool:
+        begun = ", ".join(map(str, itertools.islice(running.values(), workers)))
+        raise ChildProcessError(
+            "A worker process was killed, perhaps for lack of memory, at one of"
+            f" {begun}: run the same command again, with fewer --workers, and it goes"
+            " on from here."
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin():
+    # The first process decides what Ctrl-C means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    cv2.setNumThreads(1)
+
+
+def end_with_parent() -> None:
+    """Waits for the end of the process that began this one, and ends it too."""
+    multiprocessing.parent_process().join()
+    os._exit(1)

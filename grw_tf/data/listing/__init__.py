@@ -1,0 +1,1 @@
+"""Lists videos with their classes and splits."""

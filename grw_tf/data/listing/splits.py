@@ -1,0 +1,80 @@
+"""Divides videos into training, validation and test ones, always alike."""
+
+import collections
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from grw_tf.data.listing.video_list import Video
+
+
+def assign_splits(
+    videos: Sequence[Video], validation_fraction: float, test_fraction: float
+) -> list[Video]:
+    """Gives each video a split, if none has one.
+
+    Of each class, the groups whose names' hashes come first go to the test split,
+    the next to the validation split, as many as bring the counts of the videos of
+    every class nearest to the fraction wanted, at least one. A group is never torn,
+    and what a class has in the training split is never taken whole. The hash is of
+    the last part of a name, so the splits stay when folders move.
+
+    Args:
+        videos: Videos, all with splits or all without.
+        validation_fraction: Share of each class to validate on, 0 or more.
+        test_fraction: Share of each class to test on, 0 or more.
+
+    Raises:
+        ValueError: If only some of the videos have splits, or the fractions leave
+            nothing to train on.
+    """
+    if not (min(validation_fraction, test_fraction) >= 0) or not (
+        validation_fraction + test_fraction < 1
+    ):
+        raise ValueError(
+            f"validation_fraction is {validation_fraction} and test_fraction is"
+            f" {test_fraction}: they must be 0 or more, and less than 1 together."
+        )
+    without = [video for video in videos if not video.split]
+    if without and len(without) < len(videos):
+        raise ValueError(
+            f"{len(without)} of {len(videos)} videos have no split, as"
+            f" {without[0].name}: give a split to all, or to none."
+        )
+    if not without:
+        return list(videos)
+
+    groups = collections.defaultdict(collections.Counter)
+    for video in videos:
+        groups[video.group][video.label] += 1
+    ranked = sorted(groups, key=_rank)
+    total = collections.Counter(video.label for video in videos)
+    training = collections.Counter(total)
+    split_of = dict.fromkeys(groups, "train")
+    for split, fraction in (
+        ("test", test_fraction),
+        ("validation", validation_fraction),
+    ):
+        lacking = {
+            label: max(1, round(fraction * count)) if fraction else 0
+            for label, count in total.items()
+        }
+        for group in ranked:
+            size = groups[group]
+            nearer = sum(
+                abs(lacking[label]) - abs(lacking[label] - count)
+                for label, count in size.items()
+            )
+            spared = all(training[label] > count for label, count in size.items())
+            if split_of[group] == "train" and nearer > 0 and spared:
+                split_of[group] = split
+                for label, count in size.items():
+                    lacking[label] -= count
+                    training[label] -= count
+    return [dataclasses.replace(v, split=split_of[v.group]) for v in videos]
+
+
+def _rank(group: str) -> tuple[bytes, str]:
+    name = PurePosixPath(group).name.encode(errors="surrogateescape")
+    return hashlib.sha256(name).digest(), group

@@ -1,0 +1,306 @@
+"""Lists videos with their classes and splits, from folders or tables.
+
+A file with the usual name of a video is not opened: it may be missing or broken.
+"""
+
+import dataclasses
+import logging
+import math
+import os
+from collections.abc import Collection, Sequence
+from pathlib import Path, PurePosixPath
+
+from grw_tf.common.class_names import normal_name, sort_class_names, warn_of_alike
+from grw_tf.data.listing.file_kinds import is_video
+from grw_tf.data.listing.folder_files import FolderFiles, find_files
+from grw_tf.data.listing.folder_layout import Layout, class_folders, lay_out
+from grw_tf.data.listing.left_out import LeftOut, describe, summarize
+from grw_tf.data.listing.listed_paths import identity, path_on_disk
+from grw_tf.data.listing.split_names import SPLITS, canonical_split
+from grw_tf.data.listing.table_rows import read_rows
+
+EXPECTED = "expected class folders of videos, of any kind that FFmpeg reads"
+SPLITS_TABLE = "splits.csv"
+
+
+@dataclasses.dataclass(frozen=True)
+class Video:
+    """A video, or a segment of one, not yet read.
+
+    Attributes:
+        path: The file.
+        name: The path as listed, relative to the folder of videos.
+        label: Name of the class, in composed form (`normal_name`).
+        split: "train", "validation", "test", another that a table gives, or "" if
+            none is given.
+        group: Videos of one group belong in one split. By default the name.
+        start: Seconds after the first frame at which it begins.
+        end: Seconds after the first frame at which it ends; None is the file's end.
+    """
+
+    path: Path
+    name: str
+    label: str
+    split: str
+    group: str
+    start: float = 0.0
+    end: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """Videos, and the files of their folder that are not taken."""
+
+    videos: list[Video]
+    left_out: list[LeftOut]
+
+
+def list_folder(directory: str | os.PathLike) -> list[Video]:
+    """Lists the videos of a folder, as `read_folder`, and warns of what is left out."""
+    listing = read_folder(directory)
+    warn_of_left_out(directory, listing.left_out)
+    return listing.videos
+
+
+def read_folder(directory: str | os.PathLike) -> Listing:
+    """Lists the videos of a folder of class folders, and what else is there.
+
+    Videos are those of `file_kind`, also in folders within class folders. The splits
+    are, in this order of preference: split folders of class folders, as in `lay_out`;
+    the columns path, label and split of a `splits.csv` beside the class folders, which
+    then alone says what the set holds; split folders within class folders; or not
+    given. A class folder without videos is left out with a warning.
+
+    Raises:
+        ValueError: If the folder is not there or has no videos, or as `list_table`.
+        OSError: If a folder cannot be read.
+    """
+    root, files = _find(directory)
+    layout = lay_out(files.videos)
+    table = root / SPLITS_TABLE
+    left_out = list(files.others)
+    if table.is_file() and not layout.split_folders:
+        videos = list_table(table, required=("path", "label", "split"))
+        left_out = [file for file in left_out if file.name != SPLITS_TABLE]
+        kind = f"video that {SPLITS_TABLE} does not list"
+        left_out += _unlisted(root, files, videos, kind, is_fault=True)
+    else:
+        videos = _placed(root, files, layout)
+        left_out += _without_class(layout)
+    return Listing(videos, left_out)
+
+
+def list_unlisted(
+    directory: str | os.PathLike, videos: Sequence[Video]
+) -> list[LeftOut]:
+    """Lists the videos of a folder that are not among those of a table.
+
+    Raises:
+        OSError: If a folder cannot be read.
+    """
+    kind = "video that the table does not list"
+    root = Path(directory)
+    return _unlisted(root, find_files(root), videos, kind, is_fault=False)
+
+
+def list_class_folders(directory: str | os.PathLike) -> tuple[list[Video], list[str]]:
+    """Lists videos as `read_class_folders`, and warns of what is left out."""
+    listing, folders = read_class_folders(directory)
+    warn_of_left_out(directory, listing.left_out)
+    return listing.videos, folders
+
+
+def read_class_folders(directory: str | os.PathLike) -> tuple[Listing, list[str]]:
+    """Lists the videos of a folder of class folders, whatever the folders' names.
+
+    As torchvision's `find_classes` lists them: classes are all folders, also those
+    without videos and those with the name of a split, by name, or by number if all are
+    numbers. Hidden ones are left out.
+
+    Returns:
+        The videos and what is left out, and the names of the folders.
+
+    Raises:
+        ValueError: If the folder is not there or has no videos.
+        OSError: If a folder cannot be read.
+    """
+    root, files = _find(directory)
+    layout = class_folders(files.videos)
+    listing = Listing(
+        _placed(root, files, layout), [*files.others, *_without_class(layout)]
+    )
+    folders = {normal_name(name) for name in files.folders if "/" not in name}
+    return listing, list(sort_class_names(folders))
+
+
+def list_table(
+    table: str | os.PathLike,
+    directory: str | os.PathLike | None = None,
+    required: Collection[str] = ("path", "label"),
+) -> list[Video]:
+    """Lists the videos of a CSV file.
+
+    Its columns are path and label, and, where wanted, split, start and end (seconds),
+    and group; others are ignored. They are read as `read_rows` says. Relative paths may
+    have the slashes of Windows. Or the columns are those of Kinetics' annotations,
+    label, youtube_id, time_start, time_end and split: then the clips, cut already, are
+    the files
+    `<youtube_id>_<time_start>_<time_end>` anywhere in the folder, and all of one
+    YouTube video are a group.
+
+    Args:
+        table: The file, in UTF-8.
+        directory: What the paths are relative to; by default the file's folder.
+        required: Columns that must be there.
+
+    Raises:
+        ValueError: If a column or a cell is missing or makes no sense, if a video is
+            listed twice, or if there are none.
+        OSError: If the file cannot be read.
+    """
+    table = Path(table)
+    root = Path(directory or table.parent)
+    if not root.is_dir():
+        raise ValueError(f"{root} is not a folder: expected videos listed in {table}.")
+    found, lines, clips = [], {}, None
+    for line, row in read_rows(table, required):
+        try:
+            if "path" in row:
+                video = _listed(row, root)
+            else:
+                clips = _kinetics_clips(root) if clips is None else clips
+                video = _kinetics(row, root, clips)
+        except ValueError as error:
+            raise ValueError(f"{table}, line {line}: {error}") from None
+        key = identity(video.path), video.start, video.end
+        if key in lines:
+            raise ValueError(
+                f"{table}, line {line}: {video.name} was listed in line {lines[key]}"
+                " already: keep one of them."
+            )
+        lines[key] = line
+        found.append(video)
+    if not found:
+        raise ValueError(f"{table} lists no videos: expected a line for each.")
+    warn_of_alike((video.label for video in found), str(table))
+    return found
+
+
+def _find(directory) -> tuple[Path, FolderFiles]:
+    root = Path(directory)
+    if not root.is_dir():
+        raise ValueError(f"{root} is not a folder: {EXPECTED}.")
+    return root, find_files(root)
+
+
+def _unlisted(root, files, videos, kind, is_fault) -> list[LeftOut]:
+    listed = {identity(video.path) for video in videos}
+    return [
+        LeftOut(name, kind, is_fault)
+        for name in files.videos
+        if identity(root / name) not in listed
+    ]
+
+
+def _placed(root: Path, files: FolderFiles, layout: Layout) -> list[Video]:
+    """Returns the videos by split, class and name, and warns of empty folders."""
+    videos = [
+        Video(root / name, name, normal_name(label), split, group=name)
+        for name, (label, split) in layout.places.items()
+    ]
+    if not videos:
+        found = [*_without_class(layout), *files.others]
+        other = describe(summarize(found), "; ")
+        raise ValueError(
+            f"{root} has no videos: {EXPECTED}"
+            + (f"; it has {other}." if other else ".")
+        )
+    filled = {
+        str(folder) for name in files.videos for folder in PurePosixPath(name).parents
+    }
+    for folder in files.folders:
+        parent, _, _ = folder.rpartition("/")
+        of_class = parent in layout.split_folders or not parent
+        if of_class and folder not in filled:
+            logging.warning("%s is left out: it has no videos.", root / folder)
+    for warning in layout.warnings:
+        logging.warning("%s: %s.", root, warning)
+    warn_of_alike((video.label for video in videos), str(root))
+    order = {split: place for place, split in enumerate(("", *SPLITS))}
+    return sorted(videos, key=lambda v: (order[v.split], v.label, v.name.split("/")))
+
+
+def _without_class(layout: Layout) -> list[LeftOut]:
+    return [
+        LeftOut(name, reason, is_fault=True) for name, reason in layout.left_out.items()
+    ]
+
+
+def warn_of_left_out(root: str | os.PathLike, left_out: list[LeftOut]) -> None:
+    """Names the files of a folder that are left out in a warning, if there are any."""
+    if left_out:
+        summary = describe(summarize(left_out), "\n  ")
+        logging.warning("Left out of %s:\n  %s", root, summary)
+
+
+def _listed(row: dict[str, str], root: Path) -> Video:
+    name = path_on_disk(_cell(row, "path"), root)
+    start = _seconds(row, "start") if row.get("start") else 0.0
+    end = _seconds(row, "end") if row.get("end") else None
+    if end is not None and end <= start:
+        raise ValueError(f"end is {end:g} s: it must be after the start, {start:g} s.")
+    group = row.get("group") or os.path.normpath(name)
+    return Video(root / name, name, _label(row), _split(row), group, start, end)
+
+
+def _kinetics(row: dict[str, str], root: Path, clips: dict[tuple, Path]) -> Video:
+    group = _cell(row, "youtube_id")
+    start, end = (round(_seconds(row, name)) for name in ("time_start", "time_end"))
+    path = clips.get((group, start), root / f"{group}_{start:06d}_{end:06d}.mp4")
+    name = path.relative_to(root).as_posix()
+    return Video(path, name, _label(row), _split(row), group)
+
+
+def _kinetics_clips(root: Path) -> dict[tuple[str, int], Path]:
+    """Returns the clips by YouTube id and start in seconds."""
+
+    def fail(error):
+        raise error
+
+    found = {}
+    for folder, _, names in os.walk(root, onerror=fail):
+        for name in names:
+            match name.rpartition(".")[0].rsplit("_", 2):
+                case [video, start, end] if start.isdecimal() and end.isdecimal():
+                    path = Path(folder, name)
+                    if name.startswith(".") or not is_video(path):
+                        continue
+                    other = found.setdefault((video, int(start)), path)
+                    if other != path:
+                        raise ValueError(f"{path} is there twice, {other} too.")
+    return found
+
+
+def _cell(row: dict[str, str], column: str) -> str:
+    if not row[column]:
+        raise ValueError(f"the cell of column {column} is empty.")
+    return row[column]
+
+
+def _label(row: dict[str, str]) -> str:
+    return normal_name(_cell(row, "label"))
+
+
+def _seconds(row: dict[str, str], column: str) -> float:
+    try:
+        seconds = float(row[column])
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"{column} is {row[column]!r}: expected seconds, 0 or more.")
+    return seconds
+
+
+def _split(row: dict[str, str]) -> str:
+    split = row.get("split", "")
+    return canonical_split(split) or split

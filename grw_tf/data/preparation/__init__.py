@@ -1,0 +1,1 @@
+"""Converts videos to records."""

@@ -1,0 +1,94 @@
+"""What a folder of records holds, as a file beside them and as a text."""
+
+import collections
+from collections.abc import Mapping, Sequence
+
+from grw_tf.data.listing.left_out import LEFT_OUT_FILE
+from grw_tf.data.listing.left_out import describe as describe_left_out
+from grw_tf.data.listing.video_list import Video
+
+
+def describe(
+    videos: Sequence[Video],
+    labels: Sequence[str],
+    outcomes: Sequence[int | str],
+    shards: Mapping[str, list[dict]],
+) -> dict:
+    """Counts clips and frames by split and class.
+
+    Args:
+        videos: All videos listed.
+        labels: Names of the classes, in order.
+        outcomes: Of each video, its number of frames, or why it is left out.
+        shards: Of each split, the descriptions of its files.
+
+    Returns:
+        `splits`, by name, with `clips`, `frames`, `shards`, `classes` (clips of each)
+        and `majority_share` (the accuracy of always guessing the commonest class);
+        and `failures`, a list of path, split, label and reason.
+    """
+    splits = {}
+    for split, files in shards.items():
+        kept = [
+            (video.label, frames)
+            for video, frames in zip(videos, outcomes, strict=True)
+            if video.split == split and isinstance(frames, int)
+        ]
+        classes = collections.Counter(label for label, _ in kept)
+        splits[split] = {
+            "clips": len(kept),
+            "frames": sum(frames for _, frames in kept),
+            "majority_share": round(max(classes.values()) / len(kept), 4),
+            "classes": {label: classes[label] for label in labels},
+            "shards": files,
+        }
+    failures = [
+        {
+            "path": video.name,
+            "split": video.split,
+            "label": video.label,
+            "reason": reason,
+        }
+        for video, reason in zip(videos, outcomes, strict=True)
+        if isinstance(reason, str)
+    ]
+    return {
+        "splits": splits,
+        "failures": sorted(failures, key=lambda failure: failure["path"]),
+    }
+
+
+def report(manifest: dict) -> str:
+    """Returns a table of the splits, and what is left out: videos and other files."""
+    lines = []
+    if manifest["splits"]:
+        lines.append(
+            f"{'split':<12}{'clips':>8}{'frames':>10}{'shards':>8}{'MB':>10}"
+            "  commonest class"
+        )
+    for split, counts in manifest["splits"].items():
+        megabytes = sum(shard["bytes"] for shard in counts["shards"]) / 1e6
+        commonest = max(counts["classes"], key=counts["classes"].get)
+        lines.append(
+            f"{split:<12}{counts['clips']:>8}{counts['frames']:>10}"
+            f"{len(counts['shards']):>8}{megabytes:>10.1f}"
+            f"  {commonest} ({counts['majority_share']:.0%})"
+        )
+        empty = [label for label, clips in counts["classes"].items() if not clips]
+        if empty:
+            lines.append(f"{split} has no clips of {_some(empty, 10, ', ')}.")
+    failures = manifest["failures"]
+    if failures:
+        width = max(len(failure["path"]) for failure in failures)
+        lines.append(f"\n{len(failures)} of {manifest['videos']} videos are left out:")
+        rows = [f"{f['path']:<{width}}  {f['reason']}" for f in failures]
+        lines.append(_some(rows, 100, "\n"))
+    if left_out := manifest.get("left_out"):
+        lines.append(f"\nNot taken from the input folder; {LEFT_OUT_FILE} lists all:")
+        lines.append(describe_left_out(left_out, "\n"))
+    return "\n".join(lines)
+
+
+def _some(texts: Sequence[str], count: int, separator: str) -> str:
+    more = [f"and {len(texts) - count} more"] if len(texts) > count else []
+    return separator.join([*texts[:count], *more])

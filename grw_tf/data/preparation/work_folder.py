@@ -1,0 +1,87 @@
+"""The folder of an unfinished run: whose it is, and whether to go on with it."""
+
+import contextlib
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from grw_tf.common.json_file import write_json
+from grw_tf.data.records.sequence_examples import MANIFEST_FILE
+
+_PLAN = "plan.json"
+
+
+@contextlib.contextmanager
+def work_folder(output: Path, plan: dict) -> Iterator[Path]:
+    """Yields a folder for this run alone; it stays while there is work left.
+
+    Args:
+        output: The folder of the records; the work is in `unfinished` in it.
+        plan: `settings`, `videos` and `videos_sha256`, by which runs are known; a
+            finished one has them in its manifest.
+
+    Raises:
+        ValueError: If another run is going on there, or one with another plan began
+            or finished there.
+        OSError: If the folder cannot be written to.
+    """
+    work = output / "unfinished"
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"Another run is writing to {output}: wait for its end."
+            ) from None
+        try:
+            _take(work, output, plan)
+            yield work
+        finally:
+            if (output / MANIFEST_FILE).exists() or not (work / _PLAN).exists():
+                shutil.rmtree(work)
+
+
+def refuse_another(plan: dict, other: dict, output: Path) -> None:
+    """Checks that what was begun in a folder was begun as this run.
+
+    Args:
+        plan: As of `work_folder`.
+        other: That of what is in the folder.
+        output: The folder.
+
+    Raises:
+        ValueError: If the plans differ, which names what differs.
+    """
+    settings = other.get("settings", {})
+    differing = [
+        f"{name} {settings.get(name)}, not {value}"
+        for name, value in plan["settings"].items()
+        if settings.get(name) != value
+    ]
+    if not differing and plan["videos_sha256"] != other.get("videos_sha256"):
+        differing = [
+            f"{other.get('videos')} videos, not these {plan['videos']}, or with other"
+            " sizes, classes or splits"
+        ]
+    if differing:
+        raise ValueError(
+            f"{output} was begun with {'; '.join(differing)}: give another --output_dir"
+            ", or remove it."
+        )
+
+
+def _take(work, output, plan):
+    known = [path for path in (output / MANIFEST_FILE, work / _PLAN) if path.exists()]
+    for path in known:
+        refuse_another(plan, json.loads(path.read_text()), output)
+    foreign = sorted(file.name for file in output.glob("*.tfrecord"))
+    if foreign and not known:
+        raise ValueError(
+            f"{output} holds records of others, as {foreign[0]}: give another"
+            " --output_dir."
+        )
+    if not known:
+        write_json(work / _PLAN, plan)

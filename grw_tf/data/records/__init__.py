@@ -1,0 +1,1 @@
+"""Records of clips: their form, and reading them."""

@@ -1,0 +1,106 @@
+"""Records of this project as a source of the trainer's clips."""
+
+import functools
+import os
+
+import tensorflow as tf
+from official.vision.dataloaders import video_input
+
+from grw_tf.common.labels_file import LABELS_FILE, read_labels
+from grw_tf.data.records.record_stream import RecordFile
+from grw_tf.data.records.sequence_examples import (
+    SOURCE,
+    check_records,
+    frame_stride,
+    listed_shards,
+    read_frame_rate,
+)
+
+
+class RecordSource:
+    """Records that `scripts.prepare_videos` wrote.
+
+    Args:
+        pattern: Paths, with wildcards or not, separated by commas.
+
+    Attributes:
+        where: What to call it in an error.
+        class_names: Names of the classes.
+
+    Raises:
+        ValueError: As `check_records`, or if folders have different classes.
+        OSError: If a file cannot be read.
+    """
+
+    def __init__(self, pattern):
+        self._paths = check_records(pattern)
+        files = [
+            os.path.join(folder, LABELS_FILE)
+            for folder in sorted({os.path.dirname(path) for path in self._paths})
+        ]
+        self.where = files[0]
+        self.class_names = read_labels(self.where)
+        for file in files[1:]:
+            if read_labels(file) != self.class_names:
+                raise ValueError(
+                    f"{self.where} and {file} have different classes: make their"
+                    " records together, or with the same --labels."
+                )
+
+    @functools.cached_property
+    def files(self) -> tuple[RecordFile, ...]:
+        """The files; those that no manifest lists are read to count their records."""
+        counts = {}
+        for folder in {os.path.dirname(path) for path in self._paths}:
+            for shard in listed_shards(folder):
+                counts[os.path.join(folder, shard["file"])] = shard["clips"]
+        return tuple(
+            RecordFile(path, counts[path] if path in counts else _count(path))
+            for path in self._paths
+        )
+
+    @functools.cached_property
+    def _frame_rates(self):
+        return {path: read_frame_rate(path) for path in self._paths}
+
+    def stride(self, fps: float) -> int:
+        """Returns every how many frames a model of `fps` frames a second takes.
+
+        Raises:
+            ValueError: If a file's rate is no whole multiple of it, or files differ.
+        """
+        strides = {
+            path: frame_stride(rate, fps, path)
+            for path, rate in self._frame_rates.items()
+        }
+        if len(set(strides.values())) > 1:
+            one, other = (
+                next(path for path, stride in strides.items() if stride == wanted)
+                for wanted in sorted(set(strides.values()))[:2]
+            )
+            raise ValueError(
+                f"{one} and {other} have different frames a second: make the records"
+                f" of both by scripts.prepare_videos --fps={fps:g}."
+            )
+        return next(iter(strides.values()))
+
+    def decoder(self, image_key: str, label_key: str):
+        """Returns a function from a record to a dict of JPEGs and label."""
+        return video_input.Decoder(image_key, label_key).decode
+
+
+def record_name(record: bytes) -> str | None:
+    """Returns where a record's clip comes from, if it says so."""
+    # An Example is read as the context of a SequenceExample.
+    context = tf.train.SequenceExample.FromString(record).context.feature
+    for key in (SOURCE, "source", "filename"):
+        if key in context and context[key].bytes_list.value:
+            return context[key].bytes_list.value[0].decode(errors="backslashreplace")
+    return None
+
+
+def _count(path):
+    try:
+        return int(tf.data.TFRecordDataset(path).reduce(0, lambda count, _: count + 1))
+    except tf.errors.DataLossError:
+        raise ValueError(f"{path} is truncated: copy or make it again.") from None

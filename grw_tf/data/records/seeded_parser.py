@@ -1,0 +1,99 @@
+"""The Model Garden's parsing of clips, by this project's frame geometry.
+
+What is random about a training clip is decided by its key.
+"""
+
+import tensorflow as tf
+from official.vision.dataloaders import video_input
+from official.vision.ops import preprocess_ops_3d
+
+from grw_tf.frames import tensor_preparation
+from grw_tf.frames.geometry import FrameGeometry
+
+KEY = "key"
+"""Of the decoded tensors: int64 [2], what is random about a clip."""
+
+
+class SeededParser(video_input.Parser):
+    """Draws where a clip begins, its crop and its flip from the clip's key.
+
+    They are drawn from the distributions of the Model Garden's parser, which draws from
+    TensorFlow's global stream, so that a resumed training would see other clips. Its
+    `aug_type` and `aug_random_rotation` still do.
+
+    Unlike the Model Garden's, it lays frames out as the model's geometry says, and a
+    clip that is too short ends in its last frame, repeated, instead of starting over.
+
+    Args:
+      input_params: the data config; it may say by `aug_random_flip` that clips are
+        never flipped.
+      geometry: of the model, whose size is that of `feature_shape`.
+      **kwargs: see `official.vision.dataloaders.video_input.Parser`.
+    """
+
+    def __init__(self, input_params, geometry: FrameGeometry, **kwargs):
+        super().__init__(input_params, **kwargs)
+        self._geometry = geometry
+        # The Model Garden's config has no such key, and clips are flipped.
+        self._random_flip = getattr(input_params, "aug_random_flip", True)
+
+    def _parse_train_data(self, decoded_tensors):
+        seeds = tf.unstack(tf.random.split(decoded_tensors[KEY], 4))
+        frames = self._sample(decoded_tensors[self._image_key], *seeds[:2])
+        frames = tensor_preparation.random_crop(
+            tensor_preparation.decoded(frames),
+            self._geometry,
+            seeds[2],
+            (self._min_aspect_ratio, self._max_aspect_ratio),
+            (self._min_area_ratio, self._max_area_ratio),
+        )
+        if self._random_flip:
+            flipped = tf.random.stateless_uniform((), seeds[3]) < 0.5
+            frames = tf.cond(
+                flipped, lambda: tf.image.flip_left_right(frames), lambda: frames
+            )
+        if self._random_rotation:
+            frames = preprocess_ops_3d.random_rotation(frames)
+        if self._augmenter is not None:
+            frames = self._augmenter.distort(frames)
+        return self._features(frames), self._label(decoded_tensors)
+
+    def _parse_eval_data(self, decoded_tensors):
+        frames = tensor_preparation.view_frames(
+            decoded_tensors[self._image_key],
+            self._geometry,
+            self._num_frames,
+            self._stride,
+            self._num_test_clips,
+            self._num_crops,
+        )
+        return self._features(frames), self._label(decoded_tensors)
+
+    def _sample(self, frames, stride_seed, start_seed):
+        """Takes frames from a random one on; a clip too short begins with its first."""
+        stride = self._stride
+        if self._random_stride_range:
+            stride = tf.random.stateless_uniform(
+                (),
+                stride_seed,
+                max(stride - self._random_stride_range, 1),
+                stride + self._random_stride_range,
+                tf.int32,
+            )
+        starts = tf.shape(frames)[0] - (self._num_frames - 1) * stride
+        start = tf.random.stateless_uniform(
+            (), start_seed, 0, tf.maximum(starts, 1), tf.int32
+        )
+        return tensor_preparation.frames_from(frames, start, self._num_frames, stride)
+
+    def _features(self, frames):
+        pixels = preprocess_ops_3d.normalize_image(frames, self._zero_centering_image)
+        return {"image": tf.cast(pixels, self._dtype)}
+
+    def _label(self, decoded_tensors):
+        return video_input.process_label(
+            decoded_tensors[self._label_key],
+            self._one_hot_label,
+            self._num_classes,
+            self._label_dtype,
+        )

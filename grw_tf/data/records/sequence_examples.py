@@ -1,0 +1,232 @@
+"""Clips as `tf.train.SequenceExample` records, in the form the Model Garden reads.
+
+The keys are those of `official.vision.dataloaders.video_input`, and, where it has none,
+of MediaPipe's media sequences.
+"""
+
+import collections
+import json
+import os
+import re
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from grw_tf.common.class_names import normal_name
+from grw_tf.common.labels_file import LABELS_FILE, read_labels
+from grw_tf.common.stored_file import read_bytes
+from grw_tf.data.preparation.jpeg_clips import JpegClip
+
+# The feature list: a JPEG for each frame.
+FRAMES = "image/encoded"
+# The context.
+LABEL_INDEX = "clip/label/index"
+LABEL_TEXT = "clip/label/text"
+SOURCE = "clip/data_path"
+FRAME_COUNT = "clip/num_frames"
+FRAME_RATE = "image/frame_rate"
+FORMAT = "image/format"
+HEIGHT = "image/height"
+WIDTH = "image/width"
+
+MANIFEST_FILE = "manifest.json"
+
+# So that NTSC's 29.97 frames a second count as 30.
+_RATE_TOLERANCE = 0.01
+_SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5})\.tfrecord")
+
+
+def sequence_example(
+    clip: JpegClip, label_index: int, label: str, fps: float, source: str
+) -> tf.train.SequenceExample:
+    """Returns the record of a clip.
+
+    Args:
+        clip: The frames.
+        label_index: The class, a line of the labels' file, from 0.
+        label: Name of the class.
+        fps: Frames per second.
+        source: Where the clip comes from, such as a path.
+    """
+    context = {
+        LABEL_INDEX: _integer(label_index),
+        LABEL_TEXT: _text(label),
+        SOURCE: _text(source),
+        FRAME_COUNT: _integer(len(clip.frames)),
+        FRAME_RATE: tf.train.Feature(float_list=tf.train.FloatList(value=[fps])),
+        FORMAT: _text("JPEG"),
+        HEIGHT: _integer(clip.height),
+        WIDTH: _integer(clip.width),
+    }
+    frames = tf.train.FeatureList(feature=[_bytes(jpeg) for jpeg in clip.frames])
+    return tf.train.SequenceExample(
+        context=tf.train.Features(feature=context),
+        feature_lists=tf.train.FeatureLists(feature_list={FRAMES: frames}),
+    )
+
+
+def write_record(path: str | os.PathLike, example: tf.train.SequenceExample) -> None:
+    """Writes a TFRecord file of one record; such files may be joined end to end.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    try:
+        with tf.io.TFRecordWriter(os.fspath(path)) as writer:
+            writer.write(example.SerializeToString(deterministic=True))
+    except tf.errors.OpError as error:
+        raise OSError(f"{path} cannot be written: {error.message}") from None
+
+
+def check_records(pattern: str) -> list[str]:
+    """Checks that files are whole records of clips, by the first one of each.
+
+    The classes are those of the labels' file beside the files, and their sizes, if
+    there is a manifest, are those it lists.
+
+    Args:
+        pattern: Paths, with wildcards or not, separated by commas:
+            `records/train-*.tfrecord`.
+
+    Returns:
+        The paths of the files, sorted.
+
+    Raises:
+        ValueError: If no file matches, one is a folder, a shard is missing, or a file
+            is truncated, holds something else, or has a label that is no class.
+        OSError: If a file cannot be read.
+    """
+    for given in pattern.split(","):
+        if tf.io.gfile.isdir(given):
+            files = os.path.join(given, "test-*.tfrecord")
+            raise ValueError(f"{given} is a folder: name its files, as {files}.")
+    paths = sorted(set(tf.io.gfile.glob(pattern.split(","))))
+    if not paths:
+        raise ValueError(f"No file matches {pattern}: expected TFRecord files.")
+    folders = collections.defaultdict(list)
+    for path in paths:
+        folders[os.path.dirname(path)].append(path)
+    for folder, shards in folders.items():
+        _check_none_missing(shards)
+        labels = read_labels(os.path.join(folder, LABELS_FILE))
+        sizes = {shard["file"]: shard["bytes"] for shard in listed_shards(folder)}
+        for path in shards:
+            _check_size(path, sizes)
+            _check_first_record(path, labels)
+    return paths
+
+
+def listed_shards(folder: str) -> list[dict]:
+    """Returns what the manifest of a folder says of its files, [] without one.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    manifest = os.path.join(folder, MANIFEST_FILE)
+    if not tf.io.gfile.exists(manifest):
+        return []
+    splits = json.loads(read_bytes(manifest))["splits"].values()
+    return [shard for split in splits for shard in split["shards"]]
+
+
+def read_frame_rate(path: str) -> float:
+    """Reads the frames a second of a file's first record, 0 if it does not say."""
+    record = next(iter(tf.data.TFRecordDataset(path).take(1))).numpy()
+    context = tf.train.SequenceExample.FromString(record).context
+    rates = context.feature[FRAME_RATE].float_list.value
+    return rates[0] if rates else 0.0
+
+
+def frame_stride(rate: float, fps: float, where: str) -> int:
+    """Returns every how many frames of a record a model takes.
+
+    Args:
+        rate: Frames a second of the record.
+        fps: Frames a second that the model wants.
+        where: What to call the record in an error.
+
+    Raises:
+        ValueError: If the record's rate is no whole multiple of the model's.
+    """
+    if not 0 < rate < float("inf"):
+        raise ValueError(
+            f"{where} does not say its frames a second, {FRAME_RATE}: make the records"
+            " by scripts.prepare_videos."
+        )
+    stride = round(rate / fps)
+    if stride < 1 or abs(rate / fps - stride) > _RATE_TOLERANCE * stride:
+        raise ValueError(
+            f"{where} has {rate:g} frames a second, no whole multiple of the model's"
+            f" {fps:g}: make the records by scripts.prepare_videos --fps={fps:g}."
+        )
+    return stride
+
+
+def _integer(value):
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+
+
+def _bytes(value):
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def _text(value):
+    # Paths need not be UTF-8.
+    return _bytes(value.encode(errors="surrogateescape"))
+
+
+def _check_none_missing(paths):
+    parts = {match.groups() for path in paths if (match := _SHARD.fullmatch(path))}
+    for base, count in parts:
+        for index in range(int(count)):
+            path = f"{base}-{index:05d}-of-{count}.tfrecord"
+            if not tf.io.gfile.exists(path):
+                raise ValueError(f"{path} is missing, of {count} shards: copy it too.")
+
+
+def _check_size(path, sizes):
+    size = tf.io.gfile.stat(path).length
+    expected = sizes.get(os.path.basename(path), size)
+    if size != expected:
+        raise ValueError(
+            f"{path} has {size} bytes, and {MANIFEST_FILE} says {expected}: it is"
+            " truncated or not the one; copy or make it again."
+        )
+
+
+def _check_first_record(path, labels):
+    first = tf.data.TFRecordDataset(path).take(1).as_numpy_iterator()
+    try:
+        example = tf.train.SequenceExample.FromString(next(first))
+    except StopIteration:
+        raise ValueError(f"{path} holds no record: copy or make it again.") from None
+    except tf.errors.DataLossError:
+        raise ValueError(
+            f"{path} is truncated in its first record, or no plain TFRecord file."
+        ) from None
+    except DecodeError:
+        raise ValueError(
+            f"{path} holds no SequenceExample, but other records."
+        ) from None
+    except tf.errors.OpError as error:
+        raise OSError(f"{path} cannot be read: {error.message}") from None
+    context, frames = example.context.feature, example.feature_lists.feature_list
+    index = context[LABEL_INDEX].int64_list.value if LABEL_INDEX in context else ()
+    if len(index) != 1 or FRAMES not in frames or not frames[FRAMES].feature:
+        raise ValueError(
+            f"{path}: expected one {LABEL_INDEX} in the context and the frames in the"
+            f" feature list {FRAMES}; its first record has the context"
+            f" {sorted(context)} and the lists {sorted(frames)}."
+        )
+    if not 0 <= index[0] < len(labels):
+        raise ValueError(
+            f"{path} has a clip of class {index[0]}, and {LABELS_FILE} beside it has"
+            f" {len(labels)} classes, from 0: one of them is not the other's."
+        )
+    text = context[LABEL_TEXT].bytes_list.value if LABEL_TEXT in context else ()
+    name = normal_name(text[0].decode(errors="replace")) if text else None
+    if text and name != normal_name(labels[index[0]]):
+        raise ValueError(
+            f"{path} has a clip of {name!r} as class {index[0]}, which is"
+            f" {labels[index[0]]!r} in {LABELS_FILE}: one of them is not the other's."
+        )

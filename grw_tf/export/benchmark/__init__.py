@@ -1,0 +1,1 @@
+"""Times exported files side by side."""

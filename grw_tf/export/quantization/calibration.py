@@ -1,0 +1,174 @@
+"""What values a float32 model's stream takes, over real clips and unlike ones."""
+
+import dataclasses
+
+import numpy as np
+import tqdm
+
+from grw_tf.export.quantization.rollouts import Rollout
+
+FEWEST_FRAMES = 300
+# Of uint8, what a calibration holds in memory; more would hardly widen any range.
+MOST_FRAMES = 900
+_STREAM_FRAMES = 300
+_SEGMENT_FRAMES = 16
+_SCENE_FRAMES = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Segment:
+    """A few frames of a stream.
+
+    Attributes:
+      states: in float32, before them; None at the start of a stream.
+      frames: uint8 [frames, size, size, 3].
+    """
+
+    states: dict | None
+    frames: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """What a float32 model's streams were like.
+
+    Attributes:
+      ranges: {name: (lowest, highest)} of tensors, each an array of the tensor's rank.
+      state_ranges: the same of the states, as two floats.
+      segments: of the starts and ends of streams.
+      streams: the clips, end to end, uint8 [frames, size, size, 3] each.
+    """
+
+    ranges: dict
+    state_ranges: dict
+    segments: list[Segment]
+    streams: list[np.ndarray]
+
+
+def calibrate(content: bytes, clips, tensors, threads=1) -> Calibration:
+    """Rolls a float32 model's stream out over clips end to end, from start to late.
+
+    And over drawn frames that are like no clip: what lies beyond the ranges that were
+    seen is cut off in the quantised model.
+
+    Args:
+      content: of a float32 TFLite model.
+      clips: iterable of uint8 [frames, size, size, 3]; up to MOST_FRAMES are read.
+      tensors: names of tensors of the step whose ranges to find.
+      threads: to compute with.
+
+    Raises:
+      ValueError: if the clips are of another shape, or too few.
+    """
+    rollout = Rollout(content, threads, observed=tensors)
+    streams = _streams(clips, rollout.image_shape)
+    drawn = unlike_frames(streams[0], len(streams[0]) // 2)
+    ranges = _Ranges()
+    segments = []
+    with tqdm.tqdm(
+        total=sum(map(len, streams)) + len(drawn), desc="Calibrating", unit="frame"
+    ) as bar:
+        for stream in (*streams, drawn):
+            rollout.restart()
+            parts = list(rollout.steps(stream))
+            few = -(-_SEGMENT_FRAMES // rollout.image_shape[0])
+            segments.append(Segment(None, np.concatenate(parts[:few])))
+            for index, part in enumerate(parts):
+                if index == len(parts) - few:
+                    late = np.concatenate(parts[index:])
+                    segments.append(Segment(rollout.states, late))
+                rollout.step(part)
+                ranges.add(rollout)
+                bar.update(len(part))
+    return Calibration(ranges.tensors, ranges.states, segments, streams)
+
+
+def unlike_frames(frames, count):
+    """Returns uint8 frames [count, size, size, 3] that are like no video.
+
+    Noise, plain colours, checkerboards, and negatives and silhouettes of `frames`, each
+    for a little while, then the next.
+    """
+    rng = np.random.default_rng(0)
+    kinds = (_noise, _plain, _checkerboard, _negative, _silhouette)
+    drawn = np.empty((count, *frames.shape[1:]), np.uint8)
+    for index in range(count):
+        scene, place = divmod(index, _SCENE_FRAMES)
+        draw = kinds[scene % len(kinds)]
+        if place and draw in (_plain, _checkerboard):
+            drawn[index] = drawn[index - 1]
+        else:
+            drawn[index] = draw(frames[rng.integers(len(frames))], rng)
+    return drawn
+
+
+def _noise(frame, rng):
+    return rng.integers(0, 256, frame.shape)
+
+
+def _plain(frame, rng):
+    return rng.integers(0, 256, 3)
+
+
+def _checkerboard(frame, rng):
+    rows, columns = np.indices(frame.shape[:2]) // 2 ** rng.integers(0, 6)
+    return ((rows + columns) % 2 * 255)[..., None]
+
+
+def _negative(frame, rng):
+    return 255 - frame
+
+
+def _silhouette(frame, rng):
+    return np.where(frame > 127, 255, 0)
+
+
+class _Ranges:
+    """The lowest and the highest value of each tensor and of each state."""
+
+    def __init__(self):
+        self.tensors = {}
+        self.states = {}
+
+    def add(self, rollout):
+        for name, value in rollout.values():
+            _widen(self.tensors, name, value, (1,) * value.ndim)
+        for name, value in rollout.states.items():
+            # Streams start from zero.
+            self.states.setdefault(name, (0.0, 0.0))
+            _widen(self.states, name, value, ())
+
+
+def _widen(ranges, name, value, shape):
+    low, high = value.min().reshape(shape), value.max().reshape(shape)
+    if name in ranges:
+        low = np.minimum(low, ranges[name][0])
+        high = np.maximum(high, ranges[name][1])
+    ranges[name] = low, high
+
+
+def _streams(clips, image_shape):
+    """Returns the frames of clips end to end, in streams of some hundreds."""
+    step, *frame_shape = image_shape
+    videos, count = [], 0
+    for video in clips:
+        if video.dtype != np.uint8 or list(video.shape[1:]) != frame_shape:
+            expected = ", ".join(map(str, frame_shape))
+            raise ValueError(
+                f"A clip to calibrate on is {video.dtype} {list(video.shape)}: it must"
+                f" be uint8 [frames, {expected}]."
+            )
+        videos.append(video[: MOST_FRAMES - count])
+        count += len(videos[-1])
+        if count == MOST_FRAMES:
+            break
+    if count < FEWEST_FRAMES:
+        raise ValueError(
+            f"The clips to calibrate on have {count} frames in all: give at least"
+            f" {FEWEST_FRAMES}, of more or longer videos."
+        )
+    frames = np.concatenate(videos)
+    length = count // (count // _STREAM_FRAMES) // step * step
+    return [
+        frames[start : start + length] for start in range(0, count - length + 1, length)
+    ]

@@ -1,0 +1,172 @@
+"""Finding what of a model can be in 8 bits, by what each part costs the logits."""
+
+import math
+import typing
+
+import numpy as np
+import tqdm
+from ai_edge_litert import schema_py_generated as schema
+
+from grw_tf.export.flatbuffer import graph_index, read_model
+from grw_tf.export.quantization.calibration import Calibration
+from grw_tf.export.quantization.operation_recipes import int8_operations
+from grw_tf.export.quantization.rollouts import Rollout
+from grw_tf.export.quantization.state_quantization import quantize_states
+from grw_tf.export.state_entries import STEP, state_entries
+
+# Running means move by 1/n of what is new: soon less than a step of 8 bits.
+_RUNNING_MEAN = "_mean"
+# Of the budget's power.
+_OPERATIONS_SHARE = 0.8
+# What a budget that proved too large is multiplied by.
+_SMALLER = 0.8
+
+
+class Part(typing.NamedTuple):
+    """What can be in 8 bits or not.
+
+    Attributes:
+      kind: "operation" or "state".
+      name: of the operation's output tensor, or of the state.
+      size: multiplications of an operation, or numbers of a state.
+      source: of an operation, its input tensor's name.
+    """
+
+    kind: str
+    name: str
+    size: int
+    source: str = ""
+
+
+class Choice(typing.NamedTuple):
+    """What is in 8 bits.
+
+    Attributes:
+      content: the quantised TFLite model.
+      errors: of the logits with one part alone in 8 bits, by `Part`.
+      chosen: the parts that are in 8 bits.
+      error: of the logits with all of these.
+    """
+
+    content: bytes
+    errors: dict[Part, float]
+    chosen: list[Part]
+    error: float
+
+
+def find_parts(content: bytes) -> list[Part]:
+    """Returns the parts that may be in 8 bits: convolutions over space, and states.
+
+    Not what is a vector: gates, heads and classifiers are quick as they are. Nor the
+    running means: they would stand still.
+    """
+    model = read_model(content)
+    graph = model.subgraphs[graph_index(model, STEP)]
+    parts = []
+    for operator in graph.operators:
+        code = model.operatorCodes[operator.opcodeIndex].builtinCode
+        if code != schema.BuiltinOperator.CONV_2D:
+            continue
+        source, kernel, *_ = (graph.tensors[index] for index in operator.inputs)
+        output = graph.tensors[operator.outputs[0]]
+        if np.prod(output.shape[1:3]) > 1:
+            size = int(np.prod(output.shape) * np.prod(kernel.shape[1:]))
+            names = output.name.decode(), source.name.decode()
+            parts.append(Part("operation", names[0], size, names[1]))
+    parts += [
+        Part("state", entry["name"], int(np.prod(entry["shape"])))
+        for entry in state_entries(content)
+        if entry["dtype"] == "float32" and not entry["name"].endswith(_RUNNING_MEAN)
+    ]
+    return parts
+
+
+def choose(
+    content: bytes, parts, calibration: Calibration, noise_budget, threads=1
+) -> Choice:
+    """Puts as many parts into 8 bits as the logits bear.
+
+    Errors of single parts add up in power, nearly: so parts are taken until the budget
+    is spent, and if all together cost more, fewer.
+
+    Args:
+      content: of a float32 TFLite model.
+      parts: as of `find_parts`.
+      calibration: of the model.
+      noise_budget: the error that these parts may add to the logits, beside that of
+        8-bit weights, as a share of their standard deviation.
+      threads: to compute with.
+    """
+    meter = _Meter(content, calibration.segments, threads)
+    bare = meter.error(_build(content, [], calibration, others=True))
+    errors = {}
+    for part in tqdm.tqdm(parts, desc="Trying 8 bits", unit="part"):
+        errors[part] = meter.error(_build(content, [part], calibration, others=False))
+    budget = noise_budget
+    while True:
+        chosen = _affordable(errors, budget)
+        built = _build(content, chosen, calibration, others=True)
+        error = meter.error(built)
+        if error <= math.hypot(bare, noise_budget) or not chosen:
+            return Choice(built, errors, chosen, error)
+        budget *= _SMALLER
+
+
+def _affordable(errors, budget):
+    """Returns the parts to have for a budget: those that bring much and cost little.
+
+    First operations, which make a model quicker; then, of what is left, states, which
+    make it need less memory.
+    """
+    chosen, power = [], 0.0
+    for kind, share in (("operation", _OPERATIONS_SHARE), ("state", 1.0)):
+        parts = [part for part in errors if part.kind == kind]
+        for part in sorted(parts, key=lambda p: errors[p] ** 2 / p.size):
+            if power + errors[part] ** 2 <= share * budget**2:
+                power += errors[part] ** 2
+                chosen.append(part)
+    return chosen
+
+
+def _build(content, parts, calibration, others):
+    fixed = [part.name for part in parts if part.kind == "operation"]
+    states = {
+        part.name: calibration.state_ranges[part.name]
+        for part in parts
+        if part.kind == "state"
+    }
+    if fixed or others:
+        content = int8_operations(content, fixed, calibration.ranges, others)
+    return quantize_states(content, states)
+
+
+class _Meter:
+    """Tells how far a quantised model's logits are from the float32 model's."""
+
+    def __init__(self, content, segments, threads):
+        self._segments = segments
+        self._threads = threads
+        self._expected = self._logits(content)
+        self._scales = [max(e.std(), 1e-9) for e in self._expected]
+
+    def error(self, content):
+        """Returns the root mean square error, as a share of the standard deviation."""
+        powers = [
+            np.mean(np.square((actual - expected) / scale))
+            for actual, expected, scale in zip(
+                self._logits(content), self._expected, self._scales, strict=True
+            )
+        ]
+        return float(np.sqrt(np.mean(powers)))
+
+    def _logits(self, content):
+        rollout = Rollout(content, self._threads)
+        found = []
+        for segment in self._segments:
+            rollout.restart(segment.states)
+            logits = rollout.logits(segment.frames)
+            if logits.shape[-1] > 1:
+                # What all classes gain alike changes nothing.
+                logits = logits - logits.mean(-1, keepdims=True)
+            found.append(logits)
+        return found

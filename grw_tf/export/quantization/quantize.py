@@ -1,0 +1,189 @@
+"""From a float32 TFLite model to a smaller, quicker one that streams as well."""
+
+import dataclasses
+import difflib
+import os
+
+import numpy as np
+
+from grw_tf.export.flatbuffer import read_model
+from grw_tf.export.quantization.calibration import calibrate
+from grw_tf.export.quantization.operation_recipes import (
+    float16_weights,
+    int8_operations,
+)
+from grw_tf.export.quantization.precision_search import choose, find_parts
+from grw_tf.export.quantization.rollouts import Rollout
+from grw_tf.export.state_entries import state_entries
+
+MODES = ("none", "float16", "dynamic", "int8")
+
+NOISE_BUDGET = 0.01
+"""Error that int8 may add to that of dynamic, as a share of the logits' deviation.
+
+Less than dynamic's own, so that near ties fall alike.
+"""
+
+_WEIGHTS = {
+    "none": "float32",
+    "float16": "float16, computed with in float32",
+    "dynamic": "int8 by channel; activations in int8 by each frame's own range, or"
+    " float32 in depthwise convolutions",
+}
+_FLOAT_STATE = "as precise as the activations"
+_MEAN = "a running mean: it moves by 1/n, in int8 it would stand still"
+_COUNT = "a count"
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantized:
+    """A quantised TFLite model.
+
+    Attributes:
+      content: its bytes.
+      report: what of it is how precise, and why, as JSON: `mode`; `weights`; `states`,
+        each with its `dtype` and the `reason`, and for int8 `logits_error`, of the
+        logits with this state alone in int8; for int8 also `operations`, alike, with
+        their `activations`, `noise_budget`, `logits_error` of all together, and
+        `calibration`, with the `agreement` on its clips.
+    """
+
+    content: bytes
+    report: dict
+
+
+def quantize(
+    content: bytes, mode: str, clips=None, noise_budget=NOISE_BUDGET, threads=None
+) -> Quantized:
+    """Quantises a model of `conversion.convert`.
+
+    - "none": nothing.
+    - "float16": weights take half the room.
+    - "dynamic": weights take a quarter of it, and convolutions compute in 8 bits, from
+      the range of each frame's activations.
+    - "int8": moreover, as many convolutions as the logits bear compute with fixed
+      ranges, which is quicker, and as many states as they bear take a quarter of the
+      room. What each costs is measured on the clips.
+
+    Args:
+      content: of the float32 model.
+      mode: one of MODES.
+      clips: for int8, an iterable of videos uint8 [frames, size, size, 3] as the model
+        will see them, 300 frames in all or more.
+      noise_budget: for int8, the error that it may add to the logits beside that of
+        8-bit weights, as a share of their standard deviation.
+      threads: for int8, to measure with; by default one for each CPU.
+
+    Raises:
+      ValueError: for an unknown mode, no or unfit clips, or a model that is no float32
+        one with a signature `step`.
+    """
+    _check(content, mode, clips, noise_budget)
+    if mode == "int8":
+        return _int8(content, clips, noise_budget, threads or os.cpu_count())
+    quantizers = {"float16": float16_weights, "dynamic": int8_operations}
+    quantized = quantizers[mode](content) if mode in quantizers else content
+    states = [
+        _state(entry, _FLOAT_STATE if entry["dtype"] == "float32" else _COUNT)
+        for entry in state_entries(content)
+    ]
+    report = {"mode": mode, "weights": _WEIGHTS[mode], "states": states}
+    return Quantized(quantized, report)
+
+
+def _int8(content, clips, noise_budget, threads):
+    parts = find_parts(content)
+    tensors = [
+        tensor
+        for part in parts
+        if part.kind == "operation"
+        for tensor in (part.name, part.source)
+    ]
+    calibration = calibrate(content, clips, tensors, threads)
+    choice = choose(content, parts, calibration, noise_budget, threads)
+    report = {
+        "mode": "int8",
+        "weights": _WEIGHTS["dynamic"],
+        "noise_budget": noise_budget,
+        "logits_error": round(choice.error, 4),
+        "calibration": {
+            "streams": len(calibration.streams),
+            "frames": sum(map(len, calibration.streams)),
+            "agreement": _agreement(content, choice.content, calibration, threads),
+        },
+        "operations": _operations(choice),
+        "states": _states(choice),
+    }
+    return Quantized(choice.content, report)
+
+
+def _operations(choice):
+    return [
+        {
+            "name": _layer(part.name),
+            "activations": "int8" if part in choice.chosen else "dynamic",
+            "logits_error": round(error, 4),
+        }
+        for part, error in choice.errors.items()
+        if part.kind == "operation"
+    ]
+
+
+def _layer(name):
+    """Returns the convolution's name, without those of what it was fused with."""
+    return next((n for n in name.split(";") if "Conv2D" in n), name)
+
+
+def _states(choice):
+    errors = {p.name: e for p, e in choice.errors.items() if p.kind == "state"}
+    found = []
+    for entry in state_entries(choice.content):
+        error = errors.get(entry["name"])
+        if error is None:
+            reason = _MEAN if entry["dtype"] == "float32" else _COUNT
+            found.append(_state(entry, reason))
+        else:
+            cheap = entry["dtype"] == "int8"
+            reason = "within the budget" if cheap else "int8 would cost too much"
+            found.append(_state(entry, reason) | {"logits_error": round(error, 4)})
+    return found
+
+
+def _state(entry, reason):
+    return {"name": entry["name"], "dtype": entry["dtype"], "reason": reason}
+
+
+def _agreement(content, quantized, calibration, threads):
+    """Returns the share of times with the same likeliest class."""
+    models = [Rollout(c, threads) for c in (content, quantized)]
+    same = []
+    for stream in calibration.streams:
+        for model in models:
+            model.restart()
+        likeliest = [model.logits(stream).argmax(-1) for model in models]
+        same.append(likeliest[0] == likeliest[1])
+    return float(np.mean(same))
+
+
+def _check(content, mode, clips, noise_budget):
+    if mode not in MODES:
+        near = difflib.get_close_matches(str(mode), MODES, n=1)
+        guess = f" did you mean {near[0]!r}?" if near else ""
+        raise ValueError(
+            f"Unknown quantization {mode!r};{guess} known: {', '.join(MODES)}."
+        )
+    if mode == "int8" and clips is None:
+        raise ValueError(
+            "int8 needs clips to measure the ranges of activations on: give videos like"
+            " those the model will see."
+        )
+    if noise_budget <= 0:
+        raise ValueError(f"noise_budget is {noise_budget}: it must be above 0.")
+    model = read_model(content)
+    for tensor in (t for graph in model.subgraphs for t in graph.tensors):
+        if tensor.quantization is not None and tensor.quantization.scale is not None:
+            raise ValueError(
+                f"The model is quantised already, at {tensor.name.decode()}: give a"
+                " float32 one."
+            )
+    state_entries(content)

@@ -1,0 +1,52 @@
+"""A picture of how accuracy grows while clips go on."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+_COLOUR = "#1f77b4"
+
+
+def draw_accuracy(
+    accuracy: Sequence[float],
+    fps: float,
+    label_changes_per_second: float,
+    probability_change: float,
+) -> Figure:
+    """Draws the accuracy after each frame, over frames below and seconds above.
+
+    Args:
+      accuracy: [frames], after each frame.
+      fps: frames a second.
+      label_changes_per_second: how often the likeliest class changes.
+      probability_change: mean absolute change of a class's probability a frame.
+    """
+    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    axis = figure.subplots()
+    frames = range(1, len(accuracy) + 1)
+    axis.plot(frames, accuracy, ".-", color=_COLOUR, clip_on=False, zorder=3)
+    axis.annotate(
+        f"{accuracy[-1]:.3f}",
+        (frames[-1], accuracy[-1]),
+        xytext=(8, 0),
+        textcoords="offset points",
+        va="center",
+        color=_COLOUR,
+    )
+    axis.set(xlabel="frames seen", ylabel="top-1 accuracy", ylim=(0, 1))
+    axis.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
+    axis.margins(x=0.02)
+    axis.grid(alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)
+    seconds = axis.secondary_xaxis(
+        "top",
+        functions=(lambda n: (n - 1) / fps, lambda s: s * fps + 1),
+    )
+    seconds.set_xlabel("seconds since the first frame")
+    axis.set_title(
+        f"{label_changes_per_second:.2f} label changes a second,"
+        f" probability change {probability_change:.3f} a frame",
+        fontsize=10,
+    )
+    return figure

@@ -1,0 +1,1 @@
+"""How frames become what a model sees: geometry, choice in time, pixels."""

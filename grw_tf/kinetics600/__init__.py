@@ -1,0 +1,1 @@
+"""The published evaluation on Kinetics-600."""

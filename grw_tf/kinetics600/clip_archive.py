@@ -1,0 +1,236 @@
+"""Archives of class folders of videos, unpacked once and never outside their folder."""
+
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+import tqdm
+
+from grw_tf.common.file_lock import locked
+from grw_tf.common.json_file import write_json
+from grw_tf.data.listing.file_kinds import VIDEO, file_kind
+from grw_tf.data.listing.left_out import LeftOut, describe, summarize
+
+SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
+_RECORD = ".unpacked.json"
+_CHUNK = 2**20
+
+
+@dataclasses.dataclass(frozen=True)
+class _Member:
+    """A file or a folder in an archive; neither, it is a link or the like."""
+
+    name: str
+    size: int
+    is_file: bool
+    is_folder: bool
+    source: object
+
+
+def is_archive(path: str | os.PathLike) -> bool:
+    """Says whether a path is named as an archive that can be unpacked."""
+    return os.fspath(path).lower().endswith(SUFFIXES)
+
+
+def unpack_clips(
+    archive: str | os.PathLike, folder: str | os.PathLike | None = None
+) -> Path:
+    """Unpacks the videos of an archive, or finds them unpacked.
+
+    Killed, it goes on where it was; it waits while another process unpacks it. The
+    archive may hold its class folders within other folders; of several such, as of
+    splits, the one called `test` is taken.
+
+    Args:
+        archive: A .tar, .tar.gz, .tgz or .zip of class folders of videos.
+        folder: Where they go; by default beside the archive, under its name without
+            the ending.
+
+    Returns:
+        The folder of the class folders.
+
+    Raises:
+        ValueError: If the archive is damaged, holds links or names that lie outside, or
+            no class folders, or if the folder is there and not of this archive.
+        OSError: If something cannot be read or written.
+    """
+    archive = Path(archive)
+    ending = max((s for s in SUFFIXES if archive.name.lower().endswith(s)), key=len)
+    folder = Path(folder or archive.with_name(archive.name[: -len(ending)]))
+    record = {"archive": archive.name, "bytes": archive.stat().st_size}
+    if not folder.exists():
+        _check_writable(folder.parent)
+        # Shards upon one disk may begin together.
+        with locked(folder.with_name(f"{folder.name}.lock")):
+            if not folder.exists():
+                _unpack_whole(archive, folder, record)
+    _check_record(folder, record, archive)
+    return _class_root(folder)
+
+
+def _check_writable(parent):
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        writable = os.access(parent, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise OSError(
+            f"{parent} cannot be written to, so nothing can be unpacked there: give"
+            " another --unpack_dir."
+        )
+
+
+def _unpack_whole(archive, folder, record):
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    unfinished.mkdir(exist_ok=True)
+    _check_record(unfinished, record, archive, new=True)
+    _unpack(archive, unfinished)
+    _remove_others(unfinished)
+    _class_root(unfinished)
+    unfinished.rename(folder)
+
+
+def _check_record(folder, record, archive, new=False):
+    path = folder / _RECORD
+    if new and not path.exists():
+        write_json(path, record)
+    if not path.exists() or json.loads(path.read_text()) != record:
+        raise ValueError(
+            f"{folder} is there, and not unpacked from this {archive}: give the folder"
+            " itself as --clips, another --unpack_dir, or remove it."
+        )
+
+
+def _unpack(archive, folder):
+    seen = set()
+    try:
+        with (
+            archive.open("rb") as file,
+            tqdm.tqdm(
+                desc=f"Unpacking {archive.name}",
+                total=archive.stat().st_size,
+                unit="B",
+                unit_scale=True,
+            ) as bar,
+            contextlib.closing(_members(archive, file)) as members,
+        ):
+            for member in members:
+                path = _checked_path(member)
+                if path in seen and not member.is_folder:
+                    raise ValueError(f"it holds {member.name!r} twice")
+                seen.add(path)
+                if not _is_hidden(path):
+                    _write(member, folder / path)
+                bar.update(max(0, file.tell() - bar.n))
+    except (
+        EOFError,
+        # Of zip files that are encrypted.
+        RuntimeError,
+        ValueError,
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise ValueError(
+            f"{archive} cannot be unpacked ({error}): get a sound copy of it."
+        ) from None
+
+
+def _members(archive: Path, file: BinaryIO) -> Iterator[_Member]:
+    if archive.name.lower().endswith(".zip"):
+        with zipfile.ZipFile(file) as opened:
+            for info in opened.infolist():
+                # The high half of these is the mode of Unix, if any.
+                kind = info.external_attr >> 28
+                yield _Member(
+                    info.filename,
+                    info.file_size,
+                    not info.is_dir() and kind in (0, 8),
+                    info.is_dir(),
+                    lambda info=info: opened.open(info),
+                )
+        return
+    with tarfile.open(fileobj=file) as opened:
+        for info in opened:
+            plain = info.isreg() and not info.issparse()
+            yield _Member(
+                info.name,
+                info.size,
+                plain,
+                info.isdir(),
+                lambda info=info: opened.extractfile(info),
+            )
+        # The checksum stands at the end, behind what tarfile reads.
+        while opened.fileobj.read(_CHUNK):
+            pass
+
+
+def _checked_path(member):
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"it holds {member.name!r}, which lies outside")
+    if not member.is_file and not member.is_folder:
+        raise ValueError(f"it holds {member.name!r}, no plain file or folder")
+    return path
+
+
+def _is_hidden(path):
+    # Of macOS and of editors.
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+
+
+def _write(member, path):
+    if member.is_folder:
+        path.mkdir(parents=True, exist_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_file() and path.stat().st_size == member.size:
+        return
+    with member.source() as source, path.open("wb") as target:
+        shutil.copyfileobj(source, target, _CHUNK)
+    if path.stat().st_size != member.size:
+        raise ValueError(f"{member.name!r} ends before its {member.size} bytes")
+
+
+def _remove_others(folder):
+    """Removes what is no video: only unpacked files can be told apart."""
+    others = []
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = Path(parent, name)
+            kind = VIDEO if path == folder / _RECORD else file_kind(path)
+            if kind != VIDEO:
+                others.append(LeftOut(path.relative_to(folder).as_posix(), kind))
+                path.unlink()
+    if others:
+        summary = describe(summarize(others), "\n  ")
+        logging.warning("Left out of %s:\n  %s", folder, summary)
+
+
+def _class_root(folder):
+    roots = {
+        Path(parent).parent
+        for parent, _, names in os.walk(folder)
+        if any(not name.startswith(".") for name in names)
+    }
+    # Videos beside the class folders are of no class; class folders may hold folders.
+    roots = {root for root in roots if root.is_relative_to(folder)}
+    roots = sorted(root for root in roots if roots.isdisjoint(root.parents))
+    chosen = roots if len(roots) == 1 else [r for r in roots if r.name == "test"]
+    if len(chosen) != 1:
+        found = ", ".join(root.relative_to(folder).as_posix() for root in roots[:5])
+        raise ValueError(
+            f"{folder} holds {len(roots)} folders of class folders ({found or 'none'}):"
+            " expected one, or one called test; give the folder itself as --clips."
+        )
+    return chosen[0]

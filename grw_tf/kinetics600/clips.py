@@ -1,0 +1,119 @@
+"""Reads the clips that the published evaluation makes of a video.
+
+Unlike `grw_tf.data.clips.read_clip`, which takes the middle of a video by time, upright
+and rounded to levels, it takes all windows of `torchvision_windows` from the first
+frame on, as they are stored, and prepares frames by `torchvision_frame`.
+"""
+
+import dataclasses
+
+import av
+import numpy as np
+
+from grw_tf.data.listing.video_list import Video
+from grw_tf.data.video_frames import FirstSize, open_video
+from grw_tf.frames import choice
+from grw_tf.frames.geometry import FrameGeometry
+from grw_tf.kinetics600.torchvision_frame import resize_and_crop
+from grw_tf.kinetics600.torchvision_windows import sample_count, sampled_frames
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipRule:
+    """What a video is cut to.
+
+    Attributes:
+        frames: Frames of a clip.
+        fps: Frames a second.
+        geometry: How frames are prepared.
+        repeat_last: Whether a video that fills no clip is one all the same, its last
+            frame repeated, or none.
+    """
+
+    frames: int
+    fps: float
+    geometry: FrameGeometry
+    repeat_last: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipTask:
+    """A video to read, and how."""
+
+    video: Video
+    rule: ClipRule
+
+    def __str__(self):
+        return self.video.name
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PublishedClips:
+    """The clips of a video.
+
+    Attributes:
+        clips: float32 [clips, frames, size, size, 3] in 0..1, RGB.
+        too_short: Whether the video fills no clip, so that there is none, or one whose
+            last frame is repeated.
+    """
+
+    clips: np.ndarray
+    too_short: bool
+
+
+def read_published_clips(task: ClipTask) -> PublishedClips | str:
+    """Reads the clips of a video; or, if it cannot be read, returns the reason.
+
+    Raises:
+        ChildProcessError: If memory ran out, for which the video is not to blame.
+    """
+    video = task.video
+    try:
+        if not video.path.stat().st_size:
+            raise ValueError("is empty.")
+        return _read(video.path, task.rule)
+    except MemoryError:
+        raise ChildProcessError(
+            f"Memory ran out at {video.name}: run the same command again, with fewer"
+            " --workers, and it goes on from here."
+        ) from None
+    except (av.FFmpegError, OSError) as error:
+        return error.strerror or str(error)
+    except Exception as error:
+        # There is no end to the ways in which a file can be broken.
+        return str(error).removeprefix(f"{video.path} ") or type(error).__name__
+
+
+def _read(path, rule):
+    # Videos are read side by side, each in one thread.
+    with open_video(path, threads=1) as (container, stream):
+        if not stream.average_rate:
+            raise ValueError(f"{path} does not say how many frames a second it has.")
+        rate = float(stream.average_rate)
+        first_size = FirstSize(path)
+        pictures, wanted = [], sampled_frames(rate, rule.fps)
+        index, count = next(wanted), 0
+        for frame in container.decode(stream):
+            first_size(frame.width, frame.height)
+            if index == count:
+                picture = resize_and_crop(
+                    frame.to_ndarray(format="rgb24"), rule.geometry
+                )
+                # A video of fewer frames a second has some several times.
+                while index == count:
+                    pictures.append(picture)
+                    index = next(wanted)
+            count += 1
+    if not count:
+        raise ValueError(f"{path} has no frames.")
+    clips = sample_count(count, rate, rule.fps) // rule.frames
+    too_short = not clips
+    if too_short and rule.repeat_last:
+        kept = pictures[: max(1, sample_count(count, rate, rule.fps))]
+        pictures = choice.repeat_last(kept, rule.frames)
+        clips = 1
+    size = rule.geometry.size
+    shape = (clips, rule.frames, size, size, 3)
+    kept = pictures[: clips * rule.frames]
+    stacked = np.stack(kept) if kept else np.empty(0, np.float32)
+    return PublishedClips(stacked.reshape(shape), too_short)

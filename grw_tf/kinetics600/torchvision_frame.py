@@ -1,0 +1,61 @@
+"""Frames as torchvision's `Resize` and `CenterCrop` of float tensors make them.
+
+The published evaluation of the GRW models divides by 255 and then resizes, so nothing
+is rounded to levels, by the antialiased bilinear filter that is torchvision's default
+(0.17 and later) and Pillow's.
+"""
+
+import functools
+
+import numpy as np
+from scipy import sparse
+
+from grw_tf.frames.geometry import FrameGeometry
+
+
+def resize_and_crop(frame: np.ndarray, geometry: FrameGeometry) -> np.ndarray:
+    """Resizes a frame as a geometry says, and crops the middle.
+
+    The square is that of `opencv_preparation.prepare_frame`, which is faster but
+    rounds.
+
+    Args:
+        frame: uint8 [height, width, 3].
+        geometry: Of the model.
+
+    Returns:
+        float32 [size, size, 3] in 0..1.
+    """
+    height, width, channels = frame.shape
+    rows, columns = geometry.resized(height, width)
+    size = geometry.size
+    pixels = frame.astype(np.float32) / 255
+    down = _weights(height, rows, geometry.start(rows), size)
+    pixels = down @ pixels.reshape(height, width * channels)
+    pixels = pixels.reshape(size, width, channels).swapaxes(0, 1)
+    across = _weights(width, columns, geometry.start(columns), size)
+    pixels = across @ pixels.reshape(width, size * channels)
+    return pixels.reshape(size, size, channels).swapaxes(0, 1)
+
+
+@functools.lru_cache(maxsize=64)
+def _weights(length: int, resized: int, first: int, size: int) -> sparse.csr_array:
+    """Returns the share of each pixel of a line in each that is left of it.
+
+    Args:
+        length: Pixels of the line.
+        resized: How many it is resized to.
+        first: The first of those that is kept.
+        size: How many are kept.
+
+    Returns:
+        float32 [size, length], sparse.
+    """
+    scale = length / resized
+    # A triangle as wide as a pixel of the result, or of the line if that is wider.
+    support = max(scale, 1.0)
+    centres = (first + np.arange(size) + 0.5) * scale
+    distances = np.abs(np.arange(length) + 0.5 - centres[:, None])
+    weights = np.maximum(0.0, 1.0 - distances / support)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return sparse.csr_array(weights.astype(np.float32))

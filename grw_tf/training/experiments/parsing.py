@@ -1,0 +1,213 @@
+"""From the Model Garden's flags to an experiment's config, checked key by key."""
+
+import collections.abc
+import dataclasses
+import difflib
+import math
+import types
+import typing
+
+import tensorflow as tf
+import yaml
+from official.core import exp_factory
+from official.modeling import hyperparams
+from official.modeling.hyperparams import params_dict
+
+from grw_tf.training.experiments.checks import check_experiment
+from grw_tf.training.experiments.video_classification import EXPERIMENTS, fill_in
+
+_SCALARS = (bool, int, float, str)
+_SEQUENCES = {list: list, tuple: tuple, collections.abc.Sequence: list}
+
+_UNUSED_FLAGS = {
+    "gin_file": "set keys in --config_file",
+    "gin_params": "set keys in --params_override",
+    "tf_data_service": "the tf.data service is not supported",
+    "tpu_platform": "name the TPU in --tpu",
+    "tfhub_handle": "export the checkpoint",
+    "tflex_output_uri": "export the checkpoint",
+}
+"""Flags of the Model Garden that do nothing here, and what to do instead."""
+
+
+def parse_experiment(options):
+    """Returns the config of an experiment, with what files and flags override.
+
+    Args:
+      options: the Model Garden's flags experiment, config_file (a list),
+        params_override and tpu, and maybe mode.
+
+    Raises:
+      ValueError: for an experiment, key or type of value that does not exist; it names
+        the nearest. For what makes no sense or does nothing, see `check_experiment`.
+    """
+    name = options.experiment
+    if name not in EXPERIMENTS:
+        raise ValueError(f"Unknown experiment {name!r}{_near(name, EXPERIMENTS)}")
+    for flag, instead in _UNUSED_FLAGS.items():
+        if getattr(options, flag, None):
+            raise ValueError(f"--{flag} does nothing here: {instead}.")
+    params = exp_factory.get_exp_config(name)
+    for file in options.config_file or []:
+        _override(params, _read(file), file)
+    if options.params_override:
+        _override(params, *_given(options.params_override))
+    if options.tpu:
+        params.override({"runtime": {"tpu": options.tpu}})
+    fill_in(params)
+    check_experiment(params, getattr(options, "mode", None))
+    params.validate()
+    params.lock()
+    return params
+
+
+def _given(text):
+    """Returns the values of --params_override, and where they are from."""
+    try:
+        # From pairs, as a.b=1,c=2.
+        yaml_text = params_dict.nested_csv_str_to_json_str(text)
+    except ValueError:
+        yaml_text = text
+    values = _loaded(yaml_text, "--params_override")
+    if isinstance(values, str) and "=" not in values:
+        return _read(values), values
+    return values, "--params_override"
+
+
+def _read(file):
+    try:
+        with tf.io.gfile.GFile(file) as opened:
+            text = opened.read()
+    except tf.errors.NotFoundError:
+        raise ValueError(f"There is no config file {file!r:.200}.") from None
+    except tf.errors.OpError as error:
+        problem = " ".join(error.message.split())
+        raise ValueError(
+            f"Config file {file!r:.200} cannot be read: {problem:.200}"
+        ) from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{file} is no YAML of keys: it is no text.") from None
+    return _loaded(text, file)
+
+
+def _loaded(text, source):
+    try:
+        # The Model Garden's, which also reads the tuples of a run's params.yaml.
+        return yaml.load(text, Loader=yaml.FullLoader)
+    except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
+        problem = " ".join(str(error).split())
+        raise ValueError(f"{source} is no YAML of keys: {problem:.300}") from None
+
+
+def _override(params, values, source):
+    # An empty file is all comments.
+    if values is None:
+        return
+    try:
+        params.override(_fitted(values, type(params), "", params))
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
+
+
+def _fitted(value, wanted, path, now=None):
+    """Returns a YAML value as a field has it: a whole number as a float, say.
+
+    Args:
+      value: of YAML.
+      wanted: the field's type.
+      path: of the field, in dots.
+      now: the field's value, which may be of a class below `wanted`.
+
+    Raises:
+      ValueError: if it does not fit, with the path.
+    """
+    kinds = _kinds(wanted)
+    if value is None and type(None) in kinds:
+        return None
+    for kind in kinds:
+        origin = typing.get_origin(kind)
+        if isinstance(kind, type) and issubclass(kind, hyperparams.Config):
+            return _fitted_keys(value, kind if now is None else type(now), path, now)
+        if origin in _SEQUENCES and isinstance(value, (list, tuple)):
+            return _fitted_items(value, kind, path)
+        if kind is typing.Any and _is_plain(value):
+            return value
+        if kind is float and type(value) is int and _is_plain(value):
+            return float(value)
+        if kind in _SCALARS and type(value) is kind and _is_plain(value):
+            return value
+    names = " or ".join(map(_name, kinds))
+    got = "null" if value is None else f"{value!r:.80}"
+    raise ValueError(f"{path} must be of type {names}, not {got}.")
+
+
+def _fitted_keys(values, config_class, path, now):
+    if not isinstance(values, collections.abc.Mapping):
+        got = "null: leave it out" if values is None else f"{values!r:.80}"
+        raise ValueError(f"{path or 'all of it'} must be a mapping of keys, not {got}.")
+    hints = typing.get_type_hints(config_class)
+    hints = {
+        field.name: hints[field.name] for field in dataclasses.fields(config_class)
+    }
+    fitted = {}
+    for key, value in values.items():
+        inner = f"{path}.{key}" if path else str(key)
+        if key not in hints:
+            raise ValueError(f"unknown key {inner!r}{_near(str(key), hints)}")
+        fitted[key] = _fitted(value, hints[key], inner, getattr(now, key, None))
+    if issubclass(config_class, hyperparams.OneOfConfig):
+        chosen, choices = fitted.get("type"), hints.keys() - {"type"}
+        if chosen is not None and chosen not in choices:
+            raise ValueError(f"unknown {path}.type {chosen!r}{_near(chosen, choices)}")
+    return fitted
+
+
+def _fitted_items(values, wanted, path):
+    origin, kinds = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin is not tuple or kinds[-1] is ...:
+        kinds = kinds[:1] * len(values)
+    if len(kinds) != len(values):
+        raise ValueError(f"{path} must have {len(kinds)} items, not {values!r:.80}.")
+    return _SEQUENCES[origin](
+        _fitted(value, kind, f"{path}[{index}]")
+        for index, (value, kind) in enumerate(zip(values, kinds, strict=True))
+    )
+
+
+def _kinds(wanted):
+    """Returns the types that a field may be of."""
+    if typing.get_origin(wanted) not in (typing.Union, types.UnionType):
+        return (wanted,)
+    # Configs of any keys are how the Model Garden mixes data, which is not done here.
+    return tuple(k for k in typing.get_args(wanted) if k is not hyperparams.Config)
+
+
+def _is_plain(value):
+    """Says whether TensorFlow and the Model Garden's configs can hold a value."""
+    if isinstance(value, (list, tuple)):
+        return all(
+            not isinstance(item, (list, tuple)) and _is_plain(item) for item in value
+        )
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, int):
+        return abs(value) < 2**63
+    return value is None or isinstance(value, str)
+
+
+def _name(kind):
+    if kind is typing.Any:
+        return "str, float, list or null"
+    if kind is type(None):
+        return "null"
+    if typing.get_origin(kind) in _SEQUENCES:
+        inner = [_name(k) for k in typing.get_args(kind) if k is not ...]
+        return f"list of {', '.join(inner)}"
+    return getattr(kind, "__name__", str(kind))
+
+
+def _near(name, names):
+    near = difflib.get_close_matches(name, names, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; known: {', '.join(sorted(names))}."

@@ -1,0 +1,195 @@
+"""Experiments of the Model Garden's factory: one for each model preset, by its name.
+
+Those of MoViNets begin with `movinet_`.
+"""
+
+import dataclasses
+import functools
+from typing import Any
+
+from official.core import config_definitions as cfg
+from official.core import exp_factory
+from official.vision.configs import video_classification
+
+from grw_tf.models import ModelConfig
+from grw_tf.models.presets import PRESETS
+from grw_tf.training.experiments.yaml_config import mirrored
+from grw_tf.training.optimization.two_rates import TwoRatesConfig
+
+_BATCH_SIZE = 16
+
+Model = mirrored(ModelConfig)
+"""`ModelConfig` for YAML files, field by field."""
+
+
+@dataclasses.dataclass
+class Losses(video_classification.Losses):
+    """The Model Garden's losses.
+
+    Attributes:
+      class_weights: of each clip's loss in training: a list of numbers, one a class; or
+        "balanced", which weighs classes alike, however many clips each has; or null.
+    """
+
+    class_weights: Any = None
+
+
+@dataclasses.dataclass
+class DataConfig(video_classification.DataConfig):
+    """The Model Garden's clips.
+
+    Attributes:
+      aug_random_flip: whether each other training clip is mirrored; not for classes
+        that are each other's mirror image, as left and right.
+    """
+
+    aug_random_flip: bool = True
+
+
+@dataclasses.dataclass
+class VideoClassificationTask(video_classification.VideoClassificationTask):
+    """The Model Garden's task with a model of this project.
+
+    Attributes:
+      model: the model. It says the clips' frames and size, and the number of classes;
+        in `train_data` and `validation_data` these are left alone.
+      init_checkpoint: see `grw_tf.weights.restore`.
+      seed: of the initial weights, of the order and augmentation of clips, and of
+        dropout.
+      freeze_backbone: whether the backbone never trains.
+      unfreeze_step: the step at which the backbone begins to train.
+      freeze_batch_norm: whether the backbone's batch normalisations keep their
+        statistics, scales and offsets.
+    """
+
+    model: Model = dataclasses.field(default_factory=Model)
+    train_data: DataConfig = dataclasses.field(
+        default_factory=lambda: DataConfig(is_training=True)
+    )
+    validation_data: DataConfig = dataclasses.field(
+        default_factory=lambda: DataConfig(is_training=False, drop_remainder=False)
+    )
+    losses: Losses = dataclasses.field(default_factory=Losses)
+    seed: int = 0
+    unfreeze_step: int = 0
+    freeze_batch_norm: bool = False
+
+
+@dataclasses.dataclass
+class TrainerConfig(cfg.TrainerConfig):
+    """The Model Garden's trainer.
+
+    Attributes:
+      batch_norm_recalibration: before each evaluation, the number of training clips on
+        which the statistics of batch normalisations are estimated anew, regularisers
+        off; 0 for none. What is evaluated, and saved as best, has these; training goes
+        on with its own.
+      early_stopping_patience: evaluations in a row without a better
+        `best_checkpoint_eval_metric` after which training ends; 0 for never.
+      recovery_max_trials: of the Model Garden's recovery, which is off: it would rewind
+        the weights, but not the data.
+    """
+
+    batch_norm_recalibration: int = 0
+    early_stopping_patience: int = 0
+    recovery_max_trials: int = -1
+
+
+def _cosine(initial, final):
+    return {
+        "type": "cosine",
+        "cosine": {
+            "initial_learning_rate": initial,
+            "alpha": final / initial,
+        },
+    }
+
+
+_FINE_TUNING = {
+    "optimizer": {"type": "adamw"},
+    "learning_rate": _cosine(1e-4, 1e-6),
+    "head_learning_rate": _cosine(1e-3, 1e-5),
+    "ema": {"average_decay": 0.999, "trainable_weights_only": False},
+}
+_SCRATCH = {
+    "optimizer": {"type": "sgd", "sgd": {"momentum": 0.9, "nesterov": True}},
+    "learning_rate": _cosine(0.1 * _BATCH_SIZE / 64, 0.0),
+}
+
+
+def experiment(preset) -> cfg.ExperimentConfig:
+    """Returns the experiment of a model preset, without data.
+
+    Of MoViNets and MobileNetV3 the recipe is the published one of arXiv 2511.20928 but
+    for the number of steps: AdamW, cosine from 1e-4 to 1e-6 for the backbone and from
+    1e-3 to 1e-5 for the head, and a moving average of the weights, which is what is
+    evaluated.
+
+    SlowOnly is trained from random weights, by the Model Garden's recipe for 3-D
+    ResNets: SGD with momentum, cosine from 0.1 for each 64 clips of a batch, and
+    decayed weights; clips are cropped as in the RMS paper.
+    """
+    from_scratch = PRESETS[preset].backbone.family == "slowonly"
+    task = VideoClassificationTask(
+        model=Model(),
+        train_data=_data(is_training=True),
+        validation_data=_data(is_training=False),
+        losses=Losses(label_smoothing=0.1),
+        metrics=video_classification.Metrics(use_per_class_recall=True),
+    )
+    if from_scratch:
+        task.losses = Losses(l2_weight_decay=1e-4)
+        task.train_data.override(_RANDOM_RESIZED_CROP)
+    task.model.override(dataclasses.asdict(PRESETS[preset]))
+    return cfg.ExperimentConfig(
+        runtime=cfg.RuntimeConfig(distribution_strategy="one_device"),
+        task=task,
+        trainer=TrainerConfig(
+            optimizer_config=TwoRatesConfig(_SCRATCH if from_scratch else _FINE_TUNING),
+            train_steps=1000,
+            steps_per_loop=10,
+            summary_interval=10,
+            checkpoint_interval=100,
+            validation_interval=100,
+            best_checkpoint_export_subdir="best_ckpt",
+            best_checkpoint_eval_metric="top_1_accuracy",
+        ),
+    )
+
+
+# Of the RMS paper, 4.1.
+_RANDOM_RESIZED_CROP = {
+    "aug_min_area_ratio": 0.25,
+    "aug_max_area_ratio": 1.0,
+    "aug_min_aspect_ratio": 3 / 4,
+    "aug_max_aspect_ratio": 4 / 3,
+}
+
+
+def _data(is_training):
+    return DataConfig(
+        is_training=is_training,
+        drop_remainder=is_training,
+        global_batch_size=_BATCH_SIZE,
+        shuffle_buffer_size=256,
+    )
+
+
+def fill_in(experiment_config):
+    """Lets schedules without `decay_steps` decay over the whole training."""
+    trainer = experiment_config.trainer
+    optimization = trainer.optimizer_config
+    for rate in (optimization.learning_rate, optimization.head_learning_rate):
+        schedule = rate.get() if rate.type else None
+        if hasattr(schedule, "decay_steps") and schedule.decay_steps is None:
+            schedule.decay_steps = trainer.train_steps
+
+
+EXPERIMENTS = {
+    f"movinet_{name}" if config.backbone.family == "movinet" else name: name
+    for name, config in PRESETS.items()
+}
+"""Names of presets by names of experiments."""
+
+for _name, _preset in EXPERIMENTS.items():
+    exp_factory.register_config_factory(_name)(functools.partial(experiment, _preset))

@@ -1,0 +1,165 @@
+"""Optimization with two learning rates, for the Model Garden's trainer."""
+
+import dataclasses
+
+from official.modeling import optimization, performance
+
+from grw_tf.training.optimization.grouped_optimizer import GroupedOptimizer
+from grw_tf.training.optimization.moving_average import MovingAverage
+
+BACKBONE = "backbone"
+HEAD = "head"
+
+OPTIMIZERS = ("adamw", "adam", "sgd", "lamb", "lars", "rmsprop", "adagrad")
+"""Types that are legacy Keras optimizers, as the moving average needs."""
+
+
+@dataclasses.dataclass
+class TwoRatesConfig(optimization.OptimizationConfig):
+    """The Model Garden's optimization config, with another learning rate for the head.
+
+    The head is all that is not the backbone. Schedules, warm-up and the moving average
+    are in steps of the trainer, however many of them make an update.
+
+    Attributes:
+      head_learning_rate: of the head; `learning_rate` if no type is chosen.
+      head_warmup: of the head; `warmup` if no type is chosen ("linear" of 0
+        `warmup_steps` for none).
+      clip_norm: highest norm of the gradient of backbone and head together, over all
+        replicas; 0 for any. None leaves it to the optimizer's config, and so to 1.0
+        for adamw, whose gradient_clip_norm then acts on all replicas' gradient too.
+      accumulation_steps: how many steps make an update, by their mean gradient; the
+        last train_steps % accumulation_steps steps train nothing.
+    """
+
+    head_learning_rate: optimization.LrConfig = dataclasses.field(
+        default_factory=optimization.LrConfig
+    )
+    head_warmup: optimization.WarmupConfig = dataclasses.field(
+        default_factory=optimization.WarmupConfig
+    )
+    clip_norm: float | None = None
+    accumulation_steps: int = 1
+
+
+def backbone_or_head(model):
+    """Returns a function from a model's variables to the names of their groups.
+
+    Raises:
+      ValueError: if the model's backbone has no variables yet.
+    """
+    backbone = {variable.ref() for variable in model.backbone.weights}
+    if not backbone:
+        raise ValueError(
+            f"The backbone of {model.name} has no variables: build the model first."
+        )
+    return lambda variable: BACKBONE if variable.ref() in backbone else HEAD
+
+
+def build_optimizer(
+    config: TwoRatesConfig, runtime_config=None, dp_config=None, group_of=None
+):
+    """Builds what a task's `create_optimizer` returns.
+
+    Args:
+      config: of the optimization; each group gets an optimizer of its kind.
+      runtime_config: the Model Garden's; its mixed_precision_dtype float16 adds loss
+        scaling.
+      dp_config: None, as differential privacy is not supported.
+      group_of: of `GroupedOptimizer`, as by `backbone_or_head`; or set it later:
+        `grouped(optimizer).group_of = backbone_or_head(model)`.
+
+    Returns:
+      A `GroupedOptimizer`, by itself or in the Model Garden's moving average or in
+      Keras' loss scaling.
+
+    Raises:
+      ValueError: if no type of optimizer or learning rate is chosen, for a type of
+        optimizer that is none of OPTIMIZERS, for a moving average with float16, or for
+        differential privacy.
+    """
+    kind = config.optimizer.type
+    if kind not in OPTIMIZERS:
+        raise ValueError(
+            f"trainer.optimizer_config.optimizer.type is {kind!r}: it must be one of"
+            f" {', '.join(OPTIMIZERS)}."
+        )
+    float16 = bool(runtime_config) and runtime_config.mixed_precision_dtype == "float16"
+    if dp_config is not None:
+        raise ValueError(
+            "Differential privacy is not supported with two learning rates: set"
+            " task.differential_privacy_config to null."
+        )
+    if config.ema and float16:
+        raise ValueError(
+            "The Model Garden's moving average does not train with the loss scaling of"
+            " float16: set runtime.mixed_precision_dtype to bfloat16, or"
+            " trainer.optimizer_config.ema to null."
+        )
+    rates = {
+        BACKBONE: (config.learning_rate, config.warmup),
+        HEAD: (
+            config.head_learning_rate
+            if config.head_learning_rate.type
+            else config.learning_rate,
+            config.head_warmup if config.head_warmup.type else config.warmup,
+        ),
+    }
+    optimizer = GroupedOptimizer(
+        {group: _build_one(config, *rate) for group, rate in rates.items()},
+        group_of,
+        config.accumulation_steps,
+        **_clipping(config),
+    )
+    if config.ema:
+        optimizer = MovingAverage(optimizer, **config.ema.as_dict())
+    if float16:
+        optimizer = performance.configure_optimizer(
+            optimizer, use_float16=True, loss_scale=runtime_config.loss_scale
+        )
+    return optimizer
+
+
+def grouped(optimizer) -> GroupedOptimizer:
+    """Returns the optimizer of groups inside a moving average or loss scaling.
+
+    Raises:
+      TypeError: if there is none.
+    """
+    inner = optimizer
+    while inner is not None and not isinstance(inner, GroupedOptimizer):
+        inner = getattr(inner, "_optimizer", None)
+    if inner is None:
+        raise TypeError(
+            f"{type(optimizer).__name__} holds no GroupedOptimizer: build it by"
+            " build_optimizer."
+        )
+    return inner
+
+
+def _build_one(config, learning_rate, warmup):
+    kind = config.optimizer.type
+    unclipped = {"clipnorm": None, "clipvalue": None, "global_clipnorm": None}
+    if kind == "adamw":
+        unclipped["gradient_clip_norm"] = 0.0
+    optimizer = config.optimizer.replace(**{kind: unclipped})
+    factory = optimization.OptimizerFactory(
+        optimization.OptimizationConfig(
+            optimizer=optimizer, learning_rate=learning_rate, warmup=warmup
+        )
+    )
+    return factory.build_optimizer(factory.build_learning_rate())
+
+
+def _clipping(config):
+    """Returns the optimizer's clipping, which `_build_one` leaves out."""
+    own = config.optimizer.get()
+    norms = (own.global_clipnorm, getattr(own, "gradient_clip_norm", None))
+    norm = config.clip_norm
+    if norm is None:
+        norm = min((n for n in norms if n), default=None)
+    return {
+        "clipnorm": own.clipnorm,
+        "clipvalue": own.clipvalue,
+        "global_clipnorm": norm or None,
+    }

@@ -1,0 +1,148 @@
+"""Times training steps, as the Model Garden's trainer takes them, side by side."""
+
+import dataclasses
+import functools
+
+import numpy as np
+import tensorflow as tf
+from official.core import base_trainer, train_utils
+from official.core import config_definitions as cfg
+from official.modeling import optimization
+from official.projects.movinet.configs import movinet
+from official.projects.movinet.modeling import movinet_model  # noqa: F401 registers it
+from official.vision.configs import video_classification as official_configs
+from official.vision.tasks import video_classification as official_tasks
+
+from grw_tf.common.paired_timing import Seconds
+from grw_tf.training.experiments.video_classification import experiment, fill_in
+from grw_tf.training.tasks.video_classification import Task
+from grw_tf.training.trainer import Trainer
+
+# What the Model Garden today calls by that name; it cannot say the older one.
+_OFFICIAL_GATES = {"hard_sigmoid_relu6": "hard_sigmoid", "sigmoid": "sigmoid"}
+
+
+def make_batch(config, batch_size):
+    """Returns a batch of random clips and labels for a model's config."""
+    rng = np.random.default_rng(0)
+    shape = (batch_size, config.frames, config.size, config.size, 3)
+    labels = rng.integers(config.num_classes, size=batch_size)
+    return {"image": rng.random(shape, "float32")}, tf.one_hot(
+        labels, config.num_classes
+    )
+
+
+def experiment_of(config) -> cfg.ExperimentConfig:
+    """Returns the experiment of a model's config, without data."""
+    params = experiment("a0_stream")
+    params.task.model.override(dataclasses.asdict(config))
+    fill_in(params)
+    return params
+
+
+def own_trainer(config, batch):
+    """Returns the trainer of this project's model of a config, upon one batch."""
+    params = experiment_of(config)
+    return _trainer(Trainer, params, Task(params.task), batch)
+
+
+def official_trainer(config, batch):
+    """Returns the Model Garden's trainer of its own task and classifier, as they are.
+
+    The optimizer is of the same kind, schedule and moving average as `own_trainer`'s,
+    but for one learning rate in place of two.
+
+    Args:
+      config: a model's config with the official head, which says the classifier's.
+      batch: (features, labels).
+
+    Raises:
+      ValueError: for a gating activation that the Model Garden cannot name.
+    """
+    params = experiment_of(config)
+    own = params.trainer.optimizer_config
+    params.trainer.optimizer_config = optimization.OptimizationConfig(
+        {
+            "optimizer": own.optimizer.as_dict(),
+            "learning_rate": own.learning_rate.as_dict(),
+            "ema": own.ema.as_dict(),
+        }
+    )
+    data = {
+        "feature_shape": (config.frames, config.size, config.size, 3),
+        "num_classes": config.num_classes,
+    }
+    params.task = official_configs.VideoClassificationTask(
+        model=_official_model(config),
+        train_data=params.task.train_data.replace(**data),
+        validation_data=params.task.validation_data.replace(**data),
+        losses=params.task.losses,
+    )
+    task = official_tasks.VideoClassificationTask(params.task)
+    return _trainer(base_trainer.Trainer, params, task, batch)
+
+
+def step_of(trainer):
+    """Returns a function that takes a compiled step of a trainer, and its `Seconds`."""
+    iterator = iter(trainer.train_dataset)
+    compiled = tf.function(lambda: trainer.train_step(iterator))
+    # Called through `compiled`, like ones of many models would look like retracing.
+    step = compiled.get_concrete_function()
+
+    def timed():
+        start = Seconds.now()
+        step()
+        # Devices work ahead of Python.
+        trainer.train_loss.result().numpy()
+        return Seconds.now() - start
+
+    return timed
+
+
+def read_of(dataset, batches):
+    """Returns a function that reads batches of a dataset, and their `Seconds`.
+
+    Each time it begins anew, and the time counts from the first batch on.
+    """
+
+    def timed():
+        iterator = iter(dataset)
+        next(iterator)
+        start = Seconds.now()
+        for _ in range(batches):
+            next(iterator)
+        return Seconds.now() - start
+
+    return timed
+
+
+def _official_model(config):
+    backbone = dataclasses.asdict(config.backbone)
+    gate = backbone["gating_activation"]
+    if gate not in _OFFICIAL_GATES:
+        raise ValueError(
+            f"The Model Garden has no name for the gate {gate}: choose one of"
+            f" {', '.join(_OFFICIAL_GATES)}."
+        )
+    backbone["gating_activation"] = _OFFICIAL_GATES[gate]
+    momentum = backbone.pop("norm_momentum")
+    model = movinet.MovinetModel(
+        backbone=movinet.Backbone3D(movinet=movinet.Movinet(**backbone)),
+        activation=config.head.activation,
+        dropout_rate=config.head.dropout_rate,
+    )
+    model.norm_activation.norm_momentum = momentum
+    return model
+
+
+def _trainer(trainer_class, params, task, batch):
+    return train_utils.create_trainer(
+        params,
+        task,
+        train=True,
+        evaluate=False,
+        trainer_cls=functools.partial(
+            trainer_class,
+            train_dataset=tf.data.Dataset.from_tensors(batch).repeat(),
+        ),
+    )

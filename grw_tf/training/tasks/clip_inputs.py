@@ -1,0 +1,211 @@
+"""From a data config to batches of clips, by the Model Garden's reader."""
+
+import dataclasses
+
+import tensorflow as tf
+from official.core import input_reader
+from official.vision.dataloaders import video_input
+
+from grw_tf.data.even_choice import choose_evenly
+from grw_tf.data.records.record_labels import labels_of
+from grw_tf.data.records.record_source import RecordSource, record_name
+from grw_tf.data.records.record_stream import Share, endless, in_order, picked
+from grw_tf.data.records.seeded_parser import KEY, SeededParser
+from grw_tf.data.tfds_source import TfdsSource
+
+_UNSUPPORTED = {
+    "is_multilabel": "models here give one label a clip",
+    "output_audio": "models here hear nothing",
+    "enable_tf_data_service": "its order of clips could not be resumed",
+    "compressed_input": "scripts.prepare_videos writes plain files",
+}
+
+
+def open_source(params):
+    """Opens what a data config names.
+
+    Args:
+      params: a `DataConfig` with `input_path` or `tfds_name` and `tfds_split`.
+
+    Raises:
+      ValueError: if it names nothing, both, what is not there or is not supported.
+      OSError: if a file cannot be read.
+    """
+    where = "task.train_data" if params.is_training else "task.validation_data"
+    for key, reason in _UNSUPPORTED.items():
+        if getattr(params, key):
+            raise ValueError(f"{where}.{key} must be false: {reason}.")
+    if params.cache and params.is_training:
+        raise ValueError(
+            f"{where}.cache must be false: each clip would be cropped and flipped once"
+            " for all rounds."
+        )
+    if bool(params.input_path) == bool(params.tfds_name):
+        raise ValueError(
+            f"{where} needs either input_path or tfds_name, got"
+            f" {params.input_path!r} and {params.tfds_name!r}."
+        )
+    if params.input_path:
+        return RecordSource(params.input_path)
+    if not params.tfds_split:
+        raise ValueError(f"{where}.tfds_split is empty: name a split, as train.")
+    return TfdsSource(params.tfds_name, params.tfds_split, params.tfds_data_dir)
+
+
+def batches(
+    params,
+    source,
+    geometry,
+    seed,
+    first_step=0,
+    context=None,
+    postprocess=None,
+    chosen=None,
+):
+    """Returns batches of (features, labels), `image` [batch, time, height, width, 3].
+
+    Args:
+      params: the `DataConfig`. While training, clips come over and over, and what is
+        random depends on `seed` and a clip's place in the stream alone; else once, in
+        order.
+      source: of `open_source`.
+      geometry: the model's `FrameGeometry`.
+      seed: of order and augmentation.
+      first_step: how many steps of a training to leave out.
+      context: a `tf.distribute.InputContext`, whose pipeline reads its share.
+      postprocess: function from a batch to a batch; by default the Model Garden's.
+      chosen: of clips that come once, how many to choose by `choose_evenly`; None for
+        all. For several replicas, the number is rounded down to whole batches.
+
+    Raises:
+      ValueError: if there are fewer clips than pipelines, fewer to choose than
+        replicas, or clips to choose from have a label that is no class.
+    """
+    decode = _checked(
+        source.decoder(params.image_field_key, params.label_field_key),
+        params.label_field_key,
+        params.num_classes,
+    )
+    parser = SeededParser(
+        params,
+        geometry,
+        image_key=params.image_field_key,
+        label_key=params.label_field_key,
+    )
+    if params.is_training:
+        records = _training_records(params, source, seed, first_step, context)
+        decode = _with_key(decode)
+    elif chosen is None:
+        records = in_order(_share(source, context))
+    else:
+        params, records = _chosen(params, source, chosen, context)
+    reader = input_reader.InputReader(
+        # The stream is shuffled already, before anything is decoded.
+        params.replace(shuffle_buffer_size=1, deterministic=True),
+        decoder_fn=decode,
+        parser_fn=parser.parse_fn(params.is_training),
+        postprocess_fn=postprocess or video_input.PostBatchProcessor(params),
+    )
+    return reader.read(context, records)
+
+
+def records_of_step(params, source, seed, step, context=None) -> list[bytes]:
+    """Returns the records of the clips of one training step, in this process."""
+    records = _training_records(params, source, seed, step, context)
+    count = params.global_batch_size // (context.num_input_pipelines if context else 1)
+    return [record for _, record in records.take(count).as_numpy_iterator()]
+
+
+def names(records) -> list[str]:
+    """Returns where the clips of records come from."""
+    return [record_name(record) or "a clip without a name" for record in records]
+
+
+def broken(params, source, records) -> list[str]:
+    """Returns where those clips come from of which a frame cannot be decoded.
+
+    Args:
+      params: the `DataConfig`.
+      source: of `open_source`.
+      records: the records to look through.
+    """
+    decode = source.decoder(params.image_field_key, params.label_field_key)
+    return names(
+        record
+        for record in records
+        if not all(map(_is_picture, decode(record)[params.image_field_key]))
+    )
+
+
+def all_records(source):
+    """Returns an iterator over all records of a source."""
+    return in_order(Share(source.files)).as_numpy_iterator()
+
+
+def _is_picture(encoded):
+    try:
+        tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    except tf.errors.InvalidArgumentError:
+        return False
+    return True
+
+
+def _checked(decode, label_key, num_classes):
+    """Checks labels, for one that is no class would train towards nothing."""
+
+    def decode_checked(record):
+        decoded = decode(record)
+        labels = decoded[label_key]
+        inside = tf.reduce_all((labels >= 0) & (labels < num_classes))
+        told = tf.debugging.Assert(
+            inside, [f"A label is not one of the {num_classes} classes: ", labels]
+        )
+        with tf.control_dependencies([told]):
+            return decoded | {label_key: tf.identity(labels)}
+
+    return decode_checked
+
+
+def _training_records(params, source, seed, first_step, context):
+    share = _share(source, context)
+    return endless(
+        share,
+        seed,
+        first_step * params.global_batch_size // share.pipelines,
+        params.shuffle_buffer_size,
+        params.cycle_length,
+    )
+
+
+def _chosen(params, source, count, context):
+    """Returns a config of batches of which each replica has some, and the records."""
+    share = _share(source, context)
+    pipelines = range(share.pipelines)
+    smallest = min(dataclasses.replace(share, pipeline=i).count for i in pipelines)
+    count = min(count // len(pipelines), smallest) * len(pipelines)
+    if context is not None and context.num_replicas_in_sync > 1:
+        replicas = context.num_replicas_in_sync
+        batch_size = min(params.global_batch_size, count - count % replicas)
+        if not batch_size:
+            raise ValueError(
+                f"trainer.batch_norm_recalibration must be at least the {replicas}"
+                " replicas, or 0, and each input pipeline must have clips for it."
+            )
+        # TensorFlow convolves empty batches to wrong shapes on CPUs.
+        count -= count % batch_size
+        params = params.replace(global_batch_size=batch_size)
+    keys = params.image_field_key, params.label_field_key
+    labels = labels_of(source, share, params.num_classes, *keys)
+    # All evaluations want the same few, and to find them takes reading all.
+    records = picked(share, choose_evenly(labels, count // len(pipelines))).cache()
+    return params, records
+
+
+def _share(source, context):
+    if context is None:
+        return Share(source.files)
+    return Share(source.files, context.num_input_pipelines, context.input_pipeline_id)
+
+
+def _with_key(decode):
+    return lambda key, record: decode(record) | {KEY: key}

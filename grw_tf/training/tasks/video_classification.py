@@ -1,0 +1,308 @@
+"""Video classification as the Model Garden's, of this project's models and records."""
+
+import functools
+
+import tensorflow as tf
+import tf_keras
+from official.core import task_factory
+from official.modeling import tf_utils
+from official.vision.tasks import video_classification
+
+from grw_tf.models import ModelConfig, build_model
+from grw_tf.models.batch_normalization import batch_normalizations
+from grw_tf.training.experiments.video_classification import VideoClassificationTask
+from grw_tf.training.experiments.yaml_config import frozen
+from grw_tf.training.optimization.two_rates import backbone_or_head, build_optimizer
+from grw_tf.training.tasks import clip_inputs
+from grw_tf.training.tasks.class_weights import (
+    BALANCED,
+    balanced_weights,
+    given_weights,
+)
+from grw_tf.training.tasks.clip_mixing import clip_mixing, mixes
+from grw_tf.training.tasks.metrics import ConfusionMatrix, MacroF1
+from grw_tf.weights.restore import restore
+
+
+@task_factory.register_task_cls(VideoClassificationTask)
+class Task(video_classification.VideoClassificationTask):
+    """Trains a model of `build_model` in the Model Garden's trainer.
+
+    The model's config says the shape of clips and the number of classes.
+
+    Args:
+      params: a `VideoClassificationTask`.
+      logging_dir, name: of the Model Garden's task.
+
+    Attributes:
+      first_step: the step of training at which `build_inputs` begins.
+
+    Raises:
+      ValueError: if the config describes no model.
+    """
+
+    def __init__(self, params, logging_dir=None, name=None):
+        super().__init__(params, logging_dir, name)
+        self.model_config = frozen(params.model, ModelConfig)
+        self.first_step = 0
+        self._training_context = None
+        self._estimates_statistics = False
+        self._model = None
+        # Of the step that is being traced.
+        self._weights = None
+
+    def _get_num_classes(self):
+        return self.model_config.num_classes
+
+    def build_model(self):
+        self._model = build_model(self.model_config)
+        return self._model
+
+    def freeze(self, step):
+        """Freezes what does not train at a step, and thaws the rest.
+
+        Frozen batch normalisations keep their statistics, too.
+
+        Returns:
+          Whether the backbone trains.
+        """
+        config = self.task_config
+        trains = not config.freeze_backbone and step >= config.unfreeze_step
+        self._model.backbone.trainable = trains
+        if config.freeze_batch_norm:
+            for layer in batch_normalizations(self._model.backbone):
+                layer.trainable = False
+        return trains
+
+    def initialize(self, model):
+        if self.task_config.init_checkpoint:
+            restore(model, self.task_config.init_checkpoint)
+
+    def create_optimizer(self, optimizer_config, runtime_config=None, dp_config=None):
+        return build_optimizer(
+            optimizer_config, runtime_config, dp_config, backbone_or_head(self._model)
+        )
+
+    @functools.cached_property
+    def train_source(self):
+        """The training clips, a `RecordSource` or `TfdsSource`."""
+        return self._open(self.task_config.train_data)
+
+    @functools.cached_property
+    def validation_source(self):
+        """The validation clips, a `RecordSource` or `TfdsSource`."""
+        return self._open(self.task_config.validation_data)
+
+    @functools.cached_property
+    def class_weights(self):
+        """float32 [num_classes], or None."""
+        setting = self.task_config.losses.class_weights
+        if setting is None:
+            return None
+        classes = self.model_config.num_classes
+        if setting == BALANCED:
+            return balanced_weights(self.train_source, classes)
+        return given_weights(setting, classes)
+
+    def build_inputs(self, params, input_context=None):
+        source = self.train_source if params.is_training else self.validation_source
+        params = self._complete(params, source)
+        if params.is_training:
+            self._training_context = input_context
+        return clip_inputs.batches(
+            params,
+            source,
+            self.model_config.frame_geometry,
+            self.task_config.seed,
+            self.first_step if params.is_training else 0,
+            input_context,
+            clip_mixing(params, self.model_config) if params.is_training else None,
+        )
+
+    def build_statistics_inputs(self, clips, input_context=None):
+        """Returns batches of training clips as validation lays them out, in one view.
+
+        Args:
+          clips: how many; they are always the same ones.
+          input_context: see `clip_inputs.batches`.
+        """
+        self._estimates_statistics = True
+        one_view = self.task_config.train_data.replace(
+            is_training=False, drop_remainder=False, num_test_clips=1, num_test_crops=1
+        )
+        return clip_inputs.batches(
+            self._complete(one_view, self.train_source),
+            self.train_source,
+            self.model_config.frame_geometry,
+            self.task_config.seed,
+            context=input_context,
+            chosen=clips,
+        )
+
+    def names_of_step(self, step):
+        """Returns where this worker's clips of a training step come from, a list."""
+        return clip_inputs.names(self._records_of_step(step))
+
+    def broken_clips(self, step=None):
+        """Returns those clips of which a frame cannot be decoded, a list of names.
+
+        Args:
+          step: of training, whose clips of this worker to look through; None for all
+            that evaluations read.
+        """
+        if step is None:
+            read = [(self.task_config.validation_data, self.validation_source)]
+            if self._estimates_statistics:
+                read.append((self.task_config.train_data, self.train_source))
+            return [
+                name
+                for params, source in read
+                for name in clip_inputs.broken(
+                    params, source, clip_inputs.all_records(source)
+                )
+            ]
+        params = self.task_config.train_data
+        records = self._records_of_step(step)
+        return clip_inputs.broken(params, self.train_source, records)
+
+    def _records_of_step(self, step):
+        return clip_inputs.records_of_step(
+            self.task_config.train_data,
+            self.train_source,
+            self.task_config.seed,
+            step,
+            self._training_context,
+        )
+
+    def open_sources(self, train, evaluate):
+        """Opens and checks what a run needs, which else happens at first use.
+
+        Returns:
+          The names of the classes.
+
+        Raises:
+          ValueError: as `clip_inputs.open_source`; if classes are not the same, or not
+            as many as the model's; or if frames a second do not fit it.
+          OSError: if a file cannot be read.
+        """
+        wanted = []
+        if train:
+            wanted.append((self.task_config.train_data, self.train_source))
+            _ = self.class_weights
+        if evaluate:
+            wanted.append((self.task_config.validation_data, self.validation_source))
+        names = wanted[0][1].class_names
+        for params, source in wanted:
+            self._complete(params, source)
+            _ = source.files
+            if source.class_names != names:
+                raise ValueError(
+                    f"{source.where} has the classes {list(source.class_names)[:8]},"
+                    f" those to train on are {list(names)[:8]}: make the records"
+                    " together, or with the same --labels."
+                )
+        return names
+
+    def _open(self, params):
+        source = clip_inputs.open_source(params)
+        classes = self.model_config.num_classes
+        if len(source.class_names) != classes:
+            raise ValueError(
+                f"{source.where} has {len(source.class_names)} classes,"
+                f" task.model.num_classes is {classes}: they must be equal."
+            )
+        if classes < 2:
+            raise ValueError(
+                f"{source.where} has one class, {source.class_names[0]!r}: there is"
+                " nothing to tell apart; add clips of another."
+            )
+        return source
+
+    def _complete(self, params, source):
+        config = self.model_config
+        if params.input_path:
+            params = params.replace(temporal_stride=source.stride(config.fps))
+        return params.replace(
+            feature_shape=(config.frames, config.size, config.size, 3),
+            num_classes=config.num_classes,
+            # Mixing encodes them itself.
+            one_hot=self.task_config.losses.one_hot
+            and not (params.is_training and mixes(params, config)),
+        )
+
+    def build_losses(self, labels, model_outputs, aux_losses=None):
+        config = self.task_config.losses
+        if config.one_hot:
+            losses = tf_keras.losses.categorical_crossentropy(
+                labels, model_outputs, label_smoothing=config.label_smoothing
+            )
+        else:
+            losses = tf_keras.losses.sparse_categorical_crossentropy(
+                labels, model_outputs
+            )
+        if self._weights is not None:
+            weights = tf.constant(self._weights)
+            losses *= (
+                tf.linalg.matvec(labels, weights)
+                if config.one_hot
+                else tf.gather(weights, tf.reshape(labels, (-1,)))
+            )
+        # A replica's last batch may be empty.
+        named = {"class_loss": tf_utils.safe_mean(losses)}
+        if config.l2_weight_decay:
+            named["weight_decay_loss"] = config.l2_weight_decay * tf.add_n(
+                [tf.nn.l2_loss(kernel) for kernel in _kernels(self._model)]
+            )
+        total = tf.add_n([*named.values(), *(aux_losses or [])])
+        return named | {self.loss: total}
+
+    def build_metrics(self, training=True):
+        classes = self.model_config.num_classes
+        accuracy = (
+            tf_keras.metrics.TopKCategoricalAccuracy
+            if self.task_config.losses.one_hot
+            else tf_keras.metrics.SparseTopKCategoricalAccuracy
+        )
+        metrics = [
+            accuracy(k=min(k, classes), name=f"top_{k}_accuracy") for k in (1, 5)
+        ]
+        metrics.append(MacroF1(classes))
+        if not training:
+            metrics.append(ConfusionMatrix(classes))
+        metrics.append(tf_keras.metrics.Mean(name="class_loss"))
+        if self.task_config.losses.l2_weight_decay:
+            metrics.append(tf_keras.metrics.Mean(name="weight_decay_loss"))
+        return metrics
+
+    def train_step(self, inputs, model, optimizer, metrics=None):
+        self._weights = self.class_weights
+        measured, means = _split(metrics)
+        logs = super().train_step(inputs, model, optimizer, measured)
+        return _update(means, logs)
+
+    def validation_step(self, inputs, model, metrics=None):
+        self._weights = None
+        measured, means = _split(metrics)
+        return _update(means, super().validation_step(inputs, model, measured))
+
+
+def _kernels(model):
+    return [
+        variable
+        for variable in model.trainable_variables
+        if variable.name.split("/")[-1].split(":")[0].endswith("kernel")
+    ]
+
+
+def _split(metrics):
+    """Returns the metrics of labels and outputs, and those of losses and layers."""
+    means = [m for m in metrics or [] if type(m) is tf_keras.metrics.Mean]
+    return [m for m in metrics or [] if type(m) is not tf_keras.metrics.Mean], means
+
+
+def _update(means, logs):
+    for metric in means:
+        # Layers update their own.
+        if metric.name in logs:
+            metric.update_state(logs[metric.name])
+    return logs

@@ -1,0 +1,131 @@
+"""A trained model as its training left it: weights, classes, and where its clips are.
+
+Reads what `scripts.train` writes, or any other checkpoint that records its config.
+"""
+
+import dataclasses
+import glob
+import os
+
+import tensorflow as tf
+import tf_keras
+import yaml
+from official.modeling import hyperparams
+
+from grw_tf.common.labels_file import LABELS_FILE, check_class_names, read_labels
+from grw_tf.weights.restore import load_model
+
+_PARAMS_FILE = "params.yaml"
+# What the trainer calls the folders of its checkpoints.
+_BEST, _AVERAGES = "best_ckpt", "ema_checkpoints"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a training left.
+
+    Attributes:
+      model: the model, in float32, with the best weights.
+      class_names: names of its classes.
+      checkpoint: where the weights came from.
+      train_records, validation_records: paths of records, with wildcards or not,
+        separated by commas; empty where none are at hand.
+    """
+
+    model: tf_keras.Model
+    class_names: tuple[str, ...]
+    checkpoint: str
+    train_records: str = ""
+    validation_records: str = ""
+
+
+def load_best(checkpoint_dir):
+    """Loads the best model of a training, without its labels, as `read_run`."""
+    folder = os.path.expanduser(os.fspath(checkpoint_dir))
+    params = _read_params(folder)
+    return load_model(_best_checkpoint(folder, params))
+
+
+def read_run(checkpoint_dir, labels="") -> Run:
+    """Reads a training, and loads its best model.
+
+    Args:
+      checkpoint_dir: `--model_dir` of `scripts.train`; or a checkpoint that records its
+        config, as `grw_tf.weights.restore.load_model` takes it.
+      labels: file of the classes' names, one a line; by default `labels.txt` there or
+        in the folder above.
+
+    Raises:
+      ValueError: if there is no model, no config, or no labels that fit it.
+      OSError: if something cannot be read.
+    """
+    folder = os.path.expanduser(os.fspath(checkpoint_dir))
+    params = _read_params(folder)
+    checkpoint = _best_checkpoint(folder, params)
+    # Before the model is built, which takes long.
+    class_names = read_labels(labels or _find_labels(folder))
+    model = load_model(checkpoint)
+    check_class_names(class_names, model.config)
+    return Run(
+        model=model,
+        class_names=class_names,
+        checkpoint=checkpoint,
+        train_records=_records(params, "train_data"),
+        validation_records=_records(params, "validation_data"),
+    )
+
+
+def _read_params(folder):
+    path = os.path.join(folder, _PARAMS_FILE)
+    if tf.io.gfile.exists(path):
+        try:
+            params = hyperparams.read_yaml_to_params_dict(path).as_dict()
+            # Any of them may be null.
+            return {key: value or {} for key, value in params.items()}
+        except (yaml.YAMLError, AttributeError, TypeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(
+                f"{path} is not the config of a training ({reason}): put the original"
+                " back."
+            ) from None
+    if tf.io.gfile.isdir(os.path.join(folder, _BEST)):
+        raise ValueError(
+            f"{folder} is a training without its config, {_PARAMS_FILE}: put that back,"
+            f" or name a checkpoint, as {os.path.join(folder, _BEST)}."
+        )
+    return None
+
+
+def _best_checkpoint(folder, params):
+    """Returns the folder of the best weights, else of averages, else of the last."""
+    if params is None:
+        return folder
+    best = params.get("trainer", {}).get("best_checkpoint_export_subdir")
+    for subfolder in filter(None, (best, _AVERAGES, ".")):
+        path = os.path.normpath(os.path.join(folder, subfolder))
+        if tf.io.gfile.glob(os.path.join(path, "*.index")):
+            return path
+    raise ValueError(
+        f"{folder} has {_PARAMS_FILE} but no checkpoint: the training there ended"
+        " before its first; train on."
+    )
+
+
+def _find_labels(folder):
+    places = [os.path.join(folder, LABELS_FILE)]
+    places.append(os.path.join(os.path.dirname(os.path.abspath(folder)), LABELS_FILE))
+    for path in places:
+        if tf.io.gfile.exists(path):
+            return path
+    raise ValueError(
+        f"There is no {LABELS_FILE} in {folder} or the folder above: pass"
+        " --labels=FILE, the classes' names one a line, in the order of the logits."
+    )
+
+
+def _records(params, split):
+    task = (params or {}).get("task", {})
+    paths = (task.get(split) or {}).get("input_path") or ""
+    listed = paths.split(",") if isinstance(paths, str) else paths
+    at_hand = [path for path in listed if "://" in path or glob.glob(path)]
+    return ",".join(at_hand)

@@ -1,0 +1,107 @@
+"""Writing a checkpoint as a state dict for PyTorch."""
+
+import dataclasses
+
+import numpy as np
+
+from grw_tf.models import BackboneConfig, ModelConfig
+from grw_tf.models.regularization import lasting_rms
+from grw_tf.weights.checkpoint_match import compare
+from grw_tf.weights.identify import GATES_EXPLAINED, identify
+from grw_tf.weights.model_variables import CONVERTIBLE, model_layout, with_conv_type
+from grw_tf.weights.saved_variables import open_checkpoint
+from grw_tf.weights.torch.names import (
+    check_movinet,
+    counters,
+    torch_config,
+    torch_tensors,
+)
+from grw_tf.weights.torch.snapshot import CONFIG_RECORD
+from grw_tf.weights.torch.writer import write_state_dict
+
+
+def export_torch_weights(checkpoint, path, gating_activation="") -> ModelConfig:
+    """Writes a model's weights as a plain state dict, without needing PyTorch.
+
+    Of transformer heads it is the published GRW code's `ActionRecognitionModel`'s, of
+    official heads MoViNet-pytorch's `MoViNet`'s. The config goes along as a record that
+    PyTorch ignores, so that importing the file gives the same model.
+
+    Args:
+      checkpoint: as `init_checkpoint` of `grw_tf.weights.restore.restore`.
+      path: the file to write; its tensors are float32.
+      gating_activation: of a checkpoint that records none.
+
+    Returns:
+      The config of the written model.
+
+    Raises:
+      ValueError: if the checkpoint is of no known model or incomplete, or PyTorch's
+        code has no network of the same function.
+      OSError: if it cannot be read or the file not written.
+    """
+    with open_checkpoint(checkpoint) as saved:
+        config = saved.config or _assumed(saved, checkpoint, gating_activation)
+        written = _as_in_pytorch(config, checkpoint)
+        found = compare(saved, config, ("backbone", "affine", "head"), convert=False)
+        if found.differences:
+            raise ValueError(f"{checkpoint} is no complete model:\n{found.table()}")
+        names = zip(model_layout(config), model_layout(written).items(), strict=True)
+        values = {
+            name: saved.value(found.matched[saved_name]).reshape(shape).astype("f4")
+            for saved_name, (name, shape) in names
+        }
+    state = {k: t.from_variables(values) for k, t in torch_tensors(written).items()}
+    state |= {key: np.zeros((), np.int64) for key in counters(state)}
+    write_state_dict(path, state, {CONFIG_RECORD: written.to_json()})
+    return written
+
+
+def _assumed(saved, checkpoint, gating_activation):
+    """Returns the config of a checkpoint that records none."""
+    if not gating_activation:
+        raise ValueError(
+            f"{checkpoint} records no gating activation ({GATES_EXPLAINED}): give it by"
+            " --gating_activation."
+        )
+    try:
+        config = identify(saved)
+    except ValueError as error:
+        raise ValueError(f"{checkpoint} is of {error}") from None
+    backbone = dataclasses.replace(config.backbone, gating_activation=gating_activation)
+    return dataclasses.replace(config, backbone=backbone)
+
+
+def _as_in_pytorch(config, checkpoint):
+    """Returns the config, of a PyTorch convolution type, if its code has the same."""
+    try:
+        check_movinet(config)
+    except ValueError as error:
+        raise ValueError(f"{checkpoint}: {error}") from None
+    if config.backbone.conv_type in CONVERTIBLE:
+        config = with_conv_type(config, "2plus1d")
+    if config.head.type == "causal_transformer":
+        raise ValueError(
+            f"{checkpoint} has a causal transformer head, which PyTorch's code has not."
+        )
+    there = torch_config(config.backbone.model_id, config.backbone.causal, False)
+    for field in dataclasses.fields(BackboneConfig):
+        mine = getattr(config.backbone, field.name)
+        theirs = getattr(there.backbone, field.name)
+        if mine != theirs and field.name != "stochastic_depth_drop_rate":
+            raise ValueError(
+                f"{checkpoint} has backbone.{field.name}={mine}, PyTorch's code has"
+                f" {theirs}."
+            )
+    if lasting_rms(config):
+        raise ValueError(
+            f"{checkpoint} has regularization.rms.distribution="
+            f"{config.regularization.rms.distribution}, of another mean than 1: it acts"
+            " at inference too, which PyTorch's code has not."
+        )
+    if config.head.type == "official" and config.head.activation != "swish":
+        raise ValueError(
+            f"{checkpoint} has head.activation={config.head.activation}, PyTorch's code"
+            " swish."
+        )
+    return config

@@ -1,0 +1,231 @@
+"""Making a checkpoint of PyTorch weights."""
+
+import dataclasses
+import itertools
+import pathlib
+import re
+
+import tensorflow as tf
+
+from grw_tf.models import HeadConfig, ModelConfig, build_model
+from grw_tf.models.block_specs import model_ids
+from grw_tf.weights.checkpoint_match import Comparison
+from grw_tf.weights.model_variables import assign
+from grw_tf.weights.torch.names import (
+    PUBLISHED_BACKBONE,
+    check_movinet,
+    counters,
+    model_name,
+    torch_config,
+    torch_tensors,
+)
+from grw_tf.weights.torch.snapshot import TorchSnapshot, read_snapshot
+
+CONFIG_FILE = "model_config.json"
+"""The config beside an imported checkpoint, for people; the checkpoint has it too."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Imported:
+    """PyTorch weights as variables here.
+
+    Attributes:
+      config: of the model that has them.
+      values: arrays by the variables' names in `grw_tf.weights.model_variables`.
+      source: which of the file's weights they are, in words.
+      tensors: how many tensors they were.
+      left_out: keys of the others: batch norm's counters, of no use after training.
+    """
+
+    config: ModelConfig
+    values: dict
+    source: str
+    tensors: int
+    left_out: tuple[str, ...]
+
+    def text(self):
+        """Returns in words what was imported."""
+        head = self.config.head
+        kind = (
+            f"{head.type} head (embed_dim {head.embed_dim}, depth {head.depth},"
+            f" num_heads {head.num_heads}, mlp_dim {head.mlp_dim})"
+            if head.embed_dim
+            else f"{head.type} head"
+        )
+        steps = (
+            f"{len(self.left_out)} counters of batch norm's steps left out"
+            if self.left_out
+            else "without counters of batch norm's steps, which are not needed"
+        )
+        return (
+            f"{model_name(self.config)}, {kind}, {self.config.num_classes} classes;"
+            f" {self.source}: {self.tensors} tensors used once each, {steps}."
+        )
+
+
+def read_torch_weights(path, weights="ema", num_heads=0) -> Imported:
+    """Reads PyTorch weights of a MoViNet and infers which.
+
+    Args:
+      path: file of a published GRW model (a0s, a1s, a2s, a3b), or of a state dict,
+        alone or in what a training saved, of one or of MoViNet-pytorch's networks with
+        their classifier.
+      weights: "ema" or "model", where the file has both.
+      num_heads: of the attention, where the file does not say.
+
+    Raises:
+      ValueError: as `read_snapshot`, or if the tensors are not exactly a known model's
+        or not of the model that the file says.
+      OSError: if it cannot be read.
+    """
+    snapshot = read_snapshot(path, weights)
+    try:
+        return _identified(snapshot, num_heads)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def import_torch_weights(path, output_dir, weights="ema", num_heads=0) -> Imported:
+    """Writes a checkpoint of PyTorch weights, and its config beside it.
+
+    Args:
+      path, weights, num_heads: see `read_torch_weights`.
+      output_dir: folder that gets the checkpoint.
+
+    Returns:
+      What was imported.
+
+    Raises:
+      ValueError: as `read_torch_weights`, or if the folder has a checkpoint.
+      OSError: if the file cannot be read or the checkpoint not written.
+    """
+    folder = pathlib.Path(output_dir)
+    if (folder / "checkpoint").exists():
+        raise ValueError(f"{folder} has a checkpoint already: name another folder.")
+    imported = read_torch_weights(path, weights, num_heads)
+    model = build_model(imported.config)
+    assign(model, imported.values)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG_FILE).write_text(imported.config.to_json() + "\n")
+    # With a backbone of its own the Model Garden's init_checkpoint_modules works too.
+    tf.train.Checkpoint(model=model, **model.checkpoint_items).save(folder / "ckpt")
+    return imported
+
+
+def _identified(snapshot, num_heads):
+    found = {key: tensor.shape for key, tensor in snapshot.tensors.items()}
+    comparison, config = min(
+        ((_compare(found, c), c) for c in _candidates(snapshot, found)),
+        key=lambda pair: pair[0].differences,
+    )
+    if comparison.differences:
+        raise ValueError(
+            f"it holds no known MoViNet; nearest is {model_name(config)}:"
+            f" {comparison.line()}."
+        )
+    config = _with_heads(_agreeing(config, snapshot), snapshot, num_heads)
+    tensors = torch_tensors(config)
+    values = {}
+    for key, tensor in tensors.items():
+        values |= tensor.to_variables(snapshot.tensors[key])
+    left_out = tuple(key for key in found if key not in tensors)
+    return Imported(config, values, snapshot.source, len(tensors), left_out)
+
+
+def _candidates(snapshot: TorchSnapshot, found):
+    if snapshot.config:
+        check_movinet(snapshot.config)
+        return [snapshot.config]
+    published = any(key.startswith(PUBLISHED_BACKBONE) for key in found)
+    head = {"head": _published_head(found)} if published else {}
+    return [
+        dataclasses.replace(
+            torch_config(model_id, causal, published),
+            num_classes=_classes(found),
+            **head,
+        )
+        for model_id in model_ids()
+        for causal in (True, False)
+    ]
+
+
+def _first(found, *keys):
+    shapes = [found[key] for key in keys if found.get(key)]
+    return shapes[0][0] if shapes else 1
+
+
+def _classes(found):
+    return _first(
+        found,
+        "attention.linear_head.bias",
+        "classifier.3.conv_1.conv2d.bias",
+        "classifier.3.conv_1.conv3d.bias",
+    )
+
+
+def _published_head(found):
+    block = "attention.transformer.layers.{}.2.net.1.bias"
+    return HeadConfig(
+        type="transformer",
+        embed_dim=_first(found, "ln.weight"),
+        depth=next(d for d in itertools.count() if block.format(d) not in found),
+        mlp_dim=_first(found, block.format(0)),
+    )
+
+
+def _compare(found, config):
+    wanted = {key: tensor.shape for key, tensor in torch_tensors(config).items()}
+    # Counters are left out; some files have none.
+    wanted |= {key: found[key] for key in counters(wanted) if key in found}
+    return Comparison(
+        matched={key: key for key in wanted if found.get(key) == wanted[key]},
+        missing=[key for key in wanted if key not in found],
+        unused=[f"{key!r:.120}" for key in found if key not in wanted],
+        reshaped={
+            key: (found[key], shape)
+            for key, shape in wanted.items()
+            if key in found and found[key] != shape
+        },
+    )
+
+
+def _agreeing(config, snapshot):
+    """Returns the config with the window, if all that the file says agrees."""
+    named = re.search(r"\.(a\d[sb])\.", snapshot.backbone or "")
+    if named and named.group(1) != model_name(config):
+        raise ValueError(
+            f"it says its backbone is {snapshot.backbone}, but its tensors are of"
+            f" {model_name(config)}."
+        )
+    for name, said in (snapshot.head or {}).items():
+        holder = config if name == "num_classes" else config.head
+        if name != "num_heads" and said != getattr(holder, name):
+            raise ValueError(
+                f"it says {name} is {said}, but its tensors have"
+                f" {getattr(holder, name)}."
+            )
+    if snapshot.window is None:
+        return config
+    smoothing = dataclasses.replace(config.smoothing, window=snapshot.window)
+    return dataclasses.replace(config, smoothing=smoothing)
+
+
+def _with_heads(config, snapshot, num_heads):
+    if config.head.type == "official":
+        return config
+    said = config.head.num_heads if snapshot.config else None
+    if snapshot.head:
+        said = snapshot.head["num_heads"]
+    if said and num_heads and said != num_heads:
+        raise ValueError(f"it says num_heads is {said}, not {num_heads}.")
+    num_heads = num_heads or said
+    if not num_heads:
+        raise ValueError(
+            "it does not say how many attention heads its model has: give --num_heads."
+        )
+    head = dataclasses.replace(config.head, num_heads=num_heads)
+    if head.embed_dim % num_heads:
+        raise ValueError(
+            f"num_heads={num_heads} does not divide embed_dim={head.embed_dim}."
+        )
+    return dataclasses.replace(config, head=head)

@@ -1,0 +1,208 @@
+"""The weights in a PyTorch file, checked, and what it says of their model."""
+
+import collections
+import dataclasses
+
+import ml_dtypes
+import numpy as np
+
+from grw_tf.models import ModelConfig
+from grw_tf.weights.torch.file import read_record, read_torch_file
+from grw_tf.weights.torch.inert_pickle import Unread
+from grw_tf.weights.torch.names import COUNTER
+from grw_tf.weights.torch.wrappings import model_state, without_prefixes
+
+CONFIG_RECORD = "grw_tf_config.json"
+"""The model's config, in the files that this project writes."""
+
+_VERSION = 10
+_ENTRIES = {
+    "model_state",
+    "ema_weights",
+    "num_samples",
+    "transformer_params",
+    "backbone",
+    "T",
+    "version",
+}
+_FLOATS = tuple(map(np.dtype, ("float16", ml_dtypes.bfloat16, "float64")))
+
+
+@dataclasses.dataclass(frozen=True)
+class TorchSnapshot:
+    """A PyTorch file's weights.
+
+    Attributes:
+      tensors: by key of the state dict: float32, finite; batch norm's counters as they
+        are.
+      source: which of the file's weights they are, in words, and what was taken off or
+        converted to get them.
+      head: the published file's transformer_params, None if it has none.
+      window: T, frames of a GRW window, None if it does not say.
+      backbone: path of the published backbone's class, None if it does not say.
+      config: the config in files of this project, else None.
+    """
+
+    tensors: dict[str, np.ndarray]
+    source: str
+    head: dict[str, int] | None = None
+    window: int | None = None
+    backbone: str | None = None
+    config: ModelConfig | None = None
+
+
+def read_snapshot(path, weights) -> TorchSnapshot:
+    """Reads a published GRW model's file, or a state dict, without running it.
+
+    A state dict may lie in an entry of what a training saved, its keys may have the
+    names of wrappers, and its tensors may be float16, bfloat16 or float64.
+
+    Args:
+      path: the file.
+      weights: "ema" (moving averages) or "model", where a file has both.
+
+    Raises:
+      ValueError: if it is damaged or holds what no weights file needs, has no such
+        weights, or if a tensor is of no float type or not finite.
+      OSError: if it cannot be read.
+    """
+    if weights not in ("ema", "model"):
+        raise ValueError(f"weights must be 'ema' or 'model', got {weights!r}.")
+    content = read_torch_file(path)
+    if not isinstance(content, dict):
+        raise ValueError(
+            f"{path} holds a {type(content).__name__}, neither a published GRW model"
+            " nor a state dict."
+        )
+    if not _is_published(content):
+        try:
+            state, said = model_state(content, weights)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+        tensors, stripped, converted = _tensors(state, weights, path, "its weights")
+        source = _told("state dict", [*said, *stripped, *converted])
+        return TorchSnapshot(tensors, source, config=_recorded(path))
+    version = content.get("version")
+    if type(version) is not int or version != _VERSION:
+        raise ValueError(
+            f"{path} is a snapshot of version {version!r:.80}; version"
+            f" {_VERSION}, the published one, can be read."
+        )
+    unknown = sorted(map(str, content.keys() - _ENTRIES))
+    if unknown:
+        raise ValueError(f"{path} has unknown entries: {', '.join(unknown)!r:.120}.")
+    name = {"ema": "its EMA weights", "model": "its model weights"}[weights]
+    state = _chosen(content, weights, path)
+    # Its averages always have their wrapper's prefix.
+    tensors, _, converted = _tensors(state, weights, path, name)
+    left_out = {"ema": "model", "model": "EMA"}[weights]
+    return TorchSnapshot(
+        tensors,
+        _told(
+            {"ema": "EMA weights", "model": "model weights"}[weights],
+            [f"its {left_out} weights left out", *converted],
+        ),
+        head=_transformer_params(content, path),
+        window=_whole(content, "T", path),
+        backbone=_class_path(content, path),
+    )
+
+
+def _is_published(content) -> bool:
+    # Others save a model_state with a version of their own.
+    own = "transformer_params" in content or {"version", "T"} <= content.keys()
+    return own and "model_state" in content
+
+
+def _recorded(path):
+    record = read_record(path, CONFIG_RECORD)
+    try:
+        return None if record is None else ModelConfig.from_json(record)
+    except ValueError as error:
+        raise ValueError(f"{path}: its {CONFIG_RECORD} is no config: {error}") from None
+
+
+def _chosen(content, weights, path):
+    state = content["model_state"]
+    if weights == "ema":
+        state = content.get("ema_weights")
+        if state is None:
+            raise ValueError(
+                f"{path} has no EMA weights; --weights=model reads the others."
+            )
+    if not isinstance(state, dict):
+        raise ValueError(f"{path}: its {weights} weights are no state dict.")
+    return state
+
+
+def _told(source, said):
+    return f"{source} ({'; '.join(said)})" if said else source
+
+
+def _tensors(state, weights, path, name):
+    """Returns a state dict's tensors, checked, and what was stripped and converted."""
+    try:
+        state, stripped = without_prefixes(state, weights, name)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    tensors, converted = {}, collections.Counter()
+    for key, value in state.items():
+        if isinstance(key, Unread):
+            raise ValueError(f"{path}: its state dict cannot be read: {key.reason}")
+        if not isinstance(key, str):
+            raise ValueError(f"{path}: its state dict has {key!r} as key, no text.")
+        if isinstance(value, Unread):
+            raise ValueError(f"{path}: {key!r:.120} cannot be read: {value.reason}")
+        if not isinstance(value, np.ndarray):
+            raise ValueError(
+                f"{path}: {key!r:.120} is a {type(value).__name__}; a state dict has"
+                " tensors only."
+            )
+        # The model has no use for counters, of whatever type.
+        if not key.endswith(COUNTER):
+            if value.dtype in _FLOATS:
+                converted[value.dtype.name] += 1
+                # What float32 cannot hold is found below.
+                with np.errstate(over="ignore"):
+                    value = value.astype("float32")
+            _check_tensor(key, value, path)
+        tensors[key] = value
+    told = [
+        f"{count} {name} tensors {'rounded' if name == 'float64' else 'widened'} to"
+        " float32"
+        for name, count in sorted(converted.items())
+    ]
+    return tensors, stripped, told
+
+
+def _check_tensor(key, value, path):
+    if value.dtype != "float32":
+        raise ValueError(f"{path}: {key!r:.120} is {value.dtype}, not float32.")
+    if not np.isfinite(value).all():
+        raise ValueError(f"{path}: {key!r:.120} has values that are not finite.")
+    if key.endswith("running_var") and (value < 0).any():
+        raise ValueError(f"{path}: {key!r:.120}, a variance, has negative values.")
+
+
+def _transformer_params(content, path):
+    params = getattr(content.get("transformer_params"), "state", None)
+    if not isinstance(params, dict):
+        raise ValueError(f"{path} has no transformer_params.")
+    names = ("embed_dim", "depth", "num_heads", "mlp_dim", "num_classes")
+    return {name: _whole(params, name, path) for name in names}
+
+
+def _whole(values, name, path):
+    value = values.get(name)
+    if type(value) is not int or value < 1:
+        raise ValueError(
+            f"{path}: {name} must be a positive number, got {value!r:.80}."
+        )
+    return value
+
+
+def _class_path(content, path):
+    named = content.get("backbone")
+    if not hasattr(named, "module"):
+        raise ValueError(f"{path}: backbone must be a class, got {named!r:.80}.")
+    return f"{named.module}.{named.name}"

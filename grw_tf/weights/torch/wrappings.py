@@ -1,0 +1,200 @@
+"""Finds a model's state dict in what trainings save, and takes its keys' prefixes off.
+
+Trainings save a state dict alone or beside the optimizer's, as in `{"epoch": 3,
+"state_dict": {...}}`, and parallel, compiled and averaged models put the names of their
+wrappers before the keys.
+"""
+
+import re
+
+import numpy as np
+
+from grw_tf.weights.torch.inert_pickle import Unread
+
+# Words that entries with a model's state dict are named by, as model_state_dict, and
+# trainers' attributes that hold a model, perhaps beside losses and metrics.
+_WORDS = {"model", "net", "network", "module", "state", "dict", "weights", "params"}
+_HELD = {"model", "net", "network", "backbone", "movinet", "student", "online"}
+_AVERAGED = {"ema", "swa", "averaged", "shadow"}
+# Wrappers of a model or of a part of it, after which no layer is called: torch.compile,
+# FSDP, checkpointed activations and Lightning's strategies.
+_WRAPPERS = (
+    *("_orig_mod", "_fsdp_wrapped_module", "_fpw_module"),
+    *("_checkpoint_wrapped_module", "_forward_module"),
+)
+_WITHIN = re.compile(rf"(?:^|(?<=\.))({'|'.join(_WRAPPERS)})\.")
+# Of DataParallel, and of averages by torch.optim.swa_utils.
+_PARALLEL = "module."
+_AVERAGES_COUNT = "n_averaged"
+_EXTRA_STATE = "_extra_state"
+_SHOWN = 5
+_MOST_DEPTH = 4
+
+
+def model_state(content: dict, weights: str) -> tuple[dict, list[str]]:
+    """Returns the state dict in what a training saved, itself if it is one.
+
+    Entries named as a model's state dict come first; if there are none, a state dict
+    in any entry is taken, if it is the only one.
+
+    Args:
+      content: as `read_torch_file` gives it.
+      weights: "ema" or "model": which to take where there are both.
+
+    Returns:
+      The state dict, and in words what it was taken out of; `content` itself if no
+      entry holds a state dict.
+
+    Raises:
+      ValueError: if there are several of a kind.
+    """
+    if _is_state(content):
+        return content, []
+    found = _states(content, (), _MOST_DEPTH, _named_as_model)
+    if not found:
+        found = _states(content, (), _MOST_DEPTH, _named_at_all)
+    averaged = {
+        path: state for path, state in found.items() if _words(path) & _AVERAGED
+    }
+    plain = {path: found[path] for path in found if path not in averaged}
+    first, second = (averaged, plain) if weights == "ema" else (plain, averaged)
+    states = first or second
+    if not states:
+        return content, []
+    if len(states) > 1:
+        raise ValueError(
+            f"it has several state dicts, {_listed(states)}: save the one to import"
+            " alone."
+        )
+    ((path, state),) = states.items()
+    others = {(key,): None for key in content if key != path[0]}
+    others |= {other: None for other in found if other != path and len(other) > 1}
+    left_out = f"; {_listed(others)} left out" if others else ""
+    return state, [f"of the entry {_listed([path])}{left_out}"]
+
+
+def without_prefixes(state: dict, weights: str, name: str) -> tuple[dict, list[str]]:
+    """Returns a state dict without the prefixes that wrappers give its keys.
+
+    Those are any that all keys have, and the names of wrappers within keys. Of a model
+    within another, whose keys begin with `model.` or the like, what is beside it is
+    left out.
+
+    Args:
+      state: the state dict.
+      weights: "ema" or "model": which to take where keys of both begin so, as with
+        `ema_model.` and `model.`.
+      name: what to call it in errors, in the plural: "its weights".
+
+    Returns:
+      The state dict, and in words what was taken off.
+
+    Raises:
+      ValueError: if keys become the same, or some of them lack a wrapper's prefix.
+    """
+    if not all(isinstance(key, str) for key in state):
+        return state, []
+    said, names = [], {key: key for key in state}
+    beside = [
+        key
+        for key in state
+        if key == _AVERAGES_COUNT or key.rpartition(".")[2] == _EXTRA_STATE
+    ]
+    if len(beside) < len(names):
+        for key in beside:
+            del names[key]
+    while prefix := _prefix(names.values(), weights, name):
+        said.append(f"prefix {prefix!r:.80} stripped")
+        others = [(key,) for key in names if not names[key].startswith(prefix)]
+        if others:
+            said.append(f"{_listed(others)} left out")
+        names = {
+            key: name.removeprefix(prefix)
+            for key, name in names.items()
+            if name.startswith(prefix)
+        }
+    within = {found for name in names.values() for found in _WITHIN.findall(name)}
+    for wrapper in sorted(within):
+        said.append(f"'{wrapper}.' within keys stripped")
+    names = {key: _WITHIN.sub("", name) for key, name in names.items()}
+    if len(names) < len(state) and beside:
+        said.append(f"{_listed([(key,) for key in beside])} left out")
+    if len(set(names.values())) < len(names):
+        raise ValueError("several of its keys are the same without prefixes: refused.")
+    return {name: state[key] for key, name in names.items()}, said
+
+
+def _prefix(names, weights: str, what: str) -> str | None:
+    """Returns the first part of all names, or of those of a model among others."""
+    names = list(names)
+    parts = dict.fromkeys(name.partition(".")[0] for name in names if "." in name)
+    if len(parts) == 1:
+        (prefix,) = (f"{part}." for part in parts)
+        other = [name for name in names if not name.startswith(prefix)]
+        if not other:
+            return prefix
+        if prefix == _PARALLEL:
+            raise ValueError(
+                f"{what} have {other[0]!r:.120}, which does not begin with {prefix!r}."
+            )
+    held = [part for part in parts if _has_only(part, _WORDS | _HELD | _AVERAGED)]
+    averaged = [part for part in held if _words([part]) & _AVERAGED]
+    plain = [part for part in held if part not in averaged]
+    first, second = (averaged, plain) if weights == "ema" else (plain, averaged)
+    return next((f"{part}." for part in first or second), None)
+
+
+def _is_state(value) -> bool:
+    """Says whether a value is a state dict, perhaps with tensors that are unread."""
+    if not isinstance(value, dict):
+        return False
+    tensors = [
+        tensor
+        for key, tensor in value.items()
+        if not (isinstance(key, str) and key.endswith(_EXTRA_STATE))
+    ]
+    return any(isinstance(tensor, np.ndarray) for tensor in tensors) and all(
+        isinstance(tensor, np.ndarray | Unread) for tensor in tensors
+    )
+
+
+def _states(content, path, depth, is_named) -> dict[tuple[str, ...], dict]:
+    """Returns the state dicts within entries of such names, by path."""
+    found = {}
+    for key, value in content.items() if depth else ():
+        inner = (*path, key)
+        if not isinstance(value, dict) or not is_named(key, value):
+            continue
+        if _is_state(value):
+            found[inner] = value
+        else:
+            found |= _states(value, inner, depth - 1, is_named)
+    return found
+
+
+def _named_as_model(key, _) -> bool:
+    return isinstance(key, str) and _has_only(key, _WORDS | _AVERAGED)
+
+
+def _named_at_all(key, value) -> bool:
+    # A model's keys say in which part of it a tensor is; an optimizer's do not.
+    dotted = any(isinstance(inner, str) and "." in inner for inner in value)
+    return isinstance(key, str) and (dotted or not _is_state(value))
+
+
+def _has_only(key, words) -> bool:
+    return bool(_words([key])) and _words([key]) <= words
+
+
+def _words(path) -> set[str]:
+    """Returns the words of keys, as model_state_dict, modelStateDict or model0."""
+    text = " ".join(map(str, path))
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).lower()
+    return set(re.findall(r"[^\W\d_]+", text))
+
+
+def _listed(paths) -> str:
+    paths = list(paths)
+    shown = [f"{'/'.join(map(str, path))!r:.80}" for path in paths[:_SHOWN]]
+    more = [f"{len(paths) - _SHOWN} more"] if len(paths) > _SHOWN else []
+    return ", ".join(shown + more)

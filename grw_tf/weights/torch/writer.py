@@ -1,0 +1,114 @@
+"""Writing state dicts for PyTorch, without PyTorch."""
+
+import os
+import pathlib
+import pickle
+import struct
+import zipfile
+from collections.abc import Mapping
+
+import numpy as np
+
+from grw_tf.weights.torch.file import STORAGE_TYPES
+
+_STORAGES = {dtype: name for name, dtype in STORAGE_TYPES.items()}
+_FOLDER = "archive"
+_HEADER_BYTES = 30
+_ALIGNMENT = 64
+
+
+def write_state_dict(path, tensors: Mapping[str, np.ndarray], records=None):
+    """Writes what `torch.load` reads, `weights_only` too, as an OrderedDict of tensors.
+
+    Of the same arguments the file has the same bytes. It is there whole or not at all.
+
+    Args:
+      path: the file to write; it grows beside itself as `<path>.unfinished`.
+      tensors: arrays by the tensors' names, of PyTorch's float, int and bool types.
+      records: texts by name, to lie beside the tensors for `read_record`; PyTorch
+        ignores them.
+
+    Raises:
+      ValueError: if an array is of a type that the file cannot hold.
+      OSError: if the file cannot be written.
+    """
+    arrays = {name: np.asarray(value) for name, value in tensors.items()}
+    path = pathlib.Path(path)
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        with zipfile.ZipFile(unfinished, "w") as archive:
+            _add(archive, "data.pkl", _state_dict(arrays))
+            _add(archive, "byteorder", b"little")
+            for key, array in enumerate(arrays.values()):
+                _add(archive, f"data/{key}", array.tobytes())
+            _add(archive, "version", b"3\n")
+            for name, text in (records or {}).items():
+                _add(archive, name, text.encode())
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _add(archive, name, data):
+    # Without a date, files of the same content are the same.
+    member = zipfile.ZipInfo(f"{_FOLDER}/{name}")
+    # PyTorch aligns records, for mapping them to memory, by a field of padding.
+    start = archive.fp.tell() + _HEADER_BYTES + len(member.filename.encode()) + 4
+    padding = -start % _ALIGNMENT
+    member.extra = struct.pack("<2sH", b"FB", padding) + bytes(padding)
+    archive.writestr(member, data)
+
+
+def _state_dict(arrays):
+    items = [
+        _plain(name) + _tensor(name, str(key), array)
+        for key, (name, array) in enumerate(arrays.items())
+    ]
+    return b"".join(
+        [pickle.PROTO, b"\x02", _EMPTY_DICT, pickle.MARK, *items]
+        + [pickle.SETITEMS, pickle.STOP]
+    )
+
+
+def _tensor(name, key, array):
+    if array.dtype not in _STORAGES:
+        raise ValueError(
+            f"{name} is {array.dtype}; PyTorch's files hold"
+            f" {', '.join(str(dtype) for dtype in _STORAGES)}."
+        )
+    strides = [
+        stride // array.itemsize for stride in np.empty_like(array, order="C").strides
+    ]
+    return b"".join(
+        [
+            _global("torch._utils", "_rebuild_tensor_v2"),
+            pickle.MARK,
+            pickle.MARK,
+            _plain("storage"),
+            _global("torch", _STORAGES[array.dtype]),
+            _plain(key),
+            _plain("cpu"),
+            _plain(array.size),
+            pickle.TUPLE,
+            pickle.BINPERSID,
+            _plain(0),
+            _plain(array.shape),
+            _plain(tuple(strides)),
+            _plain(False),
+            _EMPTY_DICT,
+            pickle.TUPLE,
+            pickle.REDUCE,
+        ]
+    )
+
+
+def _plain(value):
+    """Returns the operations that make a value, of its pickle's without its ends."""
+    return pickle.dumps(value, protocol=2)[2:-1]
+
+
+def _global(module, name):
+    return pickle.GLOBAL + f"{module}\n{name}\n".encode()
+
+
+_EMPTY_DICT = _global("collections", "OrderedDict") + pickle.EMPTY_TUPLE + pickle.REDUCE

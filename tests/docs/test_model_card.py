@@ -1,0 +1,72 @@
+"""Tests of the model cards: their sections, and the code that measured one."""
+
+import pathlib
+import re
+
+import pytest
+
+from grw_tf.data.airplanes.videos import CLASS_NAMES
+from grw_tf.demo.airplanes import AirplanesDemoConfig, model_config
+from grw_tf.export.tflite import write_streaming_tflite
+from grw_tf.models import build_model
+
+DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
+CARD = (DOCS / "model_card_airplanes.md").read_text()
+TEMPLATE = (DOCS / "model_card_template.md").read_text()
+# Of Mitchell et al., 2019, their Figure 1.
+SECTIONS = [
+    "Model details",
+    "Intended use",
+    "Factors",
+    "Metrics",
+    "Evaluation data",
+    "Training data",
+    "Quantitative analyses",
+    "Ethical considerations",
+    "Caveats and recommendations",
+]
+
+
+@pytest.fixture(scope="module")
+def page():
+    """The names that the card's code defines."""
+    (code,) = re.findall(r"```python\n(.*?)```", CARD, re.DOTALL)
+    names = {}
+    exec(code, names)
+    return names
+
+
+def test_cards_have_the_sections_of_the_paper_in_its_order():
+    for text in (TEMPLATE, CARD):
+        found = re.findall(r"^## (.*)$", text, re.MULTILINE)
+        assert found[: len(SECTIONS)] == SECTIONS
+
+
+def test_intervals_of_the_table_are_those_of_its_rates(page):
+    rows = re.findall(r"\| (\d+) \| (0\.\d+) \| (0\.\d+) to (0\.\d+) \|", CARD)
+    assert len(rows) > 15
+    for count, rate, low, high in rows:
+        # The rate is rounded.
+        right = round(int(count) * float(rate))
+        expected = page["wilson"](right / int(count), int(count))
+        assert [float(low), float(high)] == pytest.approx(expected, abs=0.0011)
+
+
+def test_card_describes_the_demos_defaults():
+    config = AirplanesDemoConfig()
+    assert f"{config.epochs} epochs of 40 batches of {config.batch_size}" in CARD
+    assert f"(T = {config.window}, lambda = {config.weight}, alpha = 0.5)" in CARD
+
+
+def test_code_of_the_card_measures_a_file(page, tmp_path, capsys):
+    class Videos:
+        videos = type("Shape", (), {"shape": (1, 12, 48, 48, 3)})
+        class_names = CLASS_NAMES
+
+    model = build_model(model_config(AirplanesDemoConfig(), Videos))
+    assert f"{model.count_params():,} weights" in CARD
+    write_streaming_tflite(tmp_path / "model.tflite", model, list(CLASS_NAMES))
+    page["measure"](tmp_path / "model.tflite", count=6)
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in printed] == list(page["DISTURBANCES"])
+    assert all(0 <= float(line.split(": ")[1].split()[0]) <= 1 for line in printed)

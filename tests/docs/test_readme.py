@@ -1,0 +1,61 @@
+"""Tests that what the README shows runs."""
+
+import pathlib
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from toy_heads import HEADS
+
+from grw_tf.export.tflite import write_streaming_tflite
+from grw_tf.streaming import StreamSession
+
+README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
+EXPORT = README.parent / "docs" / "export.md"
+CLASSES = ["a", "b", "c", "d", "e"]
+
+
+@pytest.mark.parametrize("head", ["official", "transformer"])
+def test_code_of_the_export_page_runs_a_file(nano, head, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "model.tflite"
+    write_streaming_tflite(path, nano(head=HEADS[head]), CLASSES)
+    frames = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
+    (code,) = re.findall(r"```python\n(.*?)```", EXPORT.read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(code, {"frames": frames})
+    expected = []
+    with StreamSession(path) as session:
+        for frame in frames:
+            session.push_prepared(frame)
+            expected.append(session.top(1)[0][0])
+    assert capsys.readouterr().out.split() == expected
+
+
+def test_code_of_the_readme_runs(nano, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("GRW_TF_CACHE", str(tmp_path))
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    names = {}
+    for block in blocks:
+        if "restore(" in block:
+            # In place of the download: building another model takes long.
+            official = tf.train.Checkpoint(backbone=names["model"].backbone)
+            official.save(tmp_path / "movinet_a0_stream" / "ckpt")
+        exec(block, names)
+    assert len(blocks) == 5
+    assert names["logits"].shape == (1, 10)
+    assert "all 385 variables of the backbone came" in capsys.readouterr().out
+    write_streaming_tflite(tmp_path / "model.tflite", nano(), CLASSES)
+    picture = np.zeros((48, 64, 3), np.uint8)
+    camera = [(index / 5, picture) for index in range(3)]
+    names["watch"](camera, tmp_path / "model.tflite")
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_files_that_the_readme_names_exist():
+    text = README.read_text()
+    for name in re.findall(r"\]\((docs/[^)#]+)", text):
+        assert (README.parent / name).is_file(), name
+    for name in re.findall(r"^    (\w[\w/]+)  ", text, re.MULTILINE):
+        if name != "make":
+            assert (README.parent / name).exists(), name

@@ -1,0 +1,288 @@
+"""Tests of exporting what a training left, as users do."""
+
+import dataclasses
+import json
+import zipfile
+
+import numpy as np
+import pytest
+import training_runs
+from ai_edge_litert.interpreter import Interpreter
+from drawn_videos import write_video
+from toy_heads import HEADS
+
+from grw_tf.export import export as exporting
+from grw_tf.export.export import ExportConfig, export, export_run
+from grw_tf.models import BackboneConfig
+from grw_tf.streaming import StreamSession
+from grw_tf.training.driver import run_experiment
+from grw_tf.weights.run_directory import Run
+
+CLASSES = ("a", "b", "c", "d", "e")
+
+
+@pytest.fixture(scope="module")
+def trained(coloured_records, tmp_path_factory):
+    """The folder of a short training."""
+    folder = tmp_path_factory.mktemp("run") / "own"
+    trainer = {"train_steps": 2, "steps_per_loop": 1, "validation_interval": 2}
+    options = training_runs.options(
+        coloured_records, folder, {"trainer": trainer | {"checkpoint_interval": 2}}
+    )
+    run_experiment(options)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory):
+    """The file of the same by the command's defaults, and its report."""
+    path = tmp_path_factory.mktemp("exported") / "model.tflite"
+    return path, export(ExportConfig(str(trained), str(path)))
+
+
+@pytest.fixture
+def short_streams(monkeypatch):
+    """Makes the gate compare less, where it is not the gate that is tested."""
+    monkeypatch.setattr(exporting, "FRAMES", 30)
+    monkeypatch.setattr(exporting, "_STREAMS", 1)
+
+
+@pytest.fixture
+def run(nano, short_streams):
+    return Run(nano(), CLASSES, "runs/own/best_ckpt")
+
+
+def _manifest(path):
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read("manifest.json"))
+
+
+def test_training_is_exported_by_its_folder_alone(exported, coloured_records):
+    path, report = exported
+    parity = report.parity
+    assert parity.passed
+    assert (parity.streams, parity.frames, parity.clips) == (3, 300, "real")
+    assert parity.clip_difference < 1e-4
+    with StreamSession(path) as session:
+        assert session.labels == ["blue", "red"]
+        session.push(np.zeros((48, 64, 3), np.uint8))
+        probabilities = session.classify()
+    assert probabilities.shape == (2,)
+    assert probabilities.sum() == pytest.approx(1)
+
+
+def test_figures_are_in_the_file_and_in_a_report_beside_it(exported):
+    path, report = exported
+    written = json.loads((path.parent / "export_report.json").read_text())
+    assert written == json.loads(json.dumps(report.to_dict()))
+    assert written["file"] == "model.tflite"
+    manifest = _manifest(path)
+    for key in ("parity", "operations", "partitions", "megabytes"):
+        assert manifest[key] == written[key]
+    assert manifest["output"]["name"] == "logits"
+    assert manifest["quantization"]["mode"] == "dynamic"
+    assert manifest["training_run"]["checkpoint"] == "own/best_ckpt"
+    for words in ("MB", "dynamic", "XNNPACK partitions", "ms a frame", "agreement"):
+        assert words in report.table()
+
+
+def test_float_file_keeps_the_numbers(run, tmp_path):
+    output = tmp_path / "model.tflite"
+    report = export_run(run, ExportConfig(output=str(output), quantization="none"))
+    assert report.parity.clips == "drawn"
+    assert report.parity.largest_difference < 1e-4
+    assert report.megabytes == pytest.approx(output.stat().st_size / 1e6, rel=0.3)
+
+
+def test_half_precision_halves_the_file(run, tmp_path):
+    sizes = {}
+    for mode in ("none", "float16"):
+        output = tmp_path / f"{mode}.tflite"
+        config = ExportConfig(output=str(output), quantization=mode)
+        report = export_run(run, config)
+        assert report.parity.largest_difference < 1e-2
+        sizes[mode] = report.megabytes
+    # The rest is structure.
+    assert sizes["float16"] < sizes["none"]
+
+
+@pytest.mark.parametrize("quantization", ["none", "dynamic"])
+def test_wrong_file_is_not_written(run, tmp_path, monkeypatch, quantization):
+    # The likeliest class stays the same.
+    _spoil(monkeypatch)
+    output = tmp_path / "model.tflite"
+    config = ExportConfig(output=str(output), quantization=quantization)
+    with pytest.raises(ValueError, match="was not written: .* differ.* the model by"):
+        export_run(run, config)
+    assert not list(tmp_path.iterdir())
+
+
+def test_steps_that_do_not_divide_a_clip_are_compared(nano, tmp_path, short_streams):
+    run = Run(nano(fresh=True, frames=31), CLASSES, "ckpt")
+    output = tmp_path / "model.tflite"
+    config = ExportConfig(output=str(output), quantization="none", frames_per_step=7)
+    assert export_run(run, config).parity.frames == 35
+
+
+def test_wrong_file_is_written_with_a_warning_on_demand(
+    run, tmp_path, monkeypatch, caplog
+):
+    _spoil(monkeypatch)
+    output = tmp_path / "model.tflite"
+    config = ExportConfig(output=str(output), quantization="none", allow_mismatch=True)
+    assert not export_run(run, config).parity.passed
+    assert "does not give the model's numbers" in caplog.text
+    assert not _manifest(output)["parity"]["passed"]
+
+
+def _spoil(monkeypatch):
+    class Spoiled(exporting.StreamingNetwork):
+        def step(self, image, states):
+            logits, new = super().step(image, states)
+            return 1.1 * logits, new
+
+    monkeypatch.setattr(exporting, "StreamingNetwork", Spoiled)
+
+
+def test_fractions_are_taken_on_demand(run, tmp_path):
+    output = tmp_path / "model.tflite"
+    config = ExportConfig(
+        output=str(output),
+        quantization="none",
+        image_dtype="float32",
+        frames_per_step=2,
+    )
+    assert export_run(run, config).parity.passed
+    runner = Interpreter(str(output)).get_signature_runner("step")
+    image = runner.get_input_details()["image"]
+    assert image["dtype"] == np.float32
+    assert image["shape"].tolist() == [2, 32, 32, 3]
+
+
+def test_folder_of_videos_serves_as_clips(run, tmp_path, coloured_records):
+    config = ExportConfig(
+        output=str(tmp_path / "model.tflite"),
+        quantization="none",
+        clips=str(coloured_records.parent / "videos"),
+    )
+    parity = export_run(run, config).parity
+    assert (parity.passed, parity.clips) == (True, "real")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", ["causal_transformer"])
+def test_int8_is_calibrated_on_the_clips(nano, head, tmp_path, coloured_records):
+    run = Run(nano(head=HEADS[head]), CLASSES, "ckpt")
+    config = ExportConfig(
+        output=str(tmp_path / "model.tflite"),
+        quantization="int8",
+        clips=str(coloured_records.parent / "videos"),
+        # Random weights amplify roundings.
+        allow_mismatch=True,
+    )
+    report = export_run(run, config)
+    assert report.quantization["mode"] == "int8"
+    assert report.parity.clip_difference < 1e-4
+
+
+def test_int8_without_clips_is_refused(run, tmp_path):
+    config = ExportConfig(output=str(tmp_path / "model.tflite"), quantization="int8")
+    with pytest.raises(ValueError, match="calibrated on clips.*give --clips"):
+        export_run(run, config)
+
+
+BASE = {"causal": False, "conv_type": "3d", "se_type": "3d"}
+SLOWONLY = dataclasses.asdict(BackboneConfig.of_family("slowonly_nano"))
+
+
+@pytest.mark.parametrize("backbone, name", [(BASE, "nano"), (SLOWONLY, "slowonly")])
+def test_base_model_is_refused(nano, tmp_path, backbone, name):
+    run = Run(nano(backbone=backbone), CLASSES, "ckpt")
+    message = f"{name}.* cannot be streamed: use a stream model, or .*saved_model"
+    with pytest.raises(ValueError, match=message):
+        export_run(run, ExportConfig(output=str(tmp_path / "model.tflite")))
+    assert not list(tmp_path.iterdir())
+
+
+def test_int8_needs_clips_to_calibrate_and_others_to_check_on(run, tmp_path):
+    (tmp_path / "videos" / "a").mkdir(parents=True)
+    (tmp_path / "videos" / "b").mkdir()
+    write_video(tmp_path / "videos" / "a" / "1.mp4", [(0, 0, 0)] * 5, 5)
+    (tmp_path / "videos" / "b" / "1.mp4").write_text("no video")
+    config = ExportConfig(
+        output=str(tmp_path / "model.tflite"),
+        quantization="int8",
+        clips=str(tmp_path / "videos"),
+    )
+    with pytest.raises(ValueError, match="fewer videos .* needed: 2, for calibration"):
+        export_run(run, config)
+
+
+def test_video_in_place_of_its_folder_is_refused(run, tmp_path):
+    config = ExportConfig(output=str(tmp_path / "model.tflite"), clips="a.mp4")
+    with pytest.raises(ValueError, match="a.mp4 is a video: give the folder"):
+        export_run(run, config)
+
+
+def test_folder_that_is_not_there_is_named_before_any_work(tmp_path):
+    config = ExportConfig("nothing", str(tmp_path / "nothing" / "model.tflite"))
+    with pytest.raises(OSError, match="in a folder that is not there"):
+        export(config)
+
+
+@pytest.mark.parametrize(
+    "fields, message",
+    [
+        ({"quantization": "int4"}, "quantization is 'int4': it must be one of none"),
+        ({"min_agreement": 95.0}, "min_agreement is 95.0: it must be from 0 to 1"),
+        ({"output": "gs://bucket/model.tflite"}, "written locally"),
+        ({"frames_per_step": 0}, "frames_per_step is 0: it must be from 1 to 300"),
+        ({"frames_per_step": 301}, "frames_per_step is 301"),
+        ({"image_dtype": "int8"}, "image_dtype is 'int8': it must be one of uint8"),
+    ],
+)
+def test_values_that_make_no_sense_are_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        ExportConfig(**fields)
+
+
+@pytest.mark.parametrize("name", ["export_report.json", "model"])
+def test_other_names_than_tflite_are_refused(run, tmp_path, name):
+    config = ExportConfig(output=str(tmp_path / name))
+    with pytest.raises(ValueError, match="name a .tflite file"):
+        export_run(run, config)
+
+
+def test_program_names_what_is_wrong_in_one_line(tmp_path, run_program):
+    done = run_program(
+        "export.export_tflite",
+        f"--checkpoint_dir={tmp_path}",
+        f"--output={tmp_path / 'model.tflite'}",
+    )
+    assert done.returncode == 1
+    assert "There is no labels.txt in" in done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quantization", ["none", "float16", "dynamic", "int8"])
+def test_real_model_is_exported(shared, tmp_path, quantization):
+    from grw_tf.models import build_model, preset
+    from grw_tf.weights.restore import restore
+
+    config = preset("a0_stream", num_classes=7)
+    gate = dataclasses.replace(config.backbone, gating_activation="hard_sigmoid_relu6")
+    model = build_model(dataclasses.replace(config, backbone=gate))
+    archive = "movinet_a0_stream_trained.tar.gz"
+    restore(model, str(shared / "data" / "real_a0_stream" / archive))
+    report = export_run(
+        Run(model, tuple("abcdefg"), "real"),
+        ExportConfig(
+            output=str(tmp_path / "model.tflite"),
+            quantization=quantization,
+            clips=str(shared / "data" / "videos"),
+        ),
+    )
+    assert report.parity.passed
+    if quantization == "none":
+        assert report.parity.largest_difference < 1e-5

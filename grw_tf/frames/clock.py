@@ -1,6 +1,6 @@
 """Which of the frames that come with times a model at a steady rate is to see.
 
-Training samples videos by the same clock (`grw_tf.data.video_frames`), and
+Training samples videos by the same clock (`grw_tf.data.videos.sampling`), and
 `export/cpp` and `export/android` hold it in C++ and Kotlin.
 """
 

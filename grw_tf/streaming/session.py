@@ -124,8 +124,8 @@ class StreamSession:
         """Takes the next frame, resized and cropped already, and otherwise as `push`.
 
         Args:
-          frame: uint8 [size, size, 3], RGB, as of `grw_tf.data.clips.stream_frames`
-            with the geometry of the file.
+          frame: uint8 [size, size, 3], RGB, as of
+            `grw_tf.data.videos.clips.stream_frames` with the geometry of the file.
           time: as in `push`.
 
         Returns, Raises: as `push`.

@@ -48,9 +48,9 @@ class LabelledClip:
 class EvaluationRecords:
     """The videos of records that `scripts.prepare_videos` wrote, as a model wants them.
 
-    The clips are those that `grw_tf.data.clips.read_clip` cuts from videos: the middle
-    of each, its last frame repeated if it is too short, each frame prepared as the
-    model's `frame_geometry` says.
+    The clips are those that `grw_tf.data.videos.clips.read_clip` cuts from videos: the
+    middle of each video, with its last frame repeated if the video is too short. Frames
+    are prepared as the model's `frame_geometry` says.
 
     Args:
       pattern: paths, with wildcards or not, separated by commas.

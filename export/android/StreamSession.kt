@@ -306,7 +306,7 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
                 "int32" -> buffer.putInt(state.initialValue.toInt())
                 "int16" -> buffer.putShort(state.initialValue.toInt().toShort())
                 "int8", "uint8" -> buffer.put(state.initialValue.toInt().toByte())
-                else -> throw IllegalArgumentException("A state has the unknown type ${state.type}.")
+                else -> throw IllegalArgumentException("Unknown type of a state: ${state.type}.")
             }
         }
     }

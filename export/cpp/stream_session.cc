@@ -209,7 +209,8 @@ StreamSession::StreamSession(const std::string& path, Options options) try {
   const auto parity = manifest.find("parity");
   if (parity != manifest.end() && parity->is_object() &&
       !parity->value("passed", true)) {
-    options.warn(path + " was exported although it does not reproduce its model's numbers.");
+    options.warn(path +
+                 " was exported although it does not reproduce its model's numbers.");
   }
   const Json& input = manifest.at("input");
   size_ = input.at("shape").at(1);

@@ -28,7 +28,7 @@ from grw_tf.comparison.planning import make_plan
 _OUTPUT = "give --output_dir, which gets all runs"
 
 tfm_flags.define_flags()
-absl_flags.FLAGS.set_default("experiment", "movinet_a0_stream_grw")
+absl_flags.FLAGS.set_default("experiment", "movinet_a0_stream")
 for _name in ("experiment", "config_file", "params_override"):
     absl_flags.declare_key_flag(_name)
 flags.define_flags(ComparisonConfig)

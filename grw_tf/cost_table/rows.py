@@ -14,7 +14,7 @@ HEADER = (
     "M parameters: backbone",
     "head",
     "GFLOPs a video",
-    "of it head",
+    "in the head",
     "with norm.",
     "published",
     "deviation",

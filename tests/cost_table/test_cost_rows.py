@@ -41,7 +41,7 @@ def test_row_says_what_was_counted_and_what_is_published():
         "M parameters: backbone": "0.90",
         "head": "2.21",
         "GFLOPs a video": "2.62",
-        "of it head": "0.019",
+        "in the head": "0.019",
         "with norm.": "2.68",
         "published": "2.7",
         "deviation": "-3.0%",

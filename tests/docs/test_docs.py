@@ -122,7 +122,7 @@ def _value(params, key):
 
 
 def test_settings_that_pages_name_are_an_experiments():
-    params = get_exp_config("movinet_a0_stream_grw")
+    params = get_exp_config("movinet_a0_stream")
     for page in PAGES:
         # But for the one that shows what a wrong key gets.
         keys = re.findall(
@@ -133,7 +133,7 @@ def test_settings_that_pages_name_are_an_experiments():
 
 
 def test_settings_in_the_table_of_training_are_where_it_says():
-    params = get_exp_config("movinet_a0_stream_grw")
+    params = get_exp_config("movinet_a0_stream")
     table = (DOCS / "training.md").read_text()
     table = table.partition("| what | where |")[2].partition("\n\n")[0]
     rows = [row.split(" | ")[1] for row in table.splitlines()[2:] if row[:1] == "|"]

@@ -144,7 +144,7 @@ def seconds_a_clip(options):
     """Returns `paired_timing.Seconds` a clip of each round, by whose input was timed.
 
     Raises:
-      ValueError: for options that make no sense.
+        ValueError: For options that make no sense.
     """
     check_positive(**dataclasses.asdict(options))
     with tempfile.TemporaryDirectory() as folder:
@@ -164,8 +164,8 @@ def report(seconds, frames):
     """Returns the table: a line for each input, and the ratio of the two.
 
     Args:
-      seconds: of `seconds_a_clip`.
-      frames: of a clip.
+        seconds: Of `seconds_a_clip`.
+        frames: Of a clip.
     """
     rows = [("input", "clips/s", "used frames/s", "CPU ms a clip")]
     for name, each in seconds.items():

@@ -89,7 +89,7 @@ def seconds_a_clip(options):
     """Returns seconds a clip of each round, an array by what was timed.
 
     Raises:
-      ValueError: for options that make no sense.
+        ValueError: For options that make no sense.
     """
     block_specs.check_model_id(options.model_id)
     check_positive(

@@ -16,11 +16,11 @@ def failure_of(function, argument) -> str:
     It ends with this process, and with an interruption of it.
 
     Args:
-      function: what to run.
-      argument: of it, which can be pickled.
+        function: What to run.
+        argument: Of it, which can be pickled.
 
     Returns:
-      "" if it returned; else why not, in one line.
+        "" if it returned; else why not, in one line.
     """
     # A copy of this process would share TensorFlow's threads and GPUs.
     context = multiprocessing.get_context("spawn")

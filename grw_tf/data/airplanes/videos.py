@@ -1,4 +1,4 @@
-"""Videos of aeroplanes turning about one of their own axes.
+"""Videos of airplanes turning about one of their own axes.
 
 This module draws with NumPy and OpenCV alone, so that worker processes start
 without loading TensorFlow.

@@ -33,10 +33,10 @@ class LabelledClip:
     """A clip to evaluate on, or a whole video.
 
     Attributes:
-      frames: uint8 [frames, height, width, 3], RGB.
-      label: index of the class.
-      name: where the clip comes from.
-      stride: how many frames on the next one at the model's rate is.
+        frames: uint8 [frames, height, width, 3], RGB.
+        label: Index of the class.
+        name: Where the clip comes from.
+        stride: How many frames on the next one at the model's rate is.
     """
 
     frames: np.ndarray
@@ -53,18 +53,18 @@ class EvaluationRecords:
     are prepared as the model's `frame_geometry` says.
 
     Args:
-      pattern: paths, with wildcards or not, separated by commas.
-      config: the model's `ModelConfig`, for its frames, frame_geometry, fps and
-        num_classes.
-      progress: whether to show a progress bar.
+        pattern: Paths, with wildcards or not, separated by commas.
+        config: The model's `ModelConfig`, for its frames, frame_geometry, fps and
+            num_classes.
+        progress: Whether to show a progress bar.
 
     Attributes:
-      class_names: names of the classes.
+        class_names: Names of the classes.
 
     Raises:
-      ValueError: as `check_records`, or if the classes are not as many as the model's
-        or differ between folders.
-      OSError: if a file cannot be read.
+        ValueError: As `check_records`, or if the classes are not as many as the model's
+            or differ between folders.
+        OSError: If a file cannot be read.
     """
 
     def __init__(self, pattern, config, progress=True):
@@ -93,9 +93,9 @@ class EvaluationRecords:
         Their frames are [frames, size, size, 3].
 
         Raises:
-          ValueError: if a file is truncated, a record is not one of a clip, or its
-            frames a second are no whole multiple of the model's.
-          OSError: if a file cannot be read.
+            ValueError: If a file is truncated, a record is not one of a clip, or its
+                frames a second are no whole multiple of the model's.
+            OSError: If a file cannot be read.
         """
         length, geometry = self._config.frames, self._config.frame_geometry
         for jpegs, stride, label, name, where in self._labelled():
@@ -127,10 +127,10 @@ class EvaluationRecords:
         """Yields clips [batch, frames, size, size, 3] in 0..1, labels [batch], names.
 
         Args:
-          batch_size: clips of a batch; the last may have fewer.
+            batch_size: Clips of a batch; the last may have fewer.
 
         Raises:
-          ValueError, OSError: as iterating; also if `batch_size` is not positive.
+            ValueError, OSError: As iterating; also if `batch_size` is not positive.
         """
         check_positive(batch_size=batch_size)
         waiting = []

@@ -10,7 +10,8 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from grw_tf.data.labelled_clips.config import LabelledClipsConfig
-from grw_tf.data.preparation.prepare import class_names, list_videos, manifest
+from grw_tf.data.preparation import manifest
+from grw_tf.data.preparation.chosen_videos import class_names, list_videos
 
 FAILURES_FILE = "failures.json"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from grw_tf.data.preparation.prepare import PreparationConfig, check_settings
+from grw_tf.data.preparation.config import PreparationConfig
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -44,7 +44,8 @@ class LabelledClipsConfig(tfds.core.BuilderConfig):
                 )
         self.input = self.input and os.path.abspath(self.input)
         self.csv = self.csv and os.path.abspath(self.csv)
-        check_settings(self.preparation())
+        # It checks the values.
+        self.preparation()
 
     def preparation(self) -> PreparationConfig:
         """Returns the settings as the conversion takes them."""

@@ -14,13 +14,10 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from grw_tf.data.listing.video_list import Video
+from grw_tf.data.preparation import manifest
+from grw_tf.data.preparation.chosen_videos import list_videos, video_key
+from grw_tf.data.preparation.config import PreparationConfig
 from grw_tf.data.preparation.conversion import read_clip
-from grw_tf.data.preparation.prepare import (
-    PreparationConfig,
-    list_videos,
-    manifest,
-    video_key,
-)
 
 # No split has this name, since it has a space.
 _LEFT_OUT = "left out"

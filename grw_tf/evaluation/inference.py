@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from grw_tf.data.records.evaluation_records import LabelledClip
+from grw_tf.data.evaluation_clips import LabelledClip
 from grw_tf.evaluation.views import average_views, cut_views
 
 

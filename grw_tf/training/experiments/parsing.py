@@ -6,6 +6,7 @@ import difflib
 import math
 import types
 import typing
+from typing import Any
 
 import tensorflow as tf
 import yaml
@@ -49,9 +50,9 @@ def parse_experiment(options):
             raise ValueError(f"--{flag} does nothing here: {instead}.")
     params = exp_factory.get_exp_config(name)
     for file in options.config_file or []:
-        _override(params, _read(file), file)
+        override(params, read_yaml(file), file)
     if options.params_override:
-        _override(params, *_given(options.params_override))
+        override(params, *_given(options.params_override))
     if options.tpu:
         params.override({"runtime": {"tpu": options.tpu}})
     fill_in(params)
@@ -70,11 +71,16 @@ def _given(text):
         yaml_text = text
     values = _loaded(yaml_text, "--params_override")
     if isinstance(values, str) and "=" not in values:
-        return _read(values), values
+        return read_yaml(values), values
     return values, "--params_override"
 
 
-def _read(file):
+def read_yaml(file: str) -> Any:
+    """Returns what a YAML file holds.
+
+    Raises:
+        ValueError: If there is no such file, or it is no YAML.
+    """
     try:
         with tf.io.gfile.GFile(file) as opened:
             text = opened.read()
@@ -99,7 +105,17 @@ def _loaded(text, source):
         raise ValueError(f"{source} is no YAML of keys: {problem:.300}") from None
 
 
-def _override(params, values, source):
+def override(params: hyperparams.Config, values: Any, source: str) -> None:
+    """Overrides keys of an experiment, checked one by one.
+
+    Args:
+        params: The experiment.
+        values: Nested mappings of keys; None changes nothing.
+        source: Where they are from, for errors.
+
+    Raises:
+        ValueError: If a key does not exist, or a value is of another type.
+    """
     # An empty file is all comments.
     if values is None:
         return

@@ -5,6 +5,7 @@ Those of MoViNets begin with `movinet_`.
 
 import dataclasses
 import functools
+import json
 from typing import Any
 
 from official.core import config_definitions as cfg
@@ -13,6 +14,7 @@ from official.vision.configs import video_classification
 
 from grw_tf.models import ModelConfig
 from grw_tf.models.presets import PRESETS
+from grw_tf.models.smoothing_places import LAST_BLOCK, last_block
 from grw_tf.training.experiments.yaml_config import mirrored
 from grw_tf.training.optimization.two_rates import TwoRatesConfig
 
@@ -183,6 +185,19 @@ def fill_in(experiment_config):
         schedule = rate.get() if rate.type else None
         if hasattr(schedule, "decay_steps") and schedule.decay_steps is None:
             schedule.decay_steps = trainer.train_steps
+    _name_last_block(experiment_config.task.model)
+
+
+def _name_last_block(model):
+    layers = model.smoothing.layers
+    if LAST_BLOCK in layers:
+        # As if nothing were smoothed: the config is checked once it is complete.
+        plain = json.loads(json.dumps(model.as_dict()))
+        plain["smoothing"]["layers"] = []
+        last = last_block(ModelConfig.from_json(json.dumps(plain)))
+        model.smoothing.layers = tuple(
+            last if place == LAST_BLOCK else place for place in layers
+        )
 
 
 EXPERIMENTS = {

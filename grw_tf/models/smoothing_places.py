@@ -1,0 +1,24 @@
+"""Where GRW smoothing can attach to a model, known without building it if possible."""
+
+from grw_tf.models.backbone import build_backbone, endpoint_channels
+from grw_tf.models.block_specs import endpoint_names
+from grw_tf.models.config import ModelConfig
+from grw_tf.models.families import MOVINET
+from grw_tf.models.smoothing import FINAL, frame_places
+
+LAST_BLOCK = "last_block"
+"""Stands in configs for the backbone's last endpoint before its head."""
+
+
+def smoothing_places(config: ModelConfig) -> list[str]:
+    """Lists the places of a model that have an embedding of each frame, in its order."""
+    if config.backbone.family == MOVINET:
+        # Building one takes a minute.
+        return frame_places(config, endpoint_names(config.backbone.model_id))
+    return frame_places(config, endpoint_channels(build_backbone(config)))
+
+
+def last_block(config: ModelConfig) -> str:
+    """Returns the name of the backbone's last endpoint before its head."""
+    places = smoothing_places(config)
+    return [place for place in places if place not in ("head", FINAL)][-1]

@@ -4,8 +4,8 @@ import typing
 
 import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter
 
+from grw_tf.streaming.litert import make_interpreter
 from grw_tf.streaming.native_output import silenced
 
 _DELEGATE = "DELEGATE"
@@ -31,8 +31,8 @@ def step_partitions(content: bytes) -> Partitions:
     Args:
       content: of a TFLite model.
     """
+    interpreter = make_interpreter(content=_step_alone(content))
     with silenced():
-        interpreter = Interpreter(model_content=_step_alone(content))
         interpreter.allocate_tensors()
     nodes = interpreter._get_ops_details()
     # What XNNPACK took is still listed, before it.

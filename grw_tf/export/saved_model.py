@@ -17,7 +17,7 @@ import grw_tf
 from grw_tf.common.labels_file import check_class_names
 from grw_tf.export.bundle import LABELS, MANIFEST
 from grw_tf.export.manifest import FORMAT_VERSION, frame_entries
-from grw_tf.models.streaming import STATE_PREFIX, StreamingModel
+from grw_tf.models.streaming import StreamingModel, as_stream_states, head_states
 
 # Where a SavedModel keeps files that its graph does not read.
 EXTRA = "assets.extra"
@@ -106,8 +106,7 @@ def _stream_signatures(stream):
         name: tf.TensorSpec(spec.shape, spec.dtype, name)
         for name, spec in stream.state_specs(batch_size=None).items()
     }
-    head_states = {n: s for n, s in states.items() if n.startswith(STATE_PREFIX)}
-
+    classified = as_stream_states(head_states(states))
     batch_size = tf.TensorSpec((), tf.int32, "batch_size")
 
     @tf.function(autograph=False, input_signature=[{"batch_size": batch_size}])
@@ -126,7 +125,7 @@ def _stream_signatures(stream):
         logits, new_states = stream.step(inputs.pop("image"), inputs)
         return new_states if logits is None else new_states | _answers(logits)
 
-    @tf.function(autograph=False, input_signature=[head_states])
+    @tf.function(autograph=False, input_signature=[classified])
     def classify(inputs):
         return _answers(stream.classify(inputs))
 

@@ -1,12 +1,9 @@
 """What a stream's states are in a file: their types, and what they start from."""
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 
-from grw_tf.streaming.native_output import silenced
-
-STEP = "step"
-IMAGE = "image"
+from grw_tf.streaming.litert import make_interpreter
+from grw_tf.streaming.signature_loop import IMAGE, STEP
 
 
 def state_entries(content: bytes) -> list[dict]:
@@ -23,8 +20,7 @@ def state_entries(content: bytes) -> list[dict]:
     Raises:
       ValueError: if there is no signature `step` from an image and states.
     """
-    with silenced():
-        interpreter = Interpreter(model_content=content)
+    interpreter = make_interpreter(content=content)
     inputs = interpreter.get_signature_list().get(STEP, {"inputs": []})["inputs"]
     if IMAGE not in inputs:
         raise ValueError(

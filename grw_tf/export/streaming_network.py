@@ -12,11 +12,16 @@ from grw_tf.export.mobilenet_features import MobileNetFeatures
 from grw_tf.export.movinet_features import MovinetFeatures
 from grw_tf.export.stream_states import StreamStates
 from grw_tf.models.input_checks import check_states
-from grw_tf.models.streaming import STATE_PREFIX, check_causal, head_states
+from grw_tf.models.streaming import (
+    as_stream_states,
+    check_causal,
+    head_states,
+    streaming_head,
+)
 
 IMAGE_DTYPES = ("uint8", "float32")
 
-# Of frames, by the backbone's family; others' are Keras' own graph.
+# Graphs made for devices, by the backbone's family. Others stream Keras' own graph.
 _FEATURES = {"movinet": MovinetFeatures, "mobilenet_v3": MobileNetFeatures}
 
 
@@ -38,8 +43,9 @@ class StreamingNetwork:
         self.model = model
         self.frames_per_step = frames_per_step
         self.image_dtype = image_dtype
-        features = _FEATURES.get(model.config.backbone.family, FrameFeatures)
+        features = _FEATURES.get(model.config.backbone.family.name, FrameFeatures)
         unit = 1 / 255 if image_dtype == "uint8" else 1.0
+        self._head = streaming_head(model)
         self._features = features(model, frames_per_step, unit)
         self._specs = self._find_states()
 
@@ -74,33 +80,29 @@ class StreamingNetwork:
         check_states(states, self._specs)
         kept = StreamStates(states)
         x = self._features(tf.cast(image, tf.float32), kept)
-        if self.model.config.backbone_pools_time:
+        if self._head is None:
             return self._features.classify(x), kept.new
         x = tf.reshape(x, (1, x.shape[0], x.shape[-1]))
         if self.model.config.head.type != "official":
             x = self.model.affine(x)
-        logits, new = self.model.head.update(x, head_states(states))
-        return logits, kept.new | _prefixed(new)
+        logits, new = self._head.update(x, head_states(states))
+        return logits, kept.new | as_stream_states(new)
 
     def classify(self, states):
         """Returns the logits [1, num_classes] of a "transformer" head's states."""
-        return self.model.head.classify(head_states(states))
+        return self._head.classify(head_states(states))
 
     def classify_specs(self):
         """Returns the specs of the states that `classify` looks at."""
-        return {n: s for n, s in self._specs.items() if n.startswith(STATE_PREFIX)}
+        return as_stream_states(head_states(self._specs))
 
     def _find_states(self):
         found = StreamStates()
         trace = tf.function(lambda image: self._features(image, found), autograph=False)
         trace.get_concrete_function(tf.TensorSpec(self.image_spec.shape, tf.float32))
-        if self.model.config.backbone_pools_time:
+        if self._head is None:
             return found.specs
-        return found.specs | _prefixed(self.model.head.state_specs(batch_size=1))
-
-
-def _prefixed(states):
-    return {STATE_PREFIX + name: state for name, state in states.items()}
+        return found.specs | as_stream_states(self._head.state_specs(batch_size=1))
 
 
 def _check(model, frames_per_step, image_dtype):

@@ -4,11 +4,11 @@ import tensorflow as tf
 import tf_keras
 
 from grw_tf.layers.running_mean import running_mean
-from grw_tf.layers.temporal_transformer_head import TemporalTransformerHead
+from grw_tf.layers.transformer_head import TransformerHead
 
 
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
-class CausalTemporalTransformerHead(TemporalTransformerHead):
+class CausalTemporalTransformerHead(TransformerHead):
     """`TemporalTransformerHead` in which a frame sees itself and earlier frames only.
 
     A stream so keeps each block's keys and values and the mean over frames, pays for

@@ -42,5 +42,4 @@ def build_model(config: ModelConfig):
     """
     if config.head.type != "official":
         return TransformerClassifier(config)
-    movinet = config.backbone.family == "movinet"
-    return (MovinetClassifier if movinet else MeanClassifier)(config)
+    return (MovinetClassifier if config.backbone_pools_time else MeanClassifier)(config)

@@ -8,7 +8,6 @@ from grw_tf.models import (  # noqa: F401
 )
 from grw_tf.models.batch_normalization import set_momentum, synchronize
 from grw_tf.models.config import BackboneConfig, ModelConfig
-from grw_tf.models.families import FAMILIES, model_ids
 from grw_tf.models.regularization import regularize
 from grw_tf.models.residual_block import ResidualBlock
 
@@ -26,12 +25,7 @@ def build_backbone(config: ModelConfig):
       ValueError: for an unknown model id, or what the backbone cannot have.
     """
     chosen = config.backbone
-    if chosen.model_id not in model_ids():
-        raise ValueError(
-            f"Unknown model_id {chosen.model_id!r:.80}; known:"
-            f" {', '.join(model_ids())}."
-        )
-    backbone = FAMILIES[chosen.family].build(config)
+    backbone = chosen.family.build(config)
     regularize(residual_blocks(backbone, chosen), config)
     synchronize(backbone)
     set_momentum(backbone, chosen.norm_momentum)
@@ -40,7 +34,7 @@ def build_backbone(config: ModelConfig):
 
 def residual_blocks(backbone, config: BackboneConfig) -> list[ResidualBlock]:
     """Returns the blocks of a built backbone, in the network's order."""
-    return FAMILIES[config.family].residual_blocks(backbone)
+    return config.family.residual_blocks(backbone)
 
 
 def endpoints(backbone, clips, training=False):
@@ -66,3 +60,14 @@ def endpoint_channels(backbone) -> dict[str, int]:
     found = network.output
     found = found[0] if isinstance(found, tuple) else found
     return {name: tensor.shape[-1] for name, tensor in found.items()}
+
+
+def endpoint_names(config: ModelConfig) -> list[str]:
+    """Returns the names of the endpoints of a model's backbone, in its order.
+
+    Building some backbones takes a minute, so it is done only if it must be.
+    """
+    family = config.backbone.family
+    if family.endpoint_names is not None:
+        return family.endpoint_names(config.backbone.model_id)
+    return list(endpoint_channels(build_backbone(config)))

@@ -5,7 +5,6 @@ import tf_keras
 from official.projects.movinet.modeling import movinet_layers, movinet_model
 
 from grw_tf import layers
-from grw_tf.models import mobilenet_backbone
 from grw_tf.models.backbone import build_backbone, endpoint_channels, endpoints
 from grw_tf.models.config import ModelConfig
 from grw_tf.models.config_record import ConfigRecord
@@ -73,10 +72,12 @@ class MeanClassifier(ClipInput, ConfigRecord, tf_keras.Model):
         self.backbone = build_backbone(config)
         channels = endpoint_channels(self.backbone)
         self.smoothing = build_smoothing(config, channels)
+        model_id = config.backbone.model_id
+        hidden = config.backbone.family.head_hidden_channels(model_id)
         self.head = layers.MeanHead(
             num_classes=config.num_classes,
             frames=config.frames,
-            hidden_dim=mobilenet_backbone.HIDDEN.get(config.backbone.model_id, 0),
+            hidden_dim=hidden,
             activation=config.head.activation,
             dropout_rate=config.head.dropout_rate,
             name="head",

@@ -14,17 +14,12 @@ from grw_tf.frames.geometry import (
     check_fit,
 )
 from grw_tf.models.config_lists import make_tuples
-from grw_tf.models.families import FAMILIES, MOVINET, NORM_MOMENTUM, family_of
+from grw_tf.models.families import Family, family_of
 from grw_tf.models.regularization_config import RegularizationConfig
 from grw_tf.random_walk import orders as orders_lib
 from grw_tf.random_walk import windows
 
 HEAD_TYPES = ("official", "transformer", "causal_transformer")
-CONV_TYPES = ("2plus1d", "3d_2plus1d", "3d")
-SE_TYPES = ("2plus3d", "3d", "2d", "none")
-GATING_ACTIVATIONS = ("hard_sigmoid_keras", "hard_sigmoid_relu6", "sigmoid")
-
-
 _MOST_FPS = 1000
 
 
@@ -74,43 +69,18 @@ class BackboneConfig:
 
     def __post_init__(self):
         if self.norm_momentum is None:
-            is_movinet = self.family == MOVINET
-            momentum = (
-                NORM_MOMENTUM if is_movinet else FAMILIES[self.family].norm_momentum
-            )
-            object.__setattr__(self, "norm_momentum", momentum)
+            object.__setattr__(self, "norm_momentum", self.family.norm_momentum)
         if not 0 <= self.norm_momentum < 1:
             raise ValueError(
                 "backbone.norm_momentum must be from 0 to below 1, got"
                 f" {self.norm_momentum}."
             )
-        if self.family != MOVINET:
-            self._check_fixed()
-            return
-        for name, known in (
-            ("conv_type", CONV_TYPES),
-            ("se_type", SE_TYPES),
-            ("gating_activation", GATING_ACTIVATIONS),
-        ):
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"Unknown {name} {getattr(self, name)!r:.80}; known:"
-                    f" {', '.join(known)}."
-                )
+        self.family.check(self)
 
     @property
-    def family(self) -> str:
+    def family(self) -> Family:
         """The kind of network: "movinet", "slowonly", "mobilenet_v3" or your own."""
         return family_of(self.model_id)
-
-    def _check_fixed(self):
-        for name, value in FAMILIES[self.family].fixed.items():
-            if getattr(self, name) != value:
-                raise ValueError(
-                    f"backbone.{name} is {getattr(self, name)!r:.80}: that of"
-                    f" {self.model_id} is {value!r}; take its experiment or preset,"
-                    " which say so."
-                )
 
     @classmethod
     def of_family(cls, model_id, **changes):
@@ -120,9 +90,7 @@ class BackboneConfig:
           model_id: see the class.
           **changes: other fields.
         """
-        family = family_of(model_id)
-        fixed = {} if family == MOVINET else FAMILIES[family].fixed
-        return cls(model_id, **{**fixed, **changes})
+        return cls(model_id, **{**family_of(model_id).fixed, **changes})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,7 +180,8 @@ class ModelConfig:
       ValueError: at construction, for values that no model can have.
     """
 
-    backbone: BackboneConfig = BackboneConfig()
+    # Made when asked for: families are registered after this module is imported.
+    backbone: BackboneConfig = dataclasses.field(default_factory=BackboneConfig)
     head: HeadConfig = HeadConfig()
     smoothing: SmoothingConfig = SmoothingConfig()
     regularization: RegularizationConfig = RegularizationConfig()
@@ -251,7 +220,8 @@ class ModelConfig:
     @property
     def backbone_pools_time(self) -> bool:
         """Whether the backbone pools over time, as MoViNet's official head wants."""
-        return self.backbone.family == MOVINET and self.head.type == "official"
+        official = self.head.type == "official"
+        return official and self.backbone.family.has_model_garden_head
 
     @property
     def frame_geometry(self) -> FrameGeometry:

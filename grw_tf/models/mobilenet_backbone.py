@@ -18,8 +18,8 @@ _NETWORKS = {
 }
 MODEL_IDS = tuple(_NETWORKS)
 
-HIDDEN = {"mobilenet_v3_small": 1024, "mobilenet_v3_large": 1280}
-"""Channels of the hidden layer of MobileNetV3's own head."""
+# Channels of the hidden layer of MobileNetV3's own head.
+_HIDDEN = {"mobilenet_v3_small": 1024, "mobilenet_v3_large": 1280}
 
 LEAST_SIZE = 32
 
@@ -46,15 +46,11 @@ class MobileNetV3(tf_keras.Model):
       network: the same of frames [frames, size, size, 3], a functional model.
 
     Raises:
-      ValueError: for an unknown model id, or a size that is too small.
+      ValueError: for a size that is too small.
     """
 
     def __init__(self, config: BackboneConfig, size):
         super().__init__(name=config.model_id)
-        if config.model_id not in _NETWORKS:
-            raise ValueError(
-                f"Unknown model_id {config.model_id!r}; known: {', '.join(MODEL_IDS)}."
-            )
         if size < LEAST_SIZE:
             raise ValueError(
                 f"size is {size}: {config.model_id} needs frames of at least"
@@ -164,5 +160,6 @@ register(
         # Keras Applications' 0.999 would follow a training of a thousand steps half the
         # way.
         norm_momentum=NORM_MOMENTUM,
+        head_hidden_channels=_HIDDEN.get,
     )
 )

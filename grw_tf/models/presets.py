@@ -12,6 +12,7 @@ from grw_tf.frames.geometry import SQUARE
 # Importing a family's module makes it known, as configs of it want.
 from grw_tf.models import (
     mobilenet_backbone,
+    movinet_backbone,  # noqa: F401
     slowonly_backbone,  # noqa: F401
 )
 from grw_tf.models.config import (

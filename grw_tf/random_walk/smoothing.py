@@ -32,7 +32,7 @@ class Smoothing:
         **kwargs,
     ):
         super().__init__(**kwargs)
-        orders_lib.choose_method(window, orders, max_orders)
+        self._method = orders_lib.choose_method(window, orders, max_orders)
         for name, value in (
             ("weight", weight),
             ("alpha", alpha),

@@ -7,6 +7,8 @@ import os
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +21,9 @@ _INPUTS = (("uint8", [0, 255]), ("float32", [0.0, 1.0]))
 # In pixels: more is no size of frames, and takes all memory.
 _MOST_RESIZE = 10_000
 _MOST_FLOAT = float(np.finfo(np.float32).max)
+
+StateSpec = tuple[tuple[int, ...], np.dtype, int | float]
+"""Shape, type and initial value of a state."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,16 +54,21 @@ class ExportedFile:
         )
 
     @property
-    def states(self):
-        """The states as {name: (shape, dtype, initial value)}."""
-        return {
-            state["name"]: (
-                tuple(state["shape"]),
-                np.dtype(state["dtype"]),
-                state["initial_value"],
-            )
-            for state in self.manifest["states"]
-        }
+    def states(self) -> dict[str, StateSpec]:
+        """The states by name."""
+        return state_specs(self.manifest["states"])
+
+
+def state_specs(entries: Iterable[Mapping[str, Any]]) -> dict[str, StateSpec]:
+    """Returns the states that a manifest lists, by name."""
+    return {
+        entry["name"]: (
+            tuple(entry["shape"]),
+            np.dtype(entry["dtype"]),
+            entry["initial_value"],
+        )
+        for entry in entries
+    }
 
 
 def read_exported_file(path) -> ExportedFile:

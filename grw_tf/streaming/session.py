@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 
 import numpy as np
 
@@ -37,7 +38,6 @@ class StreamSession:
       num_threads: threads to compute with.
       runner: "compiled", which copies no states; "interpreter"; by default the first of
         them that runs here.
-      xnnpack: whether to compute by XNNPACK, else by TFLite's own kernels.
       max_gap: seconds for which a frame is repeated where times jump ahead.
 
     Attributes:
@@ -56,7 +56,13 @@ class StreamSession:
         argument is unfit.
     """
 
-    def __init__(self, path, num_threads=1, runner=None, xnnpack=True, max_gap=1.0):
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        num_threads: int = 1,
+        runner: str | None = None,
+        max_gap: float = 1.0,
+    ) -> None:
         exported = read_exported_file(path)
         self.labels = exported.labels
         self.manifest = exported.manifest
@@ -70,7 +76,7 @@ class StreamSession:
         taken = self.manifest["input"]
         self._prepare = FramePreparation(self.geometry)
         self._chunk = np.empty(taken["shape"], taken["dtype"])
-        self.runner, self._runner = open_runner(exported, runner, num_threads, xnnpack)
+        self.runner, self._runner = open_runner(exported, runner, num_threads)
         self._forget()
         if "frame_fit" not in taken:
             logging.getLogger(__name__).warning(

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras
 from official.projects.movinet.modeling import movinet, movinet_layers, movinet_model
 
+from grw_tf.models.block_specs import model_ids
 from grw_tf.models.movinet_backbone import GATES
 from grw_tf.models.streaming import StreamingModel, check_causal
 from grw_tf.streaming.native_output import silenced
@@ -36,7 +37,7 @@ def convert_stock(model, dynamic=False) -> bytes:
     """
     config = model.config
     check_causal(config)
-    if config.backbone.family != "movinet":
+    if config.backbone.model_id not in model_ids():
         raise ValueError(
             f"A {config.backbone.model_id} has no stock export to compare with: the"
             " Model Garden streams MoViNets alone; leave out --checkpoint_dir."

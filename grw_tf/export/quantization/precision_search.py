@@ -12,7 +12,8 @@ from grw_tf.export.quantization.calibration import Calibration
 from grw_tf.export.quantization.operation_recipes import int8_operations
 from grw_tf.export.quantization.rollouts import Rollout
 from grw_tf.export.quantization.state_quantization import quantize_states
-from grw_tf.export.state_entries import STEP, state_entries
+from grw_tf.export.state_entries import state_entries
+from grw_tf.streaming.signature_loop import STEP
 
 # Running means move by 1/n of what is new: soon less than a step of 8 bits.
 _RUNNING_MEAN = "_mean"

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
+from exported_streams import write_stream
 from toy_heads import HEADS
 
 from grw_tf.export import operation_counts
@@ -15,7 +16,6 @@ from grw_tf.export.conversion import convert
 from grw_tf.export.movinet_features import MovinetFeatures
 from grw_tf.export.partitions import step_partitions
 from grw_tf.export.streaming_network import StreamingNetwork
-from grw_tf.export.tflite import write_streaming_tflite
 from grw_tf.models import ModelConfig, StreamingModel
 from grw_tf.streaming import StreamSession
 
@@ -35,7 +35,7 @@ def exported(request, nano, tmp_path_factory):
     backbone, head = request.param
     model = nano(backbone=BACKBONES[backbone], head=HEADS[head])
     path = tmp_path_factory.mktemp("export") / "model.tflite"
-    write_streaming_tflite(path, model, CLASSES)
+    write_stream(path, model, CLASSES)
     return path, model
 
 
@@ -117,9 +117,3 @@ def test_operation_that_tflite_lacks_is_refused_by_its_layer(nano, monkeypatch):
     monkeypatch.setattr(MovinetFeatures, "_activate", activate)
     with pytest.raises(ValueError, match="BesselI0e at stem/.* would need Flex"):
         convert(StreamingNetwork(nano()))
-
-
-def test_wrong_number_of_class_names_is_refused(nano, tmp_path):
-    with pytest.raises(ValueError, match="5 classes, got 2 names"):
-        write_streaming_tflite(tmp_path / "model.tflite", nano(), ["a", "b"])
-    assert not list(tmp_path.iterdir())

@@ -57,7 +57,8 @@ class CompiledRunner:
             if "classify" in signatures:
                 self._classified = signatures["classify"]["inputs"]
                 self._classify_logits = self._output("classify", "logits")
-        self.reset()
+            # Writing to a buffer is what starts LiteRT's runtime.
+            self.reset()
 
     def reset(self) -> None:
         """Gives all states their initial values."""

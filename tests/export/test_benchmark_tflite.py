@@ -13,7 +13,7 @@ from exported_streams import write_stream
 from toy_heads import HEADS
 
 from grw_tf.common.paired_timing import Ratio
-from grw_tf.export.benchmark.benchmark import benchmark
+from grw_tf.export.benchmark import file_comparison as benchmark
 from grw_tf.export.benchmark.file_stream import open_step, open_stream
 from grw_tf.export.benchmark.model_garden_export import convert_stock
 from grw_tf.export.partitions import step_partitions

@@ -359,9 +359,6 @@ def test_damaged_weights_are_found(path, tmp_path):
 _OPEN_DAMAGED = """
 import random, sys, zipfile
 from grw_tf.streaming import StreamSession
-from grw_tf.streaming.exported_file import read_exported_file
-from grw_tf.streaming.litert import make_interpreter
-from grw_tf.streaming.signature_loop import SignatureLoop
 path, folder = sys.argv[1:]
 content = open(path, "rb").read()
 size = min(entry.header_offset for entry in zipfile.ZipFile(path).infolist())
@@ -485,9 +482,6 @@ _STREAM = """
 import sys
 import numpy as np
 from grw_tf.streaming import StreamSession
-from grw_tf.streaming.exported_file import read_exported_file
-from grw_tf.streaming.litert import make_interpreter
-from grw_tf.streaming.signature_loop import SignatureLoop
 for runner in ("compiled", "interpreter"):
     session = StreamSession(sys.argv[1], runner=runner)
     session.push(np.zeros((48, 64, 3), np.uint8))

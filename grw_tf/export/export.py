@@ -196,7 +196,7 @@ def export_run(run: Run, config: ExportConfig) -> Report:
             file=output.name,
             quantization=quantized.report,
             megabytes=len(quantized.content) / 1e6,
-            operations=operation_counts.operations(quantized.content),
+            operations=operation_counts.count_operations(quantized.content),
             partitions=step_partitions(quantized.content),
             parity=parity,
         )

@@ -1,4 +1,4 @@
-"""A model's convolutions as plain arrays, with batch normalisation folded in."""
+"""A model's convolutions as plain arrays, with batch normalization folded in."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class FoldedWeights:
         return f"{name}/_batch_norm/gamma" in self._values
 
     def convolution(self, name, size, part=""):
-        """Returns a convolution and the batch normalisation after it.
+        """Returns a convolution and the batch normalization after it.
 
         Args:
           name: of the layer, as in `grw_tf.weights.model_variables`.

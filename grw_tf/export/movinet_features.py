@@ -5,7 +5,7 @@ They are those of the model's streaming view from the same weights, but
 - of 4-D tensors at most, for `3d` and `3d_2plus1d` convolutions too;
 - with states that stay bounded: running means instead of sums, so that nothing
   saturates, whatever the precision and however long the stream;
-- with all that is linear folded into the convolutions: batch normalisation, the slope,
+- with all that is linear folded into the convolutions: batch normalization, the slope,
   offset and scale of the gates, the residual's factor, the bytes' 1/255;
 - without buffers of frames to shift: a temporal convolution keeps, for each frame to
   come, the part of its sum that is known (the transposed form of an FIR filter).

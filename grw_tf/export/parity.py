@@ -15,7 +15,7 @@ from grw_tf.models import StreamingModel
 from grw_tf.streaming import StreamSession
 
 LARGEST_DIFFERENCE = {"none": 1e-4, "float16": 1e-2, "dynamic": 0.5, "int8": 0.5}
-"""Of logits, relative to the largest: limits by quantisation.
+"""Of logits, relative to the largest: limits by quantization.
 
 In 8 bits it is agreement that counts; the limit is for models whose likeliest class
 never changes.
@@ -37,7 +37,7 @@ class Parity:
       clip_difference: between the clip model's logits of the first frames of each
         stream and the streaming model's; this and the next relative to largest_logit.
       conversion_difference: between the streaming model's logits and those of the file
-        before it was quantised.
+        before it was quantized.
       largest_difference: between the streaming model's and the file's logits.
       agreement: share of frames with the same likeliest class.
       late_agreement: the same of the last sixth of each stream.
@@ -84,7 +84,7 @@ def check_parity(
       clips: "real" or "drawn", what the streams are of.
       quantization: of the file; in floats, differences are limited, else agreement.
       min_agreement: the least share of frames with the same likeliest class.
-      float_path: the file before it was quantised, which agreement alone would not
+      float_path: the file before it was quantized, which agreement alone would not
         tell from a wrong one; by default the same file.
 
     Returns:
@@ -231,7 +231,7 @@ def _failures(numbers, quantization, min_agreement):
     limit = LARGEST_DIFFERENCE["none"]
     if quantization != "none" and not numbers["conversion_difference"] <= limit:
         yield (
-            "before it was quantised the file differed from the model by"
+            "before it was quantized the file differed from the model by"
             f" {numbers['conversion_difference']:.1e} of the largest logit (limit"
             f" {limit:.0e})"
         )

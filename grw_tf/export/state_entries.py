@@ -14,7 +14,7 @@ def state_entries(content: bytes) -> list[dict]:
 
     Returns:
       For each state `name`, `shape`, `dtype` and `initial_value`, which stands for
-      zero; of a quantised one also `scale` and `zero_point`: its values are
+      zero; of a quantized one also `scale` and `zero_point`: its values are
       scale (stored - zero_point).
 
     Raises:

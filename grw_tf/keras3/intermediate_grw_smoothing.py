@@ -17,7 +17,7 @@ class IntermediateGRWSmoothing(
     Args:
       window, momentum, epsilon: see `grw_tf.layers.IntermediateGRWSmoothing`.
       synchronized: whether batch statistics are taken over all replicas, which the
-        TensorFlow backend alone does, as in Keras' own batch normalisation.
+        TensorFlow backend alone does, as in Keras' own batch normalization.
       **kwargs: of `GRWSmoothing`.
     """
 

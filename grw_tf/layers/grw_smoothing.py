@@ -49,7 +49,7 @@ class GRWSmoothing(_TensorFlowSmoothing, Smoothing, tf_keras.layers.Layer):
     The loss is `weight` times the mean over clips of the mean of
     `grw_tf.losses.grw_loss` over a clip's windows. It is added with `add_loss`, as the
     mean over the replica's own clips: trainers divide it by the number of replicas as
-    they do with every regulariser.
+    they do with every regularizer.
 
     While training the layer also keeps three metrics, named after it:
     `<name>_loss` (unweighted), `<name>_velocity` (1/2 sum_t |v_t|^2 of a window) and

@@ -8,8 +8,8 @@ import tensorflow as tf
 def local_mean(x, kernel_size=3, std=None, causal=False):
     """Returns the weighted mean over each position's window (equation 1).
 
-    At borders only neighbours that exist count: the weights are those of the window
-    divided by their sum over such neighbours.
+    At borders only neighbors that exist count: the weights are those of the window
+    divided by their sum over such neighbors.
 
     It is a product with a banded matrix along each axis, in float32 at least (on GPUs
     in TF32 by default, as convolutions): depthwise convolutions would do as well, but
@@ -20,9 +20,9 @@ def local_mean(x, kernel_size=3, std=None, causal=False):
       x: [batch, time, height, width, channels] or [batch, height, width, channels].
       kernel_size: positions of the window along each axis, odd.
       std: standard deviation in positions of a Gaussian filter, whose weights are
-        exp(-distance^2 / (2 std^2)); None weighs all neighbours alike.
+        exp(-distance^2 / (2 std^2)); None weighs all neighbors alike.
       causal: whether the window in time is a frame and the kernel_size - 1 before it
-        (for a Gaussian filter the half with these distances) rather than centred.
+        (for a Gaussian filter the half with these distances) rather than centered.
 
     Returns:
       The mean, of x's shape and dtype.

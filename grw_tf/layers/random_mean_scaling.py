@@ -46,7 +46,7 @@ class RandomMeanScaling(tf_keras.__internal__.layers.BaseRandomLayer):
     the output is the very input, at no cost.
 
     Args:
-      filter: "mean" weighs all neighbours in the window alike, "gaussian" by distance.
+      filter: "mean" weighs all neighbors in the window alike, "gaussian" by distance.
       kernel_size: positions of the window along each axis, odd.
       std: of the Gaussian filter, in positions.
       distribution: of alpha, "normal(mean, standard deviation)" or

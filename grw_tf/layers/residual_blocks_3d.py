@@ -1,4 +1,4 @@
-"""Residual blocks over time and space that regularisers can act in."""
+"""Residual blocks over time and space that regularizers can act in."""
 
 import tf_keras
 from official.modeling import tf_utils
@@ -29,7 +29,7 @@ class BasicBlock3D(tf_keras.layers.Layer):
     """Two convolutions over time and space with a shortcut, as in ResNet-18 and -34.
 
     relu(norm(conv(relu(norm(conv(x))))) + shortcut(x)), where the shortcut is x, or a
-    convolution of kernel 1 and a batch normalisation if the shape changes.
+    convolution of kernel 1 and a batch normalization if the shape changes.
 
     Args:
       filters: channels of both convolutions.

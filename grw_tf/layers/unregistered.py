@@ -5,9 +5,9 @@ import tf_keras
 
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
 class Unregistered(tf_keras.layers.Layer):
-    """Returns its input at inference, as regularisers do, and refuses to train.
+    """Returns its input at inference, as regularizers do, and refuses to train.
 
-    So a model can be evaluated and exported without the code of a regulariser that it
+    So a model can be evaluated and exported without the code of a regularizer that it
     was trained with, and is never trained without it.
 
     Args:

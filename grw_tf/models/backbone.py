@@ -13,7 +13,7 @@ from grw_tf.models.residual_block import ResidualBlock
 
 
 def build_backbone(config: ModelConfig):
-    """Builds the clip form of a model's backbone, with its regularisers.
+    """Builds the clip form of a model's backbone, with its regularizers.
 
     Args:
       config: the model's config.
@@ -43,7 +43,7 @@ def endpoints(backbone, clips, training=False):
     Args:
       backbone: of `build_backbone`.
       clips: [batch, N, size, size, 3] in 0..1.
-      training: whether regularisers act and statistics are the batch's.
+      training: whether regularizers act and statistics are the batch's.
 
     Returns:
       Features [batch, N, height, width, channels] by name. "head" is the last, after

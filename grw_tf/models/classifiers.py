@@ -24,7 +24,7 @@ class MovinetClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier
 
     Call arguments:
       inputs: clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
-      training: whether dropout, smoothing and regularisers act.
+      training: whether dropout, smoothing and regularizers act.
 
     Output shape: logits [batch, num_classes].
     """
@@ -61,7 +61,7 @@ class MeanClassifier(ClipInput, ConfigRecord, tf_keras.Model):
 
     Call arguments:
       inputs: clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
-      training: whether dropout, smoothing and regularisers act.
+      training: whether dropout, smoothing and regularizers act.
 
     Output shape: logits [batch, num_classes].
     """
@@ -110,7 +110,7 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
 
     Call arguments:
       inputs: clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
-      training: whether dropout, smoothing and regularisers act.
+      training: whether dropout, smoothing and regularizers act.
 
     Output shape: logits [batch, num_classes].
 

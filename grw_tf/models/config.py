@@ -50,7 +50,7 @@ class BackboneConfig:
         Model Garden) or "sigmoid" (base models).
       use_positional_encoding: as official A3-A5 stream models have.
       stochastic_depth_drop_rate: of the last block; earlier ones have less.
-      norm_momentum: of the moving statistics of batch normalisations, from 0 to below
+      norm_momentum: of the moving statistics of batch normalizations, from 0 to below
         1; None takes the family's own, 0.99 for MoViNets. It changes training alone.
 
     Raises:

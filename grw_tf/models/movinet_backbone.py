@@ -29,7 +29,7 @@ GATES = {
 
 
 class _Movinet(movinet.Movinet):
-    """The Model Garden's, with batch normalisations that others can come before."""
+    """The Model Garden's, with batch normalizations that others can come before."""
 
     def _build_network(self, *args, **kwargs):
         self._norm = PerturbedBatchNormalization

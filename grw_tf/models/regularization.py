@@ -8,7 +8,7 @@ from grw_tf.layers import RandomDrop, RandomMeanScaling, ShakeDrop
 from grw_tf.layers.alpha_distribution import Uniform, parse_distribution
 from grw_tf.layers.unfolded import Unfolded
 from grw_tf.models.config import ModelConfig
-from grw_tf.models.own_layer import make_own_layer
+from grw_tf.models.registered_layer import make_registered_layer
 from grw_tf.models.regularization_config import OwnLayerConfig, RMSConfig
 from grw_tf.models.residual_block import NormSite, ResidualBlock
 
@@ -16,7 +16,7 @@ _LATE_STAGES = 2
 
 
 def regularize(blocks: list[ResidualBlock], config: ModelConfig):
-    """Lets the regularisers that a config chooses act in residual blocks.
+    """Lets the regularizers that a config chooses act in residual blocks.
 
     They add no variables nor anything else to checkpoints, and do nothing at inference,
     but for an RMS whose alpha has another mean than 1.
@@ -63,7 +63,7 @@ def norm_sites(
     rms: RMSConfig | OwnLayerConfig,
     named="regularization.rms.",
 ) -> list[NormSite]:
-    """Returns the batch normalisations that RMS comes before, in the network's order.
+    """Returns the batch normalizations that RMS comes before, in the network's order.
 
     Args:
       blocks: all of a backbone, in the network's order.
@@ -76,7 +76,7 @@ def norm_sites(
     selected = _select(blocks, rms.blocks, named)
     if not any(block.norms for block in selected):
         raise ValueError(
-            f"{named}before names batch normalisations, and the blocks"
+            f"{named}before names batch normalizations, and the blocks"
             f" {', '.join(_names(selected)) or '(none)'} have none: choose other blocks"
             " or leave the method out."
         )
@@ -90,7 +90,7 @@ def norm_sites(
 
 
 def place_scaling(sites: list[NormSite], make_layer, rms: RMSConfig, config):
-    """Puts a layer of its own before each of some batch normalisations.
+    """Puts a layer of its own before each of some batch normalizations.
 
     Args:
       sites: of `norm_sites`.
@@ -110,9 +110,9 @@ def _place_own(blocks, own, config):
         if site.norm.before is not None:
             raise ValueError(
                 "regularization.own_layer and regularization.rms come before the same"
-                f" batch normalisation, {site.norm.name}: choose other places for one."
+                f" batch normalization, {site.norm.name}: choose other places for one."
             )
-        layer = make_own_layer(own, site.norm.moving_mean.shape[0])
+        layer = make_registered_layer(own, site.norm.moving_mean.shape[0])
         _attach(site.norm, "before", _unfolded(layer, site.fold, config.frames))
 
 

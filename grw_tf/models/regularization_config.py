@@ -27,7 +27,7 @@ class RMSConfig:
     """Random Mean Scaling: where it acts, and the arguments of `RandomMeanScaling`.
 
     Attributes:
-      before: which batch normalisations of a block it comes before: "expansion",
+      before: which batch normalizations of a block it comes before: "expansion",
         "feature" and "projection" of MoViNets and MobileNetV3, "bn1" to "bn3" of
         SlowOnly's. Empty for the default: all, but of bottlenecks the last alone, as
         the paper has it.
@@ -94,7 +94,7 @@ class ShakeDropConfig:
 
 @dataclasses.dataclass(frozen=True)
 class OwnLayerConfig:
-    """A layer of your own before batch normalisations, as RMS is.
+    """A layer of your own before batch normalizations, as RMS is.
 
     Attributes:
       layer: name by which the layer's class is registered with Keras, as

@@ -1,4 +1,4 @@
-"""What a residual block of any backbone offers to regularisers."""
+"""What a residual block of any backbone offers to regularizers."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ from grw_tf.layers.perturbed_batch_normalization import PerturbedBatchNormalizat
 
 @dataclasses.dataclass(frozen=True)
 class NormSite:
-    """A batch normalisation that something can come before.
+    """A batch normalization that something can come before.
 
     Attributes:
       norm: the layer.

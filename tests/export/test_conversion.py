@@ -60,7 +60,7 @@ def test_file_gives_the_models_logits_at_each_frame(exported):
 
 def test_file_has_built_in_operations_of_four_axes_only(exported):
     content = exported[0].read_bytes()
-    counts = operation_counts.operations(content)
+    counts = operation_counts.count_operations(content)
     assert counts["CONV_2D"] > 5
     assert not [name for name in counts if name.startswith("Flex")]
     model = schema.ModelT.InitFromPackedBuf(content)
@@ -92,7 +92,7 @@ def test_weights_are_there_once(exported):
     path, model = exported
     weights = sum(4 * tf.size(weight).numpy() for weight in model.weights)
     tables = 4 * model.config.frames * 16
-    structure = 400 * sum(operation_counts.operations(path.read_bytes()).values())
+    structure = 400 * sum(operation_counts.count_operations(path.read_bytes()).values())
     assert path.stat().st_size < weights + tables + structure
 
 

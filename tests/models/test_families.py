@@ -49,7 +49,7 @@ def test_fields_that_the_family_fixes_are_checked(toy):
 
 
 @pytest.mark.parametrize("method", ["rms", "random_drop"])
-def test_regulariser_without_a_place_is_refused(toy, method):
+def test_regularizer_without_a_place_is_refused(toy, method):
     regularization = RegularizationConfig(methods=(method,))
     with pytest.raises(ValueError, match="have none: .*leave"):
         build_backbone(_config(regularization=regularization))

@@ -29,7 +29,7 @@ def convert_stock(model, dynamic=False) -> bytes:
 
     Args:
       model: a causal model of `build_model`.
-      dynamic: whether weights are quantised, by the converter's default optimisation.
+      dynamic: whether weights are quantized, by the converter's default optimization.
 
     Raises:
       ValueError: if the model is no MoViNet, not causal, or of convolutions that TFLite

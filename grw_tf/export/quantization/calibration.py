@@ -49,7 +49,7 @@ def calibrate(content: bytes, clips, tensors, threads=1) -> Calibration:
     """Rolls a float32 model's stream out over clips end to end, from start to late.
 
     And over drawn frames that are like no clip: what lies beyond the ranges that were
-    seen is cut off in the quantised model.
+    seen is cut off in the quantized model.
 
     Args:
       content: of a float32 TFLite model.
@@ -86,7 +86,7 @@ def calibrate(content: bytes, clips, tensors, threads=1) -> Calibration:
 def unlike_frames(frames, count):
     """Returns uint8 frames [count, size, size, 3] that are like no video.
 
-    Noise, plain colours, checkerboards, and negatives and silhouettes of `frames`, each
+    Noise, plain colors, checkerboards, and negatives and silhouettes of `frames`, each
     for a little while, then the next.
     """
     rng = np.random.default_rng(0)

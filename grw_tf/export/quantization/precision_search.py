@@ -43,7 +43,7 @@ class Choice(typing.NamedTuple):
     """What is in 8 bits.
 
     Attributes:
-      content: the quantised TFLite model.
+      content: the quantized TFLite model.
       errors: of the logits with one part alone in 8 bits, by `Part`.
       chosen: the parts that are in 8 bits.
       error: of the logits with all of these.
@@ -142,7 +142,7 @@ def _build(content, parts, calibration, others):
 
 
 class _Meter:
-    """Tells how far a quantised model's logits are from the float32 model's."""
+    """Tells how far a quantized model's logits are from the float32 model's."""
 
     def __init__(self, content, segments, threads):
         self._segments = segments

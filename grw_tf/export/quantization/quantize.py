@@ -37,7 +37,7 @@ _COUNT = "a count"
 
 @dataclasses.dataclass(frozen=True)
 class Quantized:
-    """A quantised TFLite model.
+    """A quantized TFLite model.
 
     Attributes:
       content: its bytes.
@@ -55,7 +55,7 @@ class Quantized:
 def quantize(
     content: bytes, mode: str, clips=None, noise_budget=NOISE_BUDGET, threads=None
 ) -> Quantized:
-    """Quantises a model of `conversion.convert`.
+    """Quantizes a model of `conversion.convert`.
 
     - "none": nothing.
     - "float16": weights take half the room.
@@ -183,7 +183,7 @@ def _check(content, mode, clips, noise_budget):
     for tensor in (t for graph in model.subgraphs for t in graph.tensors):
         if tensor.quantization is not None and tensor.quantization.scale is not None:
             raise ValueError(
-                f"The model is quantised already, at {tensor.name.decode()}: give a"
+                f"The model is quantized already, at {tensor.name.decode()}: give a"
                 " float32 one."
             )
     state_entries(content)

@@ -11,7 +11,7 @@ _LOWEST = -128
 def quantize_states(content: bytes, ranges: dict) -> bytes:
     """Stores states in int8, in all signatures.
 
-    LiteRT's quantiser takes all inputs of a graph alike, so this is done here: a
+    LiteRT's quantizer takes all inputs of a graph alike, so this is done here: a
     DEQUANTIZE before the first use of a state and a QUANTIZE after the last, both of
     which XNNPACK has. Zero stays exactly zero.
 

@@ -4,7 +4,7 @@ import functools
 
 from official.modeling import hyperparams
 
-from grw_tf.models.own_layer import is_registered
+from grw_tf.models.registered_layer import is_registered
 from grw_tf.models.presets import PRESETS
 from grw_tf.models.regularization_config import REGULARIZERS
 from grw_tf.training.experiments.video_classification import Model, experiment

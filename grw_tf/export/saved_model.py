@@ -43,14 +43,14 @@ def write_saved_model(path, model, class_names):
     `assets.extra` holds `labels.txt` and `manifest.json`.
 
     Args:
-      path: the folder to write, whole or not at all. An earlier export is replaced.
-      model: a model of `build_model`.
-      class_names: names of the classes, in the order of the logits.
+        path: The folder to write, whole or not at all. An earlier export is replaced.
+        model: A model of `build_model`.
+        class_names: Names of the classes, in the order of the logits.
 
     Raises:
-      ValueError: if the names are not one for each class, or the folder is something
-        else than an earlier export.
-      OSError: if it cannot be written.
+        ValueError: If the names are not one for each class, or the folder is something
+            else than an earlier export.
+        OSError: If it cannot be written.
     """
     check_class_names(class_names, model.config)
     with _replacing_folder(Path(path)) as unfinished:

@@ -10,15 +10,15 @@ def state_entries(content: bytes) -> list[dict]:
     """Returns the states of a file as its manifest lists them.
 
     Args:
-      content: of a TFLite model with a signature `step`.
+        content: Of a TFLite model with a signature `step`.
 
     Returns:
-      For each state `name`, `shape`, `dtype` and `initial_value`, which stands for
-      zero; of a quantized one also `scale` and `zero_point`: its values are
-      scale (stored - zero_point).
+        For each state `name`, `shape`, `dtype` and `initial_value`, which stands for
+        zero; of a quantized one also `scale` and `zero_point`: its values are scale
+        (stored - zero_point).
 
     Raises:
-      ValueError: if there is no signature `step` from an image and states.
+        ValueError: If there is no signature `step` from an image and states.
     """
     interpreter = make_interpreter(content=content)
     inputs = interpreter.get_signature_list().get(STEP, {"inputs": []})["inputs"]

@@ -29,12 +29,13 @@ class StreamingNetwork:
     """Steps of a stream of one video, in float32.
 
     Args:
-      model: a causal model of `build_model`.
-      frames_per_step: how many frames a step takes.
-      image_dtype: "uint8" for frames in 0..255, "float32" for frames in 0..1.
+        model: A causal model of `build_model`.
+        frames_per_step: How many frames a step takes.
+        image_dtype: "uint8" for frames in 0..255, "float32" for frames in 0..1.
 
     Raises:
-      ValueError: if the model is not causal or not float32, or an argument is unknown.
+        ValueError: If the model is not causal or not float32, or an argument is
+            unknown.
     """
 
     def __init__(self, model, frames_per_step=1, image_dtype="uint8"):
@@ -70,12 +71,12 @@ class StreamingNetwork:
         """Takes in the next frames.
 
         Args:
-          image: as `image_spec`.
-          states: as the last step returned them, or zeros.
+            image: As `image_spec`.
+            states: As the last step returned them, or zeros.
 
         Returns:
-          (logits [1, num_classes] after the last frame, or None for the "transformer"
-          head, which gives them on demand; the new states).
+            (logits [1, num_classes] after the last frame, or None for the "transformer"
+            head, which gives them on demand; the new states).
         """
         check_states(states, self._specs)
         kept = StreamStates(states)

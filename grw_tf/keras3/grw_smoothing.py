@@ -45,7 +45,7 @@ class GRWSmoothing(_Keras3Smoothing, Smoothing, keras.layers.Layer):
     no metrics and sampled orders need a seed.
 
     Args:
-      window, weight, alpha, warmup_steps, orders, max_orders, seed: see
-        `grw_tf.layers.GRWSmoothing`.
-      **kwargs: of `keras.layers.Layer`.
+        window, weight, alpha, warmup_steps, orders, max_orders, seed: See
+            `grw_tf.layers.GRWSmoothing`.
+        **kwargs: Of `keras.layers.Layer`.
     """

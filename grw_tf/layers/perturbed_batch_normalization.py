@@ -11,7 +11,7 @@ class PerturbedBatchNormalization(tf_keras.layers.BatchNormalization):
     read and write the same checkpoints.
 
     Attributes:
-      before: the layer that its input goes through first, or None.
+        before: The layer that its input goes through first, or None.
 
     Args, call arguments, output shape: as `tf_keras.layers.BatchNormalization`.
     """

@@ -18,23 +18,23 @@ class TemporalTransformerHead(TransformerHead):
     `frames` frames have come it looks at those that have.
 
     Args:
-      num_classes: number of classes.
-      frames: most frames it sees at once.
-      depth: number of blocks.
-      num_heads: attention heads, dividing the channels.
-      mlp_dim: hidden channels of each block.
-      dropout_rate: before the last dense layer.
-      stochastic_depth_drop_rate: of each block's branches.
-      **kwargs: of `tf_keras.layers.Layer`.
+        num_classes: Number of classes.
+        frames: Most frames it sees at once.
+        depth: Number of blocks.
+        num_heads: Attention heads, dividing the channels.
+        mlp_dim: Hidden channels of each block.
+        dropout_rate: Before the last dense layer.
+        stochastic_depth_drop_rate: Of each block's branches.
+        **kwargs: Of `tf_keras.layers.Layer`.
 
     Call arguments:
-      inputs: embeddings [batch, time, channels], time <= frames.
-      training: whether dropout acts.
+        inputs: Embeddings [batch, time, channels], time <= frames.
+        training: Whether dropout acts.
 
     Output shape: logits [batch, num_classes], float32 under mixed precision.
 
     Raises:
-      ValueError: if the channels are odd or num_heads does not divide them.
+        ValueError: If the channels are odd or num_heads does not divide them.
 
     Reference: Goldman et al., NeurIPS 2025, arXiv 2511.20928.
     """
@@ -46,7 +46,7 @@ class TemporalTransformerHead(TransformerHead):
         which stops at `frames`.
 
         Args:
-          batch_size: number of streams, or None if it is not known.
+            batch_size: Number of streams, or None if it is not known.
         """
         shape = (batch_size, self.frames, self._channels)
         return {
@@ -58,11 +58,11 @@ class TemporalTransformerHead(TransformerHead):
         """Takes embeddings into the states.
 
         Args:
-          inputs: embeddings [batch, time, channels] of the next frames.
-          states: as the last `update` returned them, or zeros.
+            inputs: Embeddings [batch, time, channels] of the next frames.
+            states: As the last `update` returned them, or zeros.
 
         Returns:
-          (None, states): this head gives logits on demand, by `classify`.
+            (None, states): this head gives logits on demand, by `classify`.
         """
         kept = tf.concat([states["embeddings"], inputs], axis=1)[:, -self.frames :]
         count = tf.minimum(states["frame_count"] + inputs.shape[1], self.frames)
@@ -72,7 +72,7 @@ class TemporalTransformerHead(TransformerHead):
         """Returns the logits [batch, num_classes] of the frames kept in the states.
 
         Args:
-          states: as `update` returned them, of a stream that has seen a frame.
+            states: As `update` returned them, of a stream that has seen a frame.
         """
         count = states["frame_count"]
         positions = tf.range(self.frames) - (self.frames - count)

@@ -11,17 +11,17 @@ class Unregistered(tf_keras.layers.Layer):
     was trained with, and is never trained without it.
 
     Args:
-      wanted: name of the class that is missing.
-      **kwargs: of `tf_keras.layers.Layer`.
+        wanted: Name of the class that is missing.
+        **kwargs: Of `tf_keras.layers.Layer`.
 
     Call arguments:
-      inputs: any tensor.
-      training: whether it is asked to act.
+        inputs: Any tensor.
+        training: Whether it is asked to act.
 
     Output shape: as the input's.
 
     Raises:
-      ValueError: when called in training.
+        ValueError: When called in training.
     """
 
     def __init__(self, wanted, **kwargs):

@@ -16,13 +16,13 @@ def build_backbone(config: ModelConfig):
     """Builds the clip form of a model's backbone, with its regularizers.
 
     Args:
-      config: the model's config.
+        config: The model's config.
 
     Returns:
-      A Keras model from clips [batch, N, size, size, 3], see `endpoints`.
+        A Keras model from clips [batch, N, size, size, 3], see `endpoints`.
 
     Raises:
-      ValueError: for an unknown model id, or what the backbone cannot have.
+        ValueError: For an unknown model id, or what the backbone cannot have.
     """
     chosen = config.backbone
     backbone = chosen.family.build(config)
@@ -41,13 +41,13 @@ def endpoints(backbone, clips, training=False):
     """Runs a backbone.
 
     Args:
-      backbone: of `build_backbone`.
-      clips: [batch, N, size, size, 3] in 0..1.
-      training: whether regularizers act and statistics are the batch's.
+        backbone: Of `build_backbone`.
+        clips: [batch, N, size, size, 3] in 0..1.
+        training: Whether regularizers act and statistics are the batch's.
 
     Returns:
-      Features [batch, N, height, width, channels] by name. "head" is the last, after
-      pooling over space, of a MoViNet with the official head over time too.
+        Features [batch, N, height, width, channels] by name. "head" is the last, after
+        pooling over space, of a MoViNet with the official head over time too.
     """
     found = backbone(clips, training=training)
     # The Model Garden's MoViNets give their states too.

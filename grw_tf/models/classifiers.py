@@ -20,11 +20,11 @@ class MovinetClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier
     its outputs.
 
     Args:
-      config: the model's config, head.type "official".
+        config: The model's config, head.type "official".
 
     Call arguments:
-      inputs: clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
-      training: whether dropout, smoothing and regularizers act.
+        inputs: Clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
+        training: Whether dropout, smoothing and regularizers act.
 
     Output shape: logits [batch, num_classes].
     """
@@ -57,11 +57,11 @@ class MeanClassifier(ClipInput, ConfigRecord, tf_keras.Model):
     """SlowOnly or MobileNetV3 with a `MeanHead`, and smoothing on endpoints.
 
     Args:
-      config: the model's config, head.type "official".
+        config: The model's config, head.type "official".
 
     Call arguments:
-      inputs: clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
-      training: whether dropout, smoothing and regularizers act.
+        inputs: Clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
+        training: Whether dropout, smoothing and regularizers act.
 
     Output shape: logits [batch, num_classes].
     """
@@ -106,11 +106,11 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
     """An affine map of a backbone's features to embeddings Z, and a transformer head.
 
     Args:
-      config: the model's config, head.type "transformer" or "causal_transformer".
+        config: The model's config, head.type "transformer" or "causal_transformer".
 
     Call arguments:
-      inputs: clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
-      training: whether dropout, smoothing and regularizers act.
+        inputs: Clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
+        training: Whether dropout, smoothing and regularizers act.
 
     Output shape: logits [batch, num_classes].
 

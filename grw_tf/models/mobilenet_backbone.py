@@ -39,14 +39,14 @@ class MobileNetV3(tf_keras.Model):
     convolution's mean over space.
 
     Args:
-      config: of a MobileNetV3.
-      size: height and width of a frame, in pixels, at least 32.
+        config: Of a MobileNetV3.
+        size: Height and width of a frame, in pixels, at least 32.
 
     Attributes:
-      network: the same of frames [frames, size, size, 3], a functional model.
+        network: The same of frames [frames, size, size, 3], a functional model.
 
     Raises:
-      ValueError: for a size that is too small.
+        ValueError: For a size that is too small.
     """
 
     def __init__(self, config: BackboneConfig, size):
@@ -72,8 +72,8 @@ def scaled(frames, unit=1.0):
     """Returns frames in the range that Keras Applications' weights want.
 
     Args:
-      frames: in 0..1, but for their unit.
-      unit: what 1 in them stands for.
+        frames: In 0..1, but for their unit.
+        unit: What 1 in them stands for.
     """
     return 2.0 * unit * frames - 1.0
 

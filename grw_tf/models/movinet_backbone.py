@@ -40,14 +40,15 @@ def build_movinet(config: BackboneConfig, average_pooling_type) -> movinet.Movin
     """Builds the clip form of a MoViNet.
 
     Args:
-      config: the backbone's config.
-      average_pooling_type: of the last layer: "3d" pools over time too, "2d" keeps it.
+        config: The backbone's config.
+        average_pooling_type: Of the last layer: "3d" pools over time too, "2d" keeps
+            it.
 
     Returns:
-      A `Movinet` from clips [batch, N, height, width, 3] to (endpoints, states).
+        A `Movinet` from clips [batch, N, height, width, 3] to (endpoints, states).
 
     Raises:
-      ValueError: for positional encoding of a base model.
+        ValueError: For positional encoding of a base model.
     """
     if config.use_positional_encoding and not config.causal:
         raise ValueError(

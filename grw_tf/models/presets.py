@@ -118,11 +118,11 @@ def preset(name, **changes) -> ModelConfig:
     """Returns a preset, with fields of `ModelConfig` changed.
 
     Args:
-      name: of `PRESETS`.
-      **changes: fields of `ModelConfig`, as num_classes=10.
+        name: Of `PRESETS`.
+        **changes: Fields of `ModelConfig`, as num_classes=10.
 
     Raises:
-      ValueError: for an unknown name.
+        ValueError: For an unknown name.
     """
     if name not in PRESETS:
         raise ValueError(

@@ -22,13 +22,13 @@ def make_registered_layer(config: OwnLayerConfig, channels=1):
     """Makes the layer, or what stands for it if its class is not at hand.
 
     Args:
-      config: with a name and arguments.
-      channels: of the features that the layer is called upon.
+        config: With a name and arguments.
+        channels: Of the features that the layer is called upon.
 
     Raises:
-      ValueError: for arguments that the class does not take, a layer that cannot be
-        called upon such features or gives them another shape, or one with variables,
-        which plain checkpoints would lack.
+        ValueError: For arguments that the class does not take, a layer that cannot be
+            called upon such features or gives them another shape, or one with
+            variables, which plain checkpoints would lack.
     """
     if not is_registered(config.layer):
         return Unregistered(config.layer)

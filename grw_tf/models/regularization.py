@@ -22,11 +22,11 @@ def regularize(blocks: list[ResidualBlock], config: ModelConfig):
     but for an RMS whose alpha has another mean than 1.
 
     Args:
-      blocks: all of a backbone, in the network's order.
-      config: the model's config.
+        blocks: All of a backbone, in the network's order.
+        config: The model's config.
 
     Raises:
-      ValueError: if it names what the blocks do not have, or values make no sense.
+        ValueError: If it names what the blocks do not have, or values make no sense.
     """
     chosen = config.regularization
     if "rms" in chosen.methods:
@@ -66,12 +66,12 @@ def norm_sites(
     """Returns the batch normalizations that RMS comes before, in the network's order.
 
     Args:
-      blocks: all of a backbone, in the network's order.
-      rms: whose `before` and `blocks` choose among them, or those of another.
-      named: what errors put before the names of these two.
+        blocks: All of a backbone, in the network's order.
+        rms: Whose `before` and `blocks` choose among them, or those of another.
+        named: What errors put before the names of these two.
 
     Raises:
-      ValueError: if they name what the blocks do not have.
+        ValueError: If they name what the blocks do not have.
     """
     selected = _select(blocks, rms.blocks, named)
     if not any(block.norms for block in selected):
@@ -93,10 +93,10 @@ def place_scaling(sites: list[NormSite], make_layer, rms: RMSConfig, config):
     """Puts a layer of its own before each of some batch normalizations.
 
     Args:
-      sites: of `norm_sites`.
-      make_layer: `RandomMeanScaling`, or what takes the same arguments.
-      rms: the layers' arguments.
-      config: the model's `ModelConfig`.
+        sites: Of `norm_sites`.
+        make_layer: `RandomMeanScaling`, or what takes the same arguments.
+        rms: The layers' arguments.
+        config: The model's `ModelConfig`.
     """
     arguments = dataclasses.asdict(rms)
     del arguments["before"], arguments["blocks"]

@@ -41,7 +41,7 @@ class SlowOnly(resnet_3d.ResNet3D):
     [batch, N, 1, 1, channels], the last one's mean over space.
 
     Args:
-      config: of a SlowOnly.
+        config: Of a SlowOnly.
     """
 
     def __init__(self, config: BackboneConfig):

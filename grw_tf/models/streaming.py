@@ -23,10 +23,10 @@ class StreamingModel(tf.Module):
     states, a dict of tensors that start at zero.
 
     Args:
-      model: a causal model of `build_model`.
+        model: A causal model of `build_model`.
 
     Raises:
-      ValueError: if the model is not causal.
+        ValueError: If the model is not causal.
     """
 
     def __init__(self, model):
@@ -40,7 +40,7 @@ class StreamingModel(tf.Module):
         """Returns the states as a dict of `tf.TensorSpec`s, in a fixed order.
 
         Args:
-          batch_size: number of streams, or None if it is not known.
+            batch_size: Number of streams, or None if it is not known.
         """
         config = self.model.config
         specs = self._family.state_specs(self.model.backbone, config, batch_size)
@@ -52,7 +52,7 @@ class StreamingModel(tf.Module):
         """Returns the states of streams that have seen no frame.
 
         Args:
-          batch_size: number of streams.
+            batch_size: Number of streams.
         """
         return {
             name: tf.zeros(spec.shape, spec.dtype)
@@ -63,17 +63,17 @@ class StreamingModel(tf.Module):
         """Takes in frames.
 
         Args:
-          frames: [batch, time, size, size, 3] in 0..1, the next ones of the stream;
-            time must be known, the batch size need not.
-          states: as the last step returned them, or `initial_states`.
+            frames: [batch, time, size, size, 3] in 0..1, the next ones of the stream;
+                time must be known, the batch size need not.
+            states: As the last step returned them, or `initial_states`.
 
         Returns:
-          (logits [batch, num_classes] after the last frame, new states); logits are
-          None for the "transformer" head, which gives them on demand, by `classify`.
+            (logits [batch, num_classes] after the last frame, new states); logits are
+            None for the "transformer" head, which gives them on demand, by `classify`.
 
         Raises:
-          ValueError: for frames of another size or not floating point, or states of
-            other names.
+            ValueError: For frames of another size or not floating point, or states of
+                other names.
         """
         size = self.model.config.size
         check_frames(frames, (None, size, size, 3))
@@ -94,11 +94,11 @@ class StreamingModel(tf.Module):
         """Returns the logits [batch, num_classes] of a stream of at least one frame.
 
         Args:
-          states: as `step` returned them.
+            states: As `step` returned them.
 
         Raises:
-          ValueError: for MoViNet's official head, whose states are not enough to
-            classify: `step` gives its logits.
+            ValueError: For MoViNet's official head, whose states are not enough to
+                classify: `step` gives its logits.
         """
         if self._head is None:
             raise ValueError("The official head gives its logits at each step.")

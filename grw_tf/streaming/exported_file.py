@@ -31,9 +31,9 @@ class ExportedFile:
     """An exported file's labels and manifest.
 
     Attributes:
-      path: of the file.
-      labels: names of the classes, in the order of the logits.
-      manifest: as of `grw_tf.export.manifest`.
+        path: Of the file.
+        labels: Names of the classes, in the order of the logits.
+        manifest: As of `grw_tf.export.manifest`.
     """
 
     path: str
@@ -75,9 +75,9 @@ def read_exported_file(path) -> ExportedFile:
     """Reads a file of `grw_tf.export`, all but the model.
 
     Raises:
-      OSError: if there is no such file, or it cannot be read.
-      ValueError: if it is not an export of this project, is damaged, or is of a newer
-        format.
+        OSError: If there is no such file, or it cannot be read.
+        ValueError: If it is not an export of this project, is damaged, or is of a newer
+            format.
     """
     path = os.fspath(path)
     if os.path.isdir(path):

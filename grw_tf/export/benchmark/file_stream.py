@@ -22,11 +22,11 @@ def open_stream(path, num_threads=1):
     runner, which takes and returns the states in dicts.
 
     Returns:
-      (`push`, which takes a frame uint8 [size, size, 3]; size; frames of a step).
+        (`push`, which takes a frame uint8 [size, size, 3]; size; frames of a step).
 
     Raises:
-      ValueError: if the file is no streaming model, or an argument is unfit.
-      OSError: if it cannot be read.
+        ValueError: If the file is no streaming model, or an argument is unfit.
+        OSError: If it cannot be read.
     """
     _check_file(path)
     if _has_manifest(path):
@@ -44,12 +44,12 @@ def open_step(path, num_threads=1, xnnpack=True):
     """Returns a function that computes a step of a file and copies nothing.
 
     Args:
-      path: of a streaming model.
-      num_threads: to compute with.
-      xnnpack: whether by XNNPACK, else by TFLite's own kernels.
+        path: Of a streaming model.
+        num_threads: To compute with.
+        xnnpack: Whether by XNNPACK, else by TFLite's own kernels.
 
     Returns:
-      (the function, which takes and returns nothing; frames of a step).
+        (the function, which takes and returns nothing; frames of a step).
 
     Raises: as `open_stream`.
     """
@@ -74,7 +74,7 @@ def resident_bytes():
     """Returns what this process keeps in memory; on Linux alone.
 
     Raises:
-      OSError: elsewhere.
+        OSError: elsewhere.
     """
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -28,12 +28,12 @@ def convert_stock(model, dynamic=False) -> bytes:
     `grw_tf.export.conversion.convert`, but for the form of image and states.
 
     Args:
-      model: a causal model of `build_model`.
-      dynamic: whether weights are quantized, by the converter's default optimization.
+        model: A causal model of `build_model`.
+        dynamic: Whether weights are quantized, by the converter's default optimization.
 
     Raises:
-      ValueError: if the model is no MoViNet, not causal, or of convolutions that TFLite
-        lacks.
+        ValueError: If the model is no MoViNet, not causal, or of convolutions that
+            TFLite lacks.
     """
     config = model.config
     check_causal(config)
@@ -62,7 +62,7 @@ def stock_classifier(model) -> movinet_model.MovinetClassifier:
     """Returns the Model Garden's classifier with external states, of equal weights.
 
     Args:
-      model: a causal model of `build_model` with the official head.
+        model: A causal model of `build_model` with the official head.
     """
     config = model.config
     settings = config.backbone

@@ -20,8 +20,8 @@ class Segment:
     """A few frames of a stream.
 
     Attributes:
-      states: in float32, before them; None at the start of a stream.
-      frames: uint8 [frames, size, size, 3].
+        states: In float32, before them; None at the start of a stream.
+        frames: uint8 [frames, size, size, 3].
     """
 
     states: dict | None
@@ -33,10 +33,11 @@ class Calibration:
     """What a float32 model's streams were like.
 
     Attributes:
-      ranges: {name: (lowest, highest)} of tensors, each an array of the tensor's rank.
-      state_ranges: the same of the states, as two floats.
-      segments: of the starts and ends of streams.
-      streams: the clips, end to end, uint8 [frames, size, size, 3] each.
+        ranges: {name: (lowest, highest)} of tensors, each an array of the tensor's
+            rank.
+        state_ranges: The same of the states, as two floats.
+        segments: Of the starts and ends of streams.
+        streams: The clips, end to end, uint8 [frames, size, size, 3] each.
     """
 
     ranges: dict
@@ -52,13 +53,13 @@ def calibrate(content: bytes, clips, tensors, threads=1) -> Calibration:
     seen is cut off in the quantized model.
 
     Args:
-      content: of a float32 TFLite model.
-      clips: iterable of uint8 [frames, size, size, 3]; up to MOST_FRAMES are read.
-      tensors: names of tensors of the step whose ranges to find.
-      threads: to compute with.
+        content: Of a float32 TFLite model.
+        clips: Iterable of uint8 [frames, size, size, 3]; up to MOST_FRAMES are read.
+        tensors: Names of tensors of the step whose ranges to find.
+        threads: To compute with.
 
     Raises:
-      ValueError: if the clips are of another shape, or too few.
+        ValueError: If the clips are of another shape, or too few.
     """
     rollout = Rollout(content, threads, observed=tensors)
     streams = _streams(clips, rollout.image_shape)

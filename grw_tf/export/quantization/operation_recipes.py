@@ -38,12 +38,12 @@ def int8_operations(content: bytes, fixed=(), ranges=None, others=True) -> bytes
     that would quantize at run time for them.
 
     Args:
-      content: of a float32 TFLite model.
-      fixed: names of the outputs of convolutions that compute in int8 throughout, from
-        and to activations of fixed ranges.
-      ranges: of the tensors around these, {name: (lowest, highest)}, as arrays of the
-        tensor's rank.
-      others: whether to quantize all but these too.
+        content: Of a float32 TFLite model.
+        fixed: Names of the outputs of convolutions that compute in int8 throughout,
+            from and to activations of fixed ranges.
+        ranges: Of the tensors around these, {name: (lowest, highest)}, as arrays of the
+            tensor's rank.
+        others: Whether to quantize all but these too.
     """
     found = quantizer.Quantizer(content)
     if others:

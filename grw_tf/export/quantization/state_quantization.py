@@ -16,8 +16,8 @@ def quantize_states(content: bytes, ranges: dict) -> bytes:
     which XNNPACK has. Zero stays exactly zero.
 
     Args:
-      content: of a TFLite model whose signatures take and return the states.
-      ranges: lowest and highest value by name of the states to store so.
+        content: Of a TFLite model whose signatures take and return the states.
+        ranges: Lowest and highest value by name of the states to store so.
     """
     if not ranges:
         return content

@@ -10,10 +10,10 @@ def check_model(exported):
     """Checks a model before it is run.
 
     Args:
-      exported: an `ExportedFile`.
+        exported: An `ExportedFile`.
 
     Raises:
-      ValueError: if the model is damaged, or differs from its manifest.
+        ValueError: If the model is damaged, or differs from its manifest.
     """
     path = exported.path
     try:

@@ -12,6 +12,7 @@ from tf_keras.src.applications import mobilenet_v3
 
 from grw_tf.common.error_text import one_line
 from grw_tf.models import BackboneConfig
+from grw_tf.models.mobilenet_backbone import MODEL_IDS
 from grw_tf.weights.checkpoint_match import Comparison
 
 IMAGENET = "imagenet"
@@ -40,7 +41,7 @@ def read_keras_weights(model, init_checkpoint) -> dict[str, np.ndarray]:
       OSError: if it cannot be downloaded or read.
     """
     backbone = model.config.backbone
-    if backbone.family != "mobilenet_v3":
+    if backbone.model_id not in MODEL_IDS:
         raise ValueError(
             f"{init_checkpoint} is for mobilenet_v3_small and mobilenet_v3_large, and"
             f" the model's backbone is {backbone.model_id}: give a checkpoint of that."

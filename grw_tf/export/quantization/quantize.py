@@ -38,15 +38,16 @@ _COUNT = "a count"
 
 @dataclasses.dataclass(frozen=True)
 class Quantized:
-    """A quantised TFLite model.
+    """A quantized TFLite model.
 
     Attributes:
-      content: its bytes.
-      report: what of it is how precise, and why, as JSON: `mode`; `weights`; `states`,
-        each with its `dtype` and the `reason`, and for int8 `logits_error`, of the
-        logits with this state alone in int8; for int8 also `operations`, alike, with
-        their `activations`, `noise_budget`, `logits_error` of all together, and
-        `calibration`, with the `agreement` on its clips.
+        content: Its bytes.
+        report: What of it is how precise, and why, as JSON: `mode`; `weights`;
+            `states`, each with its `dtype` and the `reason`, and for int8
+            `logits_error`, of the logits with this state alone in int8; for int8 also
+            `operations`, alike, with their `activations`, `noise_budget`,
+            `logits_error` of all together, and `calibration`, with the `agreement` on
+            its clips.
     """
 
     content: bytes
@@ -56,7 +57,7 @@ class Quantized:
 def quantize(
     content: bytes, mode: str, clips=None, noise_budget=NOISE_BUDGET, threads=None
 ) -> Quantized:
-    """Quantises a model of `conversion.convert`.
+    """Quantizes a model of `conversion.convert`.
 
     - "none": nothing.
     - "float16": weights take half the room.
@@ -67,17 +68,17 @@ def quantize(
       room. What each costs is measured on the clips.
 
     Args:
-      content: of the float32 model.
-      mode: one of MODES.
-      clips: for int8, an iterable of videos uint8 [frames, size, size, 3] as the model
-        will see them, 300 frames in all or more.
-      noise_budget: for int8, the error that it may add to the logits beside that of
-        8-bit weights, as a share of their standard deviation.
-      threads: for int8, to measure with; by default one for each CPU.
+        content: Of the float32 model.
+        mode: One of MODES.
+        clips: For int8, an iterable of videos uint8 [frames, size, size, 3] as the
+            model will see them, 300 frames in all or more.
+        noise_budget: For int8, the error that it may add to the logits beside that of
+            8-bit weights, as a share of their standard deviation.
+        threads: For int8, to measure with; by default one for each CPU.
 
     Raises:
-      ValueError: for an unknown mode, no or unfit clips, or a model that is no float32
-        one with a signature `step`.
+        ValueError: For an unknown mode, no or unfit clips, or a model that is no
+            float32 one with a signature `step`.
     """
     _check(content, mode, clips, noise_budget)
     if mode == "int8":
@@ -179,7 +180,7 @@ def _check(content, mode, clips, noise_budget):
     for tensor in (t for graph in model.subgraphs for t in graph.tensors):
         if tensor.quantization is not None and tensor.quantization.scale is not None:
             raise ValueError(
-                f"The model is quantised already, at {tensor.name.decode()}: give a"
+                f"The model is quantized already, at {tensor.name.decode()}: give a"
                 " float32 one."
             )
     state_entries(content)

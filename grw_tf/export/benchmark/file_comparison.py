@@ -48,7 +48,7 @@ class BenchmarkConfig:
     """What to measure; each is a flag.
 
     Raises:
-      ValueError: at construction, for options that make no sense.
+        ValueError: At construction, for options that make no sense.
     """
 
     models: str = option("", "Exported files, separated by commas.")
@@ -91,10 +91,10 @@ class FileFigures:
     """What a file is, at any speed.
 
     Attributes:
-      megabytes: its size, in 1e6 bytes.
-      operations, partitions, outside: see `step_partitions`.
-      resident_megabytes: what a process that streams it keeps in memory.
-      bare_megabytes: of that, what it had with numpy and LiteRT before.
+        megabytes: Its size, in 1e6 bytes.
+        operations, partitions, outside: See `step_partitions`.
+        resident_megabytes: What a process that streams it keeps in memory.
+        bare_megabytes: Of that, what it had with numpy and LiteRT before.
     """
 
     megabytes: float
@@ -110,13 +110,13 @@ class Times:
     """How fast a file is.
 
     Attributes:
-      file: its name.
-      threads: to compute with.
-      what: "frame", "step" or "step without XNNPACK".
-      median_ms, p95_ms: of a frame, by the clock.
-      cpu_ms: the median of a frame's time of all cores.
-      ratio, cpu_ratio: of medians of the rounds, to the file that all are compared
-        with, by the clock and by the time of all cores.
+        file: Its name.
+        threads: To compute with.
+        what: "frame", "step" or "step without XNNPACK".
+        median_ms, p95_ms: Of a frame, by the clock.
+        cpu_ms: The median of a frame's time of all cores.
+        ratio, cpu_ratio: Of medians of the rounds, to the file that all are compared
+            with, by the clock and by the time of all cores.
     """
 
     file: str
@@ -133,11 +133,11 @@ def benchmark(config: BenchmarkConfig):
     """Measures files.
 
     Returns:
-      (`FileFigures` by name, a list of `Times`).
+        (`FileFigures` by name, a list of `Times`).
 
     Raises:
-      ValueError: for files of other models, or a checkpoint of none.
-      OSError: for files that cannot be read.
+        ValueError: For files of other models, or a checkpoint of none.
+        OSError: For files that cannot be read.
     """
     paths = {path: path for path in config.paths}
     for path in paths:
@@ -168,7 +168,7 @@ def file_figures(path) -> FileFigures:
     """Measures a file, but for its speed.
 
     Raises:
-      OSError: if this system does not tell how much memory a process has.
+        OSError: If this system does not tell how much memory a process has.
     """
     content = Path(path).read_bytes()
     done = subprocess.run(
@@ -194,12 +194,12 @@ def time_in_blocks(steps, rounds, frames):
     So what else the machine does falls on all of them.
 
     Args:
-      steps: functions by name.
-      rounds: how many turns each has.
-      frames: how often it is called and timed in a turn.
+        steps: Functions by name.
+        rounds: How many turns each has.
+        frames: How often it is called and timed in a turn.
 
     Returns:
-      `Seconds` of arrays [rounds, frames] of the calls, by name.
+        `Seconds` of arrays [rounds, frames] of the calls, by name.
     """
     seconds = {name: np.zeros((2, rounds, frames)) for name in steps}
     random = np.random.default_rng(0)

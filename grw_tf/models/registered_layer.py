@@ -1,4 +1,4 @@
-"""Layers of one's own as regularisers, by the names they are registered by."""
+"""Layers of one's own as regularizers, by the names they are registered by."""
 
 import functools
 import re
@@ -19,17 +19,17 @@ def is_registered(name):
     return _class_of(name) is not None
 
 
-def make_own_layer(config: OwnLayerConfig, channels=1):
+def make_registered_layer(config: OwnLayerConfig, channels=1):
     """Makes the layer, or what stands for it if its class is not at hand.
 
     Args:
-      config: with a name and arguments.
-      channels: of the features that the layer is called upon.
+        config: With a name and arguments.
+        channels: Of the features that the layer is called upon.
 
     Raises:
-      ValueError: for arguments that the class does not take, a layer that cannot be
-        called upon such features or gives them another shape, or one with variables,
-        which plain checkpoints would lack.
+        ValueError: For arguments that the class does not take, a layer that cannot be
+            called upon such features or gives them another shape, or one with
+            variables, which plain checkpoints would lack.
     """
     if not is_registered(config.layer):
         return Unregistered(config.layer)
@@ -47,7 +47,7 @@ def make_own_layer(config: OwnLayerConfig, channels=1):
     if layer.weights:
         raise ValueError(
             f"{_WHERE}.layer {config.layer} has {len(layer.weights)} variables:"
-            " regularisers have none, so that checkpoints fit with and without them."
+            " regularizers have none, so that checkpoints fit with and without them."
         )
     # Another of the kind, for some keep what they were called with.
     _try(tried, f"{_WHERE}.layer {config.layer}({config.arguments:.80})", channels)
@@ -68,7 +68,7 @@ def _try(layer, named, channels):
             ) from None
         if shapes != clip.shape:
             raise ValueError(
-                f"{named} makes {shapes} of features {clip.shape}: regularisers leave"
+                f"{named} makes {shapes} of features {clip.shape}: regularizers leave"
                 " the shape as it is."
             )
 

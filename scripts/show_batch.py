@@ -1,7 +1,8 @@
 """Writes a contact sheet of a batch as the model sees it, after augmentation.
 
-    python -m scripts.show_batch --experiment=movinet_a0_stream_grw \\
-        --config_file=configs/own_clips_a0_stream_grw.yaml --output=batch.png
+    python -m scripts.show_batch --experiment=movinet_a0_stream \\
+        --config_file=configs/own_clips.yaml --config_file=configs/grw.yaml \\
+        --output=batch.png
 
 --experiment, --config_file and --params_override are those of scripts.train, of which a
 training without other workers sees the same clips at the same step. Each row is a clip,

@@ -20,6 +20,7 @@ from official.common import flags as tfm_flags
 
 from grw_tf.common import flags, programs
 from grw_tf.common.checks import check_positive
+from grw_tf.common.error_text import one_line
 from grw_tf.common.flags import option
 from grw_tf.figures.contact_sheet import contact_sheet, label_text
 from grw_tf.training.experiments.parsing import parse_experiment
@@ -62,7 +63,7 @@ def read_batch(task, split, step):
             # Several views of a clip are so many clips in a row.
             return clips, np.repeat(labels, len(clips) // len(labels), axis=0)
     except tf.errors.OpError as error:
-        raise OSError(" ".join(error.message.split())) from error
+        raise OSError(one_line(error)) from error
     raise ValueError(f"--step={step}: the {split} clips are fewer than batches to it.")
 
 

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from typing import SupportsFloat
 
+from grw_tf.common.checks import check_positive
+
 # Containers round times to a millisecond.
 TOLERANCE = 1e-3
 # Seconds beyond which a gap is a jump of the clock, as ffmpeg's `dts_delta_threshold`.
@@ -60,8 +62,7 @@ class FrameClock:
         start: float = 0.0,
         warn: Callable[[str, str], None] | None = None,
     ):
-        if not max_gap > 0:
-            raise ValueError(f"max_gap is {max_gap}: it must be above 0.")
+        check_positive(max_gap=max_gap)
         self._fps = fps
         self._max_gap = max_gap
         self._least_jump = max(max_gap, _LEAST_JUMP)

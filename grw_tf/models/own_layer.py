@@ -6,6 +6,7 @@ import re
 import tensorflow as tf
 import tf_keras
 
+from grw_tf.common.error_text import one_line
 from grw_tf.layers.unregistered import Unregistered
 from grw_tf.models.keyword_arguments import parse_arguments
 from grw_tf.models.regularization_config import OwnLayerConfig
@@ -75,8 +76,7 @@ def _try(layer, named, channels):
 def _line(error):
     # Autograph says where in the code it was, and what in a line below.
     told = re.search(r"^ *\w+Error: (.+)$", str(error), re.MULTILINE)
-    words = (told[1] if told else str(error)).split()
-    return f"{' '.join(words):.200}"
+    return one_line(ValueError(told[1]) if told else error)
 
 
 def _class_of(name):

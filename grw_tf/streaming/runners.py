@@ -2,6 +2,7 @@
 
 import logging
 
+from grw_tf.common.error_text import one_line
 from grw_tf.streaming.interpreter_runner import InterpreterRunner
 from grw_tf.streaming.model_check import check_model
 
@@ -38,20 +39,20 @@ def open_runner(exported, name=None, num_threads=1, xnnpack=True):
             if name == "compiled":
                 raise ValueError(
                     f"{exported.path} cannot be run as a compiled model"
-                    f" ({' '.join(str(error).split())}): use the interpreter."
+                    f" ({one_line(error)}): use the interpreter."
                 ) from None
             logging.getLogger(__name__).warning(
                 "%s runs in the interpreter, which copies the states at each step, for"
                 " it cannot be run as a compiled model: %s. A newer ai-edge-litert may"
                 " do it; runner='interpreter' leaves out this warning.",
                 exported.path,
-                " ".join(str(error).split()),
+                one_line(error),
             )
     try:
         return "interpreter", InterpreterRunner(exported, num_threads, xnnpack)
     except (RuntimeError, ValueError) as error:
         raise ValueError(
-            f"{exported.path} cannot be run ({' '.join(str(error).split())}): it is"
+            f"{exported.path} cannot be run ({one_line(error)}): it is"
             " damaged, or needs a newer ai-edge-litert."
         ) from None
 

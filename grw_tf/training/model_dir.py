@@ -1,9 +1,10 @@
 """The folder of a training: writable, with room, and of one training at a time."""
 
 import contextlib
-import fcntl
 import pathlib
 import shutil
+
+from grw_tf.common.file_lock import locked
 
 
 @contextlib.contextmanager
@@ -24,23 +25,17 @@ def claimed(model_dir, flag="--model_dir"):
         yield
         return
     folder = pathlib.Path(model_dir)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / "training.lock", "w")
-        lock.write("Held by the training that runs in this folder.\n")
-        lock.flush()
-    except OSError as error:
-        raise OSError(
-            f"{flag}={folder} cannot be written ({error.strerror}): give another"
-            " or free it."
-        ) from None
-    with lock:
+    busy = ValueError(
+        f"Another training runs in {folder}: wait for it, or give another {flag}."
+    )
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"Another training runs in {folder}: wait for it, or give another"
-                f" {flag}."
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(folder / "training.lock", busy))
+        except OSError as error:
+            raise OSError(
+                f"{flag}={folder} cannot be written ({error.strerror}): give another"
+                " or free it."
             ) from None
         yield
 

@@ -279,7 +279,9 @@ def test_data_set_that_cannot_be_prepared_is_named_in_one_line(tmp_path, monkeyp
         raise ConnectionError("no network\nand more")
 
     monkeypatch.setattr(ToyVideos, "_split_generators", refused)
-    with pytest.raises(OSError, match="ConnectionError: no network.: make") as error:
+    with pytest.raises(
+        OSError, match="ConnectionError: no network and more.: make"
+    ) as error:
         TfdsSource("toy_videos", "train", tmp_path)
     assert str(error.value).isprintable()
     for word in (

@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from grw_tf.common.error_text import one_line
 from grw_tf.streaming import StreamSession
 from grw_tf.streaming.native_output import silenced
 from grw_tf.streaming.runners import check_threads
@@ -115,8 +116,7 @@ def _runner(path, num_threads, xnnpack=True):
             )
             interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path} cannot be run: {reason}") from None
+        raise ValueError(f"{path} cannot be run: {one_line(error)}") from None
     signatures = interpreter.get_signature_list()
     name = "step" if "step" in signatures else next(iter(signatures), None)
     signature = signatures.get(name, {"inputs": [], "outputs": []})

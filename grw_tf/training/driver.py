@@ -19,6 +19,7 @@ from grw_tf.training.model_dir import check_room, claimed
 from grw_tf.training.precision import precision
 from grw_tf.training.progress import Progress
 from grw_tf.training.strategy import build_strategy
+from grw_tf.training.tasks import video_classification  # noqa: F401 registers the task
 from grw_tf.training.trainer import Trainer
 from grw_tf.training.workers import Runner, lost_worker, own_folder
 

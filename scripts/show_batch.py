@@ -43,8 +43,8 @@ def read_batch(task, split, step):
     """Returns a batch of a task: clips [batch, time, height, width, 3], and labels.
 
     Raises:
-      ValueError: if there is no such split or batch; as the task's `build_inputs`.
-      OSError: if a file cannot be read.
+        ValueError: If there is no such split or batch; as the task's `build_inputs`.
+        OSError: If a file cannot be read.
     """
     if split not in SPLITS:
         raise ValueError(f"--split={split} is neither of {', '.join(SPLITS)}.")
@@ -71,14 +71,14 @@ def draw(params, options):
     """Draws what the options ask of an experiment.
 
     Args:
-      params: the experiment's config.
-      options: `Options`.
+        params: The experiment's config.
+        options: `Options`.
 
     Returns:
-      A `Sheet`.
+        A `Sheet`.
 
     Raises:
-      ValueError, OSError: as `read_batch`.
+        ValueError, OSError: As `read_batch`.
     """
     check_positive(clips=options.clips)
     task = Task(params.task)
@@ -96,7 +96,7 @@ def write_png(path, pixels):
     """Writes uint8 [height, width, 3], RGB.
 
     Raises:
-      OSError: if the file cannot be written.
+        OSError: If the file cannot be written.
     """
     try:
         written = cv2.imwrite(str(path), pixels[..., ::-1])

@@ -162,13 +162,13 @@ def _fitted(value, wanted, path, now=None):
     """Returns a YAML value as a field has it: a whole number as a float, say.
 
     Args:
-      value: of YAML.
-      wanted: the field's type.
-      path: of the field, in dots.
-      now: the field's value, which may be of a class below `wanted`.
+        value: Of YAML.
+        wanted: The field's type.
+        path: Of the field, in dots.
+        now: The field's value, which may be of a class below `wanted`.
 
     Raises:
-      ValueError: if it does not fit, with the path.
+        ValueError: If it does not fit, with the path.
     """
     kinds = _kinds(wanted)
     if value is None and type(None) in kinds:

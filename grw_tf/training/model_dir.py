@@ -14,12 +14,12 @@ def claimed(model_dir, flag="--model_dir"):
     Folders elsewhere (gs://) are not held.
 
     Args:
-      model_dir: the folder.
-      flag: that named it.
+        model_dir: The folder.
+        flag: That named it.
 
     Raises:
-      ValueError: if another training holds it.
-      OSError: if it cannot be made or written.
+        ValueError: If another training holds it.
+        OSError: If it cannot be made or written.
     """
     if _is_elsewhere(model_dir):
         yield
@@ -44,12 +44,12 @@ def check_room(model_dir, variables, checkpoints):
     """Checks that all checkpoints will fit into a folder, before hours are spent.
 
     Args:
-      model_dir: the folder.
-      variables: what a checkpoint holds.
-      checkpoints: how many there will be at once.
+        model_dir: The folder.
+        variables: What a checkpoint holds.
+        checkpoints: How many there will be at once.
 
     Raises:
-      OSError: if the disk is too full.
+        OSError: If the disk is too full.
     """
     if _is_elsewhere(model_dir):
         return

@@ -9,8 +9,8 @@ class Progress:
     """An action of `orbit.Controller`: a bar of steps, their rate and the time left.
 
     Args:
-      trainer: the trainer, whose `global_step` counts.
-      train_steps: how many steps there are.
+        trainer: The trainer, whose `global_step` counts.
+        train_steps: How many steps there are.
     """
 
     def __init__(self, trainer, train_steps):

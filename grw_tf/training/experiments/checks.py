@@ -112,11 +112,11 @@ def check_experiment(params, mode=None):
     """Refuses what makes no sense, and what is set but does nothing.
 
     Args:
-      params: the config of an experiment, after `fill_in`.
-      mode: of the Model Garden's training drivers, or None if it is not known.
+        params: The config of an experiment, after `fill_in`.
+        mode: Of the Model Garden's training drivers, or None if it is not known.
 
     Raises:
-      ValueError: in one line, with the key, its value and what to do.
+        ValueError: In one line, with the key, its value and what to do.
     """
     if mode in ("continuous_train_and_eval", "train_and_validate"):
         raise ValueError(f"--mode={mode} is not supported: choose train_and_eval.")

@@ -1,7 +1,6 @@
 """From the Model Garden's flags to an experiment's config, checked key by key."""
 
 import dataclasses
-import difflib
 import math
 import types
 import typing
@@ -15,6 +14,7 @@ from official.core import exp_factory
 from official.modeling import hyperparams
 from official.modeling.hyperparams import params_dict
 
+from grw_tf.common.suggestions import suggest
 from grw_tf.training.experiments.checks import check_experiment
 from grw_tf.training.experiments.former_names import check_names
 from grw_tf.training.experiments.video_classification import EXPERIMENTS, fill_in
@@ -75,7 +75,7 @@ def parse_recipe(options: Any) -> Recipe:
     name, files = options.experiment, options.config_file or []
     check_names(name, files)
     if name not in EXPERIMENTS:
-        raise ValueError(f"Unknown experiment {name!r}{_near(name, EXPERIMENTS)}")
+        raise ValueError(f"Unknown experiment {name!r}; {suggest(name, EXPERIMENTS)}")
     for flag, instead in _UNUSED_FLAGS.items():
         if getattr(options, flag, None):
             raise ValueError(f"--{flag} does nothing here: {instead}.")
@@ -162,13 +162,13 @@ def _fitted(value, wanted, path, now=None):
     """Returns a YAML value as a field has it: a whole number as a float, say.
 
     Args:
-      value: of YAML.
-      wanted: the field's type.
-      path: of the field, in dots.
-      now: the field's value, which may be of a class below `wanted`.
+        value: Of YAML.
+        wanted: The field's type.
+        path: Of the field, in dots.
+        now: The field's value, which may be of a class below `wanted`.
 
     Raises:
-      ValueError: if it does not fit, with the path.
+        ValueError: If it does not fit, with the path.
     """
     kinds = _kinds(wanted)
     if value is None and type(None) in kinds:
@@ -202,12 +202,14 @@ def _fitted_keys(values, config_class, path, now):
     for key, value in values.items():
         inner = f"{path}.{key}" if path else str(key)
         if key not in hints:
-            raise ValueError(f"unknown key {inner!r}{_near(str(key), hints)}")
+            raise ValueError(f"unknown key {inner!r}; {suggest(key, sorted(hints))}")
         fitted[key] = _fitted(value, hints[key], inner, getattr(now, key, None))
     if issubclass(config_class, hyperparams.OneOfConfig):
         chosen, choices = fitted.get("type"), hints.keys() - {"type"}
         if chosen is not None and chosen not in choices:
-            raise ValueError(f"unknown {path}.type {chosen!r}{_near(chosen, choices)}")
+            raise ValueError(
+                f"unknown {path}.type {chosen!r}; {suggest(chosen, sorted(choices))}"
+            )
     return fitted
 
 
@@ -253,10 +255,3 @@ def _name(kind):
         inner = [_name(k) for k in typing.get_args(kind) if k is not ...]
         return f"list of {', '.join(inner)}"
     return getattr(kind, "__name__", str(kind))
-
-
-def _near(name, names):
-    near = difflib.get_close_matches(name, names, n=1)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; known: {', '.join(sorted(names))}."

@@ -30,8 +30,9 @@ class Losses(video_classification.Losses):
     """The Model Garden's losses.
 
     Attributes:
-      class_weights: of each clip's loss in training: a list of numbers, one a class; or
-        "balanced", which weighs classes alike, however many clips each has; or null.
+        class_weights: Of each clip's loss in training: a list of numbers, one a class;
+            or "balanced", which weighs classes alike, however many clips each has; or
+            null.
     """
 
     class_weights: Any = None
@@ -42,8 +43,8 @@ class DataConfig(video_classification.DataConfig):
     """The Model Garden's clips.
 
     Attributes:
-      aug_random_flip: whether each other training clip is mirrored; not for classes
-        that are each other's mirror image, as left and right.
+        aug_random_flip: Whether each other training clip is mirrored; not for classes
+            that are each other's mirror image, as left and right.
     """
 
     aug_random_flip: bool = True
@@ -54,16 +55,16 @@ class VideoClassificationTask(video_classification.VideoClassificationTask):
     """The Model Garden's task with a model of this project.
 
     Attributes:
-      model: the model. It says the clips' frames and size, and the number of classes;
-        in `train_data` and `validation_data` these are left alone.
-      init_checkpoint: see `grw_tf.weights.restore`. "official" names the model's
-        official weights; empty starts from random weights.
-      seed: of the initial weights, of the order and augmentation of clips, and of
-        dropout.
-      freeze_backbone: whether the backbone never trains.
-      unfreeze_step: the step at which the backbone begins to train.
-      freeze_batch_norm: whether the backbone's batch normalisations keep their
-        statistics, scales and offsets.
+        model: The model. It says the clips' frames and size, and the number of classes;
+            in `train_data` and `validation_data` these are left alone.
+        init_checkpoint: See `grw_tf.weights.restore`. "official" names the model's
+            official weights; empty starts from random weights.
+        seed: Of the initial weights, of the order and augmentation of clips, and of
+            dropout.
+        freeze_backbone: Whether the backbone never trains.
+        unfreeze_step: The step at which the backbone begins to train.
+        freeze_batch_norm: Whether the backbone's batch normalisations keep their
+            statistics, scales and offsets.
     """
 
     model: Model = dataclasses.field(default_factory=Model)
@@ -84,14 +85,14 @@ class TrainerConfig(cfg.TrainerConfig):
     """The Model Garden's trainer.
 
     Attributes:
-      batch_norm_recalibration: before each evaluation, the number of training clips on
-        which the statistics of batch normalisations are estimated anew, regularisers
-        off; 0 for none. What is evaluated, and saved as best, has these; training goes
-        on with its own.
-      early_stopping_patience: evaluations in a row without a better
-        `best_checkpoint_eval_metric` after which training ends; 0 for never.
-      recovery_max_trials: of the Model Garden's recovery, which is off: it would rewind
-        the weights, but not the data.
+        batch_norm_recalibration: Before each evaluation, the number of training clips
+            on which the statistics of batch normalisations are estimated anew,
+            regularisers off; 0 for none. What is evaluated, and saved as best, has
+            these; training goes on with its own.
+        early_stopping_patience: Evaluations in a row without a better
+            `best_checkpoint_eval_metric` after which training ends; 0 for never.
+        recovery_max_trials: Of the Model Garden's recovery, which is off: it would
+            rewind the weights, but not the data.
     """
 
     batch_norm_recalibration: int = 0

@@ -1,22 +1,11 @@
-"""Nested mappings as flat ones, whose keys are paths with dots."""
+"""Nested mappings from keys that are paths in dots."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
-def flat(values: Any, path: str = "") -> dict[str, Any]:
-    """Returns the leaves of nested mappings by their paths, as "task.model.size"."""
-    if not isinstance(values, Mapping):
-        return {path: values}
-    return {
-        key: value
-        for name, inner in values.items()
-        for key, value in flat(inner, f"{path}.{name}" if path else str(name)).items()
-    }
-
-
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the nested mappings that `flat` made flat."""
+    """Returns nested mappings from their leaves by path, as "task.model.size"."""
     found: dict[str, Any] = {}
     for path, value in values.items():
         *outer, last = path.split(".")

@@ -1,15 +1,15 @@
 """What the names of variants mean: fragments of an experiment's YAML."""
 
 import dataclasses
-import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from grw_tf.comparison.dotted_keys import flat
+from grw_tf.common.suggestions import suggest
 from grw_tf.comparison.named_variants import named_variants
-from grw_tf.training.experiments.parsing import read_yaml
+from grw_tf.training.experiments.parsing import leaves, read_yaml
 
 BASELINE = "baseline"
 LAYERS = "task.model.smoothing.layers"
@@ -110,9 +110,10 @@ def _part(part, variant):
         name, path = Path(source).stem, source
     else:
         name, path = source, _shipped(source, variant)
-    values = flat(read_yaml(str(path)) or {})
-    if "" in values:
-        raise ValueError(f"{path} is no mapping of keys: {values['']!r:.80}.")
+    content = read_yaml(str(path)) or {}
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{path} is no mapping of keys: {content!r:.80}.")
+    values = dict(leaves(content))
     for change in changes:
         key, equals, text = change.partition("=")
         if not equals:
@@ -132,11 +133,9 @@ def _shipped(name, variant):
         raise ValueError(
             f"Variant {variant!r:.80}: {name} is called {_RENAMED[name]} now, use that."
         )
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
     raise ValueError(
-        f"Unknown variant {variant!r:.80}: {name!r:.80} is no part of one; {hint}known:"
-        f" {BASELINE}, or joined by + {', '.join(known)}, and paths of YAML files."
+        f"Unknown variant {variant!r:.80}: {name!r:.80} is no part of one and no YAML"
+        f" file; {suggest(name, known)}"
     )
 
 

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import grw_tf
-from grw_tf.comparison.dotted_keys import flat
-from grw_tf.training.experiments.parsing import read_yaml
+from grw_tf.training.experiments.parsing import leaves, read_yaml
 
 _OVERLAID = "task.model."
 
@@ -24,5 +23,5 @@ def named_variants() -> dict[str, Path]:
     return {
         path.stem: path
         for path in sorted(configs_folder().glob("*.yaml"))
-        if all(key.startswith(_OVERLAID) for key in flat(read_yaml(str(path)) or {}))
+        if all(key.startswith(_OVERLAID) for key, _ in leaves(read_yaml(str(path)) or {}))
     }

@@ -11,12 +11,12 @@ import yaml
 from grw_tf.common.json_file import write_json
 from grw_tf.common.replacing import replacing
 from grw_tf.comparison.config import ComparisonConfig
-from grw_tf.comparison.dotted_keys import flat
 from grw_tf.comparison.fragments import BASELINE
 from grw_tf.comparison.run import EXPERIMENT_FILE, MODEL_FILE, Run
 from grw_tf.comparison.timing import Timing
 from grw_tf.comparison.variants import Variant
 from grw_tf.data.clip_set import ClipSet
+from grw_tf.training.experiments.parsing import leaves
 
 PLAN_FILE = "comparison.json"
 _TIMING_FILE = "timing.json"
@@ -160,13 +160,13 @@ class Plan:
 
 
 def _differing(experiment, baseline):
-    theirs = flat(baseline)
-    own = flat(experiment)
+    theirs = dict(leaves(baseline))
+    own = dict(leaves(experiment))
     return {key: value for key, value in own.items() if value != theirs.get(key)}
 
 
 def _check_same(file, begun, asked):
-    begun, asked = flat(begun), flat(json.loads(json.dumps(asked)))
+    begun, asked = dict(leaves(begun)), dict(leaves(json.loads(json.dumps(asked))))
     differing = [
         f"{key} {begun.get(key)!r:.80}, not {asked.get(key)!r:.80}"
         for key in asked | begun

@@ -8,14 +8,14 @@ from typing import Any
 from official.core import config_definitions as cfg
 from official.core import exp_factory
 
-from grw_tf.comparison.dotted_keys import flat, nested
+from grw_tf.comparison.dotted_keys import nested
 from grw_tf.comparison.fragments import LAYERS, METHODS, Fragment
 from grw_tf.models import ModelConfig
 from grw_tf.models.regularization_config import REGULARIZERS
 from grw_tf.models.smoothing import FINAL
 from grw_tf.models.smoothing_places import smoothing_places
 from grw_tf.training.experiments.checks import check_experiment
-from grw_tf.training.experiments.parsing import override
+from grw_tf.training.experiments.parsing import leaves, override
 from grw_tf.training.experiments.video_classification import Model, fill_in
 from grw_tf.training.experiments.yaml_config import frozen
 
@@ -145,10 +145,10 @@ def _check_places(name, config):
 
 
 def _changed(experiment, baseline):
-    theirs = flat(baseline)
+    theirs = dict(leaves(baseline))
     return {
         key: value
-        for key, value in flat(experiment).items()
+        for key, value in leaves(experiment)
         if value != theirs.get(key)
         and not key.startswith((_SMOOTHING, _REGULARIZATION))
     }
@@ -158,7 +158,7 @@ def _check_distinct(variants):
     """Raises a ValueError if two names mean the same experiment here."""
     names = {}
     for variant in variants:
-        values = flat(variant.experiment)
+        values = dict(leaves(variant.experiment))
         for key in (LAYERS, METHODS):
             values[key] = sorted(values[key])
         if not values[LAYERS]:

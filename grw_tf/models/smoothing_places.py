@@ -1,9 +1,7 @@
-"""Where GRW smoothing can attach to a model, known without building it if possible."""
+"""Where GRW smoothing can attach to a model."""
 
-from grw_tf.models.backbone import build_backbone, endpoint_channels
-from grw_tf.models.block_specs import endpoint_names
+from grw_tf.models.backbone import endpoint_names
 from grw_tf.models.config import ModelConfig
-from grw_tf.models.families import MOVINET
 from grw_tf.models.smoothing import FINAL, frame_places
 
 LAST_BLOCK = "last_block"
@@ -12,10 +10,7 @@ LAST_BLOCK = "last_block"
 
 def smoothing_places(config: ModelConfig) -> list[str]:
     """Lists the places of a model that have an embedding of each frame, in its order."""
-    if config.backbone.family == MOVINET:
-        # Building one takes a minute.
-        return frame_places(config, endpoint_names(config.backbone.model_id))
-    return frame_places(config, endpoint_channels(build_backbone(config)))
+    return frame_places(config, endpoint_names(config))
 
 
 def last_block(config: ModelConfig) -> str:

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tqdm
 from google.protobuf.message import DecodeError
 
+from grw_tf.common.error_text import one_line
 from grw_tf.common.labels_file import LABELS_FILE, read_labels
 from grw_tf.data.evaluation_clips import EncodedClip, EvaluationClips, is_chosen
 from grw_tf.data.records.sequence_examples import (
@@ -93,7 +94,7 @@ def _read(path):
     except tf.errors.DataLossError:
         raise ValueError(f"{path} is truncated: copy or make it again.") from None
     except tf.errors.OpError as error:
-        raise OSError(f"{path} cannot be read: {error.message}") from None
+        raise OSError(f"{path} cannot be read: {one_line(error)}") from None
 
 
 def _bytes_of(jpeg, where):

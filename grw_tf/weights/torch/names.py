@@ -85,7 +85,7 @@ class TorchTensor:
 
 def check_movinet(config: ModelConfig):
     """Raises a ValueError for a model whose backbone PyTorch's code has not."""
-    if config.backbone.family != "movinet":
+    if config.backbone.model_id not in model_ids():
         raise ValueError(
             f"it is of {config.backbone.model_id}, and PyTorch's code has MoViNets"
             f" alone: {', '.join(model_ids())}."

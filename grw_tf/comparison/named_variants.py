@@ -23,5 +23,7 @@ def named_variants() -> dict[str, Path]:
     return {
         path.stem: path
         for path in sorted(configs_folder().glob("*.yaml"))
-        if all(key.startswith(_OVERLAID) for key, _ in leaves(read_yaml(str(path)) or {}))
+        if all(
+            key.startswith(_OVERLAID) for key, _ in leaves(read_yaml(str(path)) or {})
+        )
     }

@@ -34,9 +34,7 @@ def draw_embeddings(plan: Plan, path: Path, title: str) -> None:
     frames_height = _ROW_HEIGHT * len(shown)
     figure = Figure(figsize=(12, _PANEL_HEIGHT + frames_height), layout="constrained")
     figure.suptitle(title, parse_math=False)
-    above, below = figure.subfigures(
-        2, 1, height_ratios=[frames_height, _PANEL_HEIGHT]
-    )
+    above, below = figure.subfigures(2, 1, height_ratios=[frames_height, _PANEL_HEIGHT])
     _draw_frames(above, plan, {int(clips[first[0]]) for first in shown})
     panels = np.atleast_1d(below.subplots(1, len(outcomes)))
     for axis, outcome in zip(panels, outcomes, strict=True):
@@ -63,7 +61,9 @@ def draw_training(plan: Plan, path: Path) -> None:
                 curve = outcome.history.get((split, tag), {})
                 if curve:
                     name = f"{outcome.run.variant}, {split}"
-                    axis.plot([*curve], [*curve.values()], style, color=color, label=name)
+                    axis.plot(
+                        [*curve], [*curve.values()], style, color=color, label=name
+                    )
         axis.set(xlabel="step", title=title)
         axis.spines[["top", "right"]].set_visible(False)
         if axis.lines:
@@ -73,7 +73,9 @@ def draw_training(plan: Plan, path: Path) -> None:
 
 def _first_seed(plan) -> list[Outcome]:
     seed = plan.seeds[0]
-    return [*read_outcomes(plan.run(variant, seed) for variant in plan.variants).values()]
+    return [
+        *read_outcomes(plan.run(variant, seed) for variant in plan.variants).values()
+    ]
 
 
 def _draw_frames(figure, plan, clips):

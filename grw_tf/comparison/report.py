@@ -9,6 +9,7 @@ import jinja2
 import yaml
 
 from grw_tf.common.replacing import replacing
+from grw_tf.common.text_table import text_table
 from grw_tf.comparison import charts, row_charts
 from grw_tf.comparison.findings import FINISHED, Findings
 from grw_tf.comparison.gather import find
@@ -133,7 +134,7 @@ def fairness(findings: Findings) -> list[tuple[bool, str]]:
         ),
         (
             "is_validation",
-            "Checkpoints were chosen by other clips than the test's",
+            "No checkpoint was chosen by the test clips",
             "The test clips are those that checkpoints were chosen by",
         ),
     ):
@@ -148,21 +149,10 @@ def summarize(findings: Findings) -> str:
     metrics = [m for m in METRICS if m.key in findings.metrics and m.key != "macro_f1"]
     rows = [["", *(metric.title for metric in metrics)]]
     for variant in findings.variants:
-        found = [findings.metrics[metric.key][variant.name] for metric in metrics]
-        cells = [
-            _mean(each, metric) for each, metric in zip(found, metrics, strict=True)
-        ]
+        cells = [_mean(findings.metrics[m.key][variant.name], m) for m in metrics]
         rows.append([variant.name, *cells])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = [
-        "  ".join(
-            cell.rjust(width) if index else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
     words = f"{verdict.headline}. {' '.join(verdict.sentences)}"
-    return "\n".join([words, "", *table])
+    return f"{words}\n\n{text_table(rows)}"
 
 
 def _mean(found, metric):

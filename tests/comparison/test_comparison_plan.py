@@ -69,7 +69,8 @@ def test_early_stopping_would_give_variants_other_budgets(records, tmp_path):
 
 
 def test_methods_that_no_variant_names_are_told(records, tmp_path):
-    model = {"regularization": {"methods": ["cutmix"]}}
+    regularization = {"methods": ["cutmix"]}
+    model = {"regularization": regularization, "smoothing": {"layers": []}}
     plan = plan_of(records, tmp_path, "rms", {"task": {"model": model}})
     assert plan.remarks == (
         "The config's cutmix acts in no variant, as none names it.",

@@ -94,7 +94,9 @@ def test_intermediate_smoothing_is_of_the_last_block(model_id, last):
 
 
 def test_unknown_place_is_named():
-    with pytest.raises(ValueError, match="'block9', which is no place of a0 .*: stem, "):
+    with pytest.raises(
+        ValueError, match="'block9', which is no place of a0 .*: stem, "
+    ):
         _made("grw_intermediate:smoothing.layers=[block9]")
 
 

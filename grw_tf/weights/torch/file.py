@@ -104,9 +104,9 @@ class _Tensors:
         self._storages = {}
         self._left_to_copy = archive.file_size
         self._functions = {
-            "collections.OrderedDict": inert_pickle.Function(_empty_dict),
-            "torch._utils._rebuild_tensor_v2": inert_pickle.Function(self._tensor),
-            "torch._utils._rebuild_parameter": inert_pickle.Function(_parameter),
+            "collections.OrderedDict": _empty_dict,
+            "torch._utils._rebuild_tensor_v2": self._tensor,
+            "torch._utils._rebuild_parameter": _parameter,
         }
 
     def find_global(self, module, name):
@@ -149,7 +149,7 @@ class _Tensors:
             )
         return storage
 
-    def _tensor(self, arguments):
+    def _tensor(self, *arguments):
         match arguments:
             case (_Storage() as storage, offset, size, stride, _, dict(hooks), *more):
                 try:
@@ -205,13 +205,13 @@ class _Tensors:
         return view
 
 
-def _empty_dict(arguments):
+def _empty_dict(*arguments):
     if arguments:
         raise ValueError("its pickle makes an OrderedDict of arguments: refused.")
     return {}
 
 
-def _parameter(arguments):
+def _parameter(*arguments):
     match arguments:
         case (np.ndarray() as data, _, dict(hooks)) if not hooks:
             return data

@@ -20,7 +20,7 @@ def draw_accuracy_cost(rows) -> Figure:
     the memory counted here.
 
     Args:
-      rows: of the table, whose memory is drawn if their accuracy is published.
+        rows: Of the table, whose memory is drawn if their accuracy is published.
     """
     figure = Figure(figsize=(10, 10.5), layout="constrained")
     FigureCanvasAgg(figure)

@@ -29,9 +29,9 @@ def place_labels(axis, points, font_size=7):
     Call it when the axes have their final limits, scales and sizes.
 
     Args:
-      axis: the axes.
-      points: (x, y, name, colour) of each, in the data's units.
-      font_size: in points.
+        axis: The axes.
+        points: (x, y, name, colour) of each, in the data's units.
+        font_size: In points.
     """
     renderer = axis.figure.canvas.get_renderer()
     gap = axis.figure.dpi / 72

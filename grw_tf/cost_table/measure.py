@@ -19,17 +19,17 @@ class ModelCost:
     its peak is that of one frame.
 
     Attributes:
-      backbone_parameters, head_parameters: numbers that training changes.
-      weight_bytes: of all variables, moving statistics too.
-      backbone_multiply_adds, head_multiply_adds: of a clip seen at once.
-      convolution_outputs: values that a clip's convolutions give.
-      frame_multiply_adds: of one frame of a stream, with the head if it gives logits at
-        each; of others, the clip's share.
-      peak_bytes: most activations and states at once; see `peak_memory`.
-      peak_operation: where that is.
-      state_bytes: of a stream's states.
-      unshared_bytes: activations and states, were none of their memory used twice.
-      clip_peak_bytes: as `peak_bytes`, of a clip seen at once.
+        backbone_parameters, head_parameters: Numbers that training changes.
+        weight_bytes: Of all variables, moving statistics too.
+        backbone_multiply_adds, head_multiply_adds: Of a clip seen at once.
+        convolution_outputs: Values that a clip's convolutions give.
+        frame_multiply_adds: Of one frame of a stream, with the head if it gives logits
+            at each; of others, the clip's share.
+        peak_bytes: Most activations and states at once; see `peak_memory`.
+        peak_operation: Where that is.
+        state_bytes: Of a stream's states.
+        unshared_bytes: Activations and states, were none of their memory used twice.
+        clip_peak_bytes: As `peak_bytes`, of a clip seen at once.
     """
 
     backbone_parameters: int
@@ -55,7 +55,7 @@ def measure(config: ModelConfig) -> ModelCost:
     """Builds a model, with random weights, and counts.
 
     Args:
-      config: the model's config.
+        config: The model's config.
     """
     # Autograph, for which these layers have no use, takes half the time of building.
     model = tf.autograph.experimental.do_not_convert(build_model)(config)

@@ -29,10 +29,10 @@ def choose_models(names: str) -> dict[str, ModelConfig]:
     """Returns the configs of models by name.
 
     Args:
-      names: of presets, t0_base and t0_stream, between commas; empty: the table's.
+        names: Of presets, t0_base and t0_stream, between commas; empty: the table's.
 
     Raises:
-      ValueError: for an unknown name.
+        ValueError: For an unknown name.
     """
     wanted = [name.strip() for name in names.split(",") if name.strip()] or _ALL
     for name in wanted:

@@ -18,14 +18,14 @@ def multiply_adds(function) -> dict[str, int]:
     Batch normalisations, activations, sums and pooling are not counted, as is common.
 
     Args:
-      function: a concrete function; what it calls is counted at each call.
+        function: A concrete function; what it calls is counted at each call.
 
     Returns:
-      Counts by the operations' types.
+        Counts by the operations' types.
 
     Raises:
-      ValueError: for an operation of unknown shape, or one in a loop or a branch, for
-        how often that runs is not in the graph.
+        ValueError: For an operation of unknown shape, or one in a loop or a branch, for
+            how often that runs is not in the graph.
     """
     return dict(_count(function.graph, {}, _RULES))
 
@@ -37,10 +37,10 @@ def convolution_outputs(function) -> int:
     bias that it can be folded into.
 
     Args:
-      function: a concrete function.
+        function: A concrete function.
 
     Raises:
-      ValueError: as `multiply_adds`.
+        ValueError: As `multiply_adds`.
     """
     rules = dict.fromkeys(_CONVOLUTIONS, lambda operation, inputs, out: math.prod(out))
     return _count(function.graph, {}, rules).total()

@@ -68,11 +68,11 @@ class Memory:
     """Bytes of activations in one call.
 
     Attributes:
-      peak: most that are in memory at once.
-      operation: the operation at which they are, by its name.
-      inputs: the inputs' share of all.
-      outputs: the outputs'.
-      unshared: all activations together, as if no memory were used twice.
+        peak: Most that are in memory at once.
+        operation: The operation at which they are, by its name.
+        inputs: The inputs' share of all.
+        outputs: The outputs'.
+        unshared: All activations together, as if no memory were used twice.
     """
 
     peak: int
@@ -94,11 +94,11 @@ def peak_memory(function) -> Memory:
     """Follows a call of a function through its operations.
 
     Args:
-      function: a concrete function; its captures are its weights.
+        function: A concrete function; its captures are its weights.
 
     Raises:
-      ValueError: for a tensor of unknown shape, or a loop or a branch, for what those
-        run is not in the graph.
+        ValueError: For a tensor of unknown shape, or a loop or a branch, for what those
+            run is not in the graph.
     """
     schedule = _Schedule(function)
     steps, last = schedule.needed_steps()
@@ -142,8 +142,8 @@ class _Schedule:
     """A function's operations with all calls written out, upon numbered buffers.
 
     Attributes:
-      sizes: bytes by buffer.
-      inputs, outputs: the function's, sets of buffers.
+        sizes: Bytes by buffer.
+        inputs, outputs: The function's, sets of buffers.
     """
 
     def __init__(self, function):

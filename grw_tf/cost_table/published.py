@@ -12,13 +12,13 @@ class Published:
     """A row of a published table.
 
     Attributes:
-      name: the model's name there.
-      source: the table.
-      top_1: accuracy on Kinetics-600, in percent.
-      gflops: multiply-adds of a video, in 10^9, over all its views.
-      memory_mb: peak memory of inference, in MB.
-      views: clips of a video x frames of a clip, where given.
-      preset: the model here, if it is one.
+        name: The model's name there.
+        source: The table.
+        top_1: Accuracy on Kinetics-600, in percent.
+        gflops: Multiply-adds of a video, in 10^9, over all its views.
+        memory_mb: Peak memory of inference, in MB.
+        views: Clips of a video x frames of a clip, where given.
+        preset: The model here, if it is one.
     """
 
     name: str

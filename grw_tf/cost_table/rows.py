@@ -126,8 +126,8 @@ def aligned_table(header, rows) -> str:
     """Returns a table in Markdown whose columns stand in line as plain text.
 
     Args:
-      header: words over the columns.
-      rows: of words, the first of each names it.
+        header: Words over the columns.
+        rows: Of words, the first of each names it.
     """
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     aligned = [

@@ -44,11 +44,11 @@ def model_table(config: ModelTableConfig) -> str:
     one after a killed one, counts only what is left.
 
     Args:
-      config: what to count.
+        config: What to count.
 
     Raises:
-      ValueError: for an unknown model.
-      OSError: if the folder cannot be written to.
+        ValueError: For an unknown model.
+        OSError: If the folder cannot be written to.
     """
     models = choose_models(config.models)
     folder = Path(config.output_dir) if config.output_dir else None

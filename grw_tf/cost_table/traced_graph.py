@@ -18,9 +18,9 @@ def known_within(called, operation, known):
     The graph may serve calls of several shapes, as that of Keras' grouped convolutions.
 
     Args:
-      called: the graph of the function that is called.
-      operation: the call.
-      known: such shapes of the call's own graph.
+        called: The graph of the function that is called.
+        operation: The call.
+        known: Such shapes of the call's own graph.
     """
     found = {}
     for tensor, given in (
@@ -39,12 +39,12 @@ def shape_of(operation, tensor, known):
     """Returns the shape of a tensor that an operation takes or gives, as a tuple.
 
     Args:
-      operation: the operation.
-      tensor: the tensor.
-      known: of `known_within`.
+        operation: The operation.
+        tensor: The tensor.
+        known: Of `known_within`.
 
     Raises:
-      ValueError: if it is not wholly known.
+        ValueError: If it is not wholly known.
     """
     shape = _merged(tensor, known)
     if not shape.is_fully_defined():

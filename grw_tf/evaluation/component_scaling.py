@@ -24,8 +24,8 @@ class ComponentScaling(RandomMeanScaling):
     At 1 the output equals the input.
 
     Args:
-      alpha: the variable, a float32 scalar; not one of the layer's own.
-      **kwargs: of `RandomMeanScaling`.
+        alpha: The variable, a float32 scalar; not one of the layer's own.
+        **kwargs: Of `RandomMeanScaling`.
     """
 
     def __init__(self, alpha: tf.Variable, **kwargs):
@@ -40,12 +40,12 @@ class ScaledModel:
     """The logits of a model with a component of its features scaled, compiled once.
 
     Args:
-      model: a model of `build_model`. It is left as it was.
-      rms: where and by which filter; its `component` is scaled.
-      named: what errors put before the names of `before` and `blocks`.
+        model: A model of `build_model`. It is left as it was.
+        rms: Where and by which filter; its `component` is scaled.
+        named: What errors put before the names of `before` and `blocks`.
 
     Raises:
-      ValueError: if `rms` names what the model's blocks do not have.
+        ValueError: If `rms` names what the model's blocks do not have.
     """
 
     def __init__(self, model, rms: RMSConfig, named="regularization.rms."):
@@ -57,9 +57,9 @@ class ScaledModel:
         """Returns float32 logits [batch, num_classes].
 
         Args:
-          clips: [batch, N, size, size, 3] in 0..1.
-          scale: of the component; at 1 the logits are the model's own, but for how
-            they are rounded: its graph can be optimised where this one cannot.
+            clips: [batch, N, size, size, 3] in 0..1.
+            scale: Of the component; at 1 the logits are the model's own, but for how
+                they are rounded: its graph can be optimised where this one cannot.
         """
         self._alpha.assign(scale)
         return self._logits(clips)

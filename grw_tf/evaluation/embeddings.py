@@ -22,15 +22,15 @@ def embed_clips(model, batches: Iterable, layer="") -> np.ndarray:
     """Embeds the frames of clips, at inference.
 
     Args:
-      model: a model of `build_model`.
-      batches: of tuples that begin with clips [batch, N, size, size, 3] in 0..1.
-      layer: of `embedding_layers`; an endpoint's features are averaged over space.
+        model: A model of `build_model`.
+        batches: Of tuples that begin with clips [batch, N, size, size, 3] in 0..1.
+        layer: Of `embedding_layers`; an endpoint's features are averaged over space.
 
     Returns:
-      float32 [clips, N, K].
+        float32 [clips, N, K].
 
     Raises:
-      ValueError: for a place that the model does not have, or if there is no clip.
+        ValueError: For a place that the model does not have, or if there is no clip.
     """
     known = embedding_layers(model)
     layer = layer or known[-1]

@@ -30,7 +30,7 @@ class EvaluationConfig:
     """What to evaluate; each is a flag.
 
     Raises:
-      ValueError: at construction, for values that make no sense.
+        ValueError: At construction, for values that make no sense.
     """
 
     checkpoint: str = option(
@@ -91,14 +91,15 @@ def evaluate(config: EvaluationConfig) -> dict:
     Nothing is written before all is known.
 
     Args:
-      config: what to evaluate.
+        config: What to evaluate.
 
     Returns:
-      The results, as in results.json, and a "table" of them for people.
+        The results, as in results.json, and a "table" of them for people.
 
     Raises:
-      ValueError: if the checkpoint is of no whole model, or the records do not fit it.
-      OSError: if something cannot be read or written.
+        ValueError: If the checkpoint is of no whole model, or the records do not fit
+            it.
+        OSError: If something cannot be read or written.
     """
     check_writable(Path(config.output_dir))
     changes = {
@@ -113,8 +114,8 @@ def evaluate_model(model, config: EvaluationConfig) -> dict:
     """Evaluates a model that is loaded already, as `evaluate`.
 
     Args:
-      model: a model of `build_model`, of the config's checkpoint, size and fit.
-      config: what to evaluate.
+        model: A model of `build_model`, of the config's checkpoint, size and fit.
+        config: What to evaluate.
     """
     folder = Path(config.output_dir)
     records = EvaluationRecords(config.records, model.config)

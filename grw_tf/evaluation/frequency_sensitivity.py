@@ -44,7 +44,7 @@ class SensitivityConfig(RMSOptions):
     """What to measure; each is a flag.
 
     Raises:
-      ValueError: at construction, for values that make no sense.
+        ValueError: At construction, for values that make no sense.
     """
 
     checkpoint_dir: str = option(
@@ -90,11 +90,11 @@ class Sensitivity:
     """The accuracy of a model with one component of its features scaled.
 
     Attributes:
-      name: of the model.
-      clips: number of clips.
-      unscaled: share of clips whose label the model itself finds likeliest.
-      scales: what the components were multiplied by.
-      low, high: the accuracy at each scale of the low and the high frequencies.
+        name: Of the model.
+        clips: Number of clips.
+        unscaled: Share of clips whose label the model itself finds likeliest.
+        scales: What the components were multiplied by.
+        low, high: The accuracy at each scale of the low and the high frequencies.
     """
 
     name: str
@@ -111,15 +111,15 @@ def frequency_sensitivity(config: SensitivityConfig) -> dict:
     Nothing is written before all is known. The clips are read once a model.
 
     Args:
-      config: what to measure.
+        config: What to measure.
 
     Returns:
-      The results, as in results.json, and a "table" of them for people.
+        The results, as in results.json, and a "table" of them for people.
 
     Raises:
-      ValueError: if there is no such model, the records do not fit it, or it has no
-        such blocks or batch normalisations.
-      OSError: if something cannot be read or written.
+        ValueError: If there is no such model, the records do not fit it, or it has no
+            such blocks or batch normalisations.
+        OSError: If something cannot be read or written.
     """
     folder = Path(config.output_dir)
     check_writable(folder)
@@ -151,7 +151,7 @@ def parse_scales(text) -> tuple[float, ...]:
     """Returns the numbers of "0,0.5,1", or even steps of a range "0..2".
 
     Raises:
-      ValueError: for any other text, and numbers that are not finite or come twice.
+        ValueError: For any other text, and numbers that are not finite or come twice.
     """
     low, dots, high = text.partition("..")
     try:
@@ -175,11 +175,12 @@ def measure_sensitivity(name, forms, batches, scales) -> Sensitivity:
     """Returns the accuracy of a model with each component scaled.
 
     Args:
-      name: of the model.
-      forms: the model itself as "unscaled", a function from clips to logits; and a
-        `ScaledModel` of each of `COMPONENTS`.
-      batches: of (clips [batch, frames, size, size, 3] in 0..1, labels [batch], names).
-      scales: what components are multiplied by.
+        name: Of the model.
+        forms: The model itself as "unscaled", a function from clips to logits; and a
+            `ScaledModel` of each of `COMPONENTS`.
+        batches: Of (clips [batch, frames, size, size, 3] in 0..1, labels [batch],
+            names).
+        scales: What components are multiplied by.
     """
     # Graphs that differ are rounded otherwise: scaled by 1 is the model itself.
     runs = {_UNSCALED: forms[_UNSCALED]} | {

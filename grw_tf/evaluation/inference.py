@@ -15,9 +15,9 @@ class Predictions:
     """What a model said of labelled clips.
 
     Attributes:
-      probabilities: [clips, classes].
-      labels: [clips].
-      names: of the clips.
+        probabilities: [clips, classes].
+        labels: [clips].
+        names: Of the clips.
     """
 
     probabilities: np.ndarray
@@ -29,8 +29,9 @@ def predict_clips(model, batches: Iterable) -> Predictions:
     """Runs a model on clips.
 
     Args:
-      model: a model of `build_model`.
-      batches: of (clips [batch, frames, size, size, 3] in 0..1, labels [batch], names).
+        model: A model of `build_model`.
+        batches: Of (clips [batch, frames, size, size, 3] in 0..1, labels [batch],
+            names).
     """
     run = _compiled(model)
     probabilities, labels, names = [], [], []
@@ -51,11 +52,11 @@ def predict_views(
     In memory are one video and its views; `cut_views` says what they are.
 
     Args:
-      model: a model of `build_model`.
-      videos: whole ones, frames as large as they are.
-      clips: number of clips over a video's time.
-      crops: number of squares along its longer side, 1 or 3.
-      batch_size: views at once, of one video.
+        model: A model of `build_model`.
+        videos: Whole ones, frames as large as they are.
+        clips: Number of clips over a video's time.
+        crops: Number of squares along its longer side, 1 or 3.
+        batch_size: Views at once, of one video.
     """
     run = _compiled(model)
     frames, geometry = model.config.frames, model.config.frame_geometry

@@ -28,7 +28,7 @@ class LinearProbeConfig:
     """What to probe; each is a flag.
 
     Raises:
-      ValueError: at construction, for numbers that make no sense.
+        ValueError: At construction, for numbers that make no sense.
     """
 
     preset: str = option("a0_stream", "Name of the model whose backbone is probed.")
@@ -61,15 +61,15 @@ def probe(config: LinearProbeConfig) -> dict:
     class has clips enough.
 
     Args:
-      config: what to probe.
+        config: What to probe.
 
     Returns:
-      The results, as in results.json, and a "table" of them for people.
+        The results, as in results.json, and a "table" of them for people.
 
     Raises:
-      ValueError: if the checkpoint or the records do not fit, or all clips to learn
-        from are of one class.
-      OSError: if something cannot be read or written.
+        ValueError: If the checkpoint or the records do not fit, or all clips to learn
+            from are of one class.
+        OSError: If something cannot be read or written.
     """
     folder = Path(config.output_dir)
     check_writable(folder)

@@ -15,14 +15,15 @@ class Measures:
     """Measures of a classifier on labelled clips.
 
     Attributes:
-      class_names: names of the classes.
-      top_1, top_5: share of the clips whose label is the likeliest class, or among the
-        five likeliest; with fewer classes than five, among all of them.
-      macro_f1: mean F1 of the classes that are a label or a prediction of any clip.
-      precision, recall, f1: [classes]; NaN where there is nothing to measure: precision
-        of a class never predicted, recall of one without clips, F1 of one with neither.
-      support: [classes], clips of each class.
-      confusion: [classes, classes], clips by label (rows) and prediction (columns).
+        class_names: Names of the classes.
+        top_1, top_5: Share of the clips whose label is the likeliest class, or among
+            the five likeliest; with fewer classes than five, among all of them.
+        macro_f1: Mean F1 of the classes that are a label or a prediction of any clip.
+        precision, recall, f1: [classes]; NaN where there is nothing to measure:
+            precision of a class never predicted, recall of one without clips, F1 of one
+            with neither.
+        support: [classes], clips of each class.
+        confusion: [classes, classes], clips by label (rows) and prediction (columns).
     """
 
     class_names: tuple[str, ...]
@@ -77,13 +78,13 @@ def measure(labels, probabilities, class_names: Sequence[str]) -> Measures:
     """Measures a classifier by scikit-learn.
 
     Args:
-      labels: whole numbers [clips], indices into `class_names`.
-      probabilities: [clips, classes].
-      class_names: names of the classes.
+        labels: Whole numbers [clips], indices into `class_names`.
+        probabilities: [clips, classes].
+        class_names: Names of the classes.
 
     Raises:
-      ValueError: if there is no clip, if shapes or labels do not fit the classes, or if
-        these are no probabilities.
+        ValueError: If there is no clip, if shapes or labels do not fit the classes, or
+            if these are no probabilities.
     """
     labels, probabilities = check_predictions(labels, probabilities, class_names)
     ranked = likeliest(probabilities, 5)
@@ -118,7 +119,7 @@ def check_predictions(labels, probabilities, class_names):
     """Checks labels [clips] and probabilities [clips, classes], and returns arrays.
 
     Raises:
-      ValueError: as `measure`.
+        ValueError: As `measure`.
     """
     labels = np.asarray(labels)
     probabilities = np.asarray(probabilities, np.float64)
@@ -150,7 +151,7 @@ def check_labels(labels, num_classes):
     """Checks that labels [clips] are indices of classes.
 
     Raises:
-      ValueError: if one is not.
+        ValueError: If one is not.
     """
     if not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(f"Labels must be whole numbers, got {labels.dtype}.")

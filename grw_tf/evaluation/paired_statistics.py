@@ -32,12 +32,12 @@ class SeedDifference:
     """A difference to the baseline, paired by seed.
 
     Attributes:
-      interval: of the mean over seeds, by Student's t; it has no ends if there is one
-        seed, or if all differ by the same.
-      deviation: standard deviation over seeds; None of one.
-      p_value: two-sided, of no difference, by Student's t; if all seeds differ by the
-        same, by the exact test of signs; None of one seed.
-      seeds: how many.
+        interval: Of the mean over seeds, by Student's t; it has no ends if there is one
+            seed, or if all differ by the same.
+        deviation: Standard deviation over seeds; None of one.
+        p_value: Two-sided, of no difference, by Student's t; if all seeds differ by the
+            same, by the exact test of signs; None of one seed.
+        seeds: How many.
     """
 
     interval: Interval
@@ -51,13 +51,13 @@ class ClipDifference:
     """A difference in right predictions, paired by clip, of the models trained here.
 
     Attributes:
-      interval: of the mean over clips, by bootstrap over clips.
-      deviation: standard deviation over clips of the mean difference over seeds.
-      mended, broken: how many predictions, of all seeds together, are right where the
-        baseline's is wrong, and wrong where the baseline's is right.
-      p_value: McNemar's exact one, two-sided; None of several seeds, which predict the
-        same clips.
-      clips: how many.
+        interval: Of the mean over clips, by bootstrap over clips.
+        deviation: Standard deviation over clips of the mean difference over seeds.
+        mended, broken: How many predictions, of all seeds together, are right where the
+            baseline's is wrong, and wrong where the baseline's is right.
+        p_value: McNemar's exact one, two-sided; None of several seeds, which predict
+            the same clips.
+        clips: How many.
     """
 
     interval: Interval
@@ -72,10 +72,10 @@ def compare_seeds(values, baseline) -> SeedDifference:
     """Compares numbers with the baseline's of the same seeds.
 
     Args:
-      values, baseline: [seeds].
+        values, baseline: [seeds].
 
     Raises:
-      ValueError: if there are none, or not as many.
+        ValueError: If there are none, or not as many.
     """
     values, baseline = np.asarray(values, float), np.asarray(baseline, float)
     if values.ndim != 1 or values.shape != baseline.shape or not values.size:
@@ -106,10 +106,10 @@ def compare_clips(right, baseline) -> ClipDifference:
     """Compares which clips are predicted rightly with the baseline's.
 
     Args:
-      right, baseline: bool [seeds, clips].
+        right, baseline: bool [seeds, clips].
 
     Raises:
-      ValueError: if shapes differ, or there is no clip.
+        ValueError: If shapes differ, or there is no clip.
     """
     right, baseline = np.asarray(right, bool), np.asarray(baseline, bool)
     if right.ndim != 2 or right.shape != baseline.shape or not right.size:
@@ -150,7 +150,7 @@ def holm(p_values):
     """Returns p-values adjusted for how many there are, by Holm's method.
 
     Args:
-      p_values: a list of numbers, and of None for what is not tested.
+        p_values: A list of numbers, and of None for what is not tested.
 
     Reference: Holm, Scandinavian Journal of Statistics 6 (1979).
     """
@@ -166,11 +166,11 @@ def seeds_needed(deviation, effect) -> int | None:
     """Returns how many seeds would show a difference four times out of five.
 
     Args:
-      deviation: standard deviation of paired differences over seeds.
-      effect: the true difference.
+        deviation: Standard deviation of paired differences over seeds.
+        effect: The true difference.
 
     Returns:
-      At least 2; None beyond a million.
+        At least 2; None beyond a million.
     """
     if _power(_MOST, deviation, effect) < POWER:
         return None
@@ -201,8 +201,8 @@ def clips_needed(deviation, effect) -> int:
     """Returns how many test clips would show a difference four times out of five.
 
     Args:
-      deviation: standard deviation over clips, of `ClipDifference`.
-      effect: the true difference.
+        deviation: Standard deviation over clips, of `ClipDifference`.
+        effect: The true difference.
     """
     quantiles = stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER)
     return max(2, math.ceil((quantiles * deviation / effect) ** 2))
@@ -212,11 +212,11 @@ def smallest_shown(deviation, seeds) -> float | None:
     """Returns the difference that so many seeds show four times out of five.
 
     Args:
-      deviation: standard deviation of paired differences over seeds.
-      seeds: how many.
+        deviation: Standard deviation of paired differences over seeds.
+        seeds: How many.
 
     Returns:
-      None of one seed, and if the seeds do not differ.
+        None of one seed, and if the seeds do not differ.
     """
     if seeds < 2 or not deviation:
         return None

@@ -25,15 +25,15 @@ def write_predictions(
     classes with their probabilities: top_1, probability_1, up to 5.
 
     Args:
-      path: the file, in UTF-8 but for names that are not.
-      names: of the clips.
-      labels: whole numbers [clips].
-      probabilities: [clips, classes].
-      class_names: names of the classes.
+        path: The file, in UTF-8 but for names that are not.
+        names: Of the clips.
+        labels: Whole numbers [clips].
+        probabilities: [clips, classes].
+        class_names: Names of the classes.
 
     Raises:
-      ValueError: if they do not fit each other, or these are no probabilities.
-      OSError: if the file cannot be written.
+        ValueError: If they do not fit each other, or these are no probabilities.
+        OSError: If the file cannot be written.
     """
     labels, probabilities = check_predictions(labels, probabilities, class_names)
     if len(names) != len(labels):
@@ -49,8 +49,8 @@ def write_results(path: str | os.PathLike, results: dict) -> None:
     """Writes measures as JSON, whole or not at all.
 
     Raises:
-      ValueError: if a number is NaN or infinite, which JSON has no word for.
-      OSError: if the file cannot be written.
+        ValueError: If a number is NaN or infinite, which JSON has no word for.
+        OSError: If the file cannot be written.
     """
     text = json.dumps(results, indent=2, allow_nan=False)
     with replacing(Path(path)) as unfinished:

@@ -10,8 +10,8 @@ class Projected(typing.NamedTuple):
     """Embeddings on their principal components.
 
     Attributes:
-      points: [clips, N, count].
-      shares: [count], of the embeddings' variance; NaN if they do not vary.
+        points: [clips, N, count].
+        shares: [count], of the embeddings' variance; NaN if they do not vary.
     """
 
     points: np.ndarray
@@ -22,11 +22,12 @@ def principal_components(z, count=2) -> Projected:
     """Projects embeddings on the principal components of all of their frames.
 
     Args:
-      z: [clips, N, K].
-      count: how many components.
+        z: [clips, N, K].
+        count: How many components.
 
     Raises:
-      ValueError: if there are fewer than that: at most K, and the frames of all clips.
+        ValueError: If there are fewer than that: at most K, and the frames of all
+            clips.
     """
     z = np.asarray(z, np.float64)
     flat = z.reshape(-1, z.shape[-1])
@@ -50,8 +51,8 @@ def turned_like(points, others):
     two models would differ for nothing. Distances stay as they are.
 
     Args:
-      points: [clips, N, count].
-      others: the same clips' by another model.
+        points: [clips, N, count].
+        others: The same clips' by another model.
     """
     turn, _ = linalg.orthogonal_procrustes(_flat(points), _flat(others))
     return points @ turn

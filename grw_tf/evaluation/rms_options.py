@@ -33,7 +33,7 @@ class RMSOptions:
         """Returns the config with a filter, of a component.
 
         Raises:
-          ValueError: for a filter that cannot be.
+            ValueError: For a filter that cannot be.
         """
         RandomMeanScaling(filter, self.kernel_size, self.std, component=component)
         return RMSConfig(

@@ -13,10 +13,10 @@ class Smoothness:
     """Measures of embeddings that do not depend on their scale.
 
     Attributes:
-      acceleration_ratio: mean |acceleration| / mean |velocity| of frames' embeddings:
-        0 for straight lines at a steady pace, sqrt(3) for independent noise, NaN for
-        constants.
-      order_accuracy: how often the true order of a window's frames is the likeliest.
+        acceleration_ratio: Mean |acceleration| / mean |velocity| of frames' embeddings:
+            0 for straight lines at a steady pace, sqrt(3) for independent noise, NaN
+            for constants.
+        order_accuracy: How often the true order of a window's frames is the likeliest.
     """
 
     acceleration_ratio: float
@@ -27,12 +27,12 @@ def smoothness(z, window) -> Smoothness:
     """Measures how smoothly embeddings move.
 
     Args:
-      z: [clips, N, K], what the GRW loss sees: of a transformer head, what its affine
-        map gives (`embed` of the model).
-      window: T, frames in a window of the order accuracy.
+        z: [clips, N, K], what the GRW loss sees: of a transformer head, what its affine
+            map gives (`embed` of the model).
+        window: T, frames in a window of the order accuracy.
 
     Returns:
-      A `Smoothness`, of all clips together.
+        A `Smoothness`, of all clips together.
     """
     velocity = np.diff(z, axis=1)
     acceleration = np.diff(velocity, axis=1)

@@ -17,9 +17,9 @@ class StreamedClips:
     """What a model said of clips, frame by frame.
 
     Attributes:
-      logits: [clips, frames, classes], after each frame.
-      labels: [clips].
-      names: of the clips.
+        logits: [clips, frames, classes], after each frame.
+        labels: [clips].
+        names: Of the clips.
     """
 
     logits: np.ndarray
@@ -32,13 +32,15 @@ class StreamingMeasures:
     """How right and how steady predictions are while a clip goes on.
 
     Attributes:
-      accuracy: [frames], share of the clips predicted rightly after each frame.
-      label_changes_per_second: how often the likeliest class changes, mean over clips.
-      probability_change: sum over classes of |p_t - p_(t-1)|, mean over consecutive
-        frames and clips: twice the total variation, from 0 (constant) to 2.
-      seconds_to_settle: [clips], time from the first frame to the one from which on the
-        likeliest class is the label until the clip ends; NaN if it is not at the end.
-      fps: frames a second.
+        accuracy: [frames], share of the clips predicted rightly after each frame.
+        label_changes_per_second: How often the likeliest class changes, mean over
+            clips.
+        probability_change: Sum over classes of |p_t - p_(t-1)|, mean over consecutive
+            frames and clips: twice the total variation, from 0 (constant) to 2.
+        seconds_to_settle: [clips], time from the first frame to the one from which on
+            the likeliest class is the label until the clip ends; NaN if it is not at
+            the end.
+        fps: Frames a second.
     """
 
     accuracy: np.ndarray
@@ -90,13 +92,13 @@ def stream_clips(model, batches: Iterable) -> StreamedClips:
     """Feeds clips to a causal model one frame at a time.
 
     Args:
-      model: a causal model of `build_model`.
-      batches: of (clips [batch, frames, size, size, 3] in 0..1, labels [batch], names);
-        batches may differ in size, but not in frames.
+        model: A causal model of `build_model`.
+        batches: Of (clips [batch, frames, size, size, 3] in 0..1, labels [batch],
+            names); batches may differ in size, but not in frames.
 
     Raises:
-      ValueError: if the model is not causal, if there is no clip, or if clips, labels
-        or names do not fit the model or each other.
+        ValueError: If the model is not causal, if there is no clip, or if clips, labels
+            or names do not fit the model or each other.
     """
     stream = StreamingModel(model)
 
@@ -129,12 +131,12 @@ def measure_streams(logits, labels, fps) -> StreamingMeasures:
     """Measures predictions after each frame.
 
     Args:
-      logits: [clips, frames, classes], of at least two frames.
-      labels: [clips].
-      fps: frames a second, as in the model's config.
+        logits: [clips, frames, classes], of at least two frames.
+        labels: [clips].
+        fps: Frames a second, as in the model's config.
 
     Raises:
-      ValueError: if shapes or labels do not fit, or there are fewer frames.
+        ValueError: If shapes or labels do not fit, or there are fewer frames.
     """
     logits, labels = np.asarray(logits, np.float64), np.asarray(labels)
     if logits.ndim != 3 or labels.shape != logits.shape[:1] or not labels.size:

@@ -32,7 +32,7 @@ class TrajectoryConfig:
     """Whose embeddings to write; each is a flag.
 
     Raises:
-      ValueError: at construction, for values that make no sense.
+        ValueError: At construction, for values that make no sense.
     """
 
     checkpoint: str = option(
@@ -64,15 +64,15 @@ def write_trajectories(config: TrajectoryConfig) -> str:
     """Embeds clips, and writes picture and table.
 
     Args:
-      config: whose embeddings to write.
+        config: Whose embeddings to write.
 
     Returns:
-      A summary for people.
+        A summary for people.
 
     Raises:
-      ValueError: if the checkpoint is of no whole model, has no such layer, or does not
-        fit the records; if there are no clips, or fewer components.
-      OSError: if something cannot be read or written.
+        ValueError: If the checkpoint is of no whole model, has no such layer, or does
+            not fit the records; if there are no clips, or fewer components.
+        OSError: If something cannot be read or written.
     """
     folder = Path(config.output_dir)
     check_writable(folder)
@@ -116,18 +116,18 @@ def read_batches(source: str, config, batch_size):
     """Reads the clips that a model of a config takes.
 
     Args:
-      source: a folder of class folders of videos; videos, separated by commas, whose
-        classes are their folders; or records.
-      config: the model's `ModelConfig`.
-      batch_size: clips at once.
+        source: A folder of class folders of videos; videos, separated by commas, whose
+            classes are their folders; or records.
+        config: The model's `ModelConfig`.
+        batch_size: Clips at once.
 
     Returns:
-      The names of the classes, and batches of (clips [batch, N, size, size, 3] in 0..1,
-      labels [batch], names), of which those of records are read one by one.
+        The names of the classes, and batches of (clips [batch, N, size, size, 3] in
+        0..1, labels [batch], names), of which those of records are read one by one.
 
     Raises:
-      ValueError: if there are none, or they cannot be read.
-      OSError: if a file cannot be read.
+        ValueError: If there are none, or they cannot be read.
+        OSError: If a file cannot be read.
     """
     shape = config.frames, config.fps, config.frame_geometry
     if os.path.isdir(source):

@@ -20,19 +20,20 @@ def cut_views(
     They are those of `tensor_preparation.view_frames`, by which the trainer validates.
 
     Args:
-      video: uint8 [frames, height, width, 3] of a whole video.
-      frames: of a clip.
-      geometry: of the model.
-      clips: number of clips over the video's time.
-      crops: number of squares along its longer side, 1 or 3.
-      stride: frames of the video from one of a clip to the next.
+        video: uint8 [frames, height, width, 3] of a whole video.
+        frames: Of a clip.
+        geometry: Of the model.
+        clips: Number of clips over the video's time.
+        crops: Number of squares along its longer side, 1 or 3.
+        stride: Frames of the video from one of a clip to the next.
 
     Returns:
-      A tensor [crops * clips, frames, size, size, 3] in 0..1: all clips of the first
-      square, then those of the next.
+        A tensor [crops * clips, frames, size, size, 3] in 0..1: all clips of the first
+        square, then those of the next.
 
     Raises:
-      ValueError: if the video is of another shape or type, or a number makes no sense.
+        ValueError: If the video is of another shape or type, or a number makes no
+            sense.
     """
     if video.ndim != 4 or video.dtype != np.uint8 or not len(video):
         raise ValueError(
@@ -57,11 +58,11 @@ def average_views(probabilities, views):
     Of probabilities, not logits, as the Model Garden's `video_classification` task.
 
     Args:
-      probabilities: [clips * views, classes], those of a clip one after the other.
-      views: number of views of a clip.
+        probabilities: [clips * views, classes], those of a clip one after the other.
+        views: Number of views of a clip.
 
     Raises:
-      ValueError: if they are not so many views.
+        ValueError: If they are not so many views.
     """
     probabilities = np.asarray(probabilities)
     if probabilities.ndim != 2 or views < 1 or len(probabilities) % views:

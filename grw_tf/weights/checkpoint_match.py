@@ -13,11 +13,11 @@ class Comparison:
     """Of a part of a model with a checkpoint.
 
     Attributes:
-      matched: the checkpoint's key by the name of each variable it has in its shape, or
-        in one that is converted.
-      missing: names of the model that the checkpoint lacks.
-      unused: names of the checkpoint that the model lacks.
-      reshaped: (saved shape, the model's) by name where they differ.
+        matched: The checkpoint's key by the name of each variable it has in its shape,
+            or in one that is converted.
+        missing: Names of the model that the checkpoint lacks.
+        unused: Names of the checkpoint that the model lacks.
+        reshaped: (saved shape, the model's) by name where they differ.
     """
 
     matched: dict[str, str]
@@ -68,14 +68,14 @@ def compare(saved, config: ModelConfig, parts, convert=True) -> Comparison:
     """Compares parts of a model with those in a checkpoint.
 
     Args:
-      saved: the checkpoint's `SavedVariables`.
-      config: the model's config.
-      parts: of "backbone", "affine", "head".
-      convert: whether variables of one of the `CONVERTIBLE` convolution types match
-        those of the other.
+        saved: The checkpoint's `SavedVariables`.
+        config: The model's config.
+        parts: Of "backbone", "affine", "head".
+        convert: Whether variables of one of the `CONVERTIBLE` convolution types match
+            those of the other.
 
     Returns:
-      A `Comparison`.
+        A `Comparison`.
     """
     conv_type = config.backbone.conv_type
     tried = CONVERTIBLE if convert and conv_type in CONVERTIBLE else (conv_type,)

@@ -20,8 +20,8 @@ class Place:
     """Where a checkpoint lies.
 
     Attributes:
-      prefix: its path without `.index`.
-      config: of its model where that is known: of an official one by its name.
+        prefix: Its path without `.index`.
+        config: Of its model where that is known: of an official one by its name.
     """
 
     prefix: str
@@ -35,13 +35,13 @@ def located(init_checkpoint):
     What is in an archive is unpacked for as long as the context lasts.
 
     Args:
-      init_checkpoint: prefix, folder or .tar.gz, local or such as gs://, or the name of
-        an official checkpoint, which is downloaded once. A path that exists comes
-        before a name.
+        init_checkpoint: Prefix, folder or .tar.gz, local or such as gs://, or the name
+            of an official checkpoint, which is downloaded once. A path that exists
+            comes before a name.
 
     Raises:
-      OSError: if it cannot be read or downloaded.
-      ValueError: if there is no checkpoint, or which one is open.
+        OSError: If it cannot be read or downloaded.
+        ValueError: If there is no checkpoint, or which one is open.
     """
     path = os.path.expanduser(os.fspath(init_checkpoint))
     with tempfile.TemporaryDirectory() as scratch:

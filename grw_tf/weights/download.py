@@ -36,11 +36,11 @@ def fetch(checkpoint) -> pathlib.Path:
     the cache as `<name>.tar.gz` is taken instead.
 
     Args:
-      checkpoint: an `OfficialCheckpoint`.
+        checkpoint: An `OfficialCheckpoint`.
 
     Raises:
-      OSError: if it cannot be downloaded.
-      ValueError: if the archive cannot be unpacked.
+        OSError: If it cannot be downloaded.
+        ValueError: If the archive cannot be unpacked.
     """
     cache = cache_folder()
     folder = cache / checkpoint.name

@@ -26,8 +26,8 @@ def identify(saved: SavedVariables) -> ModelConfig:
     sizes: stream for the (2+1)D convolution types, else base.
 
     Raises:
-      ValueError: if nothing is recorded and no known MoViNet has exactly the variables;
-        it says which is nearest, and how that differs.
+        ValueError: If nothing is recorded and no known MoViNet has exactly the
+            variables; it says which is nearest, and how that differs.
     """
     if saved.config:
         return saved.config

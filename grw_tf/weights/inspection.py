@@ -14,12 +14,12 @@ def inspect(checkpoint) -> str:
     """Returns what a checkpoint is, a line a property.
 
     Args:
-      checkpoint: as `init_checkpoint` of `grw_tf.weights.restore.restore`.
+        checkpoint: As `init_checkpoint` of `grw_tf.weights.restore.restore`.
 
     Raises:
-      ValueError: if it is of no model known here, with reasons, or not of the model
-        that it says or is named after.
-      OSError: if it cannot be fetched or read.
+        ValueError: If it is of no model known here, with reasons, or not of the model
+            that it says or is named after.
+        OSError: If it cannot be fetched or read.
     """
     with open_checkpoint(checkpoint) as saved:
         try:

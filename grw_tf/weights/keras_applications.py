@@ -27,16 +27,17 @@ def read_keras_weights(model, init_checkpoint) -> dict[str, np.ndarray]:
     """Returns the values of a MobileNetV3's backbone, of each of its variables.
 
     Args:
-      model: a model of `build_model`.
-      init_checkpoint: "imagenet", which Keras downloads once, or path of a weights file
-        of Keras Applications without its top, local or gs://.
+        model: A model of `build_model`.
+        init_checkpoint: "imagenet", which Keras downloads once, or path of a weights
+            file of Keras Applications without its top, local or gs://.
 
     Returns:
-      Values by the variables' names in `grw_tf.weights.model_variables`.
+        Values by the variables' names in `grw_tf.weights.model_variables`.
 
     Raises:
-      ValueError: if the model has another backbone, or the file is not exactly of its.
-      OSError: if it cannot be downloaded or read.
+        ValueError: If the model has another backbone, or the file is not exactly of
+            its.
+        OSError: If it cannot be downloaded or read.
     """
     backbone = model.config.backbone
     if backbone.family != "mobilenet_v3":

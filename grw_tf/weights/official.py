@@ -17,12 +17,12 @@ class OfficialCheckpoint:
     """A published checkpoint of a whole model.
 
     Attributes:
-      name: such as `movinet_a0_stream`.
-      url: where its .tar.gz lies.
-      config: of the model; holds the size and frames of the clips it was measured on.
-      top1: published accuracy in percent.
-      top5: the same, of the five likeliest classes.
-      megabytes: published size.
+        name: Such as `movinet_a0_stream`.
+        url: Where its .tar.gz lies.
+        config: Of the model; holds the size and frames of the clips it was measured on.
+        top1: Published accuracy in percent.
+        top5: The same, of the five likeliest classes.
+        megabytes: Published size.
     """
 
     name: str
@@ -62,7 +62,7 @@ def find(name) -> OfficialCheckpoint | None:
     """Returns the official checkpoint of a name, None if there is none.
 
     Args:
-      name: as `movinet_a0_stream`, `a0_stream` or `MoViNet-A0-Stream`.
+        name: As `movinet_a0_stream`, `a0_stream` or `MoViNet-A0-Stream`.
     """
     name = _plain(name)
     return OFFICIAL.get(name) or OFFICIAL.get(f"movinet_{name}")

@@ -21,9 +21,9 @@ class Restored:
     """What came from a checkpoint.
 
     Attributes:
-      names: of the restored variables, as in `grw_tf.weights.model_variables`.
-      own: names of the head's variables that stay as the model had them.
-      message: all of it in words.
+        names: Of the restored variables, as in `grw_tf.weights.model_variables`.
+        own: Names of the head's variables that stay as the model had them.
+        message: All of it in words.
     """
 
     names: tuple[str, ...]
@@ -41,19 +41,19 @@ def restore(model, init_checkpoint) -> Restored:
     changes if anything is refused.
 
     Args:
-      model: a model of `build_model`.
-      init_checkpoint: name of an official checkpoint ("movinet_a0_stream"), or path of
-        one: prefix, folder or .tar.gz, local or gs://. Of a MobileNetV3 also
-        "imagenet", Keras Applications' own weights, or path of such an .h5 file.
+        model: A model of `build_model`.
+        init_checkpoint: Name of an official checkpoint ("movinet_a0_stream"), or path
+            of one: prefix, folder or .tar.gz, local or gs://. Of a MobileNetV3 also
+            "imagenet", Keras Applications' own weights, or path of such an .h5 file.
 
     Returns:
-      A `Restored`; its message is logged, as a warning if the model keeps some own.
+        A `Restored`; its message is logged, as a warning if the model keeps some own.
 
     Raises:
-      ValueError: if there is no such checkpoint, if it lacks any variable of the
-        backbone or has others (with a table of them), or if it is known to have been
-        trained as another function, as with another gating activation.
-      OSError: if it cannot be fetched or read.
+        ValueError: If there is no such checkpoint, if it lacks any variable of the
+            backbone or has others (with a table of them), or if it is known to have
+            been trained as another function, as with another gating activation.
+        OSError: If it cannot be fetched or read.
     """
     if is_keras_weights(init_checkpoint):
         values = read_keras_weights(model, init_checkpoint)
@@ -67,15 +67,17 @@ def load_model(checkpoint, **changes):
     """Builds the model of a checkpoint that records its config, and restores it whole.
 
     Args:
-      checkpoint: as `init_checkpoint` of `restore`, but not of Keras Applications.
-      **changes: fields of `ModelConfig` to change that no variable depends on, as size.
+        checkpoint: As `init_checkpoint` of `restore`, but not of Keras Applications.
+        **changes: Fields of `ModelConfig` to change that no variable depends on, as
+            size.
 
     Returns:
-      The model, as of `build_model`.
+        The model, as of `build_model`.
 
     Raises:
-      ValueError: as `restore`, or if the checkpoint records no config or lacks a part.
-      OSError: as `restore`.
+        ValueError: As `restore`, or if the checkpoint records no config or lacks a
+            part.
+        OSError: As `restore`.
     """
     with open_checkpoint(checkpoint) as saved:
         if saved.config is None:
@@ -94,10 +96,10 @@ def recorded_config(init_checkpoint) -> ModelConfig | None:
     """Returns the config that a checkpoint records, None if it records none.
 
     Args:
-      init_checkpoint: as of `restore`.
+        init_checkpoint: As of `restore`.
 
     Raises:
-      ValueError, OSError: as `restore`.
+        ValueError, OSError: As `restore`.
     """
     if is_keras_weights(init_checkpoint):
         return None

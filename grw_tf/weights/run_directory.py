@@ -25,11 +25,11 @@ class Run:
     """What a training left.
 
     Attributes:
-      model: the model, in float32, with the best weights.
-      class_names: names of its classes.
-      checkpoint: where the weights came from.
-      train_records, validation_records: paths of records, with wildcards or not,
-        separated by commas; empty where none are at hand.
+        model: The model, in float32, with the best weights.
+        class_names: Names of its classes.
+        checkpoint: Where the weights came from.
+        train_records, validation_records: Paths of records, with wildcards or not,
+            separated by commas; empty where none are at hand.
     """
 
     model: tf_keras.Model
@@ -50,14 +50,14 @@ def read_run(checkpoint_dir, labels="") -> Run:
     """Reads a training, and loads its best model.
 
     Args:
-      checkpoint_dir: `--model_dir` of `scripts.train`; or a checkpoint that records its
-        config, as `grw_tf.weights.restore.load_model` takes it.
-      labels: file of the classes' names, one a line; by default `labels.txt` there or
-        in the folder above.
+        checkpoint_dir: `--model_dir` of `scripts.train`; or a checkpoint that records
+            its config, as `grw_tf.weights.restore.load_model` takes it.
+        labels: File of the classes' names, one a line; by default `labels.txt` there or
+            in the folder above.
 
     Raises:
-      ValueError: if there is no model, no config, or no labels that fit it.
-      OSError: if something cannot be read.
+        ValueError: If there is no model, no config, or no labels that fit it.
+        OSError: If something cannot be read.
     """
     folder = os.path.expanduser(os.fspath(checkpoint_dir))
     params = _read_params(folder)

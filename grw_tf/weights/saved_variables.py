@@ -29,18 +29,18 @@ class SavedVariables:
     `backbone`, or be a model (`save_weights`).
 
     Args:
-      prefix: the checkpoint's path, without `.index`.
-      config: of the saved model, if that is known.
+        prefix: The checkpoint's path, without `.index`.
+        config: Of the saved model, if that is known.
 
     Attributes:
-      prefix: of the checkpoint.
-      config: of the saved model: the known one, or what the checkpoint records, or
-        None.
-      others: names of what else is at the root.
+        prefix: Of the checkpoint.
+        config: Of the saved model: the known one, or what the checkpoint records, or
+            None.
+        others: Names of what else is at the root.
 
     Raises:
-      ValueError: if there is no readable checkpoint, or nothing that may be a backbone
-        in it.
+        ValueError: If there is no readable checkpoint, or nothing that may be a
+            backbone in it.
     """
 
     def __init__(self, prefix, config=None):
@@ -139,8 +139,8 @@ class SavedVariables:
         """Returns a name for each variable of a part, by its key.
 
         Args:
-          part: "backbone", "head" or "affine".
-          layout: whose layers' names are used where they fit.
+            part: "backbone", "head" or "affine".
+            layout: Whose layers' names are used where they fit.
         """
         layers = {
             f"layer_with_weights-{index}": name
@@ -170,7 +170,7 @@ class SavedVariables:
         """Returns a saved variable's value.
 
         Raises:
-          ValueError: if it cannot be read or is not finite.
+            ValueError: If it cannot be read or is not finite.
         """
         value = self._read(key)
         if not isinstance(value, np.ndarray | np.generic) or value.dtype.kind != "f":
@@ -199,10 +199,10 @@ def open_checkpoint(init_checkpoint):
     """Yields the `SavedVariables` of what a user gives as checkpoint.
 
     Args:
-      init_checkpoint: see `grw_tf.weights.checkpoint_path.located`.
+        init_checkpoint: See `grw_tf.weights.checkpoint_path.located`.
 
     Raises:
-      ValueError, OSError: as `located` and `SavedVariables`.
+        ValueError, OSError: As `located` and `SavedVariables`.
     """
     with located(init_checkpoint) as place:
         yield SavedVariables(place.prefix, place.config)

@@ -19,12 +19,12 @@ def extract(archive, folder):
     One process at a time may make the same folder.
 
     Args:
-      archive: the .tar.gz.
-      folder: the folder to make. It grows beside itself as `<folder>.unfinished`.
+        archive: The .tar.gz.
+        folder: The folder to make. It grows beside itself as `<folder>.unfinished`.
 
     Raises:
-      ValueError: if the archive is damaged or too large, or if it holds anything but
-        files and folders that lie within.
+        ValueError: If the archive is damaged or too large, or if it holds anything but
+            files and folders that lie within.
     """
     folder = pathlib.Path(folder)
     unfinished = folder.with_name(f"{folder.name}.unfinished")

@@ -14,9 +14,9 @@ def opened(path):
     """Opens a PyTorch file as a `TorchArchive`.
 
     Raises:
-      ValueError: if it is damaged or no such file; in one line that begins with the
-        path, as do `ValueError`s raised while it is open.
-      OSError: if it cannot be read.
+        ValueError: If it is damaged or no such file; in one line that begins with the
+            path, as do `ValueError`s raised while it is open.
+        OSError: If it cannot be read.
     """
     with open(path, "rb") as file:
         try:

@@ -28,17 +28,17 @@ def export_torch_weights(checkpoint, path, gating_activation="") -> ModelConfig:
     PyTorch ignores, so that importing the file gives the same model.
 
     Args:
-      checkpoint: as `init_checkpoint` of `grw_tf.weights.restore.restore`.
-      path: the file to write; its tensors are float32.
-      gating_activation: of a checkpoint that records none.
+        checkpoint: As `init_checkpoint` of `grw_tf.weights.restore.restore`.
+        path: The file to write; its tensors are float32.
+        gating_activation: Of a checkpoint that records none.
 
     Returns:
-      The config of the written model.
+        The config of the written model.
 
     Raises:
-      ValueError: if the checkpoint is of no known model or incomplete, or PyTorch's
-        code has no network of the same function.
-      OSError: if it cannot be read or the file not written.
+        ValueError: If the checkpoint is of no known model or incomplete, or PyTorch's
+            code has no network of the same function.
+        OSError: If it cannot be read or the file not written.
     """
     with open_checkpoint(checkpoint) as saved:
         config = saved.config or _assumed(saved, checkpoint, gating_activation)

@@ -42,19 +42,19 @@ def read_torch_file(path):
     """Returns what `torch.save` wrote: tensors and plain values in plain containers.
 
     Args:
-      path: the file, a zip archive as PyTorch writes since 1.6.
+        path: The file, a zip archive as PyTorch writes since 1.6.
 
     Returns:
-      dicts (ordered ones too), lists and tuples of str, int, float, bool, None, of
-      read-only C-contiguous arrays, and of `NamedClass` and `NamedInstance` for the
-      published GRW code's two classes. A dict's keys are str or int. What a training
-      may save beside weights, as its arguments, is `Unread` within them, as value or
-      key, but for the outermost dict's keys.
+        Dicts (ordered ones too), lists and tuples of str, int, float, bool, None, of
+        read-only C-contiguous arrays, and of `NamedClass` and `NamedInstance` for the
+        published GRW code's two classes. A dict's keys are str or int. What a training
+        may save beside weights, as its arguments, is `Unread` within them, as value or
+        key, but for the outermost dict's keys.
 
     Raises:
-      ValueError: if the file is damaged or holds what no weights file needs; in one
-        line that begins with the path.
-      OSError: if it cannot be read.
+        ValueError: If the file is damaged or holds what no weights file needs; in one
+            line that begins with the path.
+        OSError: If it cannot be read.
     """
     with opened(path) as archive:
         tensors = _Tensors(archive)
@@ -74,12 +74,12 @@ def read_record(path, name) -> str | None:
     """Returns a text that lies in a PyTorch file beside the pickle, None if absent.
 
     Args:
-      path: the file.
-      name: of the text within the archive's folder.
+        path: The file.
+        name: Of the text within the archive's folder.
 
     Raises:
-      ValueError: if the file is damaged or the record no UTF-8 text.
-      OSError: if it cannot be read.
+        ValueError: If the file is damaged or the record no UTF-8 text.
+        OSError: If it cannot be read.
     """
     with opened(path) as archive:
         if archive.size(name) is None:

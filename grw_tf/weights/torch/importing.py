@@ -30,11 +30,11 @@ class Imported:
     """PyTorch weights as variables here.
 
     Attributes:
-      config: of the model that has them.
-      values: arrays by the variables' names in `grw_tf.weights.model_variables`.
-      source: which of the file's weights they are, in words.
-      tensors: how many tensors they were.
-      left_out: keys of the others: batch norm's counters, of no use after training.
+        config: Of the model that has them.
+        values: Arrays by the variables' names in `grw_tf.weights.model_variables`.
+        source: Which of the file's weights they are, in words.
+        tensors: How many tensors they were.
+        left_out: Keys of the others: batch norm's counters, of no use after training.
     """
 
     config: ModelConfig
@@ -67,16 +67,16 @@ def read_torch_weights(path, weights="ema", num_heads=0) -> Imported:
     """Reads PyTorch weights of a MoViNet and infers which.
 
     Args:
-      path: file of a published GRW model (a0s, a1s, a2s, a3b), or of a state dict,
-        alone or in what a training saved, of one or of MoViNet-pytorch's networks with
-        their classifier.
-      weights: "ema" or "model", where the file has both.
-      num_heads: of the attention, where the file does not say.
+        path: File of a published GRW model (a0s, a1s, a2s, a3b), or of a state dict,
+            alone or in what a training saved, of one or of MoViNet-pytorch's networks
+            with their classifier.
+        weights: "ema" or "model", where the file has both.
+        num_heads: Of the attention, where the file does not say.
 
     Raises:
-      ValueError: as `read_snapshot`, or if the tensors are not exactly a known model's
-        or not of the model that the file says.
-      OSError: if it cannot be read.
+        ValueError: As `read_snapshot`, or if the tensors are not exactly a known
+            model's or not of the model that the file says.
+        OSError: If it cannot be read.
     """
     snapshot = read_snapshot(path, weights)
     try:
@@ -89,15 +89,15 @@ def import_torch_weights(path, output_dir, weights="ema", num_heads=0) -> Import
     """Writes a checkpoint of PyTorch weights, and its config beside it.
 
     Args:
-      path, weights, num_heads: see `read_torch_weights`.
-      output_dir: folder that gets the checkpoint.
+        path, weights, num_heads: See `read_torch_weights`.
+        output_dir: Folder that gets the checkpoint.
 
     Returns:
-      What was imported.
+        What was imported.
 
     Raises:
-      ValueError: as `read_torch_weights`, or if the folder has a checkpoint.
-      OSError: if the file cannot be read or the checkpoint not written.
+        ValueError: As `read_torch_weights`, or if the folder has a checkpoint.
+        OSError: If the file cannot be read or the checkpoint not written.
     """
     folder = pathlib.Path(output_dir)
     if (folder / "checkpoint").exists():

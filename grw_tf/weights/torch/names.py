@@ -58,9 +58,9 @@ class TorchTensor:
     """A tensor of a state dict, as one variable or several.
 
     Attributes:
-      names: of the variables, stacked along the tensor's first axis.
-      axes: the tensor's axes in TensorFlow's order; None if they are in order.
-      shape: of the tensor.
+        names: Of the variables, stacked along the tensor's first axis.
+        axes: The tensor's axes in TensorFlow's order; None if they are in order.
+        shape: Of the tensor.
     """
 
     names: tuple[str, ...]
@@ -101,9 +101,9 @@ def torch_config(model_id, causal, published) -> ModelConfig:
     """Returns the config of a network of PyTorch's code.
 
     Args:
-      model_id: its size.
-      causal: whether it is a stream model.
-      published: whether it is a published GRW model, or one of MoViNet-pytorch.
+        model_id: Its size.
+        causal: Whether it is a stream model.
+        published: Whether it is a published GRW model, or one of MoViNet-pytorch.
     """
     config = (published_config if published else official_config)(model_id, causal)
     backbone = dataclasses.replace(config.backbone, use_positional_encoding=False)
@@ -114,10 +114,10 @@ def torch_tensors(config: ModelConfig) -> dict[str, TorchTensor]:
     """Returns the tensors of a model's state dict by key, but for the counters.
 
     Args:
-      config: the model's, of conv_type "2plus1d" or "3d".
+        config: The model's, of conv_type "2plus1d" or "3d".
 
     Raises:
-      ValueError: if it has what PyTorch's code has not, as positional encoding.
+        ValueError: If it has what PyTorch's code has not, as positional encoding.
     """
     layout = model_layout(config)
     key_of = _Keys(config)

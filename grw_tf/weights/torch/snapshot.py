@@ -33,14 +33,14 @@ class TorchSnapshot:
     """A PyTorch file's weights.
 
     Attributes:
-      tensors: by key of the state dict: float32, finite; batch norm's counters as they
-        are.
-      source: which of the file's weights they are, in words, and what was taken off or
-        converted to get them.
-      head: the published file's transformer_params, None if it has none.
-      window: T, frames of a GRW window, None if it does not say.
-      backbone: path of the published backbone's class, None if it does not say.
-      config: the config in files of this project, else None.
+        tensors: By key of the state dict: float32, finite; batch norm's counters as
+            they are.
+        source: Which of the file's weights they are, in words, and what was taken off
+            or converted to get them.
+        head: The published file's transformer_params, None if it has none.
+        window: T, frames of a GRW window, None if it does not say.
+        backbone: Path of the published backbone's class, None if it does not say.
+        config: The config in files of this project, else None.
     """
 
     tensors: dict[str, np.ndarray]
@@ -58,13 +58,13 @@ def read_snapshot(path, weights) -> TorchSnapshot:
     names of wrappers, and its tensors may be float16, bfloat16 or float64.
 
     Args:
-      path: the file.
-      weights: "ema" (moving averages) or "model", where a file has both.
+        path: The file.
+        weights: "ema" (moving averages) or "model", where a file has both.
 
     Raises:
-      ValueError: if it is damaged or holds what no weights file needs, has no such
-        weights, or if a tensor is of no float type or not finite.
-      OSError: if it cannot be read.
+        ValueError: If it is damaged or holds what no weights file needs, has no such
+            weights, or if a tensor is of no float type or not finite.
+        OSError: If it cannot be read.
     """
     if weights not in ("ema", "model"):
         raise ValueError(f"weights must be 'ema' or 'model', got {weights!r}.")

@@ -38,15 +38,15 @@ def model_state(content: dict, weights: str) -> tuple[dict, list[str]]:
     in any entry is taken, if it is the only one.
 
     Args:
-      content: as `read_torch_file` gives it.
-      weights: "ema" or "model": which to take where there are both.
+        content: As `read_torch_file` gives it.
+        weights: "ema" or "model": which to take where there are both.
 
     Returns:
-      The state dict, and in words what it was taken out of; `content` itself if no
-      entry holds a state dict.
+        The state dict, and in words what it was taken out of; `content` itself if no
+        entry holds a state dict.
 
     Raises:
-      ValueError: if there are several of a kind.
+        ValueError: If there are several of a kind.
     """
     if _is_state(content):
         return content, []
@@ -81,16 +81,16 @@ def without_prefixes(state: dict, weights: str, name: str) -> tuple[dict, list[s
     left out.
 
     Args:
-      state: the state dict.
-      weights: "ema" or "model": which to take where keys of both begin so, as with
-        `ema_model.` and `model.`.
-      name: what to call it in errors, in the plural: "its weights".
+        state: The state dict.
+        weights: "ema" or "model": which to take where keys of both begin so, as with
+            `ema_model.` and `model.`.
+        name: What to call it in errors, in the plural: "its weights".
 
     Returns:
-      The state dict, and in words what was taken off.
+        The state dict, and in words what was taken off.
 
     Raises:
-      ValueError: if keys become the same, or some of them lack a wrapper's prefix.
+        ValueError: If keys become the same, or some of them lack a wrapper's prefix.
     """
     if not all(isinstance(key, str) for key in state):
         return state, []

@@ -23,14 +23,14 @@ def write_state_dict(path, tensors: Mapping[str, np.ndarray], records=None):
     Of the same arguments the file has the same bytes. It is there whole or not at all.
 
     Args:
-      path: the file to write; it grows beside itself as `<path>.unfinished`.
-      tensors: arrays by the tensors' names, of PyTorch's float, int and bool types.
-      records: texts by name, to lie beside the tensors for `read_record`; PyTorch
-        ignores them.
+        path: The file to write; it grows beside itself as `<path>.unfinished`.
+        tensors: Arrays by the tensors' names, of PyTorch's float, int and bool types.
+        records: Texts by name, to lie beside the tensors for `read_record`; PyTorch
+            ignores them.
 
     Raises:
-      ValueError: if an array is of a type that the file cannot hold.
-      OSError: if the file cannot be written.
+        ValueError: If an array is of a type that the file cannot hold.
+        OSError: If the file cannot be written.
     """
     arrays = {name: np.asarray(value) for name, value in tensors.items()}
     path = pathlib.Path(path)

@@ -23,7 +23,18 @@ PARAMS = {
     "mlp_dim": 32,
     "num_classes": 5,
 }
-DTYPES = "float32 float64 float16 bfloat16 int64 int32 int16 int8 uint8 bool".split()
+DTYPES = [
+    "float32",
+    "float64",
+    "float16",
+    "bfloat16",
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "uint8",
+    "bool",
+]
 BASE = np.arange(24, dtype="float32").reshape(2, 3, 4)
 VIEWS = {
     "whole": BASE,
@@ -267,7 +278,7 @@ PICKLES = {
         _INSTANCE + _plain({str(i): i for i in range(101)}) + b"b",
         "whole numbers",
     ),
-    "items to OrderedDict": (_ORDERED + _plain(([["a", 1]],)) + b"R", "of arguments"),
+    "items to OrderedDict": (_ORDERED + _plain(([["a", 1]],)) + b"R", "from arguments"),
     "tuple as key": (b"})Ns", "has a tuple as key"),
     "float as key": (_plain({0.5: 1}), "has a float as key"),
     "bool as key": (_plain({True: 1}), "has a bool as key"),
@@ -311,14 +322,14 @@ PICKLES = {
     "shorter record": (_storage(count=2**62), "has 16 bytes, not those of 46"),
     "record of two types": (
         b"(" + _storage() + _storage(kind="Int") + b"t",
-        "'data/0' is once of float32, once of int32",
+        "'data/0' has two types: float32 and int32",
     ),
     "unknown reference": (_plain(("module", 1)) + b"Q", "is no storage"),
     "tensor without storage": (_tensor(storage=b"N"), "unknown arguments"),
     "tensor of no arguments": (_REBUILD + b")R", "unknown arguments"),
     "parameter of no tensor": (
         _call("torch._utils._rebuild_parameter", 1, True, {}),
-        "parameter of unknown arguments",
+        "parameter with unknown arguments",
     ),
     "hooks": (_tensor(hooks={1: 2}), "'data/0' has hooks or metadata"),
     "metadata": (_tensor(more=_plain({"neg": True})), "has hooks or metadata"),
@@ -352,7 +363,7 @@ PICKLES = {
         + (_REBUILD + b"q\x01" + _view(size=(2, 2), stride=(1, 2)) + b"q\x02R")
         + b"h\x01h\x02R" * 100
         + b"t",
-        "more than the file",
+        "more memory than the file",
     ),
 }
 PICKLES |= {
@@ -406,21 +417,24 @@ GOOD = members({"w": BASE})
 GOOD_ZIP = _zipped(GOOD)
 CENTRAL = GOOD_ZIP.index(b"PK\x01\x02")
 FILES = {
-    "empty": (b"", "no file of PyTorch"),
-    "text": (b"<!DOCTYPE html>", "no file of PyTorch"),
-    "plain pickle": (pickle.dumps({"w": 1}, 2), "no file of PyTorch"),
+    "empty": (b"", "no PyTorch file"),
+    "text": (b"<!DOCTYPE html>", "no PyTorch file"),
+    "plain pickle": (pickle.dumps({"w": 1}, 2), "no PyTorch file"),
     "before 1.6": (
         pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2),
         "before version 1.6: load it",
     ),
     "cut short": (GOOD_ZIP[:-30], "damaged or cut short"),
     "TorchScript": (_zipped(GOOD | {"constants.pkl": b""}), "is a TorchScript archive"),
-    "no data.pkl": (_zipped({"version": b"3"}), "has 0 data.pkl"),
+    "no data.pkl": (_zipped({"version": b"3"}), "has 0 folders with a data.pkl"),
     "no folder": (
         _patched(GOOD_ZIP, b"archive/data.pkl", b"archive_data.pkl"),
-        "has 0 data.pkl",
+        "has 0 folders with a data.pkl",
     ),
-    "two folders": (_zipped(GOOD | {"b/data.pkl": b"N."}), "has 2 data.pkl"),
+    "two folders": (
+        _zipped(GOOD | {"b/data.pkl": b"N."}),
+        "has 2 folders with a data.pkl",
+    ),
     "compressed": (
         _zipped(GOOD, compression=zipfile.ZIP_DEFLATED),
         "'archive/data.pkl' is not stored plainly",
@@ -435,11 +449,11 @@ FILES = {
     ),
     "oversized": (
         GOOD_ZIP[: CENTRAL + 20] + b"\xff\xff\xff\x7f" * 2 + GOOD_ZIP[CENTRAL + 28 :],
-        r"records have 21\d+ bytes, the whole file \d+",
+        r"records have 21\d+ bytes, but the whole file \d+",
     ),
     "begins outside": (
         GOOD_ZIP[: CENTRAL + 42] + b"\xff\xff\xff\x7f" + GOOD_ZIP[CENTRAL + 46 :],
-        "begins outside of the file",
+        "begins outside the file",
     ),
     "other local name": (
         _patched(GOOD_ZIP, b"archive/data/0", b"archive/data/1")[:CENTRAL]
@@ -452,7 +466,7 @@ FILES = {
     ),
     "name outside": (
         _zipped(GOOD | {"../../x": b""}),
-        "'archive/../../x', which lies outside",
+        "'archive/../../x', which is outside",
     ),
     "big-endian": (_zipped(GOOD | {"byteorder": b"big"}), "order is b'big', not"),
     "changed elements": (

@@ -1,27 +1,30 @@
-"""Why counted figures differ from published ones, said with counted figures."""
+"""Explains why counted figures differ from published ones."""
+
+from collections.abc import Sequence
 
 from grw_tf.cost_table.published import SLOWONLY_50_GFLOPS, SLOWONLY_50_SIZE
+from grw_tf.cost_table.rows import Row
 
 TOLERANCE = 0.03
-"""A relative deviation from a published figure beyond which the table says why."""
+"""The relative deviation from a published figure above which a footnote explains it."""
 
 COUNTED = (
     "Counted from the graph: multiply-adds of convolutions and matrix products,"
-    " squeeze excitation and head included; not batch normalisation, biases,"
-    " activations and pooling. *With norm.* adds one for each value that a convolution"
-    " gives, for its bias or batch normalisation. A stream's figures *a video* are of"
-    " its clip seen at once, *a frame* of one step; a GRW head classifies on demand, so"
-    " its step has but the affine map. Memory: float32, a batch of one;"
-    " of streams one frame, of others the clip; 1 MB is 10^6 bytes."
+    " including squeeze excitation and head, but not batch normalization, biases,"
+    " activations and pooling. *With norm.* adds one for each output value of a"
+    " convolution, for its bias or batch normalization. For a stream model, *a video*"
+    " is its clip processed at once, and *a frame* is one step; a GRW head classifies"
+    " on demand, so its step only has the affine map. Memory: float32 and a batch of"
+    " one; one frame for stream models, the clip for others; 1 MB is 10^6 bytes."
 )
 
 
-def notes_of(row) -> list[str]:
+def notes_of(row: Row) -> list[str]:
     """Returns the marks of the footnotes that a row of the table needs."""
     return [mark for mark, (applies, _) in _NOTES.items() if applies(row)]
 
 
-def footnotes(rows) -> list[str]:
+def footnotes(rows: Sequence[Row]) -> list[str]:
     """Returns the text of each footnote that rows need, with its mark."""
     found = []
     for mark, (applies, explain) in _NOTES.items():
@@ -51,8 +54,8 @@ def _explain_2plus1d(marked, rows):
     ]
     counted = f" Counted: {'; '.join(pairs)}." if pairs else ""
     return (
-        "The network convolves in (2+1)D, the published figure is of the 3-D network,"
-        f" which costs more.{counted}"
+        "The network has (2+1)D convolutions; the published figure is that of the 3-D"
+        f" network, which costs more.{counted}"
     )
 
 
@@ -71,15 +74,15 @@ def _explain_a2(marked, rows):
     beside = ""
     if known:
         beside = (
-            f", where the other base models are at {min(known):+.1%} to"
+            f", while the other base models deviate by {min(known):+.1%} to"
             f" {max(known):+.1%}"
         )
     base = next((row for row in marked if _is_base(row)), None)
-    counted = f" It is at {base.deviation:+.1%} in 3-D{beside}." if base else ""
+    counted = f" In 3-D it deviates by {base.deviation:+.1%}{beside}." if base else ""
     return (
-        "The network whose weights the Model Garden gives as A2 costs more than the"
-        f" published A2.{counted} Whatever else were counted would add to that, so the"
-        " published figure must be of less: other blocks, or smaller frames."
+        "The network whose weights the Model Garden publishes as A2 costs more than"
+        f" the published A2.{counted} Counting more would increase the deviation, so"
+        " the published figure must be for other blocks or smaller frames."
     )
 
 
@@ -99,12 +102,12 @@ def _explain_unknown_head(marked, rows):
         for row in marked
     )
     return (
-        "Two things are not known of the published figure: whether it is of the (2+1)D"
-        " backbone or the 3-D one's, and the sizes of the head (channels, blocks, and"
-        " hidden channels), which the files of weights alone hold; the preset's are one"
-        " block of the backbone's width, and 1024. GFLOPs that it leaves for the head"
-        f" above the backbone as counted, against this head's: {shares}. With"
-        f" normalisation counted too: {with_norm}."
+        "Two things are unknown about the published figure: whether it is for the"
+        " (2+1)D or the 3-D backbone, and the sizes of the head (channels, blocks, and hidden"
+        " channels), which only the weights files hold; the preset has one block of the"
+        " backbone's width, and 1024 hidden channels. GFLOPs that the published figure"
+        f" leaves for the head, against this head's: {shares}. Deviation with"
+        f" normalization: {with_norm}."
     )
 
 
@@ -117,7 +120,7 @@ def _explain_slowonly_50(marked, rows):
     (row,) = marked
     scaled = row.gflops * (SLOWONLY_50_SIZE / row.config.size) ** 2
     return (
-        f"Published: {SLOWONLY_50_GFLOPS} GFLOPs of a view of {SLOWONLY_50_SIZE} px;"
+        f"Published: {SLOWONLY_50_GFLOPS} GFLOPs for a view of {SLOWONLY_50_SIZE} px;"
         f" scaled by area, the count here is {scaled:.1f}."
     )
 
@@ -129,8 +132,8 @@ def _has_memory(row):
 def _explain_memory(marked, rows):
     del marked, rows
     return (
-        "What the published figure of memory counts is not known; the table below has"
-        " what it could."
+        "It is unknown what the published memory figure counts; the table below has the"
+        " possible definitions."
     )
 
 

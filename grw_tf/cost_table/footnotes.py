@@ -103,9 +103,9 @@ def _explain_unknown_head(marked, rows):
     )
     return (
         "Two things are unknown about the published figure: whether it is for the"
-        " (2+1)D or the 3-D backbone, and the sizes of the head (channels, blocks, and hidden"
-        " channels), which only the weights files hold; the preset has one block of the"
-        " backbone's width, and 1024 hidden channels. GFLOPs that the published figure"
+        " (2+1)D or the 3-D backbone, and the sizes of the head (channels, blocks, and"
+        " hidden channels), which only the weights files hold; the preset has one block"
+        " of the backbone's width, and 1024 hidden channels. GFLOPs that the published figure"
         f" leaves for the head, against this head's: {shares}. Deviation with"
         f" normalization: {with_norm}."
     )

@@ -16,10 +16,10 @@ class AnnotatedVideo:
     """A video file that is written frame by frame, and playable once closed.
 
     Args:
-      path: of the file, .mp4, .mkv, .mov or .avi.
+        path: Of the file, .mp4, .mkv, .mov or .avi.
 
     Raises:
-      OSError, ValueError: if it cannot be written.
+        OSError, ValueError: If it cannot be written.
     """
 
     def __init__(self, path):
@@ -50,9 +50,9 @@ class AnnotatedVideo:
         """Adds a frame.
 
         Args:
-          seconds: since the first.
-          picture: uint8 [height, width, 3], RGB, always of one size.
-          top: classes to draw as (name, probability).
+            seconds: Since the first.
+            picture: uint8 [height, width, 3], RGB, always of one size.
+            top: Classes to draw as (name, probability).
         """
         # H.264 wants even sides.
         height, width = (side // 2 * 2 for side in picture.shape[:2])
@@ -74,7 +74,7 @@ class AnnotatedVideo:
         """Finishes the file.
 
         Raises:
-          OSError: if it cannot be written.
+            OSError: If it cannot be written.
         """
         try:
             if self._stream is not None:

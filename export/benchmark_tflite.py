@@ -9,7 +9,7 @@ With --checkpoint_dir, also what the Model Garden's own tools make of the same M
 import json
 
 from grw_tf.common import flags, programs
-from grw_tf.export.benchmark.benchmark import (
+from grw_tf.export.benchmark.file_comparison import (
     BenchmarkConfig,
     as_dict,
     benchmark,

@@ -1,6 +1,6 @@
 """Exports a trained model as a streaming TFLite file that runs by itself.
 
-Converts, quantises, replays streams through model and file, and writes the file with
+Converts, quantizes, replays streams through model and file, and writes the file with
 its labels, manifest and figures inside, if it gives the model's numbers.
 
     python -m export.export_tflite --checkpoint_dir=runs/own --output=model.tflite \\

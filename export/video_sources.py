@@ -14,7 +14,9 @@ from urllib.parse import unquote, urlsplit
 
 import av
 
-from grw_tf.data.video_frames import UprightPictures, open_video, sample_pictures
+from grw_tf.data.videos.orientation import UprightPictures
+from grw_tf.data.videos.sampling import sample_pictures
+from grw_tf.data.videos.stream_choice import open_video
 
 # Of a network source that does not answer.
 _TIMEOUT_MS = 10_000
@@ -56,17 +58,17 @@ def file_frames(path, fps, all_frames=False):
     """Yields a video file's frames at a steady rate, as `sample_frames`.
 
     Args:
-      path: a video or an animated GIF, or the URL of one.
-      fps: frames a second of the model.
-      all_frames: whether to yield the frames between them too, at the least multiple
-        of `fps` that leaves none out (up to 60 a second).
+        path: A video or an animated GIF, or the URL of one.
+        fps: Frames a second of the model.
+        all_frames: Whether to yield the frames between them too, at the least multiple
+            of `fps` that leaves none out (up to 60 a second).
 
     Yields:
-      (seconds since the first; uint8 [height, width, 3], RGB, upright; whether it is
-      one of the model's).
+        (seconds since the first; uint8 [height, width, 3], RGB, upright; whether it is
+        one of the model's).
 
     Raises:
-      OSError, ValueError: if the file cannot be read or holds no video.
+        OSError, ValueError: If the file cannot be read or holds no video.
     """
     if not (_is_web(path) or os.path.isfile(path)):
         raise FileNotFoundError(f"{path} is not a file, a camera's index or a URL.")
@@ -88,15 +90,15 @@ def live_frames(source):
     logged at the end.
 
     Args:
-      source: a camera's index, or a URL that FFmpeg knows.
+        source: A camera's index, or a URL that FFmpeg knows.
 
     Yields:
-      (seconds since the first; uint8 [height, width, 3], RGB, upright, all of the size
-      of the first).
+        (seconds since the first; uint8 [height, width, 3], RGB, upright, all of the
+        size of the first).
 
     Raises:
-      OSError: if it cannot be opened, gives no frame, stalls or breaks off.
-      ValueError: if there can be no such camera, or the stream holds no video.
+        OSError: If it cannot be opened, gives no frame, stalls or breaks off.
+        ValueError: If there can be no such camera, or the stream holds no video.
     """
     frames = _camera_frames if source.isdecimal() else _stream_frames
     start = None

@@ -1,4 +1,4 @@
-"""Explains why counted figures differ from published ones."""
+"""Footnotes that explain, with counts, why counts differ from published figures."""
 
 from collections.abc import Sequence
 
@@ -9,13 +9,13 @@ TOLERANCE = 0.03
 """The relative deviation from a published figure above which a footnote explains it."""
 
 COUNTED = (
-    "Counted from the graph: multiply-adds of convolutions and matrix products,"
-    " including squeeze excitation and head, but not batch normalization, biases,"
-    " activations and pooling. *With norm.* adds one for each output value of a"
-    " convolution, for its bias or batch normalization. For a stream model, *a video*"
-    " is its clip processed at once, and *a frame* is one step; a GRW head classifies"
-    " on demand, so its step only has the affine map. Memory: float32 and a batch of"
-    " one; one frame for stream models, the clip for others; 1 MB is 10^6 bytes."
+    "Multiply-adds are counted from the graph: convolutions and matrix products,"
+    " including squeeze excitation and the head, but not batch normalization, biases,"
+    " activations or pooling. *With norm.* adds one for each value that a convolution"
+    " outputs, for its bias or batch normalization. For streams, figures *a video* are"
+    " for the clip processed at once, and *a frame* is one step; a GRW head classifies"
+    " on demand, so its step includes only the affine map. Memory is in float32 for a"
+    " batch of one: one frame for streams, the clip for others; 1 MB is 10^6 bytes."
 )
 
 
@@ -54,8 +54,8 @@ def _explain_2plus1d(marked, rows):
     ]
     counted = f" Counted: {'; '.join(pairs)}." if pairs else ""
     return (
-        "The network has (2+1)D convolutions; the published figure is that of the 3-D"
-        f" network, which costs more.{counted}"
+        "The network convolves in (2+1)D; the published figure is for the 3-D network,"
+        f" which costs more.{counted}"
     )
 
 
@@ -80,9 +80,10 @@ def _explain_a2(marked, rows):
     base = next((row for row in marked if _is_base(row)), None)
     counted = f" In 3-D it deviates by {base.deviation:+.1%}{beside}." if base else ""
     return (
-        "The network whose weights the Model Garden publishes as A2 costs more than"
-        f" the published A2.{counted} Counting more would increase the deviation, so"
-        " the published figure must be for other blocks or smaller frames."
+        "The network whose weights the Model Garden publishes as A2 costs more than the"
+        f" published A2.{counted} Counting anything else would add to that, so the"
+        " published figure must be for a smaller network: other blocks, or smaller"
+        " frames."
     )
 
 
@@ -102,12 +103,12 @@ def _explain_unknown_head(marked, rows):
         for row in marked
     )
     return (
-        "Two things are unknown about the published figure: whether it is for the"
-        " (2+1)D or the 3-D backbone, and the sizes of the head (channels, blocks, and"
-        " hidden channels), which only the weights files hold; the preset has one block"
-        " of the backbone's width, and 1024 hidden channels. GFLOPs that the published figure"
-        f" leaves for the head, against this head's: {shares}. Deviation with"
-        f" normalization: {with_norm}."
+        "Two things about the published figure are unknown: whether it is for the"
+        " (2+1)D backbone or the 3-D one, and the sizes of the head (channels, blocks"
+        " and hidden channels), which only the weight files hold; the preset's are one"
+        " block of the backbone's width, and 1024. GFLOPs that it leaves for the head"
+        f" above the counted backbone, against this head's: {shares}. With"
+        f" normalization counted too: {with_norm}."
     )
 
 
@@ -132,8 +133,8 @@ def _has_memory(row):
 def _explain_memory(marked, rows):
     del marked, rows
     return (
-        "It is unknown what the published memory figure counts; the table below has the"
-        " possible definitions."
+        "It is not known what the published memory figure counts; the table below"
+        " compares candidates."
     )
 
 

@@ -19,13 +19,13 @@ def write_bundle(path, content: bytes, class_names, manifest: dict):
     """Writes a file, whole or not at all.
 
     Args:
-      path: the file.
-      content: of the TFLite model.
-      class_names: names of the classes, in the order of the logits.
-      manifest: as of `make_manifest`, with what is known besides.
+        path: The file.
+        content: Of the TFLite model.
+        class_names: Names of the classes, in the order of the logits.
+        manifest: As of `make_manifest`, with what is known besides.
 
     Raises:
-      OSError: if it cannot be written.
+        OSError: If it cannot be written.
     """
     with replacing(Path(path)) as unfinished:
         unfinished.write_bytes(bundle(content, class_names, manifest))

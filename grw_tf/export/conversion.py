@@ -18,7 +18,7 @@ def convert(network: StreamingNetwork) -> bytes:
     not. Both are in one file with one set of weights.
 
     Raises:
-      ValueError: if an operation is none of TFLite's own; it names its layer.
+        ValueError: If an operation is none of TFLite's own; it names its layer.
     """
 
     def named(specs):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from grw_tf.common.flags import option
 from grw_tf.common.replacing import replacing
+from grw_tf.common.text_table import text_table
 from grw_tf.export import operation_counts
 from grw_tf.export.bundle import bundle, write_bundle
 from grw_tf.export.conversion import convert
@@ -31,7 +32,7 @@ class ExportConfig:
     """What to export, and how; each is a flag.
 
     Raises:
-      ValueError: at construction, for values that make no sense.
+        ValueError: At construction, for values that make no sense.
     """
 
     checkpoint_dir: str = option(
@@ -98,12 +99,12 @@ class Report:
     """What was exported.
 
     Attributes:
-      file: its name.
-      quantization: its mode, and what became of each part, by `quantize`.
-      megabytes: its size.
-      operations: how many of each its graph has.
-      partitions: of it, how many parts XNNPACK takes, and what is outside.
-      parity: how it compares with its model.
+        file: Its name.
+        quantization: Its mode, and what became of each part, by `quantize`.
+        megabytes: Its size.
+        operations: How many of each its graph has.
+        partitions: Of it, how many parts XNNPACK takes, and what is outside.
+        parity: How it compares with its model.
     """
 
     file: str
@@ -137,7 +138,7 @@ class Report:
             ("agreement", f"{parity.agreement:.2%}"),
             ("agreement at the end", f"{parity.late_agreement:.2%}"),
         )
-        return "\n".join(f"{name:<24}{value}" for name, value in rows)
+        return text_table(rows, "<")
 
 
 def export(config: ExportConfig) -> Report:
@@ -150,17 +151,17 @@ def export_run(run: Run, config: ExportConfig) -> Report:
     """Converts a model, compares the file with it, and writes file and report.
 
     Args:
-      run: the model, its classes and where its clips are.
-      config: what to write, and how.
+        run: The model, its classes and where its clips are.
+        config: What to write, and how.
 
     Returns:
-      A `Report`, which the file holds too, and `export_report.json` beside it, of the
-      last export there.
+        A `Report`, which the file holds too, and `export_report.json` beside it, of the
+        last export there.
 
     Raises:
-      ValueError: if the model cannot be exported so, or the file does not give its
-        numbers (unless `allow_mismatch`); nothing is written then.
-      OSError: if something cannot be read or written.
+        ValueError: If the model cannot be exported so, or the file does not give its
+            numbers (unless `allow_mismatch`); nothing is written then.
+        OSError: If something cannot be read or written.
     """
     output = Path(config.output)
     _check_output(output)
@@ -196,7 +197,7 @@ def export_run(run: Run, config: ExportConfig) -> Report:
             file=output.name,
             quantization=quantized.report,
             megabytes=len(quantized.content) / 1e6,
-            operations=operation_counts.operations(quantized.content),
+            operations=operation_counts.count_operations(quantized.content),
             partitions=step_partitions(quantized.content),
             parity=parity,
         )

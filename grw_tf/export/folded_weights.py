@@ -1,4 +1,4 @@
-"""A model's convolutions as plain arrays, with batch normalisation folded in."""
+"""A model's convolutions as plain arrays, with batch normalization folded in."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ class FoldedWeights:
     """Kernels and biases of a MoViNet, alike for all convolution types, in float64.
 
     Args:
-      model: a model of `build_model`.
+        model: A model of `build_model`.
     """
 
     def __init__(self, model):
@@ -24,16 +24,16 @@ class FoldedWeights:
         return f"{name}/_batch_norm/gamma" in self._values
 
     def convolution(self, name, size, part=""):
-        """Returns a convolution and the batch normalisation after it.
+        """Returns a convolution and the batch normalization after it.
 
         Args:
-          name: of the layer, as in `grw_tf.weights.model_variables`.
-          size: (time, height, width) of the kernel.
-          part: "" or "_temporal", the second of a (2+1)D convolution.
+            name: Of the layer, as in `grw_tf.weights.model_variables`.
+            size: (time, height, width) of the kernel.
+            part: "" or "_temporal", the second of a (2+1)D convolution.
 
         Returns:
-          The kernel [time, height, width, inputs, outputs], of 1 input if depthwise,
-          and the bias [outputs].
+            The kernel [time, height, width, inputs, outputs], of 1 input if depthwise,
+            and the bias [outputs].
         """
         gamma, beta, mean, variance = (
             self._values[f"{name}/_batch_norm{part}/{statistic}"]

@@ -9,9 +9,9 @@ class FrameFeatures:
     """Features of a stream's frames, each a clip of one frame, by Keras' own graph.
 
     Args:
-      model: a model of `build_model` whose backbone sees frames one by one.
-      frames_per_step: how many frames a step takes.
-      unit: what 1 in the frames stands for, in 0..1.
+        model: A model of `build_model` whose backbone sees frames one by one.
+        frames_per_step: How many frames a step takes.
+        unit: What 1 in the frames stands for, in 0..1.
     """
 
     def __init__(self, model, frames_per_step, unit):
@@ -23,8 +23,8 @@ class FrameFeatures:
         """Returns the features [frames, 1, 1, channels].
 
         Args:
-          image: float32 [frames_per_step, size, size, 3].
-          states: `StreamStates`, of which it needs none.
+            image: float32 [frames_per_step, size, size, 3].
+            states: `StreamStates`, of which it needs none.
         """
         del states
         return self._of(image)

@@ -25,8 +25,8 @@ def make_manifest(network: StreamingNetwork, content: bytes) -> dict:
     All in it can be read without knowing this project; `model` is its config.
 
     Args:
-      network: what the file came from.
-      content: of the TFLite model.
+        network: What the file came from.
+        content: Of the TFLite model.
     """
     config = network.model.config
     image = network.image_spec

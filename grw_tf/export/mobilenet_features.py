@@ -8,7 +8,7 @@ class MobileNetFeatures(FrameFeatures):
     """Features of a stream's frames, each by itself, by a MobileNetV3.
 
     Its Keras graph is one for devices as it is: of 4-D tensors, without states. TFLite
-    folds batch normalisation into its convolutions, and finds its hard swishes.
+    folds batch normalization into its convolutions, and finds its hard swishes.
 
     Args: as `FrameFeatures`; the model is a MobileNetV3.
     """

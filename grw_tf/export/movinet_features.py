@@ -5,7 +5,7 @@ They are those of the model's streaming view from the same weights, but
 - of 4-D tensors at most, for `3d` and `3d_2plus1d` convolutions too;
 - with states that stay bounded: running means instead of sums, so that nothing
   saturates, whatever the precision and however long the stream;
-- with all that is linear folded into the convolutions: batch normalisation, the slope,
+- with all that is linear folded into the convolutions: batch normalization, the slope,
   offset and scale of the gates, the residual's factor, the bytes' 1/255;
 - without buffers of frames to shift: a temporal convolution keeps, for each frame to
   come, the part of its sum that is known (the transposed form of an FIR filter).
@@ -36,9 +36,9 @@ class MovinetFeatures:
     """Features of a stream's frames by a MoViNet, and its official head's logits.
 
     Args:
-      model: a causal MoViNet of `build_model`.
-      frames_per_step: how many frames a step takes.
-      unit: what 1 in the frames stands for, in 0..1.
+        model: A causal MoViNet of `build_model`.
+        frames_per_step: How many frames a step takes.
+        unit: What 1 in the frames stands for, in 0..1.
     """
 
     def __init__(self, model, frames_per_step, unit):
@@ -57,8 +57,8 @@ class MovinetFeatures:
         frames up to the last.
 
         Args:
-          image: float32 [frames_per_step, size, size, 3].
-          states: `StreamStates`.
+            image: float32 [frames_per_step, size, size, 3].
+            states: `StreamStates`.
         """
         self._count_frames(states)
         stem, *blocks, _ = self._spec
@@ -142,9 +142,9 @@ class MovinetFeatures:
         """Sums over frames, tap 0 of the same frame, tap 1 of the one before, ...
 
         Args:
-          taps: tensors [frames, height, width, channels].
-          states: the stream's; of these, what is known of the next frames' sums.
-          name: prefix of the states' names.
+            taps: Tensors [frames, height, width, channels].
+            states: The stream's; of these, what is known of the next frames' sums.
+            name: Prefix of the states' names.
         """
         names = [f"{name}_sum{index}" for index in range(1, len(taps))]
         shape = (1, *taps[0].shape[1:])

@@ -11,7 +11,7 @@ _NAMES = {
 }
 
 
-def operations(content: bytes) -> dict[str, int]:
+def count_operations(content: bytes) -> dict[str, int]:
     """Returns how many of each operation its signatures have, the most frequent first.
 
     A custom one goes by its own name.

@@ -15,7 +15,7 @@ from grw_tf.models import StreamingModel
 from grw_tf.streaming import StreamSession
 
 LARGEST_DIFFERENCE = {"none": 1e-4, "float16": 1e-2, "dynamic": 0.5, "int8": 0.5}
-"""Of logits, relative to the largest: limits by quantisation.
+"""Of logits, relative to the largest: limits by quantization.
 
 In 8 bits it is agreement that counts; the limit is for models whose likeliest class
 never changes.
@@ -31,22 +31,23 @@ class Parity:
     """How a file compares with its model.
 
     Attributes:
-      streams, frames: how many were replayed, and how long each is.
-      clips: "real" or "drawn".
-      largest_logit: the largest absolute logit of the streaming model.
-      clip_difference: between the clip model's logits of the first frames of each
-        stream and the streaming model's; this and the next relative to largest_logit.
-      conversion_difference: between the streaming model's logits and those of the file
-        before it was quantised.
-      largest_difference: between the streaming model's and the file's logits.
-      agreement: share of frames with the same likeliest class.
-      late_agreement: the same of the last sixth of each stream.
-      reset_difference: between the file's logits at first and after a reset.
-      preparation_difference: between frames as the file's runtime resizes and crops
-        them and as evaluation does, in levels of 255.
-      milliseconds: median time of a frame in the file, one thread.
-      passed: whether all is within the limits.
-      failures: what is not, in words.
+        streams, frames: How many were replayed, and how long each is.
+        clips: "real" or "drawn".
+        largest_logit: The largest absolute logit of the streaming model.
+        clip_difference: Between the clip model's logits of the first frames of each
+            stream and the streaming model's; this and the next relative to
+            largest_logit.
+        conversion_difference: Between the streaming model's logits and those of the
+            file before it was quantized.
+        largest_difference: Between the streaming model's and the file's logits.
+        agreement: Share of frames with the same likeliest class.
+        late_agreement: The same of the last sixth of each stream.
+        reset_difference: Between the file's logits at first and after a reset.
+        preparation_difference: Between frames as the file's runtime resizes and crops
+            them and as evaluation does, in levels of 255.
+        milliseconds: Median time of a frame in the file, one thread.
+        passed: Whether all is within the limits.
+        failures: What is not, in words.
     """
 
     streams: int
@@ -77,18 +78,18 @@ def check_parity(
     """Replays streams through the clip model, the streaming model and the file.
 
     Args:
-      path: an exported file.
-      model: the model it came from.
-      streams: each uint8 [frames, size, size, 3], of as many frames as the model's
-        clips or more.
-      clips: "real" or "drawn", what the streams are of.
-      quantization: of the file; in floats, differences are limited, else agreement.
-      min_agreement: the least share of frames with the same likeliest class.
-      float_path: the file before it was quantised, which agreement alone would not
-        tell from a wrong one; by default the same file.
+        path: An exported file.
+        model: The model it came from.
+        streams: Each uint8 [frames, size, size, 3], of as many frames as the model's
+            clips or more.
+        clips: "real" or "drawn", what the streams are of.
+        quantization: Of the file; in floats, differences are limited, else agreement.
+        min_agreement: The least share of frames with the same likeliest class.
+        float_path: The file before it was quantized, which agreement alone would not
+            tell from a wrong one; by default the same file.
 
     Returns:
-      A `Parity`.
+        A `Parity`.
     """
     reference = _Reference(model)
     rows, times = [], []
@@ -231,7 +232,7 @@ def _failures(numbers, quantization, min_agreement):
     limit = LARGEST_DIFFERENCE["none"]
     if quantization != "none" and not numbers["conversion_difference"] <= limit:
         yield (
-            "before it was quantised the file differed from the model by"
+            "before it was quantized the file differed from the model by"
             f" {numbers['conversion_difference']:.1e} of the largest logit (limit"
             f" {limit:.0e})"
         )

@@ -4,8 +4,8 @@ import typing
 
 import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter
 
+from grw_tf.streaming.litert import make_interpreter
 from grw_tf.streaming.native_output import silenced
 
 _DELEGATE = "DELEGATE"
@@ -15,9 +15,9 @@ class Partitions(typing.NamedTuple):
     """How a step is divided.
 
     Attributes:
-      operations: of the step in the file.
-      partitions: parts of it that XNNPACK takes as a whole; one is best.
-      outside: operations between the parts, by TFLite's own kernels.
+        operations: Of the step in the file.
+        partitions: Parts of it that XNNPACK takes as a whole; one is best.
+        outside: Operations between the parts, by TFLite's own kernels.
     """
 
     operations: int
@@ -29,10 +29,10 @@ def step_partitions(content: bytes) -> Partitions:
     """Returns how XNNPACK divides the signature `step` of a file, or its only one.
 
     Args:
-      content: of a TFLite model.
+        content: Of a TFLite model.
     """
+    interpreter = make_interpreter(content=_step_alone(content))
     with silenced():
-        interpreter = Interpreter(model_content=_step_alone(content))
         interpreter.allocate_tensors()
     nodes = interpreter._get_ops_details()
     # What XNNPACK took is still listed, before it.

@@ -17,7 +17,7 @@ import grw_tf
 from grw_tf.common.labels_file import check_class_names
 from grw_tf.export.bundle import LABELS, MANIFEST
 from grw_tf.export.manifest import FORMAT_VERSION, frame_entries
-from grw_tf.models.streaming import STATE_PREFIX, StreamingModel
+from grw_tf.models.streaming import StreamingModel, as_stream_states, head_states
 
 # Where a SavedModel keeps files that its graph does not read.
 EXTRA = "assets.extra"
@@ -43,14 +43,14 @@ def write_saved_model(path, model, class_names):
     `assets.extra` holds `labels.txt` and `manifest.json`.
 
     Args:
-      path: the folder to write, whole or not at all. An earlier export is replaced.
-      model: a model of `build_model`.
-      class_names: names of the classes, in the order of the logits.
+        path: The folder to write, whole or not at all. An earlier export is replaced.
+        model: A model of `build_model`.
+        class_names: Names of the classes, in the order of the logits.
 
     Raises:
-      ValueError: if the names are not one for each class, or the folder is something
-        else than an earlier export.
-      OSError: if it cannot be written.
+        ValueError: If the names are not one for each class, or the folder is something
+            else than an earlier export.
+        OSError: If it cannot be written.
     """
     check_class_names(class_names, model.config)
     with _replacing_folder(Path(path)) as unfinished:
@@ -106,8 +106,7 @@ def _stream_signatures(stream):
         name: tf.TensorSpec(spec.shape, spec.dtype, name)
         for name, spec in stream.state_specs(batch_size=None).items()
     }
-    head_states = {n: s for n, s in states.items() if n.startswith(STATE_PREFIX)}
-
+    classified = as_stream_states(head_states(states))
     batch_size = tf.TensorSpec((), tf.int32, "batch_size")
 
     @tf.function(autograph=False, input_signature=[{"batch_size": batch_size}])
@@ -126,7 +125,7 @@ def _stream_signatures(stream):
         logits, new_states = stream.step(inputs.pop("image"), inputs)
         return new_states if logits is None else new_states | _answers(logits)
 
-    @tf.function(autograph=False, input_signature=[head_states])
+    @tf.function(autograph=False, input_signature=[classified])
     def classify(inputs):
         return _answers(stream.classify(inputs))
 

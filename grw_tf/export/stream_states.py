@@ -7,11 +7,11 @@ class StreamStates:
     """Hands out states and takes their successors.
 
     Args:
-      given: tensors by name; None to find out which states there are, all zero.
+        given: Tensors by name; None to find out which states there are, all zero.
 
     Attributes:
-      specs: `tf.TensorSpec`s by name of the states asked for so far.
-      new: their successors by name.
+        specs: `tf.TensorSpec`s by name of the states asked for so far.
+        new: Their successors by name.
     """
 
     def __init__(self, given=None):

@@ -7,16 +7,22 @@ with states that stay bounded.
 
 import tensorflow as tf
 
+from grw_tf.common.checks import check_positive
 from grw_tf.export.frame_features import FrameFeatures
 from grw_tf.export.mobilenet_features import MobileNetFeatures
 from grw_tf.export.movinet_features import MovinetFeatures
 from grw_tf.export.stream_states import StreamStates
 from grw_tf.models.input_checks import check_states
-from grw_tf.models.streaming import STATE_PREFIX, check_causal, head_states
+from grw_tf.models.streaming import (
+    as_stream_states,
+    check_causal,
+    head_states,
+    streaming_head,
+)
 
 IMAGE_DTYPES = ("uint8", "float32")
 
-# Of frames, by the backbone's family; others' are Keras' own graph.
+# Graphs made for devices, by the backbone's family. Others stream Keras' own graph.
 _FEATURES = {"movinet": MovinetFeatures, "mobilenet_v3": MobileNetFeatures}
 
 
@@ -24,12 +30,13 @@ class StreamingNetwork:
     """Steps of a stream of one video, in float32.
 
     Args:
-      model: a causal model of `build_model`.
-      frames_per_step: how many frames a step takes.
-      image_dtype: "uint8" for frames in 0..255, "float32" for frames in 0..1.
+        model: A causal model of `build_model`.
+        frames_per_step: How many frames a step takes.
+        image_dtype: "uint8" for frames in 0..255, "float32" for frames in 0..1.
 
     Raises:
-      ValueError: if the model is not causal or not float32, or an argument is unknown.
+        ValueError: If the model is not causal or not float32, or an argument is
+            unknown.
     """
 
     def __init__(self, model, frames_per_step=1, image_dtype="uint8"):
@@ -38,8 +45,9 @@ class StreamingNetwork:
         self.model = model
         self.frames_per_step = frames_per_step
         self.image_dtype = image_dtype
-        features = _FEATURES.get(model.config.backbone.family, FrameFeatures)
+        features = _FEATURES.get(model.config.backbone.family.name, FrameFeatures)
         unit = 1 / 255 if image_dtype == "uint8" else 1.0
+        self._head = streaming_head(model)
         self._features = features(model, frames_per_step, unit)
         self._specs = self._find_states()
 
@@ -64,43 +72,39 @@ class StreamingNetwork:
         """Takes in the next frames.
 
         Args:
-          image: as `image_spec`.
-          states: as the last step returned them, or zeros.
+            image: As `image_spec`.
+            states: As the last step returned them, or zeros.
 
         Returns:
-          (logits [1, num_classes] after the last frame, or None for the "transformer"
-          head, which gives them on demand; the new states).
+            (logits [1, num_classes] after the last frame, or None for the "transformer"
+            head, which gives them on demand; the new states).
         """
         check_states(states, self._specs)
         kept = StreamStates(states)
         x = self._features(tf.cast(image, tf.float32), kept)
-        if self.model.config.backbone_pools_time:
+        if self._head is None:
             return self._features.classify(x), kept.new
         x = tf.reshape(x, (1, x.shape[0], x.shape[-1]))
         if self.model.config.head.type != "official":
             x = self.model.affine(x)
-        logits, new = self.model.head.update(x, head_states(states))
-        return logits, kept.new | _prefixed(new)
+        logits, new = self._head.update(x, head_states(states))
+        return logits, kept.new | as_stream_states(new)
 
     def classify(self, states):
         """Returns the logits [1, num_classes] of a "transformer" head's states."""
-        return self.model.head.classify(head_states(states))
+        return self._head.classify(head_states(states))
 
     def classify_specs(self):
         """Returns the specs of the states that `classify` looks at."""
-        return {n: s for n, s in self._specs.items() if n.startswith(STATE_PREFIX)}
+        return as_stream_states(head_states(self._specs))
 
     def _find_states(self):
         found = StreamStates()
         trace = tf.function(lambda image: self._features(image, found), autograph=False)
         trace.get_concrete_function(tf.TensorSpec(self.image_spec.shape, tf.float32))
-        if self.model.config.backbone_pools_time:
+        if self._head is None:
             return found.specs
-        return found.specs | _prefixed(self.model.head.state_specs(batch_size=1))
-
-
-def _prefixed(states):
-    return {STATE_PREFIX + name: state for name, state in states.items()}
+        return found.specs | as_stream_states(self._head.state_specs(batch_size=1))
 
 
 def _check(model, frames_per_step, image_dtype):
@@ -109,8 +113,7 @@ def _check(model, frames_per_step, image_dtype):
             f"The model computes in {model.backbone.compute_dtype}: build it under the"
             " float32 policy, with the same weights, to export it."
         )
-    if frames_per_step < 1:
-        raise ValueError(f"frames_per_step is {frames_per_step}: it must be above 0.")
+    check_positive(frames_per_step=frames_per_step)
     if image_dtype not in IMAGE_DTYPES:
         raise ValueError(
             f"Unknown image_dtype {image_dtype!r}; known: {', '.join(IMAGE_DTYPES)}."

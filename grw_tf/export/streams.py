@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import tqdm
 
-from grw_tf.data.clips import stream_frames
 from grw_tf.data.listing.file_kinds import is_video
 from grw_tf.data.listing.video_list import list_folder
 from grw_tf.data.records.evaluation_records import EvaluationRecords
+from grw_tf.data.videos.clips import stream_frames
 from grw_tf.frames.opencv_preparation import prepare_frame
 
 FRAMES = 300
@@ -24,18 +24,18 @@ def real_streams(clips, config, count, part=(0, 1), frames=FRAMES):
     """Reads streams of real clips end to end, over again if they are few.
 
     Args:
-      clips: paths of records, with wildcards or not, separated by commas; or a folder
-        of class folders of videos.
-      config: the model's `ModelConfig`.
-      count: how many streams.
-      part: (start, step) of the videos to use, to keep those of two uses apart.
-      frames: of each stream.
+        clips: Paths of records, with wildcards or not, separated by commas; or a folder
+            of class folders of videos.
+        config: The model's `ModelConfig`.
+        count: How many streams.
+        part: (start, step) of the videos to use, to keep those of two uses apart.
+        frames: Of each stream.
 
     Returns:
-      A list of uint8 [frames, size, size, 3], RGB, as `prepare_frame` makes them.
+        A list of uint8 [frames, size, size, 3], RGB, as `prepare_frame` makes them.
 
     Raises:
-      ValueError, OSError: if there are no clips that can be read.
+        ValueError, OSError: If there are no clips that can be read.
     """
     waiting = _endless_frames(clips, config, part)
     return [

@@ -3,7 +3,6 @@
 import keras
 
 from grw_tf.keras3 import ops
-from grw_tf.random_walk import orders as orders_lib
 from grw_tf.random_walk.smoothing import Smoothing
 
 
@@ -18,10 +17,9 @@ class _Keras3Smoothing:
         # JAX's trainer does not carry the metrics of layers.
         names = () if on_jax else self.METRICS
         self._terms = [keras.metrics.Mean(f"{self.name}_{name}") for name in names]
-        method = orders_lib.choose_method(self.window, self.orders, self.max_orders)
-        if on_jax and method == "sampled" and self.seed is None:
+        if on_jax and self._method == "sampled" and self.seed is None:
             raise ValueError(
-                f"Layer '{self.name}': on JAX sampled orders need a seed, for a"
+                f"Layer '{self.name}': on JAX sampled orders need a seed, because a"
                 " compiled step would draw the same ones for ever."
             )
 
@@ -47,7 +45,7 @@ class GRWSmoothing(_Keras3Smoothing, Smoothing, keras.layers.Layer):
     no metrics and sampled orders need a seed.
 
     Args:
-      window, weight, alpha, warmup_steps, orders, max_orders, seed: see
-        `grw_tf.layers.GRWSmoothing`.
-      **kwargs: of `keras.layers.Layer`.
+        window, weight, alpha, warmup_steps, orders, max_orders, seed: See
+            `grw_tf.layers.GRWSmoothing`.
+        **kwargs: Of `keras.layers.Layer`.
     """

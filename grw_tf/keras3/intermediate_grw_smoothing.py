@@ -15,10 +15,10 @@ class IntermediateGRWSmoothing(
     Shapes, metrics and errors are those of `grw_tf.layers.IntermediateGRWSmoothing`.
 
     Args:
-      window, momentum, epsilon: see `grw_tf.layers.IntermediateGRWSmoothing`.
-      synchronized: whether batch statistics are taken over all replicas, which the
-        TensorFlow backend alone does, as in Keras' own batch normalisation.
-      **kwargs: of `GRWSmoothing`.
+        window, momentum, epsilon: See `grw_tf.layers.IntermediateGRWSmoothing`.
+        synchronized: Whether batch statistics are taken over all replicas, which the
+            TensorFlow backend alone does, as in Keras' own batch normalization.
+        **kwargs: Of `GRWSmoothing`.
     """
 
     def __init__(self, *args, **kwargs):

@@ -8,8 +8,8 @@ def grw_loss(z, alpha=0.5, orders="auto", max_orders=1000, seed=None):
     """Returns the GRW loss of each window, on tensors of Keras 3's backend.
 
     Args:
-      z: embeddings [windows, T, K], T >= 3.
-      alpha, orders, max_orders, seed: see `grw_tf.losses.grw_loss`.
+        z: Embeddings [windows, T, K], T >= 3.
+        alpha, orders, max_orders, seed: See `grw_tf.losses.grw_loss`.
 
     Returns, Raises: as `grw_tf.losses.grw_loss`.
     """

@@ -10,7 +10,7 @@ class Normal:
     """N(mean, std), "normal(mean, std)".
 
     Raises:
-      ValueError: for a negative standard deviation.
+        ValueError: For a negative standard deviation.
     """
 
     mean: float
@@ -37,7 +37,7 @@ class Uniform:
     """U(low, high), "uniform(low, high)"; a constant where both are the same.
 
     Raises:
-      ValueError: if low > high.
+        ValueError: If low > high.
     """
 
     low: float
@@ -60,10 +60,10 @@ class Uniform:
         """Returns float32 numbers, whatever the precision of the layer.
 
         Args:
-          generator: a layer's `_random_generator`.
-          shape: of the result.
-          nonce: positive number, another one for each draw of a layer: generators of
-            training have one seed a step, and would else draw the same.
+            generator: A layer's `_random_generator`.
+            shape: Of the result.
+            nonce: Positive number, another one for each draw of a layer: generators of
+                training have one seed a step, and would else draw the same.
         """
         return generator.random_uniform(
             shape, self.low, self.high, dtype="float32", nonce=nonce
@@ -77,11 +77,11 @@ def parse_distribution(text):
     """Returns the distribution that a text like "normal(1, 0.5)" spells.
 
     Args:
-      text: "normal(mean, standard deviation)" or "uniform(low, high)".
+        text: "normal(mean, standard deviation)" or "uniform(low, high)".
 
     Raises:
-      ValueError: for any other text, numbers that are not finite, a negative standard
-        deviation, and bounds the wrong way round.
+        ValueError: For any other text, numbers that are not finite, a negative standard
+            deviation, and bounds the wrong way round.
     """
     spelled = re.fullmatch(r"\s*(\w+)\s*\((.*)\)\s*", str(text))
     if not spelled or spelled[1] not in _KINDS:

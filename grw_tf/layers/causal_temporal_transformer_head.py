@@ -4,11 +4,11 @@ import tensorflow as tf
 import tf_keras
 
 from grw_tf.layers.running_mean import running_mean
-from grw_tf.layers.temporal_transformer_head import TemporalTransformerHead
+from grw_tf.layers.transformer_head import TransformerHead
 
 
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
-class CausalTemporalTransformerHead(TemporalTransformerHead):
+class CausalTemporalTransformerHead(TransformerHead):
     """`TemporalTransformerHead` in which a frame sees itself and earlier frames only.
 
     A stream so keeps each block's keys and values and the mean over frames, pays for
@@ -28,7 +28,7 @@ class CausalTemporalTransformerHead(TemporalTransformerHead):
         `frames`.
 
         Args:
-          batch_size: number of streams, or None if it is not known.
+            batch_size: Number of streams, or None if it is not known.
         """
         past = tf.TensorSpec(
             (batch_size, self.frames - 1, self._channels), self.compute_dtype
@@ -47,11 +47,11 @@ class CausalTemporalTransformerHead(TemporalTransformerHead):
         """Takes embeddings into the states.
 
         Args:
-          inputs: embeddings [batch, time, channels] of the next frames.
-          states: as the last `update` returned them, or zeros.
+            inputs: Embeddings [batch, time, channels] of the next frames.
+            states: As the last `update` returned them, or zeros.
 
         Returns:
-          (logits [batch, num_classes] after the last of them, states).
+            (logits [batch, num_classes] after the last of them, states).
         """
         time = inputs.shape[1]
         count = states["frame_count"]
@@ -81,7 +81,7 @@ class CausalTemporalTransformerHead(TemporalTransformerHead):
         """Returns the logits [batch, num_classes] after the last frame.
 
         Args:
-          states: as `update` returned them.
+            states: As `update` returned them.
         """
         return self._classifier(states["mean"])
 

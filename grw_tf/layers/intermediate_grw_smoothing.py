@@ -13,27 +13,27 @@ class IntermediateGRWSmoothing(
 ):
     """Returns its input, and while training adds the GRW loss of its frames.
 
-    A frame's embedding is its mean over space, batch-normalised without learned scale
+    A frame's embedding is its mean over space, batch-normalized without learned scale
     and offset (at least in float32). The network's own path is untouched.
 
     Args:
-      window: as every further argument not named here, of `GRWSmoothing`.
-      momentum: of the batch normalisation's moving statistics (default 0.99).
-      epsilon: added to the batch normalisation's variance (default 1e-3).
-      synchronized: whether batch statistics are taken over all replicas (default).
-      **kwargs: of `GRWSmoothing`.
+        window: As every further argument not named here, of `GRWSmoothing`.
+        momentum: Of the batch normalization's moving statistics (default 0.99).
+        epsilon: Added to the batch normalization's variance (default 1e-3).
+        synchronized: Whether batch statistics are taken over all replicas (default).
+        **kwargs: Of `GRWSmoothing`.
 
     Call arguments:
-      inputs: features [batch, N, height, width, channels], N >= window.
-      training: whether the loss is added.
-      new_frames: bool [batch, N], see `GRWSmoothing`.
+        inputs: Features [batch, N, height, width, channels], N >= window.
+        training: Whether the loss is added.
+        new_frames: bool [batch, N], see `GRWSmoothing`.
 
     Input shape: [batch, N, height, width, channels].
 
     Output shape: as the input's.
 
     Raises:
-      As `GRWSmoothing`.
+        As `GRWSmoothing`.
     """
 
     def __init__(self, *args, **kwargs):

@@ -17,16 +17,16 @@ class MeanHead(tf_keras.layers.Layer):
     `frames` frames the mean forgets at rate 1 / `frames`.
 
     Args:
-      num_classes: number of classes.
-      frames: of a clip.
-      hidden_dim: channels of the hidden layer; 0 for none.
-      activation: of the hidden layer, by name.
-      dropout_rate: before the last dense layer.
-      **kwargs: of `tf_keras.layers.Layer`.
+        num_classes: Number of classes.
+        frames: Of a clip.
+        hidden_dim: Channels of the hidden layer; 0 for none.
+        activation: Of the hidden layer, by name.
+        dropout_rate: Before the last dense layer.
+        **kwargs: Of `tf_keras.layers.Layer`.
 
     Call arguments:
-      inputs: features [batch, time, channels].
-      training: whether dropout acts.
+        inputs: Features [batch, time, channels].
+        training: Whether dropout acts.
 
     Output shape: logits [batch, num_classes], float32 under mixed precision.
 
@@ -88,7 +88,7 @@ class MeanHead(tf_keras.layers.Layer):
         `frames`.
 
         Args:
-          batch_size: number of streams, or None if it is not known.
+            batch_size: Number of streams, or None if it is not known.
         """
         return {
             "mean": tf.TensorSpec((batch_size, self._channels), self.compute_dtype),
@@ -99,11 +99,11 @@ class MeanHead(tf_keras.layers.Layer):
         """Takes features into the states.
 
         Args:
-          inputs: features [batch, time, channels] of the next frames.
-          states: as the last `update` returned them, or zeros.
+            inputs: Features [batch, time, channels] of the next frames.
+            states: As the last `update` returned them, or zeros.
 
         Returns:
-          (logits [batch, num_classes] after the last of them, states).
+            (logits [batch, num_classes] after the last of them, states).
         """
         mean, count = running_mean(
             states["mean"], states["frame_count"], inputs, self.frames
@@ -114,7 +114,7 @@ class MeanHead(tf_keras.layers.Layer):
         """Returns the logits [batch, num_classes] after the last frame.
 
         Args:
-          states: as `update` returned them.
+            states: As `update` returned them.
         """
         return self._classify(states["mean"])
 

@@ -22,8 +22,8 @@ def noise_shape(x, level):
     """Returns the shape of a level's random numbers, to be broadcast to x.
 
     Args:
-      x: [batch, ..., channels].
-      level: of `LEVELS`.
+        x: [batch, ..., channels].
+        level: Of `LEVELS`.
     """
     shape, ones = tf.shape(x), [1] * (x.shape.rank - 2)
     return {

@@ -8,7 +8,7 @@ class PerturbedAdd(tf_keras.layers.Add):
     """Keras' sum of a shortcut and a residual branch, the branch perturbed.
 
     Attributes:
-      branch: the layer that the branch, the last input, goes through, or None.
+        branch: The layer that the branch, the last input, goes through, or None.
 
     Args, call arguments, output shape: as `tf_keras.layers.Add`.
     """

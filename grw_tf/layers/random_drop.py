@@ -14,21 +14,21 @@ class RandomDrop(StochasticDepth):
     the output is the very input, at no cost.
 
     Args:
-      rate: how often the branch is dropped, in [0, 1).
-      level: "batch" drops all of the (replica's) batch or nothing, "clip" each clip by
-        itself.
-      **kwargs: of `tf_keras.layers.Layer`.
+        rate: How often the branch is dropped, in [0, 1).
+        level: "batch" drops all of the (replica's) batch or nothing, "clip" each clip
+            by itself.
+        **kwargs: Of `tf_keras.layers.Layer`.
 
     Call arguments:
-      inputs: [batch, ...].
-      training: whether it acts.
+        inputs: [batch, ...].
+        training: Whether it acts.
 
     Input shape: [batch, ...].
 
     Output shape: as the input's.
 
     Raises:
-      ValueError: for arguments out of range.
+        ValueError: For arguments out of range.
 
     Reference: Huang et al., 2016, arXiv 1603.09382; Table 2 of Kim et al.,
     Regularization on Spatio-Temporally Smoothed Feature for Action Recognition, CVPR

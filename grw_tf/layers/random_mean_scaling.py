@@ -46,20 +46,21 @@ class RandomMeanScaling(tf_keras.__internal__.layers.BaseRandomLayer):
     the output is the very input, at no cost.
 
     Args:
-      filter: "mean" weighs all neighbours in the window alike, "gaussian" by distance.
-      kernel_size: positions of the window along each axis, odd.
-      std: of the Gaussian filter, in positions.
-      distribution: of alpha, "normal(mean, standard deviation)" or
-        "uniform(low, high)", or the `Normal` or `Uniform` that these spell.
-      component: what is scaled: "mean" is m(x), "residual" is x - m(x), "feature" is x.
-      level: what has an alpha of its own: "clip" each clip, "batch" the batch (of the
-        replica); it is the same for all positions and channels.
-      causal: whether the window in time ends with the frame itself, see `local_mean`.
-      **kwargs: of `tf_keras.layers.Layer`.
+        filter: "mean" weighs all neighbors in the window alike, "gaussian" by distance.
+        kernel_size: Positions of the window along each axis, odd.
+        std: Of the Gaussian filter, in positions.
+        distribution: Of alpha, "normal(mean, standard deviation)" or "uniform(low,
+            high)", or the `Normal` or `Uniform` that these spell.
+        component: What is scaled: "mean" is m(x), "residual" is x - m(x), "feature" is
+            x.
+        level: What has an alpha of its own: "clip" each clip, "batch" the batch (of the
+            replica); it is the same for all positions and channels.
+        causal: Whether the window in time ends with the frame itself, see `local_mean`.
+        **kwargs: Of `tf_keras.layers.Layer`.
 
     Call arguments:
-      inputs: a feature map.
-      training: whether alpha is random.
+        inputs: A feature map.
+        training: Whether alpha is random.
 
     Input shape: [batch, time, height, width, channels], or [batch, height, width,
       channels], where the window is in space alone.
@@ -67,7 +68,7 @@ class RandomMeanScaling(tf_keras.__internal__.layers.BaseRandomLayer):
     Output shape: as the input's.
 
     Raises:
-      ValueError: for arguments out of range and inputs of another rank.
+        ValueError: For arguments out of range and inputs of another rank.
 
     Reference: Kim et al., Regularization on Spatio-Temporally Smoothed Feature for
     Action Recognition, CVPR 2020.
@@ -99,7 +100,7 @@ class RandomMeanScaling(tf_keras.__internal__.layers.BaseRandomLayer):
         """Returns whether the output is another than the input.
 
         Args:
-          training: as of a call.
+            training: As of a call.
         """
         if training is None:
             training = tf_keras.backend.learning_phase()

@@ -1,4 +1,4 @@
-"""Residual blocks over time and space that regularisers can act in."""
+"""Residual blocks over time and space that regularizers can act in."""
 
 import tf_keras
 from official.modeling import tf_utils
@@ -29,24 +29,24 @@ class BasicBlock3D(tf_keras.layers.Layer):
     """Two convolutions over time and space with a shortcut, as in ResNet-18 and -34.
 
     relu(norm(conv(relu(norm(conv(x))))) + shortcut(x)), where the shortcut is x, or a
-    convolution of kernel 1 and a batch normalisation if the shape changes.
+    convolution of kernel 1 and a batch normalization if the shape changes.
 
     Args:
-      filters: channels of both convolutions.
-      temporal_kernel_size: frames of both kernels.
-      temporal_strides: of the first convolution, in time.
-      spatial_strides: of the first convolution, in space.
-      stochastic_depth_drop_rate: how often a clip drops the residual branch.
-      kernel_initializer: of convolutions.
-      activation: by name.
-      use_sync_bn: whether batch statistics are taken over all replicas.
-      norm_momentum: of the moving statistics.
-      norm_epsilon: added to variances.
-      **kwargs: of `tf_keras.layers.Layer`.
+        filters: Channels of both convolutions.
+        temporal_kernel_size: Frames of both kernels.
+        temporal_strides: Of the first convolution, in time.
+        spatial_strides: Of the first convolution, in space.
+        stochastic_depth_drop_rate: How often a clip drops the residual branch.
+        kernel_initializer: Of convolutions.
+        activation: By name.
+        use_sync_bn: Whether batch statistics are taken over all replicas.
+        norm_momentum: Of the moving statistics.
+        norm_epsilon: Added to variances.
+        **kwargs: Of `tf_keras.layers.Layer`.
 
     Call arguments:
-      inputs: [batch, time, height, width, channels].
-      training: whether statistics are the batch's, and drops happen.
+        inputs: [batch, time, height, width, channels].
+        training: Whether statistics are the batch's, and drops happen.
 
     Output shape: [batch, time / temporal_strides, height / spatial_strides,
       width / spatial_strides, filters].

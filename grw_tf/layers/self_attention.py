@@ -11,21 +11,22 @@ class SelfAttention(tf_keras.layers.Layer):
     """Multi-head attention over time, scaled by 1/sqrt(channels per head).
 
     Args:
-      num_heads: heads, dividing the channels.
-      **kwargs: of `tf_keras.layers.Layer`.
+        num_heads: Heads, dividing the channels.
+        **kwargs: Of `tf_keras.layers.Layer`.
 
     Call arguments:
-      inputs: queries [batch, time, channels].
-      mask: bool, broadcastable to [batch, heads, time, past + time]: which keys a
-        query sees. None: all.
-      past: (keys, values), each [batch, past, channels], that come before the inputs'.
+        inputs: Queries [batch, time, channels].
+        mask: bool, broadcastable to [batch, heads, time, past + time]: which keys a
+            query sees. None: all.
+        past: (keys, values), each [batch, past, channels], that come before the
+            inputs'.
 
     Returns:
-      The output [batch, time, channels] and the keys and values [batch, past + time,
-      channels], past ones included.
+        The output [batch, time, channels] and the keys and values [batch, past + time,
+        channels], past ones included.
 
     Raises:
-      ValueError: if num_heads does not divide the channels.
+        ValueError: If num_heads does not divide the channels.
     """
 
     def __init__(self, num_heads, **kwargs):

@@ -44,24 +44,24 @@ class ShakeDrop(tf_keras.__internal__.layers.BaseRandomLayer):
     branch's last layer times E.
 
     Args:
-      rate: how often b is 0, in [0, 1).
-      alpha, beta: lower and upper bound of either.
-      level: what has an alpha and a beta of its own: "batch" the batch (of the
-        replica), "clip" each clip, "channel" each channel of a clip, "pixel" each
-        value.
-      **kwargs: of `tf_keras.layers.Layer`.
+        rate: How often b is 0, in [0, 1).
+        alpha, beta: Lower and upper bound of either.
+        level: What has an alpha and a beta of its own: "batch" the batch (of the
+            replica), "clip" each clip, "channel" each channel of a clip, "pixel" each
+            value.
+        **kwargs: Of `tf_keras.layers.Layer`.
 
     Call arguments:
-      inputs: the residual branch.
-      training: whether it acts.
+        inputs: The residual branch.
+        training: Whether it acts.
 
     Input shape: [batch, ..., channels].
 
     Output shape: as the input's.
 
     Raises:
-      ValueError: for arguments out of range, among them an alpha for which E is not
-        positive.
+        ValueError: For arguments out of range, among them an alpha for which E is not
+            positive.
 
     Reference: Yamada et al., 2018, arXiv 1802.02375; the defaults are those of Table 2
     of Kim et al., Regularization on Spatio-Temporally Smoothed Feature for Action
@@ -84,7 +84,7 @@ class ShakeDrop(tf_keras.__internal__.layers.BaseRandomLayer):
         """Returns whether the output is another than the input.
 
         Args:
-          training: as of a call.
+            training: As of a call.
         """
         if training is None:
             training = tf_keras.backend.learning_phase()

@@ -10,7 +10,7 @@ def sincos_positions(positions, channels):
     omega_i = 10000^(-i / (channels / 2 - 1)), as in the published GRW models.
 
     Raises:
-      ValueError: if channels is odd or less than 4.
+        ValueError: If channels is odd or less than 4.
     """
     if channels % 2 or channels < 4:
         raise ValueError(

@@ -19,20 +19,20 @@ class StochasticDepth(tf_keras.__internal__.layers.BaseRandomLayer):
     generator, by which training draws the same after it is resumed.
 
     Args:
-      rate: how often a clip is dropped, in [0, 1).
-      level: "clip" drops each clip by itself, "batch" all of the (replica's) batch.
-      **kwargs: of `tf_keras.layers.Layer`.
+        rate: How often a clip is dropped, in [0, 1).
+        level: "clip" drops each clip by itself, "batch" all of the (replica's) batch.
+        **kwargs: Of `tf_keras.layers.Layer`.
 
     Call arguments:
-      inputs: [batch, ...].
-      training: whether it acts.
+        inputs: [batch, ...].
+        training: Whether it acts.
 
     Input shape: [batch, ...].
 
     Output shape: as the input's.
 
     Raises:
-      ValueError: for arguments out of range.
+        ValueError: For arguments out of range.
 
     Reference: Huang et al., 2016, arXiv 1603.09382.
     """
@@ -47,7 +47,7 @@ class StochasticDepth(tf_keras.__internal__.layers.BaseRandomLayer):
         """Returns whether the output is another than the input.
 
         Args:
-          training: as of a call.
+            training: As of a call.
         """
         if training is None:
             training = tf_keras.backend.learning_phase()

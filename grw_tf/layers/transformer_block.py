@@ -26,18 +26,18 @@ class TransformerBlock(tf_keras.layers.Layer):
     """x + attention(norm(x)), then x + Dense(gelu(Dense(norm(x)))), with exact GELU.
 
     Args:
-      num_heads: of the attention.
-      mlp_dim: channels of the hidden dense layer.
-      stochastic_depth_drop_rate: how often a clip skips either branch in training.
-      **kwargs: of `tf_keras.layers.Layer`.
+        num_heads: Of the attention.
+        mlp_dim: Channels of the hidden dense layer.
+        stochastic_depth_drop_rate: How often a clip skips either branch in training.
+        **kwargs: Of `tf_keras.layers.Layer`.
 
     Call arguments:
-      inputs: [batch, time, channels].
-      mask, past: of `SelfAttention`.
-      training: whether stochastic depth acts.
+        inputs: [batch, time, channels].
+        mask, past: Of `SelfAttention`.
+        training: Whether stochastic depth acts.
 
     Returns:
-      The output [batch, time, channels] and the attention's keys and values.
+        The output [batch, time, channels] and the attention's keys and values.
     """
 
     def __init__(self, num_heads, mlp_dim, stochastic_depth_drop_rate=0.0, **kwargs):

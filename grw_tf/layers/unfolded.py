@@ -14,16 +14,16 @@ class Unfolded(tf_keras.layers.Layer):
     rows of pixels over time.
 
     Args:
-      layer: the layer. Where its `acts(training)`, if it has one, says that it does
-        not act, nothing is done; without one it acts in training alone.
-      fold: "time" for [batch * time, height, width, channels], "space" for
-        [batch, time, height * width, channels] of square frames.
-      frames: time, of "time".
-      **kwargs: of `tf_keras.layers.Layer`.
+        layer: The layer. Where its `acts(training)`, if it has one, says that it does
+            not act, nothing is done; without one it acts in training alone.
+        fold: "time" for [batch * time, height, width, channels], "space" for [batch,
+            time, height * width, channels] of square frames.
+        frames: Time, of "time".
+        **kwargs: Of `tf_keras.layers.Layer`.
 
     Call arguments:
-      inputs: as `fold` says.
-      training: given to the layer.
+        inputs: As `fold` says.
+        training: Given to the layer.
 
     Output shape: as the input's.
     """

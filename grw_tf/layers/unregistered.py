@@ -5,23 +5,23 @@ import tf_keras
 
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
 class Unregistered(tf_keras.layers.Layer):
-    """Returns its input at inference, as regularisers do, and refuses to train.
+    """Returns its input at inference, as regularizers do, and refuses to train.
 
-    So a model can be evaluated and exported without the code of a regulariser that it
+    So a model can be evaluated and exported without the code of a regularizer that it
     was trained with, and is never trained without it.
 
     Args:
-      wanted: name of the class that is missing.
-      **kwargs: of `tf_keras.layers.Layer`.
+        wanted: Name of the class that is missing.
+        **kwargs: Of `tf_keras.layers.Layer`.
 
     Call arguments:
-      inputs: any tensor.
-      training: whether it is asked to act.
+        inputs: Any tensor.
+        training: Whether it is asked to act.
 
     Output shape: as the input's.
 
     Raises:
-      ValueError: when called in training.
+        ValueError: When called in training.
     """
 
     def __init__(self, wanted, **kwargs):

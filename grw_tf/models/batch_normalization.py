@@ -1,11 +1,11 @@
-"""How the batch normalisations of any backbone take and keep their statistics."""
+"""How the batch normalizations of any backbone take and keep their statistics."""
 
 import tensorflow as tf
 import tf_keras
 
 
 def batch_normalizations(model) -> list[tf_keras.layers.BatchNormalization]:
-    """Returns the batch normalisations of a model, in the order it tracks them."""
+    """Returns the batch normalizations of a model, in the order it tracks them."""
     return [
         layer
         for layer in model.submodules
@@ -29,6 +29,6 @@ def synchronize(backbone):
 
 
 def set_momentum(backbone, momentum):
-    """Gives the moving statistics of all batch normalisations one momentum."""
+    """Gives the moving statistics of all batch normalizations one momentum."""
     for layer in batch_normalizations(backbone):
         layer.momentum = momentum

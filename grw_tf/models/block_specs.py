@@ -37,6 +37,11 @@ def endpoint_names(model_id):
     return [*names, "head"]
 
 
+def head_hidden_channels(model_id: str) -> int:
+    """Returns the channels of the hidden layer of a MoViNet's official head."""
+    return movinet.BLOCK_SPECS[model_id][-1].head_filters
+
+
 def model_ids():
     """Lists the model ids there are."""
     return sorted(movinet.BLOCK_SPECS)

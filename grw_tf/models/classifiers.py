@@ -5,7 +5,6 @@ import tf_keras
 from official.projects.movinet.modeling import movinet_layers, movinet_model
 
 from grw_tf import layers
-from grw_tf.models import mobilenet_backbone
 from grw_tf.models.backbone import build_backbone, endpoint_channels, endpoints
 from grw_tf.models.config import ModelConfig
 from grw_tf.models.config_record import ConfigRecord
@@ -21,11 +20,11 @@ class MovinetClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier
     its outputs.
 
     Args:
-      config: the model's config, head.type "official".
+        config: The model's config, head.type "official".
 
     Call arguments:
-      inputs: clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
-      training: whether dropout, smoothing and regularisers act.
+        inputs: Clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
+        training: Whether dropout, smoothing and regularizers act.
 
     Output shape: logits [batch, num_classes].
     """
@@ -58,11 +57,11 @@ class MeanClassifier(ClipInput, ConfigRecord, tf_keras.Model):
     """SlowOnly or MobileNetV3 with a `MeanHead`, and smoothing on endpoints.
 
     Args:
-      config: the model's config, head.type "official".
+        config: The model's config, head.type "official".
 
     Call arguments:
-      inputs: clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
-      training: whether dropout, smoothing and regularisers act.
+        inputs: Clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
+        training: Whether dropout, smoothing and regularizers act.
 
     Output shape: logits [batch, num_classes].
     """
@@ -73,10 +72,12 @@ class MeanClassifier(ClipInput, ConfigRecord, tf_keras.Model):
         self.backbone = build_backbone(config)
         channels = endpoint_channels(self.backbone)
         self.smoothing = build_smoothing(config, channels)
+        model_id = config.backbone.model_id
+        hidden = config.backbone.family.head_hidden_channels(model_id)
         self.head = layers.MeanHead(
             num_classes=config.num_classes,
             frames=config.frames,
-            hidden_dim=mobilenet_backbone.HIDDEN.get(config.backbone.model_id, 0),
+            hidden_dim=hidden,
             activation=config.head.activation,
             dropout_rate=config.head.dropout_rate,
             name="head",
@@ -105,11 +106,11 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
     """An affine map of a backbone's features to embeddings Z, and a transformer head.
 
     Args:
-      config: the model's config, head.type "transformer" or "causal_transformer".
+        config: The model's config, head.type "transformer" or "causal_transformer".
 
     Call arguments:
-      inputs: clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
-      training: whether dropout, smoothing and regularisers act.
+        inputs: Clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
+        training: Whether dropout, smoothing and regularizers act.
 
     Output shape: logits [batch, num_classes].
 

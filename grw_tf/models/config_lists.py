@@ -5,12 +5,12 @@ def make_tuples(config, path, *names):
     """Lets fields of a frozen config be given as lists, and keeps them as tuples.
 
     Args:
-      config: the dataclass, at construction.
-      path: what its keys begin with.
-      *names: of the fields.
+        config: The dataclass, at construction.
+        path: What its keys begin with.
+        *names: Of the fields.
 
     Raises:
-      ValueError: if one is no list, or has the same text twice.
+        ValueError: If one is no list, or has the same text twice.
     """
     for name in names:
         value = getattr(config, name)

@@ -31,7 +31,7 @@ class ConfigRecord:
     Garden's models read those with one.
 
     Raises:
-      ValueError: on restore, if the checkpoint's model is another function.
+        ValueError: On restore, if the checkpoint's model is another function.
     """
 
     def get_config(self):
@@ -64,9 +64,9 @@ def check_backbone(saved: ModelConfig, built: ModelConfig, ignored=()):
     """Raises a ValueError if the saved backbone is another function than the built.
 
     Args:
-      saved: config of the saved model.
-      built: config of the model to restore.
-      ignored: names of fields of `BackboneConfig` that may differ.
+        saved: Config of the saved model.
+        built: Config of the model to restore.
+        ignored: Names of fields of `BackboneConfig` that may differ.
     """
     for field in dataclasses.fields(saved.backbone):
         if field.name not in (*_TRAINING_ALONE, *ignored):

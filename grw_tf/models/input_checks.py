@@ -7,11 +7,11 @@ def check_frames(frames, shape):
     """Checks frames given to a model.
 
     Args:
-      frames: a tensor [batch, time, height, width, 3].
-      shape: the expected (time, height, width, 3), None for any.
+        frames: A tensor [batch, time, height, width, 3].
+        shape: The expected (time, height, width, 3), None for any.
 
     Raises:
-      ValueError: if they have another shape, or are not floating point.
+        ValueError: If they have another shape, or are not floating point.
     """
     given = tuple(frames.shape)
     if len(given) != 5 or any(
@@ -63,7 +63,7 @@ def check_states(states, specs):
     """Checks the names and shapes of the states given to a stream.
 
     Raises:
-      ValueError: if one is missing, unknown or of another shape.
+        ValueError: If one is missing, unknown or of another shape.
     """
     missing = sorted(set(specs) - set(states))
     unknown = sorted(set(states) - set(specs))

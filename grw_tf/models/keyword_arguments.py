@@ -7,7 +7,7 @@ def parse_arguments(text) -> dict:
     """Returns the keyword arguments of a text like "rate=0.1, level='clip'".
 
     Raises:
-      ValueError: if it is anything else, or a value is no literal.
+        ValueError: If it is anything else, or a value is no literal.
     """
     try:
         call = ast.parse(f"_({text})", mode="eval").body

@@ -18,8 +18,8 @@ _NETWORKS = {
 }
 MODEL_IDS = tuple(_NETWORKS)
 
-HIDDEN = {"mobilenet_v3_small": 1024, "mobilenet_v3_large": 1280}
-"""Channels of the hidden layer of MobileNetV3's own head."""
+# Channels of the hidden layer of MobileNetV3's own head.
+_HIDDEN = {"mobilenet_v3_small": 1024, "mobilenet_v3_large": 1280}
 
 LEAST_SIZE = 32
 
@@ -39,22 +39,18 @@ class MobileNetV3(tf_keras.Model):
     convolution's mean over space.
 
     Args:
-      config: of a MobileNetV3.
-      size: height and width of a frame, in pixels, at least 32.
+        config: Of a MobileNetV3.
+        size: Height and width of a frame, in pixels, at least 32.
 
     Attributes:
-      network: the same of frames [frames, size, size, 3], a functional model.
+        network: The same of frames [frames, size, size, 3], a functional model.
 
     Raises:
-      ValueError: for an unknown model id, or a size that is too small.
+        ValueError: For a size that is too small.
     """
 
     def __init__(self, config: BackboneConfig, size):
         super().__init__(name=config.model_id)
-        if config.model_id not in _NETWORKS:
-            raise ValueError(
-                f"Unknown model_id {config.model_id!r}; known: {', '.join(MODEL_IDS)}."
-            )
         if size < LEAST_SIZE:
             raise ValueError(
                 f"size is {size}: {config.model_id} needs frames of at least"
@@ -76,8 +72,8 @@ def scaled(frames, unit=1.0):
     """Returns frames in the range that Keras Applications' weights want.
 
     Args:
-      frames: in 0..1, but for their unit.
-      unit: what 1 in them stands for.
+        frames: In 0..1, but for their unit.
+        unit: What 1 in them stands for.
     """
     return 2.0 * unit * frames - 1.0
 
@@ -164,5 +160,6 @@ register(
         # Keras Applications' 0.999 would follow a training of a thousand steps half the
         # way.
         norm_momentum=NORM_MOMENTUM,
+        head_hidden_channels=_HIDDEN.get,
     )
 )

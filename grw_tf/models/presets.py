@@ -12,6 +12,7 @@ from grw_tf.frames.geometry import SQUARE
 # Importing a family's module makes it known, as configs of it want.
 from grw_tf.models import (
     mobilenet_backbone,
+    movinet_backbone,  # noqa: F401
     slowonly_backbone,  # noqa: F401
 )
 from grw_tf.models.config import (
@@ -117,11 +118,11 @@ def preset(name, **changes) -> ModelConfig:
     """Returns a preset, with fields of `ModelConfig` changed.
 
     Args:
-      name: of `PRESETS`.
-      **changes: fields of `ModelConfig`, as num_classes=10.
+        name: Of `PRESETS`.
+        **changes: Fields of `ModelConfig`, as num_classes=10.
 
     Raises:
-      ValueError: for an unknown name.
+        ValueError: For an unknown name.
     """
     if name not in PRESETS:
         raise ValueError(

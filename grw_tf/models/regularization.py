@@ -8,7 +8,7 @@ from grw_tf.layers import RandomDrop, RandomMeanScaling, ShakeDrop
 from grw_tf.layers.alpha_distribution import Uniform, parse_distribution
 from grw_tf.layers.unfolded import Unfolded
 from grw_tf.models.config import ModelConfig
-from grw_tf.models.own_layer import make_own_layer
+from grw_tf.models.registered_layer import make_registered_layer
 from grw_tf.models.regularization_config import OwnLayerConfig, RMSConfig
 from grw_tf.models.residual_block import NormSite, ResidualBlock
 
@@ -16,17 +16,17 @@ _LATE_STAGES = 2
 
 
 def regularize(blocks: list[ResidualBlock], config: ModelConfig):
-    """Lets the regularisers that a config chooses act in residual blocks.
+    """Lets the regularizers that a config chooses act in residual blocks.
 
     They add no variables nor anything else to checkpoints, and do nothing at inference,
     but for an RMS whose alpha has another mean than 1.
 
     Args:
-      blocks: all of a backbone, in the network's order.
-      config: the model's config.
+        blocks: All of a backbone, in the network's order.
+        config: The model's config.
 
     Raises:
-      ValueError: if it names what the blocks do not have, or values make no sense.
+        ValueError: If it names what the blocks do not have, or values make no sense.
     """
     chosen = config.regularization
     if "rms" in chosen.methods:
@@ -63,20 +63,20 @@ def norm_sites(
     rms: RMSConfig | OwnLayerConfig,
     named="regularization.rms.",
 ) -> list[NormSite]:
-    """Returns the batch normalisations that RMS comes before, in the network's order.
+    """Returns the batch normalizations that RMS comes before, in the network's order.
 
     Args:
-      blocks: all of a backbone, in the network's order.
-      rms: whose `before` and `blocks` choose among them, or those of another.
-      named: what errors put before the names of these two.
+        blocks: All of a backbone, in the network's order.
+        rms: Whose `before` and `blocks` choose among them, or those of another.
+        named: What errors put before the names of these two.
 
     Raises:
-      ValueError: if they name what the blocks do not have.
+        ValueError: If they name what the blocks do not have.
     """
     selected = _select(blocks, rms.blocks, named)
     if not any(block.norms for block in selected):
         raise ValueError(
-            f"{named}before names batch normalisations, and the blocks"
+            f"{named}before names batch normalizations, and the blocks"
             f" {', '.join(_names(selected)) or '(none)'} have none: choose other blocks"
             " or leave the method out."
         )
@@ -90,13 +90,13 @@ def norm_sites(
 
 
 def place_scaling(sites: list[NormSite], make_layer, rms: RMSConfig, config):
-    """Puts a layer of its own before each of some batch normalisations.
+    """Puts a layer of its own before each of some batch normalizations.
 
     Args:
-      sites: of `norm_sites`.
-      make_layer: `RandomMeanScaling`, or what takes the same arguments.
-      rms: the layers' arguments.
-      config: the model's `ModelConfig`.
+        sites: Of `norm_sites`.
+        make_layer: `RandomMeanScaling`, or what takes the same arguments.
+        rms: The layers' arguments.
+        config: The model's `ModelConfig`.
     """
     arguments = dataclasses.asdict(rms)
     del arguments["before"], arguments["blocks"]
@@ -110,9 +110,9 @@ def _place_own(blocks, own, config):
         if site.norm.before is not None:
             raise ValueError(
                 "regularization.own_layer and regularization.rms come before the same"
-                f" batch normalisation, {site.norm.name}: choose other places for one."
+                f" batch normalization, {site.norm.name}: choose other places for one."
             )
-        layer = make_own_layer(own, site.norm.moving_mean.shape[0])
+        layer = make_registered_layer(own, site.norm.moving_mean.shape[0])
         _attach(site.norm, "before", _unfolded(layer, site.fold, config.frames))
 
 

@@ -2,8 +2,8 @@
 
 import contextlib
 import dataclasses
-import difflib
 
+from grw_tf.common.suggestions import suggest
 from grw_tf.layers.random_mean_scaling import check_scaling
 from grw_tf.layers.shake_drop import check_shake
 from grw_tf.layers.stochastic_depth import check_drop
@@ -27,14 +27,14 @@ class RMSConfig:
     """Random Mean Scaling: where it acts, and the arguments of `RandomMeanScaling`.
 
     Attributes:
-      before: which batch normalisations of a block it comes before: "expansion",
-        "feature" and "projection" of MoViNets and MobileNetV3, "bn1" to "bn3" of
-        SlowOnly's. Empty for the default: all, but of bottlenecks the last alone, as
-        the paper has it.
-      blocks: names of blocks, as "block4_layer1", or of stages, as "block4" or "res5".
-        Empty for the last two stages.
-      filter, kernel_size, std, distribution, component, level: see
-        `RandomMeanScaling`; the window is as wide in time as in space.
+        before: Which batch normalizations of a block it comes before: "expansion",
+            "feature" and "projection" of MoViNets and MobileNetV3, "bn1" to "bn3" of
+            SlowOnly's. Empty for the default: all, but of bottlenecks the last alone,
+            as the paper has it.
+        blocks: Names of blocks, as "block4_layer1", or of stages, as "block4" or
+            "res5". Empty for the last two stages.
+        filter, kernel_size, std, distribution, component, level: See
+            `RandomMeanScaling`; the window is as wide in time as in space.
     """
 
     before: tuple[str, ...] = ()
@@ -59,8 +59,8 @@ class RandomDropConfig:
     """Stochastic depth of whole batches, the arguments of `RandomDrop`.
 
     Attributes:
-      rate: how often the last block's branch is dropped; earlier ones' less.
-      level: see `RandomDrop`.
+        rate: How often the last block's branch is dropped; earlier ones' less.
+        level: See `RandomDrop`.
     """
 
     rate: float = 0.5
@@ -76,9 +76,9 @@ class ShakeDropConfig:
     """The arguments of `ShakeDrop`.
 
     Attributes:
-      rate: how often the last block's branch is shaken; earlier ones' less.
-      alpha, beta: lowest and highest factor, see `ShakeDrop`.
-      level: see `ShakeDrop`.
+        rate: How often the last block's branch is shaken; earlier ones' less.
+        alpha, beta: Lowest and highest factor, see `ShakeDrop`.
+        level: See `ShakeDrop`.
     """
 
     rate: float = 0.5
@@ -94,13 +94,13 @@ class ShakeDropConfig:
 
 @dataclasses.dataclass(frozen=True)
 class OwnLayerConfig:
-    """A layer of your own before batch normalisations, as RMS is.
+    """A layer of your own before batch normalizations, as RMS is.
 
     Attributes:
-      layer: name by which the layer's class is registered with Keras, as
-        "mine>ChannelDrop".
-      arguments: of the layer, as in Python: "rate=0.1".
-      before, blocks: see `RMSConfig`.
+        layer: Name by which the layer's class is registered with Keras, as
+            "mine>ChannelDrop".
+        arguments: Of the layer, as in Python: "rate=0.1".
+        before, blocks: See `RMSConfig`.
     """
 
     layer: str = ""
@@ -121,7 +121,7 @@ class CutMixConfig:
     Labels have the share of the rectangle's area before borders cut it off.
 
     Attributes:
-      alpha: of the Beta(alpha, alpha) that shares are drawn from.
+        alpha: Of the Beta(alpha, alpha) that shares are drawn from.
     """
 
     alpha: float = 1.0
@@ -132,8 +132,8 @@ class MixupConfig:
     """Mixup by the Model Garden: a weighted mean with another clip, labels too.
 
     Attributes:
-      alpha: of the Beta(alpha, alpha) that shares are drawn from; 0.2 is that of Zhang
-        et al. for ImageNet.
+        alpha: Of the Beta(alpha, alpha) that shares are drawn from; 0.2 is that of
+            Zhang et al. for ImageNet.
     """
 
     alpha: float = 0.2
@@ -147,12 +147,13 @@ class RegularizationConfig:
     2); the rates of drops are those of their own papers.
 
     Attributes:
-      methods: which are on: "rms", "random_drop", "shake_drop", "own_layer", "cutmix",
-        "mixup". With both of the last two, each batch gets one or the other.
-      rms, random_drop, shake_drop, own_layer, cutmix, mixup: how each acts.
+        methods: Which are on: "rms", "random_drop", "shake_drop", "own_layer",
+            "cutmix", "mixup". With both of the last two, each batch gets one or the
+            other.
+        rms, random_drop, shake_drop, own_layer, cutmix, mixup: How each acts.
 
     Raises:
-      ValueError: at construction, for what is unknown or does not go together.
+        ValueError: At construction, for what is unknown or does not go together.
     """
 
     methods: tuple[str, ...] = ()
@@ -167,11 +168,9 @@ class RegularizationConfig:
         make_tuples(self, "regularization", "methods")
         for method in self.methods:
             if method not in REGULARIZERS:
-                near = difflib.get_close_matches(method, REGULARIZERS, n=1)
-                hint = f"did you mean {near[0]!r}? " if near else ""
                 raise ValueError(
                     f"Unknown method {method!r:.80} in regularization.methods;"
-                    f" {hint}known: {', '.join(REGULARIZERS)}."
+                    f" {suggest(method, REGULARIZERS)}"
                 )
         if {"random_drop", "shake_drop"} <= set(self.methods):
             raise ValueError(

@@ -13,7 +13,7 @@ def new_frames(clips: tf.Tensor) -> tf.Tensor:
     The first frame of a clip is always new.
 
     Args:
-      clips: [batch, N, height, width, 3].
+        clips: [batch, N, height, width, 3].
     """
     repeated = tf.reduce_all(clips[:, 1:] == clips[:, :-1], axis=(2, 3, 4))
     return tf.concat([tf.ones_like(repeated[:, :1]), ~repeated], axis=1)

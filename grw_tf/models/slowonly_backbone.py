@@ -41,17 +41,10 @@ class SlowOnly(resnet_3d.ResNet3D):
     [batch, N, 1, 1, channels], the last one's mean over space.
 
     Args:
-      config: of a SlowOnly.
-
-    Raises:
-      ValueError: for an unknown model id.
+        config: Of a SlowOnly.
     """
 
     def __init__(self, config: BackboneConfig):
-        if config.model_id not in _NETWORKS:
-            raise ValueError(
-                f"Unknown model_id {config.model_id!r}; known: {', '.join(MODEL_IDS)}."
-            )
         self._block, _, repeats = _NETWORKS[config.model_id]
         super().__init__(
             model_id=config.model_id,
@@ -136,5 +129,6 @@ register(
         },
         # As in the Model Garden's experiments on Kinetics.
         norm_momentum=0.9,
+        trains_from_scratch=True,
     )
 )

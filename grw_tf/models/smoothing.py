@@ -15,10 +15,10 @@ def frame_places(config: ModelConfig, endpoints) -> list[str]:
     """Lists the places of a model that have an embedding of each frame, in its order.
 
     Args:
-      config: the model's config.
-      endpoints: names of the backbone's endpoints. Its "head" is none of these places
-        where it is pooled over time; the embeddings Z of a transformer head, "final",
-        are the last.
+        config: The model's config.
+        endpoints: Names of the backbone's endpoints. Its "head" is none of these places
+            where it is pooled over time; the embeddings Z of a transformer head,
+            "final", are the last.
     """
     pooled = {"head"} if config.backbone_pools_time else set()
     places = [name for name in endpoints if name not in pooled]
@@ -29,14 +29,14 @@ def build_smoothing(config: ModelConfig, endpoint_channels):
     """Builds the smoothing layers that the config names.
 
     Args:
-      config: the model's config.
-      endpoint_channels: channels of the backbone's endpoints by name.
+        config: The model's config.
+        endpoint_channels: Channels of the backbone's endpoints by name.
 
     Returns:
-      Layers by the name of the place they attach to.
+        Layers by the name of the place they attach to.
 
     Raises:
-      ValueError: for a place that the model does not have.
+        ValueError: For a place that the model does not have.
     """
     known = frame_places(config, endpoint_channels)
     arguments = dataclasses.asdict(config.smoothing)
@@ -65,14 +65,14 @@ def smooth_endpoints(layers, features, clips, training):
     """Lets smoothing act on a backbone's features, for their losses alone.
 
     Args:
-      layers: of `build_smoothing`; that of the embeddings Z is left to the head.
-      features: [batch, N, height, width, channels] by name of the endpoint.
-      clips: [batch, N, size, size, 3], what the features are of.
-      training: whether losses are added.
+        layers: Of `build_smoothing`; that of the embeddings Z is left to the head.
+        features: [batch, N, height, width, channels] by name of the endpoint.
+        clips: [batch, N, size, size, 3], what the features are of.
+        training: Whether losses are added.
 
     Returns:
-      Which frames are new, bool [batch, N], for the smoothing of the head; None where
-      nothing is smoothed.
+        Which frames are new, bool [batch, N], for the smoothing of the head; None where
+        nothing is smoothed.
     """
     if not (layers and training):
         return None

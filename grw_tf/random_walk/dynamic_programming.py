@@ -80,9 +80,9 @@ def log_ratio_of_others(ops, gram, best_only=False):
     """Returns log sum_pi f(Z_pi) / f(Z) [windows] over all but the true order.
 
     Args:
-      ops: the array library.
-      gram: Gram matrices [windows, T, T], T >= 4.
-      best_only: take the likeliest order instead of the sum over orders.
+        ops: The array library.
+        gram: Gram matrices [windows, T, T], T >= 4.
+        best_only: Take the likeliest order instead of the sum over orders.
     """
     frames = gram.shape[-1]
     forms, index = _triples(frames)

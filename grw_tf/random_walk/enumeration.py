@@ -28,8 +28,8 @@ def log_ratios_of_all(ops, gram):
     """Returns log f(Z_pi) / f(Z) [windows, (T-1)! - 1] of all but the true order.
 
     Args:
-      ops: the array library.
-      gram: Gram matrices [windows, T, T].
+        ops: The array library.
+        gram: Gram matrices [windows, T, T].
     """
     frames = gram.shape[-1]
     flat = ops.reshape(gram, (-1, frames * frames))

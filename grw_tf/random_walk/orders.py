@@ -19,16 +19,16 @@ def choose_method(frames, orders, max_orders):
     """Returns how to sum over the orders of `frames` frames.
 
     Args:
-      frames: T, the frames of a window.
-      orders: "auto" (exact up to T = 12, sampled beyond), "exact" or "sampled".
-      max_orders: how many orders to sample, the true one included.
+        frames: T, the frames of a window.
+        orders: "auto" (exact up to T = 12, sampled beyond), "exact" or "sampled".
+        max_orders: How many orders to sample, the true one included.
 
     Returns:
-      "enumerated", "programme" or "sampled".
+        "enumerated", "programme" or "sampled".
 
     Raises:
-      ValueError: for an unknown `orders`, T < 3, max_orders < 2, or exactness out of
-        reach.
+        ValueError: For an unknown `orders`, T < 3, max_orders < 2, or exactness out of
+            reach.
     """
     if orders not in ("auto", "exact", "sampled"):
         raise ValueError(

@@ -32,7 +32,7 @@ class Smoothing:
         **kwargs,
     ):
         super().__init__(**kwargs)
-        orders_lib.choose_method(window, orders, max_orders)
+        self._method = orders_lib.choose_method(window, orders, max_orders)
         for name, value in (
             ("weight", weight),
             ("alpha", alpha),
@@ -115,7 +115,7 @@ class Smoothing:
 class IntermediateSmoothing(Smoothing):
     """`Smoothing` of the frames of a feature map.
 
-    A subclass creates `self._batch_norm`, a batch normalisation of [batch, N, channels]
+    A subclass creates `self._batch_norm`, a batch normalization of [batch, N, channels]
     without learned scale and offset.
     """
 

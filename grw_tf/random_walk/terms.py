@@ -12,10 +12,10 @@ class GRWTerms(NamedTuple):
     """Terms of the loss, each [windows].
 
     Attributes:
-      order: -log(f(Z) / sum_pi f(Z_pi)), how unlikely the true order is.
-      velocity: 1/2 sum_t |v_t|^2.
-      order_accuracy: 1 where the true order is the likeliest of all, else 0 (a tie is
-        0). It has no gradient.
+        order: -log(f(Z) / sum_pi f(Z_pi)), how unlikely the true order is.
+        velocity: 1/2 sum_t |v_t|^2.
+        order_accuracy: 1 where the true order is the likeliest of all, else 0 (a tie is
+            0). It has no gradient.
     """
 
     order: Any
@@ -31,17 +31,17 @@ def grw_terms(ops, z, orders="auto", max_orders=1000, seed=None):
     """Returns the `GRWTerms` of windows z [windows, T, K].
 
     Args:
-      ops: the array library.
-      z: embeddings [windows, T, K], floating point. Computed in float64 where z is
-        float64, in float32 otherwise.
-      orders: "exact" (T <= 12), "sampled", or "auto": exact where it can be.
-      max_orders: how many orders are sampled, the true one always among them; where
-        there are no more orders than that, all are taken.
-      seed: of the sampled orders, which are then the same at every call; None draws new
-        ones at each call.
+        ops: The array library.
+        z: Embeddings [windows, T, K], floating point. Computed in float64 where z is
+            float64, in float32 otherwise.
+        orders: "exact" (T <= 12), "sampled", or "auto": exact where it can be.
+        max_orders: How many orders are sampled, the true one always among them; where
+            there are no more orders than that, all are taken.
+        seed: Of the sampled orders, which are then the same at every call; None draws
+            new ones at each call.
 
     Raises:
-      ValueError: if z is not of rank 3, T not static, or as `choose_method`.
+        ValueError: If z is not of rank 3, T not static, or as `choose_method`.
     """
     if len(z.shape) != 3 or z.shape[1] is None or z.shape[2] is None:
         raise ValueError(

@@ -5,8 +5,8 @@ def count_windows(frames, window):
     """Returns how many windows of `window` frames fit into `frames` frames.
 
     Raises:
-      ValueError: if a window has fewer than 3 frames (no acceleration), or the
-        sequence fewer than a window.
+        ValueError: If a window has fewer than 3 frames (no acceleration), or the
+            sequence fewer than a window.
     """
     if window < 3:
         raise ValueError(
@@ -27,7 +27,7 @@ def cut_windows(ops, z, window):
     Frames after the last whole window are dropped.
 
     Raises:
-      ValueError: if z is not of rank 3, N is not static, or as `count_windows`.
+        ValueError: If z is not of rank 3, N is not static, or as `count_windows`.
     """
     if len(z.shape) != 3:
         raise ValueError(
@@ -50,15 +50,15 @@ def mean_of_windows(ops, values, window, new_frames, shape):
     0.
 
     Args:
-      ops: the array library.
-      values: of the windows of `cut_windows`, [batch * floor(N / window)].
-      window: frames in a window.
-      new_frames: bool [batch, N], False for frames that only repeat the one before; all
-        are new if it is None.
-      shape: (batch, N), which `new_frames` must have; None for what is not known.
+        ops: The array library.
+        values: Of the windows of `cut_windows`, [batch * floor(N / window)].
+        window: Frames in a window.
+        new_frames: bool [batch, N], False for frames that only repeat the one before;
+            all are new if it is None.
+        shape: (batch, N), which `new_frames` must have; None for what is not known.
 
     Raises:
-      ValueError: if `new_frames` is of another shape or type.
+        ValueError: If `new_frames` is of another shape or type.
     """
     if new_frames is None:
         return ops.mean(values)

@@ -7,6 +7,8 @@ import os
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -20,15 +22,18 @@ _INPUTS = (("uint8", [0, 255]), ("float32", [0.0, 1.0]))
 _MOST_RESIZE = 10_000
 _MOST_FLOAT = float(np.finfo(np.float32).max)
 
+StateSpec = tuple[tuple[int, ...], np.dtype, int | float]
+"""Shape, type and initial value of a state."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ExportedFile:
     """An exported file's labels and manifest.
 
     Attributes:
-      path: of the file.
-      labels: names of the classes, in the order of the logits.
-      manifest: as of `grw_tf.export.manifest`.
+        path: Of the file.
+        labels: Names of the classes, in the order of the logits.
+        manifest: As of `grw_tf.export.manifest`.
     """
 
     path: str
@@ -49,25 +54,30 @@ class ExportedFile:
         )
 
     @property
-    def states(self):
-        """The states as {name: (shape, dtype, initial value)}."""
-        return {
-            state["name"]: (
-                tuple(state["shape"]),
-                np.dtype(state["dtype"]),
-                state["initial_value"],
-            )
-            for state in self.manifest["states"]
-        }
+    def states(self) -> dict[str, StateSpec]:
+        """The states by name."""
+        return state_specs(self.manifest["states"])
+
+
+def state_specs(entries: Iterable[Mapping[str, Any]]) -> dict[str, StateSpec]:
+    """Returns the states that a manifest lists, by name."""
+    return {
+        entry["name"]: (
+            tuple(entry["shape"]),
+            np.dtype(entry["dtype"]),
+            entry["initial_value"],
+        )
+        for entry in entries
+    }
 
 
 def read_exported_file(path) -> ExportedFile:
     """Reads a file of `grw_tf.export`, all but the model.
 
     Raises:
-      OSError: if there is no such file, or it cannot be read.
-      ValueError: if it is not an export of this project, is damaged, or is of a newer
-        format.
+        OSError: If there is no such file, or it cannot be read.
+        ValueError: If it is not an export of this project, is damaged, or is of a newer
+            format.
     """
     path = os.fspath(path)
     if os.path.isdir(path):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from grw_tf.common.error_text import one_line
 from grw_tf.streaming.litert import Interpreter
 
 
@@ -9,10 +10,10 @@ def check_model(exported):
     """Checks a model before it is run.
 
     Args:
-      exported: an `ExportedFile`.
+        exported: An `ExportedFile`.
 
     Raises:
-      ValueError: if the model is damaged, or differs from its manifest.
+        ValueError: If the model is damaged, or differs from its manifest.
     """
     path = exported.path
     try:
@@ -24,7 +25,7 @@ def check_model(exported):
         }
     except (RuntimeError, ValueError) as error:
         raise ValueError(
-            f"{path} holds a damaged model ({_one_line(error)}): copy it again, or"
+            f"{path} holds a damaged model ({one_line(error)}): copy it again, or"
             " export the model again."
         ) from None
     differences = list(_differences(exported, details))
@@ -81,7 +82,3 @@ def _unlike(kind, found, wanted):
 def _words(spec):
     shape, dtype = spec
     return f"{dtype} {list(shape)}"
-
-
-def _one_line(error):
-    return " ".join(str(error).split())[:200]

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 
 import numpy as np
 
@@ -33,30 +34,35 @@ class StreamSession:
     open one in each process, and one for each stream.
 
     Args:
-      path: a file of `grw_tf.export`.
-      num_threads: threads to compute with.
-      runner: "compiled", which copies no states; "interpreter"; by default the first of
-        them that runs here.
-      xnnpack: whether to compute by XNNPACK, else by TFLite's own kernels.
-      max_gap: seconds for which a frame is repeated where times jump ahead.
+        path: A file of `grw_tf.export`.
+        num_threads: Threads to compute with.
+        runner: "compiled", which copies no states; "interpreter"; by default the first
+            of them that runs here.
+        max_gap: Seconds for which a frame is repeated where times jump ahead.
 
     Attributes:
-      labels: names of the classes.
-      manifest: what the file says of itself.
-      geometry: how `push` prepares frames, a `grw_tf.frames.geometry.FrameGeometry`.
-      size: height and width in pixels of the frames that the model sees.
-      fps: frames a second that the model sees.
-      frames_per_step: frames that it takes at once.
-      runner: name of the runner in use.
-      steps: how many steps the model has taken since the start or `reset`.
+        labels: Names of the classes.
+        manifest: What the file says of itself.
+        geometry: How `push` prepares frames, a `grw_tf.frames.geometry.FrameGeometry`.
+        size: Height and width in pixels of the frames that the model sees.
+        fps: Frames a second that the model sees.
+        frames_per_step: Frames that it takes at once.
+        runner: Name of the runner in use.
+        steps: How many steps the model has taken since the start or `reset`.
 
     Raises:
-      OSError: if the file is not there, or cannot be read.
-      ValueError: if it is not one of this project's exports or is damaged, or an
-        argument is unfit.
+        OSError: If the file is not there, or cannot be read.
+        ValueError: If it is not one of this project's exports or is damaged, or an
+            argument is unfit.
     """
 
-    def __init__(self, path, num_threads=1, runner=None, xnnpack=True, max_gap=1.0):
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        num_threads: int = 1,
+        runner: str | None = None,
+        max_gap: float = 1.0,
+    ) -> None:
         exported = read_exported_file(path)
         self.labels = exported.labels
         self.manifest = exported.manifest
@@ -70,7 +76,7 @@ class StreamSession:
         taken = self.manifest["input"]
         self._prepare = FramePreparation(self.geometry)
         self._chunk = np.empty(taken["shape"], taken["dtype"])
-        self.runner, self._runner = open_runner(exported, runner, num_threads, xnnpack)
+        self.runner, self._runner = open_runner(exported, runner, num_threads)
         self._forget()
         if "frame_fit" not in taken:
             logging.getLogger(__name__).warning(
@@ -105,17 +111,17 @@ class StreamSession:
         was validated and evaluated.
 
         Args:
-          frame: uint8 [height, width, 3], RGB, upright.
-          time: of the frame in seconds, since any moment; see the class.
+            frame: uint8 [height, width, 3], RGB, upright.
+            time: Of the frame in seconds, since any moment; see the class.
 
         Returns:
-          The probabilities [num_classes] after the last of the model's frames, if the
-          model tells them at each step, and this frame completed a step; else None.
+            The probabilities [num_classes] after the last of the model's frames, if the
+            model tells them at each step, and this frame completed a step; else None.
 
         Raises:
-          ValueError: for a frame of another kind, a time that is no finite number or
-            looks like milliseconds or a smaller unit, a frame without time after one
-            with, or if the session is closed.
+            ValueError: For a frame of another kind, a time that is no finite number or
+                looks like milliseconds or a smaller unit, a frame without time after
+                one with, or if the session is closed.
         """
         self._check_frame(frame)
         return self._push(frame, time, prepared=False)
@@ -124,9 +130,9 @@ class StreamSession:
         """Takes the next frame, resized and cropped already, and otherwise as `push`.
 
         Args:
-          frame: uint8 [size, size, 3], RGB, as of `grw_tf.data.clips.stream_frames`
-            with the geometry of the file.
-          time: as in `push`.
+            frame: uint8 [size, size, 3], RGB, as of `stream_frames` of
+                `grw_tf.data.videos.clips` with the geometry of the file.
+            time: As in `push`.
 
         Returns, Raises: as `push`.
         """
@@ -142,12 +148,12 @@ class StreamSession:
         """Takes in the last of the frames with times: the video ends.
 
         Args:
-          time: of the end; by default the frame lasts as long as the one before it.
+            time: Of the end; by default the frame lasts as long as the one before it.
 
         Returns: as `push`.
 
         Raises:
-          ValueError: for a time that is no number, or if the session is closed.
+            ValueError: For a time that is no number, or if the session is closed.
         """
         self._check_open()
         time = None if time is None else seconds(time, most=math.inf)
@@ -160,7 +166,7 @@ class StreamSession:
         """Returns the probabilities [num_classes] of what was seen so far.
 
         Raises:
-          ValueError: if that is no whole step, or the session is closed.
+            ValueError: If that is no whole step, or the session is closed.
         """
         return _softmax(self.logits())
 
@@ -177,10 +183,10 @@ class StreamSession:
         """Returns the k likeliest classes as (name, probability), likeliest first.
 
         Args:
-          k: how many; all of them if there are fewer.
+            k: How many; all of them if there are fewer.
 
         Raises:
-          ValueError: as `classify`, or if k is below 1.
+            ValueError: As `classify`, or if k is below 1.
         """
         if k < 1:
             raise ValueError(f"k is {k}: ask for at least 1 class.")
@@ -192,7 +198,7 @@ class StreamSession:
         """Forgets all frames.
 
         Raises:
-          ValueError: if the session is closed.
+            ValueError: If the session is closed.
         """
         self._check_open()
         self._runner.reset()

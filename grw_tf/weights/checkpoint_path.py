@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from grw_tf.common.error_text import one_line
 from grw_tf.models import ModelConfig
 from grw_tf.weights import official
 from grw_tf.weights.download import fetch
@@ -51,8 +52,7 @@ def find_checkpoint(
         try:
             found = _find(path, pathlib.Path(scratch))
         except tf.errors.OpError as error:
-            reason = error.message.splitlines()[0]
-            raise OSError(f"{path} cannot be read: {reason}") from None
+            raise OSError(f"{path} cannot be read: {one_line(error)}") from None
         yield found
 
 

@@ -5,7 +5,7 @@ import itertools
 
 from grw_tf.models import BackboneConfig, HeadConfig, ModelConfig
 from grw_tf.models.block_specs import endpoint_names, model_ids
-from grw_tf.models.config import CONV_TYPES
+from grw_tf.models.movinet_backbone import CONV_TYPES
 from grw_tf.models.presets import official_config
 from grw_tf.weights.checkpoint_match import match_checkpoint
 from grw_tf.weights.saved_variables import SavedVariables
@@ -44,7 +44,7 @@ def identify(saved: SavedVariables) -> ModelConfig:
 
 def describe(backbone: BackboneConfig) -> str:
     """Returns the properties of a backbone that its variables show, in a few words."""
-    if backbone.family != "movinet":
+    if not backbone.family.choices:
         return backbone.model_id
     positions = "with" if backbone.use_positional_encoding else "without"
     return (

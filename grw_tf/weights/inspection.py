@@ -60,7 +60,7 @@ def _rows(saved, config):
     return {
         "model id": backbone.model_id,
         "kind": recorded("stream" if backbone.causal else "base"),
-        **(_movinet_rows(backbone, known) if backbone.family == "movinet" else {}),
+        **(_rows_of_choices(backbone, known) if backbone.family.choices else {}),
         "head": _head(config, recorded) if saved.has("head") else "none",
         "classes": config.num_classes if saved.has("head") else "none",
         "clip": recorded(
@@ -75,8 +75,8 @@ def _rows(saved, config):
     }
 
 
-def _movinet_rows(backbone, known):
-    """Returns the rows of properties that differ only among MoViNets."""
+def _rows_of_choices(backbone, known):
+    """Returns the rows of properties that vary in the backbone's family."""
     se_type, activation = backbone.se_type, backbone.activation
     gate = backbone.gating_activation
     if not known:

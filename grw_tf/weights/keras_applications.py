@@ -10,7 +10,9 @@ import tensorflow as tf
 import tf_keras
 from tf_keras.src.applications import mobilenet_v3
 
+from grw_tf.common.error_text import one_line
 from grw_tf.models import BackboneConfig
+from grw_tf.models.mobilenet_backbone import MODEL_IDS
 from grw_tf.weights.checkpoint_match import CheckpointMatch
 
 IMAGENET = "imagenet"
@@ -42,7 +44,7 @@ def read_keras_weights(
         OSError: If it cannot be downloaded or read.
     """
     backbone = model.config.backbone
-    if backbone.family != "mobilenet_v3":
+    if backbone.model_id not in MODEL_IDS:
         raise ValueError(
             f"{init_checkpoint} is for mobilenet_v3_small and mobilenet_v3_large, and"
             f" the model's backbone is {backbone.model_id}: give a checkpoint of that."
@@ -89,14 +91,10 @@ def _fetch(backbone: BackboneConfig):
     except Exception as error:
         folder = pathlib.Path.home() / ".keras" / "models"
         raise OSError(
-            f"{url} cannot be downloaded ({_reason(error).rpartition(' -- ')[2]}): get"
+            f"{url} cannot be downloaded ({one_line(error).rpartition(' -- ')[2]}): get"
             f" it by other means and put it into {folder} as {name}, or give its path"
             " as init_checkpoint."
         ) from None
-
-
-def _reason(error):
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _read(path):
@@ -112,11 +110,11 @@ def _read(path):
                 for weight in _texts(saved[layer], "weight_names")
             }
     except tf.errors.OpError as error:
-        raise OSError(f"{path} cannot be read: {error.message}") from None
+        raise OSError(f"{path} cannot be read: {one_line(error)}") from None
     except (KeyError, OSError) as error:
         raise ValueError(
             f"{path} is no weights file of Keras, as save_weights writes:"
-            f" {_reason(error)}."
+            f" {one_line(error)}."
         ) from None
 
 

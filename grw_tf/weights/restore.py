@@ -180,8 +180,8 @@ def _check_complete(model, layout):
 def _gate_remark(saved, config):
     """Yields a remark on a MoViNet's gate if the checkpoint does not record it."""
     gate = config.backbone.gating_activation
-    known = saved.config or config.backbone.family != "movinet"
-    if not known and gate.startswith("hard_sigmoid"):
+    is_choice = "gating_activation" in config.backbone.family.choices
+    if is_choice and not saved.config and gate.startswith("hard_sigmoid"):
         yield (
             f"the gating activation is not recorded ({GATES_EXPLAINED}); the model's is"
             f" {gate}"

@@ -9,14 +9,14 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
+from exported_streams import write_stream
 from toy_heads import HEADS
 
 from grw_tf.common.paired_timing import Ratio
-from grw_tf.export.benchmark.benchmark import benchmark
+from grw_tf.export.benchmark import file_comparison as benchmark
 from grw_tf.export.benchmark.file_stream import open_step, open_stream
 from grw_tf.export.benchmark.model_garden_export import convert_stock
 from grw_tf.export.partitions import step_partitions
-from grw_tf.export.tflite import write_streaming_tflite
 from grw_tf.models import BackboneConfig, ModelConfig, preset
 
 CLASSES = ["a", "b", "c", "d", "e"]
@@ -26,7 +26,7 @@ CLASSES = ["a", "b", "c", "d", "e"]
 def ours(nano, tmp_path_factory):
     """An export of this project."""
     path = tmp_path_factory.mktemp("ours") / "model.tflite"
-    write_streaming_tflite(path, nano(), CLASSES)
+    write_stream(path, nano(), CLASSES)
     return str(path)
 
 

@@ -7,11 +7,13 @@ import os
 import zipfile
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from grw_tf.common.error_text import one_line
 from grw_tf.streaming import StreamSession
+from grw_tf.streaming.litert import make_interpreter
 from grw_tf.streaming.native_output import silenced
 from grw_tf.streaming.runners import check_threads
+from grw_tf.streaming.signature_loop import IMAGE, STEP, SignatureLoop
 
 
 def open_stream(path, num_threads=1):
@@ -21,17 +23,21 @@ def open_stream(path, num_threads=1):
     runner, which takes and returns the states in dicts.
 
     Returns:
-      (`push`, which takes a frame uint8 [size, size, 3]; size; frames of a step).
+        (`push`, which takes a frame uint8 [size, size, 3]; size; frames of a step).
 
     Raises:
-      ValueError: if the file is no streaming model, or an argument is unfit.
-      OSError: if it cannot be read.
+        ValueError: If the file is no streaming model, or an argument is unfit.
+        OSError: If it cannot be read.
     """
     _check_file(path)
     if _has_manifest(path):
         session = StreamSession(path, num_threads=num_threads)
         return session.push_prepared, session.size, session.frames_per_step
-    stream = _RunnerStream(path, num_threads)
+    interpreter, name = _streaming_signature(path, num_threads)
+    details = interpreter.get_signature_runner(name).get_input_details()
+    del details[IMAGE]
+    specs = {name: (d["shape"], d["dtype"], 0) for name, d in details.items()}
+    stream = _FrameStream(SignatureLoop(interpreter, specs, name))
     return stream.push, stream.size, stream.frames_per_step
 
 
@@ -39,17 +45,18 @@ def open_step(path, num_threads=1, xnnpack=True):
     """Returns a function that computes a step of a file and copies nothing.
 
     Args:
-      path: of a streaming model.
-      num_threads: to compute with.
-      xnnpack: whether by XNNPACK, else by TFLite's own kernels.
+        path: Of a streaming model.
+        num_threads: To compute with.
+        xnnpack: Whether by XNNPACK, else by TFLite's own kernels.
 
     Returns:
-      (the function, which takes and returns nothing; frames of a step).
+        (the function, which takes and returns nothing; frames of a step).
 
     Raises: as `open_stream`.
     """
     _check_file(path)
-    runner = _runner(path, num_threads, xnnpack)
+    interpreter, name = _streaming_signature(path, num_threads, xnnpack)
+    runner = interpreter.get_signature_runner(name)
     random = np.random.default_rng(0)
     inputs = {
         name: np.zeros(detail["shape"], detail["dtype"])
@@ -68,67 +75,50 @@ def resident_bytes():
     """Returns what this process keeps in memory; on Linux alone.
 
     Raises:
-      OSError: elsewhere.
+        OSError: elsewhere.
     """
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-class _RunnerStream:
-    def __init__(self, path, num_threads):
-        self._runner = _runner(path, num_threads)
-        details = self._runner.get_input_details()
-        self._dtype = details["image"]["dtype"]
-        self._shape = tuple(details["image"]["shape"])
-        self.frames_per_step, self.size = self._shape[-4], self._shape[-3]
-        self._states = {
-            name: np.zeros(detail["shape"], detail["dtype"])
-            for name, detail in details.items()
-            if name != "image"
-        }
+class _FrameStream:
+    """A stream that is given one frame at a time."""
+
+    def __init__(self, loop: SignatureLoop) -> None:
+        self._loop = loop
+        self.frames_per_step, self.size = loop.image_shape[-4], loop.image_shape[-3]
         self._waiting = []
 
-    def push(self, frame):
+    def push(self, frame: np.ndarray) -> None:
         self._waiting.append(frame)
         if len(self._waiting) < self.frames_per_step:
             return
         frames = frame if self.frames_per_step == 1 else np.stack(self._waiting)
-        image = _as_image(frames.reshape(self._shape), self._dtype)
-        outputs = self._runner(image=image, **self._states)
-        self._states = {name: outputs[name] for name in self._states}
+        image = frames.reshape(self._loop.image_shape)
+        self._loop.step(_as_image(image, self._loop.image_dtype))
         self._waiting.clear()
 
 
-def _runner(path, num_threads, xnnpack=True):
-    resolver = (
-        OpResolverType.AUTO
-        if xnnpack
-        else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    )
+def _streaming_signature(path, num_threads, xnnpack=True):
+    """Returns an interpreter, and the name of its signature for steps of a stream."""
     check_threads(num_threads)
     try:
+        interpreter = make_interpreter(str(path), None, num_threads, xnnpack)
         with silenced():
-            interpreter = Interpreter(
-                str(path),
-                num_threads=num_threads,
-                experimental_op_resolver_type=resolver,
-            )
             interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path} cannot be run: {reason}") from None
+        raise ValueError(f"{path} cannot be run: {one_line(error)}") from None
     signatures = interpreter.get_signature_list()
-    name = "step" if "step" in signatures else next(iter(signatures), None)
+    name = STEP if STEP in signatures else next(iter(signatures), None)
     signature = signatures.get(name, {"inputs": [], "outputs": []})
-    states = set(signature["inputs"]) - {"image"}
-    takes_image = "image" in signature["inputs"]
+    states = set(signature["inputs"]) - {IMAGE}
+    takes_image = IMAGE in signature["inputs"]
     if not (takes_image and states and states <= set(signature["outputs"])):
         raise ValueError(
             f"{path} is no streaming model: it has no signature from an image and"
             " states to states of the same names."
         )
-    runner = interpreter.get_signature_runner(name)
-    detail = runner.get_input_details()["image"]
+    detail = interpreter.get_signature_runner(name).get_input_details()[IMAGE]
     shape = detail.get("shape_signature", detail["shape"]).tolist()
     if not (
         (len(shape) == 4 or len(shape) == 5 and shape[0] == 1)
@@ -140,7 +130,7 @@ def _runner(path, num_threads, xnnpack=True):
             f"{path} is no streaming model: its image is {shape}, and must be of fixed"
             " size, [frames, size, size, 3] or [1, frames, size, size, 3]."
         )
-    return runner
+    return interpreter, name
 
 
 def _check_file(path):

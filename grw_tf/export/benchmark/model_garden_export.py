@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras
 from official.projects.movinet.modeling import movinet, movinet_layers, movinet_model
 
+from grw_tf.models.block_specs import model_ids
 from grw_tf.models.movinet_backbone import GATES
 from grw_tf.models.streaming import StreamingModel, check_causal
 from grw_tf.streaming.native_output import silenced
@@ -27,16 +28,16 @@ def convert_stock(model, dynamic=False) -> bytes:
     `grw_tf.export.conversion.convert`, but for the form of image and states.
 
     Args:
-      model: a causal model of `build_model`.
-      dynamic: whether weights are quantised, by the converter's default optimisation.
+        model: A causal model of `build_model`.
+        dynamic: Whether weights are quantized, by the converter's default optimization.
 
     Raises:
-      ValueError: if the model is no MoViNet, not causal, or of convolutions that TFLite
-        lacks.
+        ValueError: If the model is no MoViNet, not causal, or of convolutions that
+            TFLite lacks.
     """
     config = model.config
     check_causal(config)
-    if config.backbone.family != "movinet":
+    if config.backbone.model_id not in model_ids():
         raise ValueError(
             f"A {config.backbone.model_id} has no stock export to compare with: the"
             " Model Garden streams MoViNets alone; leave out --checkpoint_dir."
@@ -61,7 +62,7 @@ def stock_classifier(model) -> movinet_model.MovinetClassifier:
     """Returns the Model Garden's classifier with external states, of equal weights.
 
     Args:
-      model: a causal model of `build_model` with the official head.
+        model: A causal model of `build_model` with the official head.
     """
     config = model.config
     settings = config.backbone

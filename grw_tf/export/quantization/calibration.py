@@ -20,8 +20,8 @@ class Segment:
     """A few frames of a stream.
 
     Attributes:
-      states: in float32, before them; None at the start of a stream.
-      frames: uint8 [frames, size, size, 3].
+        states: In float32, before them; None at the start of a stream.
+        frames: uint8 [frames, size, size, 3].
     """
 
     states: dict | None
@@ -33,10 +33,11 @@ class Calibration:
     """What a float32 model's streams were like.
 
     Attributes:
-      ranges: {name: (lowest, highest)} of tensors, each an array of the tensor's rank.
-      state_ranges: the same of the states, as two floats.
-      segments: of the starts and ends of streams.
-      streams: the clips, end to end, uint8 [frames, size, size, 3] each.
+        ranges: {name: (lowest, highest)} of tensors, each an array of the tensor's
+            rank.
+        state_ranges: The same of the states, as two floats.
+        segments: Of the starts and ends of streams.
+        streams: The clips, end to end, uint8 [frames, size, size, 3] each.
     """
 
     ranges: dict
@@ -49,16 +50,16 @@ def calibrate(content: bytes, clips, tensors, threads=1) -> Calibration:
     """Rolls a float32 model's stream out over clips end to end, from start to late.
 
     And over drawn frames that are like no clip: what lies beyond the ranges that were
-    seen is cut off in the quantised model.
+    seen is cut off in the quantized model.
 
     Args:
-      content: of a float32 TFLite model.
-      clips: iterable of uint8 [frames, size, size, 3]; up to MOST_FRAMES are read.
-      tensors: names of tensors of the step whose ranges to find.
-      threads: to compute with.
+        content: Of a float32 TFLite model.
+        clips: Iterable of uint8 [frames, size, size, 3]; up to MOST_FRAMES are read.
+        tensors: Names of tensors of the step whose ranges to find.
+        threads: To compute with.
 
     Raises:
-      ValueError: if the clips are of another shape, or too few.
+        ValueError: If the clips are of another shape, or too few.
     """
     rollout = Rollout(content, threads, observed=tensors)
     streams = _streams(clips, rollout.image_shape)
@@ -86,7 +87,7 @@ def calibrate(content: bytes, clips, tensors, threads=1) -> Calibration:
 def unlike_frames(frames, count):
     """Returns uint8 frames [count, size, size, 3] that are like no video.
 
-    Noise, plain colours, checkerboards, and negatives and silhouettes of `frames`, each
+    Noise, plain colors, checkerboards, and negatives and silhouettes of `frames`, each
     for a little while, then the next.
     """
     rng = np.random.default_rng(0)

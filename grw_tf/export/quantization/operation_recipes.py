@@ -1,4 +1,4 @@
-"""Which operations are quantised how, by LiteRT's own quantiser."""
+"""Which operations are quantized how, by LiteRT's own quantizer."""
 
 import re
 import warnings
@@ -32,18 +32,18 @@ def float16_weights(content: bytes) -> bytes:
 def int8_operations(content: bytes, fixed=(), ranges=None, others=True) -> bytes:
     """Stores weights in int8, by output channel.
 
-    Convolutions and dense layers compute in int8 from activations that they quantise
+    Convolutions and dense layers compute in int8 from activations that they quantize
     by each frame's own range, and give float32. Depthwise convolutions compute in
     float32: one scale for all channels costs them most, and XNNPACK has no kernel
-    that would quantise at run time for them.
+    that would quantize at run time for them.
 
     Args:
-      content: of a float32 TFLite model.
-      fixed: names of the outputs of convolutions that compute in int8 throughout, from
-        and to activations of fixed ranges.
-      ranges: of the tensors around these, {name: (lowest, highest)}, as arrays of the
-        tensor's rank.
-      others: whether to quantise all but these too.
+        content: Of a float32 TFLite model.
+        fixed: Names of the outputs of convolutions that compute in int8 throughout,
+            from and to activations of fixed ranges.
+        ranges: Of the tensors around these, {name: (lowest, highest)}, as arrays of the
+            tensor's rank.
+        others: Whether to quantize all but these too.
     """
     found = quantizer.Quantizer(content)
     if others:
@@ -51,7 +51,7 @@ def int8_operations(content: bytes, fixed=(), ranges=None, others=True) -> bytes
             found.add_dynamic_config(_EVERYWHERE, operation, num_bits=8)
         found.add_weight_only_config(_EVERYWHERE, _DEPTHWISE, num_bits=8)
     for name in fixed:
-        # As the quantiser spells the scope of an operation.
+        # As the quantizer spells the scope of an operation.
         found.add_static_config(f"^{re.escape(name)};$", _CONVOLUTION, 8, 8)
     return _quantized(found, ranges if fixed else None)
 

@@ -12,7 +12,8 @@ from grw_tf.export.quantization.calibration import Calibration
 from grw_tf.export.quantization.operation_recipes import int8_operations
 from grw_tf.export.quantization.rollouts import Rollout
 from grw_tf.export.quantization.state_quantization import quantize_states
-from grw_tf.export.state_entries import STEP, state_entries
+from grw_tf.export.state_entries import state_entries
+from grw_tf.streaming.signature_loop import STEP
 
 # Running means move by 1/n of what is new: soon less than a step of 8 bits.
 _RUNNING_MEAN = "_mean"
@@ -26,10 +27,10 @@ class Part(typing.NamedTuple):
     """What can be in 8 bits or not.
 
     Attributes:
-      kind: "operation" or "state".
-      name: of the operation's output tensor, or of the state.
-      size: multiplications of an operation, or numbers of a state.
-      source: of an operation, its input tensor's name.
+        kind: "operation" or "state".
+        name: Of the operation's output tensor, or of the state.
+        size: Multiplications of an operation, or numbers of a state.
+        source: Of an operation, its input tensor's name.
     """
 
     kind: str
@@ -42,10 +43,10 @@ class Choice(typing.NamedTuple):
     """What is in 8 bits.
 
     Attributes:
-      content: the quantised TFLite model.
-      errors: of the logits with one part alone in 8 bits, by `Part`.
-      chosen: the parts that are in 8 bits.
-      error: of the logits with all of these.
+        content: The quantized TFLite model.
+        errors: Of the logits with one part alone in 8 bits, by `Part`.
+        chosen: The parts that are in 8 bits.
+        error: Of the logits with all of these.
     """
 
     content: bytes
@@ -90,12 +91,12 @@ def choose(
     is spent, and if all together cost more, fewer.
 
     Args:
-      content: of a float32 TFLite model.
-      parts: as of `find_parts`.
-      calibration: of the model.
-      noise_budget: the error that these parts may add to the logits, beside that of
-        8-bit weights, as a share of their standard deviation.
-      threads: to compute with.
+        content: Of a float32 TFLite model.
+        parts: As of `find_parts`.
+        calibration: Of the model.
+        noise_budget: The error that these parts may add to the logits, beside that of
+            8-bit weights, as a share of their standard deviation.
+        threads: To compute with.
     """
     meter = _Meter(content, calibration.segments, threads)
     bare = meter.error(_build(content, [], calibration, others=True))
@@ -141,7 +142,7 @@ def _build(content, parts, calibration, others):
 
 
 class _Meter:
-    """Tells how far a quantised model's logits are from the float32 model's."""
+    """Tells how far a quantized model's logits are from the float32 model's."""
 
     def __init__(self, content, segments, threads):
         self._segments = segments

@@ -1,11 +1,12 @@
 """From a float32 TFLite model to a smaller, quicker one that streams as well."""
 
 import dataclasses
-import difflib
 import os
 
 import numpy as np
 
+from grw_tf.common.checks import check_positive
+from grw_tf.common.suggestions import suggest
 from grw_tf.export.flatbuffer import read_model
 from grw_tf.export.quantization.calibration import calibrate
 from grw_tf.export.quantization.operation_recipes import (
@@ -37,15 +38,16 @@ _COUNT = "a count"
 
 @dataclasses.dataclass(frozen=True)
 class Quantized:
-    """A quantised TFLite model.
+    """A quantized TFLite model.
 
     Attributes:
-      content: its bytes.
-      report: what of it is how precise, and why, as JSON: `mode`; `weights`; `states`,
-        each with its `dtype` and the `reason`, and for int8 `logits_error`, of the
-        logits with this state alone in int8; for int8 also `operations`, alike, with
-        their `activations`, `noise_budget`, `logits_error` of all together, and
-        `calibration`, with the `agreement` on its clips.
+        content: Its bytes.
+        report: What of it is how precise, and why, as JSON: `mode`; `weights`;
+            `states`, each with its `dtype` and the `reason`, and for int8
+            `logits_error`, of the logits with this state alone in int8; for int8 also
+            `operations`, alike, with their `activations`, `noise_budget`,
+            `logits_error` of all together, and `calibration`, with the `agreement` on
+            its clips.
     """
 
     content: bytes
@@ -55,7 +57,7 @@ class Quantized:
 def quantize(
     content: bytes, mode: str, clips=None, noise_budget=NOISE_BUDGET, threads=None
 ) -> Quantized:
-    """Quantises a model of `conversion.convert`.
+    """Quantizes a model of `conversion.convert`.
 
     - "none": nothing.
     - "float16": weights take half the room.
@@ -66,17 +68,17 @@ def quantize(
       room. What each costs is measured on the clips.
 
     Args:
-      content: of the float32 model.
-      mode: one of MODES.
-      clips: for int8, an iterable of videos uint8 [frames, size, size, 3] as the model
-        will see them, 300 frames in all or more.
-      noise_budget: for int8, the error that it may add to the logits beside that of
-        8-bit weights, as a share of their standard deviation.
-      threads: for int8, to measure with; by default one for each CPU.
+        content: Of the float32 model.
+        mode: One of MODES.
+        clips: For int8, an iterable of videos uint8 [frames, size, size, 3] as the
+            model will see them, 300 frames in all or more.
+        noise_budget: For int8, the error that it may add to the logits beside that of
+            8-bit weights, as a share of their standard deviation.
+        threads: For int8, to measure with; by default one for each CPU.
 
     Raises:
-      ValueError: for an unknown mode, no or unfit clips, or a model that is no float32
-        one with a signature `step`.
+        ValueError: For an unknown mode, no or unfit clips, or a model that is no
+            float32 one with a signature `step`.
     """
     _check(content, mode, clips, noise_budget)
     if mode == "int8":
@@ -167,23 +169,18 @@ def _agreement(content, quantized, calibration, threads):
 
 def _check(content, mode, clips, noise_budget):
     if mode not in MODES:
-        near = difflib.get_close_matches(str(mode), MODES, n=1)
-        guess = f" did you mean {near[0]!r}?" if near else ""
-        raise ValueError(
-            f"Unknown quantization {mode!r};{guess} known: {', '.join(MODES)}."
-        )
+        raise ValueError(f"Unknown quantization {mode!r}; {suggest(mode, MODES)}")
     if mode == "int8" and clips is None:
         raise ValueError(
             "int8 needs clips to measure the ranges of activations on: give videos like"
             " those the model will see."
         )
-    if noise_budget <= 0:
-        raise ValueError(f"noise_budget is {noise_budget}: it must be above 0.")
+    check_positive(noise_budget=noise_budget)
     model = read_model(content)
     for tensor in (t for graph in model.subgraphs for t in graph.tensors):
         if tensor.quantization is not None and tensor.quantization.scale is not None:
             raise ValueError(
-                f"The model is quantised already, at {tensor.name.decode()}: give a"
+                f"The model is quantized already, at {tensor.name.decode()}: give a"
                 " float32 one."
             )
     state_entries(content)

@@ -11,13 +11,13 @@ _LOWEST = -128
 def quantize_states(content: bytes, ranges: dict) -> bytes:
     """Stores states in int8, in all signatures.
 
-    LiteRT's quantiser takes all inputs of a graph alike, so this is done here: a
+    LiteRT's quantizer takes all inputs of a graph alike, so this is done here: a
     DEQUANTIZE before the first use of a state and a QUANTIZE after the last, both of
     which XNNPACK has. Zero stays exactly zero.
 
     Args:
-      content: of a TFLite model whose signatures take and return the states.
-      ranges: lowest and highest value by name of the states to store so.
+        content: Of a TFLite model whose signatures take and return the states.
+        ranges: Lowest and highest value by name of the states to store so.
     """
     if not ranges:
         return content

@@ -8,6 +8,8 @@ import zipfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from grw_tf.common.error_text import one_line
+
 # PyTorch files from before version 1.6 begin with the pickle of this number.
 _OLD_START = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
@@ -34,7 +36,7 @@ def open_archive(path: str | os.PathLike) -> Iterator["TorchArchive"]:
             zipfile.BadZipFile,
         ) as error:
             raise ValueError(
-                f"{path}: its zip archive is damaged or cut short ({error!s:.200}):"
+                f"{path}: its zip archive is damaged or cut short ({one_line(error)}):"
                 " get a sound copy of it."
             ) from None
         except ValueError as error:

@@ -14,6 +14,8 @@ import pickletools
 import struct
 from collections.abc import Callable
 
+from grw_tf.common.error_text import one_line
+
 _MOST_ATTRIBUTES = 100
 # Modules with functions that run code, which no data needs.
 _RUNNING = {
@@ -125,7 +127,7 @@ def load(
         *(AttributeError, IndexError, KeyError, TypeError, UnicodeDecodeError),
         *(pickle.UnpicklingError, struct.error),
     ) as error:
-        raise _damaged(f"{error!s:.200}") from None
+        raise _damaged(one_line(error, 200)) from None
     if unpickler.stack or unpickler.metastack:
         raise _damaged("it does not end with one value")
     return value

@@ -86,7 +86,7 @@ class TorchTensor:
 
 def check_movinet(config: ModelConfig) -> None:
     """Raises a ValueError if PyTorch's code lacks the model's backbone."""
-    if config.backbone.family != "movinet":
+    if config.backbone.model_id not in model_ids():
         raise ValueError(
             f"its backbone is {config.backbone.model_id}, and PyTorch's code has only"
             f" MoViNets: {', '.join(model_ids())}."

@@ -27,7 +27,7 @@ def test_colours_are_shares_of_rows_and_cells_hold_counts():
     shares = axis.images[0].get_array()
     np.testing.assert_allclose(shares[0], [0.75, 0.25, 0])
     np.testing.assert_allclose(shares[2], [0.25, 0.25, 0.5])
-    assert shares.mask[1].all() and "grey: no clips" in bar.get_ylabel()
+    assert shares.mask[1].all() and "gray: no clips" in bar.get_ylabel()
     written = {text.get_position(): text.get_text() for text in axis.texts}
     assert written == {
         (0, 0): "30",

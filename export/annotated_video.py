@@ -1,6 +1,7 @@
 """Writing frames with the likeliest classes drawn onto them."""
 
 import os
+from collections.abc import Sequence
 from fractions import Fraction
 
 import av
@@ -22,7 +23,7 @@ class AnnotatedVideo:
         OSError, ValueError: If it cannot be written.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         if not path.lower().endswith(_SUFFIXES):
             raise ValueError(
                 f"{path} cannot be written as a video: end its name in one of"
@@ -40,13 +41,15 @@ class AnnotatedVideo:
         self._stream = None
         self._last = -1
 
-    def __enter__(self):
+    def __enter__(self) -> "AnnotatedVideo":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def write(self, seconds, picture, top):
+    def write(
+        self, seconds: float, picture: np.ndarray, top: Sequence[tuple[str, float]]
+    ) -> None:
         """Adds a frame.
 
         Args:
@@ -70,7 +73,7 @@ class AnnotatedVideo:
         except (av.FFmpegError, OSError, ValueError) as error:
             raise self._error(error) from None
 
-    def close(self):
+    def close(self) -> None:
         """Finishes the file.
 
         Raises:
@@ -88,7 +91,7 @@ class AnnotatedVideo:
         return OSError(f"{self._path} cannot be written as a video: {reason}.")
 
 
-def draw_classes(picture, top):
+def draw_classes(picture: np.ndarray, top: Sequence[tuple[str, float]]) -> np.ndarray:
     """Returns a picture with a line and a bar for each class in its upper left."""
     picture = np.ascontiguousarray(picture).copy()
     height, width = picture.shape[:2]

@@ -19,7 +19,7 @@ from grw_tf.export.benchmark.file_comparison import (
 flags.define_flags(BenchmarkConfig, required=["models"])
 
 
-def main(_):
+def main(_: object) -> None:
     config = flags.config_from_flags(BenchmarkConfig)
     figures, times = benchmark(config)
     if config.json:

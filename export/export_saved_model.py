@@ -35,7 +35,7 @@ class Options:
 flags.define_flags(Options, required=["checkpoint_dir", "output_dir"])
 
 
-def main(_):
+def main(_: object) -> None:
     options = flags.config_from_flags(Options)
     # Before the model is built, which takes long.
     check_replaceable(options.output_dir)

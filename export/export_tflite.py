@@ -13,7 +13,7 @@ from grw_tf.export.export import REPORT_FILE, ExportConfig, export
 flags.define_flags(ExportConfig, required=["checkpoint_dir", "output"])
 
 
-def main(_):
+def main(_: object) -> None:
     config = flags.config_from_flags(ExportConfig)
     print(export(config).table())
     print(f"Written to {config.output}, with {REPORT_FILE} beside it.")

@@ -10,9 +10,11 @@ import math
 import os
 import socket
 import time
+from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
 import av
+import numpy as np
 
 from grw_tf.data.video_frames import UprightPictures, open_video, sample_pictures
 
@@ -26,7 +28,7 @@ _MOST_RATE = 60
 _MOST_INDEX = 2**31 - 1
 
 
-def as_path(source):
+def as_path(source: str) -> str:
     """Returns the path of a file:// URL, and other sources as they are."""
     scheme, separator, rest = source.partition("://")
     if separator and scheme.lower() == "file":
@@ -34,7 +36,7 @@ def as_path(source):
     return source
 
 
-def is_live(source):
+def is_live(source: str) -> bool:
     """Whether a source is a camera's index or a stream's URL, and no file.
 
     What is at a URL of http is a file if it tells how long it lasts, or if the server
@@ -52,7 +54,9 @@ def is_live(source):
         return True
 
 
-def file_frames(path, fps, all_frames=False):
+def file_frames(
+    path: str, fps: float, all_frames: bool = False
+) -> Iterator[tuple[float, np.ndarray, bool]]:
     """Yields a video file's frames at a steady rate, as `sample_frames`.
 
     Args:
@@ -81,7 +85,7 @@ def file_frames(path, fps, all_frames=False):
         ) from None
 
 
-def live_frames(source):
+def live_frames(source: str) -> Iterator[tuple[float, np.ndarray]]:
     """Yields the frames of a camera or network stream as they come.
 
     Frames of a stream that are damaged, or cannot be decoded, are left out; how many is

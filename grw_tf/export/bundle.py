@@ -6,8 +6,10 @@ As TFLite metadata does with its associated files: a zip archive after the model
 
 import io
 import json
+import os
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from grw_tf.common.replacing import replacing
@@ -15,7 +17,9 @@ from grw_tf.common.replacing import replacing
 LABELS, MANIFEST = "labels.txt", "manifest.json"
 
 
-def write_bundle(path, content: bytes, class_names, manifest: dict):
+def write_bundle(
+    path: str | os.PathLike, content: bytes, class_names: Sequence[str], manifest: dict
+) -> None:
     """Writes a file, whole or not at all.
 
     Args:
@@ -31,7 +35,7 @@ def write_bundle(path, content: bytes, class_names, manifest: dict):
         unfinished.write_bytes(bundle(content, class_names, manifest))
 
 
-def bundle(content: bytes, class_names, manifest: dict) -> bytes:
+def bundle(content: bytes, class_names: Sequence[str], manifest: dict) -> bytes:
     """Returns the bytes of such a file, with the model's checksum in the manifest."""
     manifest = manifest | {"model_crc32": zlib.crc32(content)}
     file = io.BytesIO(content)

@@ -67,7 +67,7 @@ class ExportConfig:
         " inside.",
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.quantization not in MODES:
             raise ValueError(
                 f"quantization is {self.quantization!r}: it must be one of"

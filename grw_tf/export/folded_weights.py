@@ -1,6 +1,7 @@
 """A model's convolutions as plain arrays, with batch normalization folded in."""
 
 import numpy as np
+import tf_keras
 
 from grw_tf.weights.model_variables import find_variable, model_layout
 
@@ -14,16 +15,18 @@ class FoldedWeights:
         model: A model of `build_model`.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: tf_keras.Model) -> None:
         self._values = {
             name: find_variable(model, name).numpy().astype(np.float64)
             for name in model_layout(model.config)
         }
 
-    def __contains__(self, name):
+    def __contains__(self, name: str) -> bool:
         return f"{name}/_batch_norm/gamma" in self._values
 
-    def convolution(self, name, size, part=""):
+    def convolution(
+        self, name: str, size: tuple[int, int, int], part: str = ""
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Returns a convolution and the batch normalization after it.
 
         Args:
@@ -43,13 +46,13 @@ class FoldedWeights:
         kernel = self._variable(f"{name}/_conv{part}", "kernel")
         return kernel.reshape(*size, -1, scale.size) * scale, beta - mean * scale
 
-    def pointwise(self, name):
+    def pointwise(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Returns a kernel [1, 1, 1, inputs, outputs] and its bias [outputs]."""
         bias = self._variable(f"{name}/_conv", "bias")
         kernel = self._variable(f"{name}/_conv", "kernel")
         return kernel.reshape(1, 1, 1, -1, bias.size), bias
 
-    def scale(self, name):
+    def scale(self, name: str) -> float:
         """Returns the factor of a `Scale` layer."""
         return float(self._values[f"{name}/_scale"])
 

@@ -1,7 +1,9 @@
 """The features of a stream of any backbone that sees each frame by itself."""
 
 import tensorflow as tf
+import tf_keras
 
+from grw_tf.export.stream_states import StreamStates
 from grw_tf.models.backbone import endpoints
 
 
@@ -14,12 +16,14 @@ class FrameFeatures:
         unit: What 1 in the frames stands for, in 0..1.
     """
 
-    def __init__(self, model, frames_per_step, unit):
+    def __init__(
+        self, model: tf_keras.Model, frames_per_step: int, unit: float
+    ) -> None:
         del frames_per_step
         self._backbone = model.backbone
         self._unit = unit
 
-    def __call__(self, image, states):
+    def __call__(self, image: tf.Tensor, states: StreamStates) -> tf.Tensor:
         """Returns the features [frames, 1, 1, channels].
 
         Args:

@@ -13,10 +13,12 @@ They are those of the model's streaming view from the same weights, but
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 from official.modeling import tf_utils
 from official.projects.movinet.modeling import movinet
 
 from grw_tf.export.folded_weights import FoldedWeights
+from grw_tf.export.stream_states import StreamStates
 from grw_tf.models.block_specs import endpoint_names
 
 FRAME_COUNT = "state_frame_count"
@@ -41,7 +43,9 @@ class MovinetFeatures:
         unit: What 1 in the frames stands for, in 0..1.
     """
 
-    def __init__(self, model, frames_per_step, unit):
+    def __init__(
+        self, model: tf_keras.Model, frames_per_step: int, unit: float
+    ) -> None:
         self._frames_per_step = frames_per_step
         self._unit = unit
         self._pools_time = model.config.backbone_pools_time
@@ -50,7 +54,7 @@ class MovinetFeatures:
         self._spec = movinet.BLOCK_SPECS[self._config.model_id]
         self._weights = FoldedWeights(model)
 
-    def __call__(self, image, states):
+    def __call__(self, image: tf.Tensor, states: StreamStates) -> tf.Tensor:
         """Returns the features [frames, 1, 1, channels].
 
         If the model pools over time, they are the mean [1, 1, 1, channels] of all
@@ -80,7 +84,7 @@ class MovinetFeatures:
                 x = self._running_mean(x, states, "state_head_pool_mean")[-1:]
         return x
 
-    def classify(self, features):
+    def classify(self, features: tf.Tensor) -> tf.Tensor:
         """Returns the official head's logits [1, num_classes]."""
         kernel, bias = self._weights.pointwise("head/_head")
         x = _conv2d(features, kernel[0], bias)

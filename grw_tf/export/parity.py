@@ -2,11 +2,13 @@
 
 import contextlib
 import dataclasses
+import os
 import time
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 import tqdm
 
 from grw_tf.frames.numpy_preparation import FramePreparation
@@ -67,13 +69,13 @@ class Parity:
 
 
 def check_parity(
-    path,
-    model,
+    path: str | os.PathLike,
+    model: tf_keras.Model,
     streams: Sequence[np.ndarray],
-    clips,
-    quantization,
-    min_agreement,
-    float_path=None,
+    clips: str,
+    quantization: str,
+    min_agreement: float,
+    float_path: str | os.PathLike | None = None,
 ) -> Parity:
     """Replays streams through the clip model, the streaming model and the file.
 

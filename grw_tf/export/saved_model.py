@@ -7,11 +7,13 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 
 import grw_tf
 from grw_tf.common.labels_file import check_class_names
@@ -25,7 +27,9 @@ EXTRA = "assets.extra"
 _PRODUCER = "grw_tf"
 
 
-def write_saved_model(path, model, class_names):
+def write_saved_model(
+    path: str | os.PathLike, model: tf_keras.Model, class_names: Sequence[str]
+) -> None:
     """Writes a model as a SavedModel for any batch size.
 
     Its signatures take and return tensors by name. Frames are `image`, float32 in 0..1,
@@ -66,7 +70,7 @@ def write_saved_model(path, model, class_names):
         (extra / MANIFEST).write_text(manifest + "\n")
 
 
-def check_replaceable(path):
+def check_replaceable(path: str | os.PathLike) -> None:
     """Raises a ValueError if a path is taken by anything but an earlier export."""
     path = Path(path)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
@@ -83,7 +87,7 @@ def check_replaceable(path):
     )
 
 
-def make_signatures(model):
+def make_signatures(model: tf_keras.Model) -> dict[str, Any]:
     """Returns the functions of `write_saved_model`, traced, by name."""
     config = model.config
 

@@ -1,5 +1,7 @@
 """The states of one step of a stream: what comes in, and what goes out."""
 
+from collections.abc import Mapping, Sequence
+
 import tensorflow as tf
 
 
@@ -14,12 +16,14 @@ class StreamStates:
         new: Their successors by name.
     """
 
-    def __init__(self, given=None):
+    def __init__(self, given: Mapping[str, tf.Tensor] | None = None) -> None:
         self._given = given
         self.specs = {}
         self.new = {}
 
-    def get(self, name, shape, dtype=tf.float32):
+    def get(
+        self, name: str, shape: Sequence[int], dtype: tf.DType = tf.float32
+    ) -> tf.Tensor:
         """Returns a state."""
         self.specs[name] = tf.TensorSpec(shape, dtype)
         return tf.zeros(shape, dtype) if self._given is None else self._given[name]

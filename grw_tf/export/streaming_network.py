@@ -5,7 +5,10 @@ tensors at most, time in the place of the batch, for GPU delegates take no more,
 with states that stay bounded.
 """
 
+from collections.abc import Mapping
+
 import tensorflow as tf
+import tf_keras
 
 from grw_tf.export.frame_features import FrameFeatures
 from grw_tf.export.mobilenet_features import MobileNetFeatures
@@ -38,7 +41,12 @@ class StreamingNetwork:
             unknown.
     """
 
-    def __init__(self, model, frames_per_step=1, image_dtype="uint8"):
+    def __init__(
+        self,
+        model: tf_keras.Model,
+        frames_per_step: int = 1,
+        image_dtype: str = "uint8",
+    ) -> None:
         check_causal(model.config)
         _check(model, frames_per_step, image_dtype)
         self.model = model
@@ -51,23 +59,25 @@ class StreamingNetwork:
         self._specs = self._find_states()
 
     @property
-    def image_spec(self):
+    def image_spec(self) -> tf.TensorSpec:
         """The spec of the frames [frames_per_step, size, size, 3]."""
         size = self.model.config.size
         shape = (self.frames_per_step, size, size, 3)
         return tf.TensorSpec(shape, self.image_dtype, "image")
 
     @property
-    def signatures(self):
+    def signatures(self) -> list[str]:
         """What can be called: "step", and "classify" if steps give no logits."""
         on_demand = self.model.config.head.type == "transformer"
         return ["step", "classify"] if on_demand else ["step"]
 
-    def state_specs(self):
+    def state_specs(self) -> dict[str, tf.TensorSpec]:
         """Returns the states as a dict of `tf.TensorSpec`s; all start at zero."""
         return dict(self._specs)
 
-    def step(self, image, states):
+    def step(
+        self, image: tf.Tensor, states: Mapping[str, tf.Tensor]
+    ) -> tuple[tf.Tensor | None, dict[str, tf.Tensor]]:
         """Takes in the next frames.
 
         Args:
@@ -89,11 +99,11 @@ class StreamingNetwork:
         logits, new = self._head.update(x, head_states(states))
         return logits, kept.new | as_stream_states(new)
 
-    def classify(self, states):
+    def classify(self, states: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns the logits [1, num_classes] of a "transformer" head's states."""
         return self._head.classify(head_states(states))
 
-    def classify_specs(self):
+    def classify_specs(self) -> dict[str, tf.TensorSpec]:
         """Returns the specs of the states that `classify` looks at."""
         return as_stream_states(head_states(self._specs))
 

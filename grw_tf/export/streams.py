@@ -15,12 +15,19 @@ from grw_tf.data.listing.file_kinds import is_video
 from grw_tf.data.listing.video_list import list_folder
 from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.frames.opencv_preparation import prepare_frame
+from grw_tf.models.config import ModelConfig
 
 FRAMES = 300
 _SCENE_FRAMES = 25
 
 
-def real_streams(clips, config, count, part=(0, 1), frames=FRAMES):
+def real_streams(
+    clips: str,
+    config: ModelConfig,
+    count: int,
+    part: tuple[int, int] = (0, 1),
+    frames: int = FRAMES,
+) -> list[np.ndarray]:
     """Reads streams of real clips end to end, over again if they are few.
 
     Args:
@@ -44,7 +51,9 @@ def real_streams(clips, config, count, part=(0, 1), frames=FRAMES):
     ]
 
 
-def drawn_streams(config, count, frames=FRAMES, seed=0):
+def drawn_streams(
+    config: ModelConfig, count: int, frames: int = FRAMES, seed: int = 0
+) -> list[np.ndarray]:
     """Draws streams of scenes: soft blobs that drift, with cuts, as videos have.
 
     Args, returns: as `real_streams`; `seed` says which scenes.

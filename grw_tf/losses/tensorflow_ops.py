@@ -1,5 +1,7 @@
 """TensorFlow under the names of `keras.ops`, as far as `grw_tf.random_walk` needs."""
 
+from typing import Any
+
 import tensorflow as tf
 
 argsort = tf.argsort
@@ -26,7 +28,7 @@ random_uniform = tf.random.uniform
 
 
 @tf.custom_gradient
-def matmul(a, b):
+def matmul(a: tf.Tensor, b: tf.Tensor) -> Any:
     """The product of a and b, as accurate on accelerators as on CPUs.
 
     GPUs and TPUs round the factors of float32 products to 11 or 8 significant bits

@@ -1,5 +1,7 @@
 """Models: config, clip view and streaming view."""
 
+import tf_keras
+
 from grw_tf.models.classifiers import (
     MeanClassifier,
     MovinetClassifier,
@@ -27,7 +29,7 @@ __all__ = [
 ]
 
 
-def build_model(config: ModelConfig):
+def build_model(config: ModelConfig) -> tf_keras.Model:
     """Builds the clip view of a model.
 
     Args:

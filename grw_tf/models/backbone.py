@@ -1,6 +1,9 @@
 """The backbones there are, by one interface."""
 
 # Importing a family's module makes it known.
+import tensorflow as tf
+import tf_keras
+
 from grw_tf.models import (  # noqa: F401
     mobilenet_backbone,
     movinet_backbone,
@@ -12,7 +15,7 @@ from grw_tf.models.regularization import regularize
 from grw_tf.models.residual_block import ResidualBlock
 
 
-def build_backbone(config: ModelConfig):
+def build_backbone(config: ModelConfig) -> tf_keras.Model:
     """Builds the clip form of a model's backbone, with its regularizers.
 
     Args:
@@ -32,12 +35,18 @@ def build_backbone(config: ModelConfig):
     return backbone
 
 
-def residual_blocks(backbone, config: BackboneConfig) -> list[ResidualBlock]:
+def residual_blocks(
+    backbone: tf_keras.Model, config: BackboneConfig
+) -> list[ResidualBlock]:
     """Returns the blocks of a built backbone, in the network's order."""
     return config.family.residual_blocks(backbone)
 
 
-def endpoints(backbone, clips, training=False):
+def endpoints(
+    backbone: tf_keras.Model,
+    clips: tf.Tensor,
+    training: bool | tf.Tensor | None = False,
+) -> dict[str, tf.Tensor]:
     """Runs a backbone.
 
     Args:
@@ -54,7 +63,7 @@ def endpoints(backbone, clips, training=False):
     return found[0] if isinstance(found, tuple) else found
 
 
-def endpoint_channels(backbone) -> dict[str, int]:
+def endpoint_channels(backbone: tf_keras.Model) -> dict[str, int]:
     """Returns the channels of each endpoint by its name, in the network's order."""
     network = getattr(backbone, "network", backbone)
     found = network.output

@@ -4,7 +4,9 @@ import tensorflow as tf
 import tf_keras
 
 
-def batch_normalizations(model) -> list[tf_keras.layers.BatchNormalization]:
+def batch_normalizations(
+    model: tf_keras.Model,
+) -> list[tf_keras.layers.BatchNormalization]:
     """Returns the batch normalizations of a model, in the order it tracks them."""
     return [
         layer
@@ -13,7 +15,7 @@ def batch_normalizations(model) -> list[tf_keras.layers.BatchNormalization]:
     ]
 
 
-def synchronize(backbone):
+def synchronize(backbone: tf_keras.Model) -> None:
     """Takes batch statistics over all replicas, in skip connections too.
 
     There the Model Garden's are of each replica alone, and their moving variances those
@@ -28,7 +30,7 @@ def synchronize(backbone):
             layer._bessels_correction_test_only = False
 
 
-def set_momentum(backbone, momentum):
+def set_momentum(backbone: tf_keras.Model, momentum: float) -> None:
     """Gives the moving statistics of all batch normalizations one momentum."""
     for layer in batch_normalizations(backbone):
         layer.momentum = momentum

@@ -26,7 +26,7 @@ NANO = (
 movinet.BLOCK_SPECS["nano"] = NANO
 
 
-def endpoint_names(model_id):
+def endpoint_names(model_id: str) -> list[str]:
     """Lists the endpoints [batch, N, height, width, channels] of a backbone.
 
     "head" is the last, after the projection and the pooling over space.
@@ -42,12 +42,12 @@ def head_hidden_channels(model_id: str) -> int:
     return movinet.BLOCK_SPECS[model_id][-1].head_filters
 
 
-def model_ids():
+def model_ids() -> list[str]:
     """Lists the model ids there are."""
     return sorted(movinet.BLOCK_SPECS)
 
 
-def check_model_id(model_id):
+def check_model_id(model_id: str) -> None:
     """Raises a ValueError for an unknown model id."""
     if model_id not in movinet.BLOCK_SPECS:
         raise ValueError(

@@ -1,5 +1,8 @@
 """Classifiers by their heads: official, of frames' mean, and the published GRW's."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import tensorflow as tf
 import tf_keras
 from official.projects.movinet.modeling import movinet_layers, movinet_model
@@ -29,7 +32,7 @@ class MovinetClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier
     Output shape: logits [batch, num_classes].
     """
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig) -> None:
         backbone = build_backbone(config)
         super().__init__(
             backbone,
@@ -45,7 +48,12 @@ class MovinetClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier
             if isinstance(layer, movinet_layers.ClassifierHead)
         )
 
-    def call(self, inputs, training=None, mask=None):
+    def call(
+        self,
+        inputs: tf.Tensor | Mapping[str, tf.Tensor],
+        training: bool | tf.Tensor | None = None,
+        mask: Any = None,
+    ) -> tf.Tensor:
         clips = self.clip(inputs)
         features = endpoints(self.backbone, clips, training)
         smooth_endpoints(self.smoothing, features, clips, training)
@@ -66,7 +74,7 @@ class MeanClassifier(ClipInput, ConfigRecord, tf_keras.Model):
     Output shape: logits [batch, num_classes].
     """
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         self.backbone = build_backbone(config)
@@ -85,18 +93,22 @@ class MeanClassifier(ClipInput, ConfigRecord, tf_keras.Model):
         self.head(tf_keras.Input((config.frames, channels["head"])))
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(
+        self,
+        inputs: tf.Tensor | Mapping[str, tf.Tensor],
+        training: bool | tf.Tensor | None = None,
+    ) -> tf.Tensor:
         clips = self.clip(inputs)
         features = endpoints(self.backbone, clips, training)
         smooth_endpoints(self.smoothing, features, clips, training)
         return self.head(self.project(features["head"]), training=training)
 
-    def project(self, features):
+    def project(self, features: tf.Tensor) -> tf.Tensor:
         """Returns the backbone's last features without their axes of space."""
         return tf.squeeze(features, axis=(2, 3))
 
     @property
-    def checkpoint_items(self):
+    def checkpoint_items(self) -> dict[str, tf_keras.Model]:
         """What the Model Garden's trainer restores apart."""
         return {"backbone": self.backbone}
 
@@ -117,7 +129,7 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
     Reference: Goldman et al., NeurIPS 2025, arXiv 2511.20928.
     """
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         self.backbone = build_backbone(config)
@@ -147,7 +159,11 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
         self.head(z)
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(
+        self,
+        inputs: tf.Tensor | Mapping[str, tf.Tensor],
+        training: bool | tf.Tensor | None = None,
+    ) -> tf.Tensor:
         clips = self.clip(inputs)
         features = endpoints(self.backbone, clips, training)
         new = smooth_endpoints(self.smoothing, features, clips, training)
@@ -156,15 +172,15 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
             z = self.smoothing[FINAL](z, training=training, new_frames=new)
         return self.head(z, training=training)
 
-    def embed(self, inputs):
+    def embed(self, inputs: tf.Tensor | Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns the embeddings Z [batch, N, embed_dim] of clips, at inference."""
         return self.project(endpoints(self.backbone, self.clip(inputs))["head"])
 
-    def project(self, features):
+    def project(self, features: tf.Tensor) -> tf.Tensor:
         """Maps the backbone's last features [batch, time, 1, 1, channels] to Z."""
         return self.affine(tf.squeeze(features, axis=(2, 3)))
 
     @property
-    def checkpoint_items(self):
+    def checkpoint_items(self) -> dict[str, tf_keras.Model]:
         """What the Model Garden's trainer restores apart."""
         return {"backbone": self.backbone}

@@ -6,6 +6,7 @@ import json
 import logging
 import typing
 from collections.abc import Mapping
+from typing import Any
 
 from grw_tf.frames.geometry import (
     SHORT_SIDE,
@@ -68,7 +69,7 @@ class BackboneConfig:
     stochastic_depth_drop_rate: float = 0.0
     norm_momentum: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.norm_momentum is None:
             object.__setattr__(self, "norm_momentum", self.family.norm_momentum)
         if not 0 <= self.norm_momentum < 1:
@@ -84,7 +85,7 @@ class BackboneConfig:
         return family_of(self.model_id)
 
     @classmethod
-    def of_family(cls, model_id, **changes):
+    def of_family(cls, model_id: str, **changes: Any) -> "BackboneConfig":
         """Returns the config of any model id with what its family fixes.
 
         Args:
@@ -121,7 +122,7 @@ class HeadConfig:
     dropout_rate: float = 0.0
     stochastic_depth_drop_rate: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.type not in HEAD_TYPES:
             raise ValueError(
                 f"head.type must be one of {', '.join(HEAD_TYPES)}, got"
@@ -156,7 +157,7 @@ class SmoothingConfig:
     max_orders: int = 1000
     seed: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         make_tuples(self, "smoothing", "layers")
 
 
@@ -193,7 +194,7 @@ class ModelConfig:
     fps: float = 5.0
     frame_fit: str = SHORT_SIDE
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, most in (
             ("num_classes", 2**20),
             ("frames", 10_000),
@@ -230,12 +231,12 @@ class ModelConfig:
         """Where frames of any size end up in the square that the model sees."""
         return FrameGeometry(self.size, self.frame_fit)
 
-    def to_json(self):
+    def to_json(self) -> str:
         """Returns the config as a JSON string."""
         return json.dumps(dataclasses.asdict(self), indent=2)
 
     @classmethod
-    def from_json(cls, text, where="this model's config"):
+    def from_json(cls, text: str, where: str = "this model's config") -> "ModelConfig":
         """Reads what `to_json` wrote.
 
         Args:

@@ -1,7 +1,9 @@
 """Lists in frozen configs."""
 
+from typing import Any
 
-def make_tuples(config, path, *names):
+
+def make_tuples(config: Any, path: str, *names: str) -> None:
     """Lets fields of a frozen config be given as lists, and keeps them as tuples.
 
     Args:

@@ -2,8 +2,11 @@
 
 import dataclasses
 import json
+from collections.abc import Collection
+from typing import Any
 
 import tensorflow as tf
+import tf_keras
 
 from grw_tf.models.config import ModelConfig
 from grw_tf.models.regularization import lasting_rms
@@ -34,11 +37,13 @@ class ConfigRecord:
         ValueError: On restore, if the checkpoint's model is another function.
     """
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"config": json.loads(self.config.to_json())}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: Any = None
+    ) -> tf_keras.Model:
         return cls(ModelConfig.from_json(json.dumps(config["config"])))
 
     def _serialize_to_tensors(self):
@@ -60,7 +65,9 @@ class ConfigRecord:
                 _check_field("head", field, saved, self.config)
 
 
-def check_backbone(saved: ModelConfig, built: ModelConfig, ignored=()):
+def check_backbone(
+    saved: ModelConfig, built: ModelConfig, ignored: Collection[str] = ()
+) -> None:
     """Raises a ValueError if the saved backbone is another function than the built.
 
     Args:

@@ -1,9 +1,12 @@
 """What a model accepts as frames, and as states."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import tensorflow as tf
 
 
-def check_frames(frames, shape):
+def check_frames(frames: tf.Tensor, shape: tuple[int | None, ...]) -> None:
     """Checks frames given to a model.
 
     Args:
@@ -39,11 +42,13 @@ class ClipInput:
     In `__call__`, for Keras wraps errors of `call` in its own words.
     """
 
-    def __call__(self, inputs, *args, **kwargs):
+    def __call__(
+        self, inputs: tf.Tensor | Mapping[str, tf.Tensor], *args: Any, **kwargs: Any
+    ) -> Any:
         check_frames(_clip_of(inputs), self._clip_shape)
         return super().__call__(inputs, *args, **kwargs)
 
-    def clip(self, inputs):
+    def clip(self, inputs: tf.Tensor | Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns the clips of an input, of the config's shape where none is known."""
         clip = _clip_of(inputs)
         if None in tuple(clip.shape[1:]):
@@ -59,7 +64,9 @@ def _clip_of(inputs):
     return inputs["image"] if isinstance(inputs, dict) else inputs
 
 
-def check_states(states, specs):
+def check_states(
+    states: Mapping[str, tf.Tensor], specs: Mapping[str, tf.TensorSpec]
+) -> None:
     """Checks the names and shapes of the states given to a stream.
 
     Raises:

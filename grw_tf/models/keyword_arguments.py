@@ -3,7 +3,7 @@
 import ast
 
 
-def parse_arguments(text) -> dict:
+def parse_arguments(text: str) -> dict:
     """Returns the keyword arguments of a text like "rate=0.1, level='clip'".
 
     Raises:

@@ -49,7 +49,7 @@ class MobileNetV3(tf_keras.Model):
         ValueError: For a size that is too small.
     """
 
-    def __init__(self, config: BackboneConfig, size):
+    def __init__(self, config: BackboneConfig, size: int) -> None:
         super().__init__(name=config.model_id)
         if size < LEAST_SIZE:
             raise ValueError(
@@ -59,7 +59,9 @@ class MobileNetV3(tf_keras.Model):
         self.network = _build_network(config.model_id, size)
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: tf.Tensor, training: bool | tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
         frames = tf.reshape(inputs, (-1, *inputs.shape[2:]))
         endpoints = self.network(scaled(frames), training=training)
         return {
@@ -68,7 +70,7 @@ class MobileNetV3(tf_keras.Model):
         }
 
 
-def scaled(frames, unit=1.0):
+def scaled(frames: tf.Tensor, unit: float = 1.0) -> tf.Tensor:
     """Returns frames in the range that Keras Applications' weights want.
 
     Args:

@@ -36,7 +36,7 @@ class _Movinet(movinet.Movinet):
         return super()._build_network(*args, **kwargs)
 
 
-def build_movinet(config: BackboneConfig, average_pooling_type) -> movinet.Movinet:
+def build_movinet(config: BackboneConfig, average_pooling_type: str) -> movinet.Movinet:
     """Builds the clip form of a MoViNet.
 
     Args:

@@ -6,6 +6,7 @@ Kondratyuk et al., MoViNets, CVPR 2021, and arXiv 2511.20928.
 """
 
 import dataclasses
+from typing import Any
 
 from grw_tf.frames.geometry import SQUARE
 
@@ -41,7 +42,7 @@ _INPUTS = {
 }
 
 
-def official_config(model_id, causal) -> ModelConfig:
+def official_config(model_id: str, causal: bool) -> ModelConfig:
     """Returns the official model's config; of ids that have none, with A0's clips."""
     size, frames, fps = _INPUTS.get(model_id, _INPUTS["a0"])
     backbone = dataclasses.replace(
@@ -52,13 +53,13 @@ def official_config(model_id, causal) -> ModelConfig:
     return ModelConfig(backbone=backbone, frames=frames, size=size, fps=fps)
 
 
-def published_config(model_id, causal) -> ModelConfig:
+def published_config(model_id: str, causal: bool) -> ModelConfig:
     """Returns the published GRW recipe upon `official_config`."""
     config = official_config(model_id, causal)
     return _with_grw(config, window=6 if config.fps == 12.0 else 5)
 
 
-def slowonly_config(model_id) -> ModelConfig:
+def slowonly_config(model_id: str) -> ModelConfig:
     """Returns a SlowOnly's config: 8 of 64 frames at 25 a second, 224 px."""
     return ModelConfig(
         backbone=BackboneConfig.of_family(model_id),
@@ -71,7 +72,7 @@ def slowonly_config(model_id) -> ModelConfig:
     )
 
 
-def mobilenet_config(model_id) -> ModelConfig:
+def mobilenet_config(model_id: str) -> ModelConfig:
     """Returns a MobileNetV3's config, its own head upon the mean of 50 frames."""
     return ModelConfig(
         backbone=BackboneConfig.of_family(model_id),
@@ -114,7 +115,7 @@ the published recipe upon them (weights exist of a0, a1, a2 stream and a3 base);
 `_grw` the published recipe."""
 
 
-def preset(name, **changes) -> ModelConfig:
+def preset(name: str, **changes: Any) -> ModelConfig:
     """Returns a preset, with fields of `ModelConfig` changed.
 
     Args:

@@ -13,12 +13,14 @@ from grw_tf.models.regularization_config import OwnLayerConfig
 _WHERE = "regularization.own_layer"
 
 
-def is_registered(name):
+def is_registered(name: str) -> bool:
     """Says whether Keras knows a layer's class by a name, its own or registered."""
     return _class_of(name) is not None
 
 
-def make_registered_layer(config: OwnLayerConfig, channels=1):
+def make_registered_layer(
+    config: OwnLayerConfig, channels: int = 1
+) -> tf_keras.layers.Layer:
     """Makes the layer, or what stands for it if its class is not at hand.
 
     Args:

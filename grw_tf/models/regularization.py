@@ -1,8 +1,10 @@
 """Where RMS, drops and layers of one's own act in a backbone, from the config."""
 
 import dataclasses
+from collections.abc import Callable
 
 import tensorflow as tf
+import tf_keras
 
 from grw_tf.layers import RandomDrop, RandomMeanScaling, ShakeDrop
 from grw_tf.layers.alpha_distribution import Uniform, parse_distribution
@@ -15,7 +17,7 @@ from grw_tf.models.residual_block import NormSite, ResidualBlock
 _LATE_STAGES = 2
 
 
-def regularize(blocks: list[ResidualBlock], config: ModelConfig):
+def regularize(blocks: list[ResidualBlock], config: ModelConfig) -> None:
     """Lets the regularizers that a config chooses act in residual blocks.
 
     They add no variables nor anything else to checkpoints, and do nothing at inference,
@@ -61,7 +63,7 @@ def lasting_rms(config: ModelConfig) -> RMSConfig | None:
 def norm_sites(
     blocks: list[ResidualBlock],
     rms: RMSConfig | OwnLayerConfig,
-    named="regularization.rms.",
+    named: str = "regularization.rms.",
 ) -> list[NormSite]:
     """Returns the batch normalizations that RMS comes before, in the network's order.
 
@@ -89,7 +91,12 @@ def norm_sites(
     ]
 
 
-def place_scaling(sites: list[NormSite], make_layer, rms: RMSConfig, config):
+def place_scaling(
+    sites: list[NormSite],
+    make_layer: Callable[..., tf_keras.layers.Layer],
+    rms: RMSConfig,
+    config: ModelConfig,
+) -> None:
     """Puts a layer of its own before each of some batch normalizations.
 
     Args:

@@ -46,7 +46,7 @@ class RMSConfig:
     component: str = "mean"
     level: str = "clip"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         make_tuples(self, "regularization.rms", "before", "blocks")
         arguments = dataclasses.asdict(self)
         del arguments["before"], arguments["blocks"]
@@ -66,7 +66,7 @@ class RandomDropConfig:
     rate: float = 0.5
     level: str = "batch"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         with _told_with("regularization.random_drop"):
             check_drop(self.rate, self.level)
 
@@ -86,7 +86,7 @@ class ShakeDropConfig:
     beta: tuple[float, ...] = (0.0, 0.5)
     level: str = "pixel"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         make_tuples(self, "regularization.shake_drop", "alpha", "beta")
         with _told_with("regularization.shake_drop"):
             check_shake(self.rate, self.alpha, self.beta, self.level)
@@ -108,7 +108,7 @@ class OwnLayerConfig:
     before: tuple[str, ...] = ()
     blocks: tuple[str, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         make_tuples(self, "regularization.own_layer", "before", "blocks")
         with _told_with("regularization.own_layer.arguments"):
             parse_arguments(self.arguments)
@@ -164,7 +164,7 @@ class RegularizationConfig:
     cutmix: CutMixConfig = CutMixConfig()
     mixup: MixupConfig = MixupConfig()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         make_tuples(self, "regularization", "methods")
         for method in self.methods:
             if method not in REGULARIZERS:

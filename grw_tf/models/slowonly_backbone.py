@@ -44,7 +44,7 @@ class SlowOnly(resnet_3d.ResNet3D):
         config: Of a SlowOnly.
     """
 
-    def __init__(self, config: BackboneConfig):
+    def __init__(self, config: BackboneConfig) -> None:
         self._block, _, repeats = _NETWORKS[config.model_id]
         super().__init__(
             model_id=config.model_id,

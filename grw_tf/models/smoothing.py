@@ -1,7 +1,9 @@
 """The smoothing layers of a model, from its config."""
 
 import dataclasses
+from collections.abc import Iterable, Mapping
 
+import tensorflow as tf
 import tf_keras
 
 from grw_tf.layers import GRWSmoothing, IntermediateGRWSmoothing
@@ -11,7 +13,7 @@ from grw_tf.models.repeated_frames import new_frames
 FINAL = "final"
 
 
-def frame_places(config: ModelConfig, endpoints) -> list[str]:
+def frame_places(config: ModelConfig, endpoints: Iterable[str]) -> list[str]:
     """Lists the places of a model that have an embedding of each frame, in its order.
 
     Args:
@@ -25,7 +27,9 @@ def frame_places(config: ModelConfig, endpoints) -> list[str]:
     return places if config.head.type == "official" else [*places, FINAL]
 
 
-def build_smoothing(config: ModelConfig, endpoint_channels):
+def build_smoothing(
+    config: ModelConfig, endpoint_channels: Mapping[str, int]
+) -> dict[str, tf_keras.layers.Layer]:
     """Builds the smoothing layers that the config names.
 
     Args:
@@ -61,7 +65,12 @@ def build_smoothing(config: ModelConfig, endpoint_channels):
     return layers
 
 
-def smooth_endpoints(layers, features, clips, training):
+def smooth_endpoints(
+    layers: Mapping[str, tf_keras.layers.Layer],
+    features: Mapping[str, tf.Tensor],
+    clips: tf.Tensor,
+    training: bool | tf.Tensor | None,
+) -> tf.Tensor | None:
     """Lets smoothing act on a backbone's features, for their losses alone.
 
     Args:

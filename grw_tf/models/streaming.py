@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 from grw_tf.layers.streaming_head import StreamingHead
+from grw_tf.models.config import ModelConfig
 from grw_tf.models.input_checks import check_frames, check_states
 from grw_tf.models.regularization import lasting_rms
 
@@ -29,14 +30,14 @@ class StreamingModel(tf.Module):
         ValueError: If the model is not causal.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: tf_keras.Model) -> None:
         super().__init__()
         check_causal(model.config)
         self.model = model
         self._family = model.config.backbone.family
         self._head = streaming_head(model)
 
-    def state_specs(self, batch_size=1):
+    def state_specs(self, batch_size: int | None = 1) -> dict[str, tf.TensorSpec]:
         """Returns the states as a dict of `tf.TensorSpec`s, in a fixed order.
 
         Args:
@@ -48,7 +49,7 @@ class StreamingModel(tf.Module):
             return specs
         return specs | as_stream_states(self._head.state_specs(batch_size))
 
-    def initial_states(self, batch_size=1):
+    def initial_states(self, batch_size: int = 1) -> dict[str, tf.Tensor]:
         """Returns the states of streams that have seen no frame.
 
         Args:
@@ -59,7 +60,9 @@ class StreamingModel(tf.Module):
             for name, spec in self.state_specs(batch_size).items()
         }
 
-    def step(self, frames, states):
+    def step(
+        self, frames: tf.Tensor, states: Mapping[str, tf.Tensor]
+    ) -> tuple[tf.Tensor | None, dict[str, tf.Tensor]]:
         """Takes in frames.
 
         Args:
@@ -90,7 +93,7 @@ class StreamingModel(tf.Module):
             states |= as_stream_states(new)
         return logits, {name: s for name, s in states.items() if name in known}
 
-    def classify(self, states):
+    def classify(self, states: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns the logits [batch, num_classes] of a stream of at least one frame.
 
         Args:
@@ -105,7 +108,7 @@ class StreamingModel(tf.Module):
         return self._head.classify(head_states(states))
 
 
-def check_causal(config):
+def check_causal(config: ModelConfig) -> None:
     """Raises a ValueError if a model cannot be streamed."""
     if not config.backbone.causal:
         raise ValueError(

@@ -1,5 +1,6 @@
 """The terms of the GRW loss, one value a window."""
 
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,12 +23,18 @@ class GRWTerms(NamedTuple):
     velocity: Any
     order_accuracy: Any
 
-    def loss(self, alpha):
+    def loss(self, alpha: float) -> Any:
         """Returns order + alpha * velocity [windows]."""
         return self.order + alpha * self.velocity
 
 
-def grw_terms(ops, z, orders="auto", max_orders=1000, seed=None):
+def grw_terms(
+    ops: ModuleType,
+    z: Any,
+    orders: str = "auto",
+    max_orders: int = 1000,
+    seed: int | None = None,
+) -> GRWTerms:
     """Returns the `GRWTerms` of windows z [windows, T, K].
 
     Args:

@@ -41,7 +41,7 @@ class ExportedFile:
     manifest: dict
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Height and width in pixels of the frames that the model takes."""
         return self.manifest["input"]["shape"][1]
 
@@ -71,7 +71,7 @@ def state_specs(entries: Iterable[Mapping[str, Any]]) -> dict[str, StateSpec]:
     }
 
 
-def read_exported_file(path) -> ExportedFile:
+def read_exported_file(path: str | os.PathLike) -> ExportedFile:
     """Reads a file of `grw_tf.export`, all but the model.
 
     Raises:

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from grw_tf.streaming.exported_file import ExportedFile
 from grw_tf.streaming.litert import Interpreter
 
 
-def check_model(exported):
+def check_model(exported: ExportedFile) -> None:
     """Checks a model before it is run.
 
     Args:

@@ -6,12 +6,13 @@ import io
 import os
 import sys
 import threading
+from collections.abc import Iterator
 
 _lock = threading.RLock()
 
 
 @contextlib.contextmanager
-def silenced():
+def silenced() -> Iterator[None]:
     """Discards what is written to standard error meanwhile, by native code too.
 
     LiteRT tells there of every accelerator it looks for, and no setting that Python
@@ -34,7 +35,7 @@ def silenced():
 
 
 @atexit.register
-def silence_the_end():
+def silence_the_end() -> None:
     """Discards what native code writes to standard error at the end of the process.
 
     LiteRT's runtime, if it was started, tells of each accelerator that it lets go of,

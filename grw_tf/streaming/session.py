@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+from typing import NoReturn
 
 import numpy as np
 
@@ -91,20 +92,20 @@ class StreamSession:
                 path,
             )
 
-    def __enter__(self):
+    def __enter__(self) -> "StreamSession":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __reduce__(self):
+    def __reduce__(self) -> NoReturn:
         raise TypeError(
             f"The session of {self._path} cannot be pickled or copied, for its model"
             " and its stream are in this process: open one in each process and for each"
             f" stream, by StreamSession({str(self._path)!r})."
         )
 
-    def push(self, frame, time=None):
+    def push(self, frame: np.ndarray, time: float | None = None) -> np.ndarray | None:
         """Takes the next frame, of any size, and prepares it.
 
         It is resized and cropped as the file's manifest says, which is how the model
@@ -126,7 +127,9 @@ class StreamSession:
         self._check_frame(frame)
         return self._push(frame, time, prepared=False)
 
-    def push_prepared(self, frame, time=None):
+    def push_prepared(
+        self, frame: np.ndarray, time: float | None = None
+    ) -> np.ndarray | None:
         """Takes the next frame, resized and cropped already, and otherwise as `push`.
 
         Args:
@@ -144,7 +147,7 @@ class StreamSession:
             )
         return self._push(frame, time, prepared=True)
 
-    def flush(self, time=None):
+    def flush(self, time: float | None = None) -> np.ndarray | None:
         """Takes in the last of the frames with times: the video ends.
 
         Args:
@@ -162,7 +165,7 @@ class StreamSession:
         last = self._show_until_next(self._clock.end(time))
         return kept if last is None else last
 
-    def classify(self):
+    def classify(self) -> np.ndarray:
         """Returns the probabilities [num_classes] of what was seen so far.
 
         Raises:
@@ -170,7 +173,7 @@ class StreamSession:
         """
         return _softmax(self.logits())
 
-    def logits(self):
+    def logits(self) -> np.ndarray:
         """Returns the logits [num_classes], and otherwise as `classify`."""
         self._check_open()
         if not self.steps:
@@ -179,7 +182,7 @@ class StreamSession:
             self._logits = self._runner.classify()[0]
         return self._logits.copy()
 
-    def top(self, k=3):
+    def top(self, k: int = 3) -> list[tuple[str, float]]:
         """Returns the k likeliest classes as (name, probability), likeliest first.
 
         Args:
@@ -194,7 +197,7 @@ class StreamSession:
         best = np.argsort(-probabilities, kind="stable")[:k]
         return [(self.labels[index], float(probabilities[index])) for index in best]
 
-    def reset(self):
+    def reset(self) -> None:
         """Forgets all frames.
 
         Raises:
@@ -206,7 +209,7 @@ class StreamSession:
         self._time_unit.restart()
         self._forget()
 
-    def close(self):
+    def close(self) -> None:
         """Lets go of the model; closing twice does nothing."""
         if self._runner is not None:
             self._runner.close()

@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tqdm
@@ -63,7 +65,7 @@ class BenchmarkConfig:
     threads: str = option("1,2", "Numbers of threads, separated by commas.")
     json: bool = option(False, "Prints JSON in place of tables.")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.paths:
             raise ValueError("models is empty: name files, as in --models=a,b.")
         check_positive(frames=self.frames, rounds=self.rounds)
@@ -71,12 +73,12 @@ class BenchmarkConfig:
             check_positive(threads=count)
 
     @property
-    def paths(self):
+    def paths(self) -> list[str]:
         """The files."""
         return [path for path in self.models.split(",") if path]
 
     @property
-    def thread_counts(self):
+    def thread_counts(self) -> list[int]:
         """The numbers of threads."""
         try:
             return [int(count) for count in self.threads.split(",")]
@@ -129,7 +131,7 @@ class Times:
     cpu_ratio: Ratio
 
 
-def benchmark(config: BenchmarkConfig):
+def benchmark(config: BenchmarkConfig) -> tuple[dict[str, FileFigures], list[Times]]:
     """Measures files.
 
     Returns:
@@ -153,7 +155,7 @@ def benchmark(config: BenchmarkConfig):
     return figures, times
 
 
-def stock_exports(checkpoint_dir, folder):
+def stock_exports(checkpoint_dir: str, folder: Path) -> dict[str, str]:
     """Writes what stock tools make of a model, and returns the paths by name."""
     model = load_best(checkpoint_dir)
     paths = {}
@@ -164,7 +166,7 @@ def stock_exports(checkpoint_dir, folder):
     return paths
 
 
-def file_figures(path) -> FileFigures:
+def file_figures(path: str) -> FileFigures:
     """Measures a file, but for its speed.
 
     Raises:
@@ -188,7 +190,9 @@ def file_figures(path) -> FileFigures:
     )
 
 
-def time_in_blocks(steps, rounds, frames):
+def time_in_blocks(
+    steps: Mapping[str, Callable[[], Any]], rounds: int, frames: int
+) -> dict[str, Seconds]:
     """Calls functions some times each, in turn, in another order each round.
 
     So what else the machine does falls on all of them.
@@ -215,7 +219,9 @@ def time_in_blocks(steps, rounds, frames):
     return {name: Seconds(*each) for name, each in seconds.items()}
 
 
-def report(config: BenchmarkConfig, figures, times):
+def report(
+    config: BenchmarkConfig, figures: Mapping[str, FileFigures], times: Sequence[Times]
+) -> str:
     """Returns the tables of what `benchmark` returned."""
     width = max(len(name) for name in [*figures, "file"]) + 2
     lines = [f"{'file':{width}}     MB  ops  parts  outside  resident MB"]
@@ -247,7 +253,9 @@ def report(config: BenchmarkConfig, figures, times):
     return "\n".join(lines)
 
 
-def as_dict(config: BenchmarkConfig, figures, times):
+def as_dict(
+    config: BenchmarkConfig, figures: Mapping[str, FileFigures], times: Sequence[Times]
+) -> dict[str, Any]:
     """Returns what `benchmark` returned as a dict for JSON."""
     return {
         "settings": dataclasses.asdict(config),

@@ -5,6 +5,8 @@ Of numpy and LiteRT alone, so that a process that holds nothing else can be meas
 
 import os
 import zipfile
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,9 @@ from grw_tf.streaming.runners import check_threads
 from grw_tf.streaming.signature_loop import IMAGE, STEP, SignatureLoop
 
 
-def open_stream(path, num_threads=1):
+def open_stream(
+    path: str | os.PathLike, num_threads: int = 1
+) -> tuple[Callable[[np.ndarray], Any], int, int]:
     """Returns what its users would run a file by.
 
     An export of this project runs in a `StreamSession`, any other by LiteRT's signature
@@ -40,7 +44,9 @@ def open_stream(path, num_threads=1):
     return stream.push, stream.size, stream.frames_per_step
 
 
-def open_step(path, num_threads=1, xnnpack=True):
+def open_step(
+    path: str | os.PathLike, num_threads: int = 1, xnnpack: bool = True
+) -> tuple[Callable[[], Any], int]:
     """Returns a function that computes a step of a file and copies nothing.
 
     Args:
@@ -70,7 +76,7 @@ def open_step(path, num_threads=1, xnnpack=True):
     return lambda: wrapper.Invoke(graph), image.shape[-4]
 
 
-def resident_bytes():
+def resident_bytes() -> int:
     """Returns what this process keeps in memory; on Linux alone.
 
     Raises:

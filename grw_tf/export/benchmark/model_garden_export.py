@@ -19,7 +19,7 @@ from grw_tf.streaming.native_output import silenced
 _SIMPLE = {"swish": "simple_swish"}
 
 
-def convert_stock(model, dynamic=False) -> bytes:
+def convert_stock(model: tf_keras.Model, dynamic: bool = False) -> bytes:
     """Converts a streaming model to TFLite as users of the Model Garden do.
 
     Of a model with the official head, it is the Model Garden's own classifier with the
@@ -58,7 +58,7 @@ def convert_stock(model, dynamic=False) -> bytes:
     return _convert(config, specs, step, weights, dynamic)
 
 
-def stock_classifier(model) -> movinet_model.MovinetClassifier:
+def stock_classifier(model: tf_keras.Model) -> movinet_model.MovinetClassifier:
     """Returns the Model Garden's classifier with external states, of equal weights.
 
     Args:

@@ -1,6 +1,7 @@
 """What values a float32 model's stream takes, over real clips and unlike ones."""
 
 import dataclasses
+from collections.abc import Iterable
 
 import numpy as np
 import tqdm
@@ -46,7 +47,12 @@ class Calibration:
     streams: list[np.ndarray]
 
 
-def calibrate(content: bytes, clips, tensors, threads=1) -> Calibration:
+def calibrate(
+    content: bytes,
+    clips: Iterable[np.ndarray],
+    tensors: Iterable[str],
+    threads: int = 1,
+) -> Calibration:
     """Rolls a float32 model's stream out over clips end to end, from start to late.
 
     And over drawn frames that are like no clip: what lies beyond the ranges that were
@@ -84,7 +90,7 @@ def calibrate(content: bytes, clips, tensors, threads=1) -> Calibration:
     return Calibration(ranges.tensors, ranges.states, segments, streams)
 
 
-def unlike_frames(frames, count):
+def unlike_frames(frames: np.ndarray, count: int) -> np.ndarray:
     """Returns uint8 frames [count, size, size, 3] that are like no video.
 
     Noise, plain colors, checkerboards, and negatives and silhouettes of `frames`, each

@@ -2,6 +2,8 @@
 
 import re
 import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ai_edge_quantizer import qtyping, quantizer
 
@@ -29,7 +31,12 @@ def float16_weights(content: bytes) -> bytes:
     return _quantized(found)
 
 
-def int8_operations(content: bytes, fixed=(), ranges=None, others=True) -> bytes:
+def int8_operations(
+    content: bytes,
+    fixed: Sequence[str] = (),
+    ranges: Mapping[str, tuple[Any, Any]] | None = None,
+    others: bool = True,
+) -> bytes:
     """Stores weights in int8, by output channel.
 
     Convolutions and dense layers compute in int8 from activations that they quantize

@@ -2,6 +2,7 @@
 
 import math
 import typing
+from collections.abc import Sequence
 
 import numpy as np
 import tqdm
@@ -83,7 +84,11 @@ def find_parts(content: bytes) -> list[Part]:
 
 
 def choose(
-    content: bytes, parts, calibration: Calibration, noise_budget, threads=1
+    content: bytes,
+    parts: Sequence[Part],
+    calibration: Calibration,
+    noise_budget: float,
+    threads: int = 1,
 ) -> Choice:
     """Puts as many parts into 8 bits as the logits bear.
 

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import os
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -54,7 +55,11 @@ class Quantized:
 
 
 def quantize(
-    content: bytes, mode: str, clips=None, noise_budget=NOISE_BUDGET, threads=None
+    content: bytes,
+    mode: str,
+    clips: Iterable[np.ndarray] | None = None,
+    noise_budget: float = NOISE_BUDGET,
+    threads: int | None = None,
 ) -> Quantized:
     """Quantizes a model of `conversion.convert`.
 

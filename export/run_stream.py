@@ -113,7 +113,7 @@ def _ended_by_signals():
     yield received
 
 
-def main(_: object) -> int | None:
+def main(_: object) -> int:
     source = as_path(_SOURCE.value)
     with contextlib.ExitStack() as stack:
         ended = stack.enter_context(_ended_by_signals())

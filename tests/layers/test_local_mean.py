@@ -44,9 +44,7 @@ def maps():
 
 @pytest.mark.parametrize(("kernel_size", "std"), FILTERS)
 @pytest.mark.parametrize(("rank", "causal"), [(4, False), (5, False), (5, True)])
-def test_mean_is_that_of_the_neighbors_that_exist(
-    maps, rank, causal, kernel_size, std
-):
+def test_mean_is_that_of_the_neighbors_that_exist(maps, rank, causal, kernel_size, std):
     x = maps[rank]
     mean = local_mean(tf.constant(x), kernel_size, std, causal)
     expected = _expected(x, kernel_size, std, causal)

@@ -105,7 +105,9 @@ def test_training_without_the_layers_module_is_refused_before_it_begins():
 )
 def test_layers_that_cannot_be_are_told_in_a_line(layer, arguments, message):
     with pytest.raises(ValueError, match=message) as told:
-        make_registered_layer(OwnLayerConfig(layer=layer, arguments=arguments), channels=4)
+        make_registered_layer(
+            OwnLayerConfig(layer=layer, arguments=arguments), channels=4
+        )
     assert str(told.value).isprintable()
 
 

@@ -1,4 +1,4 @@
-"""Writing frames with the likeliest classes drawn onto them."""
+"""Writes a video of frames with the likeliest classes drawn onto them."""
 
 import os
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ _SUFFIXES = (".mp4", ".mkv", ".mov", ".avi")
 
 
 class AnnotatedVideo:
-    """A video file that is written frame by frame, and playable once closed.
+    """A video file that is written frame by frame and can be played once closed.
 
     Args:
-        path: Of the file, .mp4, .mkv, .mov or .avi.
+        path: The file, with suffix .mp4, .mkv, .mov or .avi.
 
     Raises:
         OSError, ValueError: If it cannot be written.
@@ -53,11 +53,11 @@ class AnnotatedVideo:
         """Adds a frame.
 
         Args:
-            seconds: Since the first.
-            picture: uint8 [height, width, 3], RGB, always of one size.
-            top: Classes to draw as (name, probability).
+            seconds: Seconds since the first frame.
+            picture: uint8 [height, width, 3], RGB, with the same size each time.
+            top: Classes to draw, as (name, probability).
         """
-        # H.264 wants even sides.
+        # H.264 needs even sides.
         height, width = (side // 2 * 2 for side in picture.shape[:2])
         drawn = draw_classes(picture[:height, :width], top)
         frame = av.VideoFrame.from_ndarray(drawn, format="rgb24")
@@ -92,7 +92,7 @@ class AnnotatedVideo:
 
 
 def draw_classes(picture: np.ndarray, top: Sequence[tuple[str, float]]) -> np.ndarray:
-    """Returns a picture with a line and a bar for each class in its upper left."""
+    """Returns a picture with a line and a bar for each class, at its upper left."""
     picture = np.ascontiguousarray(picture).copy()
     height, width = picture.shape[:2]
     scale = max(0.35, min(height, width) / 600)

@@ -3,7 +3,7 @@
     python -m export.benchmark_tflite --models=float.tflite,dynamic.tflite \\
         --checkpoint_dir=runs/own [--json]
 
-With --checkpoint_dir, also what the Model Garden's own tools make of the same MoViNet.
+With --checkpoint_dir, the Model Garden's own export of the same MoViNet is timed too.
 """
 
 import json

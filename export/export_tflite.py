@@ -1,7 +1,7 @@
-"""Exports a trained model as a streaming TFLite file that runs by itself.
+"""Exports a trained model as one streaming TFLite file.
 
-Converts, quantizes, replays streams through model and file, and writes the file with
-its labels, manifest and figures inside, if it gives the model's numbers.
+Converts and quantizes the model, replays streams through model and file, and, if they
+agree, writes the file with its labels, manifest and report inside.
 
     python -m export.export_tflite --checkpoint_dir=runs/own --output=model.tflite \\
         [--quantization=none|float16|dynamic|int8]

@@ -1,7 +1,7 @@
 """A TFLite file that carries its labels and manifest.
 
-As TFLite metadata does with its associated files: a zip archive after the model, which
-`unzip -l` lists and TFLite's own tools read.
+They are in a zip archive after the model, as TFLite metadata has its associated files.
+`unzip -l` lists them, and TFLite's own tools can read them.
 """
 
 import io
@@ -20,13 +20,13 @@ LABELS, MANIFEST = "labels.txt", "manifest.json"
 def write_bundle(
     path: str | os.PathLike, content: bytes, class_names: Sequence[str], manifest: dict
 ) -> None:
-    """Writes a file, whole or not at all.
+    """Writes a file completely or not at all.
 
     Args:
         path: The file.
-        content: Of the TFLite model.
+        content: The TFLite model.
         class_names: Names of the classes, in the order of the logits.
-        manifest: As of `make_manifest`, with what is known besides.
+        manifest: What `make_manifest` returns, and anything added to it.
 
     Raises:
         OSError: If it cannot be written.
@@ -36,7 +36,7 @@ def write_bundle(
 
 
 def bundle(content: bytes, class_names: Sequence[str], manifest: dict) -> bytes:
-    """Returns the bytes of such a file, with the model's checksum in the manifest."""
+    """Returns the file's bytes, with the model's checksum in the manifest."""
     manifest = manifest | {"model_crc32": zlib.crc32(content)}
     file = io.BytesIO(content)
     with zipfile.ZipFile(file, "a") as archive:

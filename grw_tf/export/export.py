@@ -1,4 +1,4 @@
-"""From a trained model to one checked TFLite file, ready to run."""
+"""Exports a trained model as one checked TFLite file."""
 
 import dataclasses
 import functools
@@ -28,10 +28,10 @@ _CALIBRATION_STREAMS = 2
 
 @dataclasses.dataclass(frozen=True)
 class ExportConfig:
-    """What to export, and how; each is a flag.
+    """What to export and how; each field is a flag.
 
     Raises:
-        ValueError: At construction, for values that make no sense.
+        ValueError: At construction, for invalid values.
     """
 
     checkpoint_dir: str = option(
@@ -99,11 +99,11 @@ class Report:
 
     Attributes:
         file: Its name.
-        quantization: Its mode, and what became of each part, by `quantize`.
+        quantization: Its mode and the precision of each part, by `quantize`.
         megabytes: Its size.
-        operations: How many of each its graph has.
-        partitions: Of it, how many parts XNNPACK takes, and what is outside.
-        parity: How it compares with its model.
+        operations: Number of operations of each kind in its graph.
+        partitions: How XNNPACK divides the graph.
+        parity: Comparison with its model.
     """
 
     file: str
@@ -114,12 +114,12 @@ class Report:
     parity: Parity
 
     def to_dict(self) -> dict:
-        """Returns it as JSON can hold it."""
+        """Returns the report as a dict for JSON."""
         partitions = {"partitions": self.partitions._asdict()}
         return dataclasses.asdict(self) | partitions
 
     def table(self) -> str:
-        """Returns it as text."""
+        """Returns the report as text."""
         parity = self.parity
         count, partitions, outside = self.partitions
         most = list(self.operations.items())[:4]
@@ -141,7 +141,7 @@ class Report:
 
 
 def export(config: ExportConfig) -> Report:
-    """Exports a training's best model, as `export_run`."""
+    """Exports a training's best model; see `export_run`."""
     _check_output(Path(config.output))
     return export_run(read_run(config.checkpoint_dir, config.labels), config)
 
@@ -154,19 +154,19 @@ def export_run(run: Run, config: ExportConfig) -> Report:
         config: What to write, and how.
 
     Returns:
-        A `Report`, which the file holds too, and `export_report.json` beside it, of the
-        last export there.
+        The `Report`. It is also in the file, and in `export_report.json` beside it,
+        which has the last export of the folder.
 
     Raises:
-        ValueError: If the model cannot be exported so, or the file does not give its
-            numbers (unless `allow_mismatch`); nothing is written then.
+        ValueError: If the model cannot be exported as asked, or the file does not give
+            its numbers (unless `allow_mismatch`). Nothing is written then.
         OSError: If something cannot be read or written.
     """
     output = Path(config.output)
     _check_output(output)
     network = StreamingNetwork(run.model, config.frames_per_step, config.image_dtype)
     int8 = config.quantization == "int8"
-    # Before the conversion, which takes long.
+    # Before the conversion, which takes a long time.
     calibration = _calibration_streams(run, config) if int8 else None
     kind, streams = _parity_streams(run, config)
     print(f"Converting ({config.quantization}).", flush=True)
@@ -222,7 +222,7 @@ def _judge(report, allow_mismatch):
 
 
 def _parity_streams(run, config):
-    """Returns what kind they are, and streams of clips not calibrated on."""
+    """Returns the kind of clips, and streams of clips that calibration did not use."""
     model_config, frames = run.model.config, _frames(run, config)
     if config.clips:
         part = (1, 2) if config.quantization == "int8" else (0, 1)
@@ -247,7 +247,7 @@ def _calibration_streams(run, config):
 
 
 def _frames(run, config):
-    """Returns how long a stream is: of whole steps, and no shorter than a clip."""
+    """Returns the length of a stream: whole steps, and at least a clip."""
     step = config.frames_per_step
     return -(-max(FRAMES, run.model.config.frames) // step) * step
 
@@ -263,5 +263,5 @@ def _check_output(output):
 
 
 def _short(checkpoint):
-    """Returns the last parts of a path, which tell enough in a file for others."""
+    """Returns the last parts of a path, to be written into a file for others."""
     return "/".join(Path(checkpoint).parts[-2:])

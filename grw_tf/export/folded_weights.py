@@ -1,4 +1,4 @@
-"""A model's convolutions as plain arrays, with batch normalization folded in."""
+"""A MoViNet's convolutions as arrays, with batch normalization folded in."""
 
 import numpy as np
 import tf_keras
@@ -9,7 +9,7 @@ _BATCH_NORM_EPSILON = 1e-3
 
 
 class FoldedWeights:
-    """Kernels and biases of a MoViNet, alike for all convolution types, in float64.
+    """Kernels and biases of a MoViNet in float64, in one form for all convolutions.
 
     Args:
         model: A model of `build_model`.
@@ -30,13 +30,13 @@ class FoldedWeights:
         """Returns a convolution and the batch normalization after it.
 
         Args:
-            name: Of the layer, as in `grw_tf.weights.model_variables`.
+            name: The layer's name, as in `grw_tf.weights.model_variables`.
             size: (time, height, width) of the kernel.
-            part: "" or "_temporal", the second of a (2+1)D convolution.
+            part: "", or "_temporal" for the second part of a (2+1)D convolution.
 
         Returns:
-            The kernel [time, height, width, inputs, outputs], of 1 input if depthwise,
-            and the bias [outputs].
+            The kernel [time, height, width, inputs, outputs], with 1 input if it is
+            depthwise, and the bias [outputs].
         """
         gamma, beta, mean, variance = (
             self._values[f"{name}/_batch_norm{part}/{statistic}"]

@@ -1,4 +1,4 @@
-"""The features of a stream of any backbone that sees each frame by itself."""
+"""Streaming features of any backbone that sees each frame by itself."""
 
 import tensorflow as tf
 import tf_keras
@@ -8,11 +8,11 @@ from grw_tf.models.backbone import endpoints
 
 
 class FrameFeatures:
-    """Features of a stream's frames, each a clip of one frame, by Keras' own graph.
+    """Features of a stream's frames, by Keras' own graph.
 
     Args:
         model: A model of `build_model` whose backbone sees frames one by one.
-        frames_per_step: How many frames a step takes.
+        frames_per_step: Number of frames that a step takes.
         unit: What 1 in the frames stands for, in 0..1.
     """
 

@@ -1,6 +1,6 @@
 """A model as a TensorFlow SavedModel, for servers.
 
-`tf.saved_model.load` and TensorFlow Serving run it without this project.
+`tf.saved_model.load` and TensorFlow Serving can run it without this project.
 """
 
 import contextlib
@@ -47,18 +47,19 @@ def write_saved_model(
     `assets.extra` holds `labels.txt` and `manifest.json`.
 
     Args:
-        path: The folder to write, whole or not at all. An earlier export is replaced.
+        path: The folder to write, completely or not at all. An earlier export is
+            replaced.
         model: A model of `build_model`.
         class_names: Names of the classes, in the order of the logits.
 
     Raises:
-        ValueError: If the names are not one for each class, or the folder is something
-            else than an earlier export.
+        ValueError: If the number of names is not that of classes, or the folder is not
+            an earlier export.
         OSError: If it cannot be written.
     """
     check_class_names(class_names, model.config)
     with _replacing_folder(Path(path)) as unfinished:
-        # The variables alone: a Keras model would be traced whole, over and over.
+        # Only the variables: a whole Keras model would be traced again and again.
         module = tf.Module()
         module.weights = list(model.weights)
         signatures = make_signatures(model)
@@ -71,7 +72,7 @@ def write_saved_model(
 
 
 def check_replaceable(path: str | os.PathLike) -> None:
-    """Raises a ValueError if a path is taken by anything but an earlier export."""
+    """Raises a ValueError if a path exists and is not an earlier export."""
     path = Path(path)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
@@ -184,11 +185,11 @@ def _describe(tensors):
 
 @contextlib.contextmanager
 def _replacing_folder(path) -> Iterator[Path]:
-    """Yields another path to make; it then takes the place of the folder `path`."""
+    """Yields a new path to write, which then replaces the folder `path`."""
     check_replaceable(path)
     path = Path(os.path.abspath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Names that a server, which looks for version numbers, passes over.
+    # Names that servers ignore, because they look for version numbers.
     unfinished, old = (
         path.with_name(f".{path.name}.{os.getpid()}.{what}")
         for what in ("unfinished", "old")

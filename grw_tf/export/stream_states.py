@@ -1,4 +1,4 @@
-"""The states of one step of a stream: what comes in, and what goes out."""
+"""Input and output states of one step of a stream."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,13 +6,13 @@ import tensorflow as tf
 
 
 class StreamStates:
-    """Hands out states and takes their successors.
+    """Gives states and collects their successors.
 
     Args:
-        given: Tensors by name; None to find out which states there are, all zero.
+        given: Tensors by name; None to find out which states are needed, all zero.
 
     Attributes:
-        specs: `tf.TensorSpec`s by name of the states asked for so far.
+        specs: `tf.TensorSpec`s of the states asked for so far, by name.
         new: Their successors by name.
     """
 

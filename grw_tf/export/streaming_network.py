@@ -1,8 +1,8 @@
 """A model's streaming view, rewritten for devices.
 
-It gives the numbers of `grw_tf.models.StreamingModel` from the same weights, of 4-D
-tensors at most, time in the place of the batch, for GPU delegates take no more, and
-with states that stay bounded.
+It gives the numbers of `grw_tf.models.StreamingModel` with the same weights. Its
+tensors have at most 4 dimensions, as GPU delegates require, with time in place of the
+batch, and its states stay bounded.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,8 @@ from grw_tf.models.streaming import (
 
 IMAGE_DTYPES = ("uint8", "float32")
 
-# Graphs made for devices, by the backbone's family. Others stream Keras' own graph.
+# Graphs made for devices, by the backbone's family. Other families use Keras' own
+# graph.
 _FEATURES = {"movinet": MovinetFeatures, "mobilenet_v3": MobileNetFeatures}
 
 
@@ -33,12 +34,12 @@ class StreamingNetwork:
 
     Args:
         model: A causal model of `build_model`.
-        frames_per_step: How many frames a step takes.
+        frames_per_step: Number of frames that a step takes.
         image_dtype: "uint8" for frames in 0..255, "float32" for frames in 0..1.
 
     Raises:
         ValueError: If the model is not causal or not float32, or an argument is
-            unknown.
+            invalid.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class StreamingNetwork:
 
     @property
     def signatures(self) -> list[str]:
-        """What can be called: "step", and "classify" if steps give no logits."""
+        """Names of the signatures: "step", and "classify" if steps give no logits."""
         on_demand = self.model.config.head.type == "transformer"
         return ["step", "classify"] if on_demand else ["step"]
 
@@ -104,7 +105,7 @@ class StreamingNetwork:
         return self._head.classify(head_states(states))
 
     def classify_specs(self) -> dict[str, tf.TensorSpec]:
-        """Returns the specs of the states that `classify` looks at."""
+        """Returns the specs of the states that `classify` takes."""
         return as_stream_states(head_states(self._specs))
 
     def _find_states(self):

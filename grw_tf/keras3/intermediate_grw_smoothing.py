@@ -19,8 +19,8 @@ class IntermediateGRWSmoothing(
 
     Args:
         window, momentum, epsilon: See `grw_tf.layers.IntermediateGRWSmoothing`.
-        synchronized: Whether batch statistics are taken over all replicas, which the
-            TensorFlow backend alone does, as in Keras' own batch normalization.
+        synchronized: Whether batch statistics are taken over all replicas. Only the
+            TensorFlow backend does so, as in Keras' own batch normalization.
         **kwargs: Of `GRWSmoothing`.
     """
 

@@ -1,4 +1,4 @@
-"""TensorFlow under the names of `keras.ops`, as far as `grw_tf.random_walk` needs."""
+"""The functions of `keras.ops` that `grw_tf.random_walk` needs, in TensorFlow."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def _product(a, b, **transpose):
 
 
 def _split(x):
-    # With bits, for a cast to bfloat16 and back is what compilers remove.
+    # With bits, because compilers remove a cast to bfloat16 and back.
     bits = tf.bitwise.bitwise_and(tf.bitcast(x, tf.int32), tf.constant(-(2**16)))
     high = tf.bitcast(bits, tf.float32)
     return high, x - high

@@ -1,4 +1,4 @@
-"""Models: config, clip view and streaming view."""
+"""Models: their configs, clip view and streaming view."""
 
 import tf_keras
 
@@ -40,7 +40,7 @@ def build_model(config: ModelConfig) -> tf_keras.Model:
         [batch, num_classes]. `StreamingModel(model)` is its streaming view.
 
     Raises:
-        ValueError: If the config names something that does not exist or fit.
+        ValueError: If the config names something that does not exist or does not fit.
     """
     if config.head.type != "official":
         return TransformerClassifier(config)

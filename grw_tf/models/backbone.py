@@ -1,6 +1,6 @@
-"""The backbones there are, by one interface."""
+"""One interface to all backbones."""
 
-# Importing a family's module makes it known.
+# Importing the module of a family registers it.
 import tensorflow as tf
 import tf_keras
 
@@ -25,7 +25,7 @@ def build_backbone(config: ModelConfig) -> tf_keras.Model:
         A Keras model from clips [batch, N, size, size, 3], see `endpoints`.
 
     Raises:
-        ValueError: For an unknown model id, or what the backbone cannot have.
+        ValueError: If the config asks for something that the backbone cannot have.
     """
     chosen = config.backbone
     backbone = chosen.family.build(config)
@@ -50,16 +50,18 @@ def endpoints(
     """Runs a backbone.
 
     Args:
-        backbone: Of `build_backbone`.
+        backbone: A backbone of `build_backbone`.
         clips: [batch, N, size, size, 3] in 0..1.
-        training: Whether regularizers act and statistics are the batch's.
+        training: Whether regularizers act and batch normalizations use the batch's
+            statistics.
 
     Returns:
         Features [batch, N, height, width, channels] by name. "head" is the last, after
-        pooling over space, of a MoViNet with the official head over time too.
+        pooling over space. For a MoViNet with the official head it is pooled over time
+        too.
     """
     found = backbone(clips, training=training)
-    # The Model Garden's MoViNets give their states too.
+    # The Model Garden's MoViNets return their states too.
     return found[0] if isinstance(found, tuple) else found
 
 

@@ -1,4 +1,4 @@
-"""MoViNets smaller than the Model Garden's, for toy data, beside its own."""
+"""Block specs of MoViNets: the Model Garden's, and smaller ones for toy data."""
 
 from official.projects.movinet.modeling import movinet
 
@@ -43,12 +43,12 @@ def head_hidden_channels(model_id: str) -> int:
 
 
 def model_ids() -> list[str]:
-    """Lists the model ids there are."""
+    """Lists the model ids of MoViNets."""
     return sorted(movinet.BLOCK_SPECS)
 
 
 def check_model_id(model_id: str) -> None:
-    """Raises a ValueError for an unknown model id."""
+    """Raises a ValueError for a model id that is not a MoViNet's."""
     if model_id not in movinet.BLOCK_SPECS:
         raise ValueError(
             f"Unknown model_id {model_id!r}; known: {', '.join(model_ids())}."

@@ -1,4 +1,4 @@
-"""Classifiers by their heads: official, of frames' mean, and the published GRW's."""
+"""Classifiers: the Model Garden's, a mean over frames, and the GRW models'."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,11 +19,11 @@ from grw_tf.models.smoothing import FINAL, build_smoothing, smooth_endpoints
 class MovinetClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier):
     """The Model Garden's MoViNet classifier, with smoothing on backbone endpoints.
 
-    Its variables are those of `MovinetClassifier`, besides the smoothing's own; so are
-    its outputs.
+    Its outputs and variables are those of `MovinetClassifier`; smoothing adds variables
+    of its own.
 
     Args:
-        config: The model's config, head.type "official".
+        config: The model's config, with head.type "official".
 
     Call arguments:
         inputs: Clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
@@ -62,10 +62,10 @@ class MovinetClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier
 
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
 class MeanClassifier(ClipInput, ConfigRecord, tf_keras.Model):
-    """SlowOnly or MobileNetV3 with a `MeanHead`, and smoothing on endpoints.
+    """A backbone with a `MeanHead`, and smoothing on backbone endpoints.
 
     Args:
-        config: The model's config, head.type "official".
+        config: The model's config, with head.type "official".
 
     Call arguments:
         inputs: Clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
@@ -104,12 +104,12 @@ class MeanClassifier(ClipInput, ConfigRecord, tf_keras.Model):
         return self.head(self.project(features["head"]), training=training)
 
     def project(self, features: tf.Tensor) -> tf.Tensor:
-        """Returns the backbone's last features without their axes of space."""
+        """Returns the backbone's last features without the spatial axes."""
         return tf.squeeze(features, axis=(2, 3))
 
     @property
     def checkpoint_items(self) -> dict[str, tf_keras.Model]:
-        """What the Model Garden's trainer restores apart."""
+        """What the Model Garden's trainer can restore separately."""
         return {"backbone": self.backbone}
 
 
@@ -118,7 +118,8 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
     """An affine map of a backbone's features to embeddings Z, and a transformer head.
 
     Args:
-        config: The model's config, head.type "transformer" or "causal_transformer".
+        config: The model's config, with head.type "transformer" or
+            "causal_transformer".
 
     Call arguments:
         inputs: Clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
@@ -182,5 +183,5 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
 
     @property
     def checkpoint_items(self) -> dict[str, tf_keras.Model]:
-        """What the Model Garden's trainer restores apart."""
+        """What the Model Garden's trainer can restore separately."""
         return {"backbone": self.backbone}

@@ -1,4 +1,4 @@
-"""Lists in frozen configs."""
+"""Lists in frozen configs, kept as tuples."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ def make_tuples(config: Any, path: str, *names: str) -> None:
 
     Args:
         config: The dataclass, at construction.
-        path: What its keys begin with.
-        *names: Of the fields.
+        path: What its keys begin with in a YAML file.
+        *names: Names of the fields.
 
     Raises:
-        ValueError: If one is no list, or has the same text twice.
+        ValueError: If a field is not a list, or has the same text twice.
     """
     for name in names:
         value = getattr(config, name)

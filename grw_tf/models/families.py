@@ -1,8 +1,8 @@
 """What a family of backbones says about itself; a new family needs nothing else.
 
 Configs must know a network's possible fields before any network is built, and the
-module of a network reads configs. So the module registers its family here, and configs
-and all else look it up here.
+module of a network reads configs. So the module registers its family here, where
+configs and all others look it up.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""What a model accepts as frames, and as states."""
+"""Checks of the frames and states given to a model."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -39,7 +39,7 @@ def check_frames(frames: tf.Tensor, shape: tuple[int | None, ...]) -> None:
 class ClipInput:
     """Mixin of a Keras model with a `config`: checks the clips it is called on.
 
-    In `__call__`, for Keras wraps errors of `call` in its own words.
+    It checks in `__call__`, because Keras rewords errors of `call`.
     """
 
     def __call__(
@@ -49,7 +49,7 @@ class ClipInput:
         return super().__call__(inputs, *args, **kwargs)
 
     def clip(self, inputs: tf.Tensor | Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Returns the clips of an input, of the config's shape where none is known."""
+        """Returns an input's clips, with the config's shape where it is unknown."""
         clip = _clip_of(inputs)
         if None in tuple(clip.shape[1:]):
             clip = tf.ensure_shape(clip, (None, *self._clip_shape))

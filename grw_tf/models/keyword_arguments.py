@@ -1,4 +1,4 @@
-"""Keyword arguments written as text, for configs that hold none of a fixed kind."""
+"""Keyword arguments written as text, for layers that a config does not know."""
 
 import ast
 
@@ -7,7 +7,7 @@ def parse_arguments(text: str) -> dict:
     """Returns the keyword arguments of a text like "rate=0.1, level='clip'".
 
     Raises:
-        ValueError: If it is anything else, or a value is no literal.
+        ValueError: If it is anything else, or a value is not a literal.
     """
     try:
         call = ast.parse(f"_({text})", mode="eval").body

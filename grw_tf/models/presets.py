@@ -10,7 +10,7 @@ from typing import Any
 
 from grw_tf.frames.geometry import SQUARE
 
-# Importing a family's module makes it known, as configs of it want.
+# Importing the module of a family registers it, which its configs need.
 from grw_tf.models import (
     mobilenet_backbone,
     movinet_backbone,  # noqa: F401
@@ -43,7 +43,7 @@ _INPUTS = {
 
 
 def official_config(model_id: str, causal: bool) -> ModelConfig:
-    """Returns the official model's config; of ids that have none, with A0's clips."""
+    """Returns the config of the official model, with A0's clips if there is none."""
     size, frames, fps = _INPUTS.get(model_id, _INPUTS["a0"])
     backbone = dataclasses.replace(
         _STREAM if causal else _BASE,
@@ -54,7 +54,7 @@ def official_config(model_id: str, causal: bool) -> ModelConfig:
 
 
 def published_config(model_id: str, causal: bool) -> ModelConfig:
-    """Returns the published GRW recipe upon `official_config`."""
+    """Returns `official_config` with the published GRW recipe."""
     config = official_config(model_id, causal)
     return _with_grw(config, window=6 if config.fps == 12.0 else 5)
 
@@ -63,7 +63,7 @@ def slowonly_config(model_id: str) -> ModelConfig:
     """Returns a SlowOnly's config: 8 of 64 frames at 25 a second, 224 px."""
     return ModelConfig(
         backbone=BackboneConfig.of_family(model_id),
-        # As the Model Garden's and the slow pathway's own.
+        # As in the Model Garden and the slow pathway's paper.
         head=HeadConfig(dropout_rate=0.5),
         num_classes=400,
         frames=8,
@@ -73,7 +73,7 @@ def slowonly_config(model_id: str) -> ModelConfig:
 
 
 def mobilenet_config(model_id: str) -> ModelConfig:
-    """Returns a MobileNetV3's config, its own head upon the mean of 50 frames."""
+    """Returns a MobileNetV3's config, with its own head on the mean of 50 frames."""
     return ModelConfig(
         backbone=BackboneConfig.of_family(model_id),
         head=HeadConfig(activation="hard_swish", dropout_rate=0.2),
@@ -82,7 +82,7 @@ def mobilenet_config(model_id: str) -> ModelConfig:
 
 
 def _with_grw(config, window=5):
-    """Returns the published GRW recipe upon another config."""
+    """Returns a config with the published GRW recipe."""
     return dataclasses.replace(
         config,
         head=HeadConfig(type="transformer"),
@@ -119,8 +119,8 @@ def preset(name: str, **changes: Any) -> ModelConfig:
     """Returns a preset, with fields of `ModelConfig` changed.
 
     Args:
-        name: Of `PRESETS`.
-        **changes: Fields of `ModelConfig`, as num_classes=10.
+        name: A key of `PRESETS`.
+        **changes: Fields of `ModelConfig`, such as num_classes=10.
 
     Raises:
         ValueError: For an unknown name.

@@ -1,4 +1,4 @@
-"""Layers of one's own as regularizers, by the names they are registered by."""
+"""A user's Keras layer as a regularizer, by the name it is registered under."""
 
 import functools
 import re
@@ -14,23 +14,23 @@ _WHERE = "regularization.own_layer"
 
 
 def is_registered(name: str) -> bool:
-    """Says whether Keras knows a layer's class by a name, its own or registered."""
+    """Returns whether a name is that of one of Keras' layers or a registered one."""
     return _class_of(name) is not None
 
 
 def make_registered_layer(
     config: OwnLayerConfig, channels: int = 1
 ) -> tf_keras.layers.Layer:
-    """Makes the layer, or what stands for it if its class is not at hand.
+    """Makes the layer, or an `Unregistered` one if its class is not registered.
 
     Args:
-        config: With a name and arguments.
-        channels: Of the features that the layer is called upon.
+        config: The layer's name and arguments.
+        channels: Channels of the features that the layer is called on.
 
     Raises:
         ValueError: For arguments that the class does not take, a layer that cannot be
-            called upon such features or gives them another shape, or one with
-            variables, which plain checkpoints would lack.
+            called on such features or changes their shape, or a layer with variables,
+            which plain checkpoints would lack.
     """
     if not is_registered(config.layer):
         return Unregistered(config.layer)
@@ -50,13 +50,13 @@ def make_registered_layer(
             f"{_WHERE}.layer {config.layer} has {len(layer.weights)} variables:"
             " regularizers have none, so that checkpoints fit with and without them."
         )
-    # Another of the kind, for some keep what they were called with.
+    # Another layer, because some remember what they were called with.
     _try(tried, f"{_WHERE}.layer {config.layer}({config.arguments:.80})", channels)
     return layer
 
 
 def _try(layer, named, channels):
-    """Traces a layer upon a small clip, in training and not."""
+    """Traces a layer on a small clip, in training and at inference."""
     clip = tf.TensorSpec((2, 3, 4, 4, channels))
     for training in (True, False):
         call = tf.function(functools.partial(layer, training=training))
@@ -75,7 +75,7 @@ def _try(layer, named, channels):
 
 
 def _line(error):
-    # Autograph says where in the code it was, and what in a line below.
+    # Autograph says where the error was, and below in one line what it was.
     told = re.search(r"^ *\w+Error: (.+)$", str(error), re.MULTILINE)
     words = (told[1] if told else str(error)).split()
     return f"{' '.join(words):.200}"

@@ -17,11 +17,11 @@ _Value = TypeVar("_Value")
 
 
 class StreamingModel(tf.Module):
-    """Feeds a causal model frame by frame, or in chunks of any sizes.
+    """Feeds a causal model frame by frame, or in chunks of any size.
 
-    Fed a clip, a stream ends with the clip's logits. It has no variables of its own: it
-    calls the model's layers, and what they need to remember between calls are its
-    states, a dict of tensors that start at zero.
+    A stream that is fed a clip ends with the clip's logits. It has no variables: it
+    calls the model's layers, and keeps what they need between calls as states, a dict
+    of tensors that start at zero.
 
     Args:
         model: A causal model of `build_model`.
@@ -75,8 +75,8 @@ class StreamingModel(tf.Module):
             None for the "transformer" head, which gives them on demand, by `classify`.
 
         Raises:
-            ValueError: For frames of another size or not floating point, or states of
-                other names.
+            ValueError: For frames with another size or type, or states with other
+                names.
         """
         size = self.model.config.size
         check_frames(frames, (None, size, size, 3))
@@ -87,7 +87,7 @@ class StreamingModel(tf.Module):
             logits = self.model.head(x)
         else:
             z = self.model.project(x)
-            # Layers of the backbone lose it where the batch size is unknown.
+            # Layers of the backbone lose the shape if the batch size is unknown.
             z.set_shape((None, frames.shape[1], None))
             logits, new = self._head.update(z, head_states(states))
             states |= as_stream_states(new)

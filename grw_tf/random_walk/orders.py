@@ -1,4 +1,4 @@
-"""Orders of the frames of one window.
+"""Orders of the frames of a window.
 
 An order is a permutation pi of frames 0..T-1 that keeps frame 0 in place; row t of
 `orders` says which frame stands at place t.

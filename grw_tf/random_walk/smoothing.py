@@ -1,7 +1,7 @@
-"""What the GRW layers of Keras 2 (`tf_keras`) and Keras 3 have in common.
+"""What the GRW layers for Keras 2 (`tf_keras`) and Keras 3 share.
 
-`Smoothing` and `IntermediateSmoothing` are mixins: put before a Keras `Layer`, they
-take the arguments and do everything but what the two Keras spell differently.
+`Smoothing` and `IntermediateSmoothing` are mixins: placed before a Keras `Layer`, they
+do everything that does not differ between the two versions of Keras.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from grw_tf.random_walk import windows
 class Smoothing:
     """Arguments, checks and loss of a layer on embeddings [batch, N, K].
 
-    A subclass names its array library `ops`, and gives `_create_step`, `_advance_step`
-    and `_log`.
+    A subclass sets its array library as `ops`, and defines `_create_step`,
+    `_advance_step` and `_log`.
     """
 
     ops = None
@@ -116,7 +116,7 @@ class Smoothing:
 
 
 class IntermediateSmoothing(Smoothing):
-    """`Smoothing` of the frames of a feature map.
+    """`Smoothing` for the frames of a feature map.
 
     A subclass creates `self._batch_norm`, a batch normalization of [batch, N, channels]
     without learned scale and offset.

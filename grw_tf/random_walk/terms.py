@@ -1,4 +1,4 @@
-"""The terms of the GRW loss, one value a window."""
+"""The terms of the GRW loss, one value per window."""
 
 from types import ModuleType
 from typing import Any, NamedTuple

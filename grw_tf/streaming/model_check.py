@@ -1,4 +1,4 @@
-"""Whether a file's model is sound, and the one that its manifest describes."""
+"""Checks that a file's model is undamaged and matches its manifest."""
 
 import numpy as np
 
@@ -47,7 +47,7 @@ def _details(runner):
 
 
 def _differences(exported, details):
-    """Yields in words where a model is not as its manifest says."""
+    """Yields the differences of a model from its manifest, in words."""
     manifest = exported.manifest
     missing = [name for name in manifest["signatures"] if name not in details]
     if missing:

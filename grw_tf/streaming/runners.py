@@ -28,7 +28,7 @@ class Runner(Protocol):
         """Gives all states their initial values."""
 
     def close(self) -> None:
-        """Lets go of the model."""
+        """Releases the model."""
 
 
 def open_runner(
@@ -39,7 +39,7 @@ def open_runner(
     Args:
         exported: The file.
         name: One of `RUNNERS`; by default the first that runs here.
-        num_threads: Threads to compute with.
+        num_threads: Number of threads.
 
     Returns:
         The name of the runner, and the runner.

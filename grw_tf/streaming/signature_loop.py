@@ -70,5 +70,5 @@ class SignatureLoop:
         return self._classify(**states)[LOGITS]
 
     def close(self) -> None:
-        """Lets go of the model."""
+        """Releases the model."""
         self._step = self._classify = self.states = None

@@ -1,4 +1,4 @@
-"""Measures exported files side by side: time, memory, size, and what XNNPACK takes."""
+"""Compares exported files: time, memory, size and XNNPACK partitions."""
 
 import dataclasses
 import itertools
@@ -28,7 +28,7 @@ _MEANINGS = {
     _STEP: "the computation alone",
     _NO_XNNPACK: "the computation alone, without XNNPACK",
 }
-# After another file ran, the first frames find the processor's caches full of it.
+# After another file has run, the processor's caches are full of it.
 _UNTIMED = 2
 
 _MEMORY_PROGRAM = """
@@ -47,10 +47,10 @@ print(bare, resident_bytes())
 
 @dataclasses.dataclass(frozen=True)
 class BenchmarkConfig:
-    """What to measure; each is a flag.
+    """What to measure; each field is a flag.
 
     Raises:
-        ValueError: At construction, for options that make no sense.
+        ValueError: At construction, for invalid values.
     """
 
     models: str = option("", "Exported files, separated by commas.")
@@ -90,13 +90,13 @@ class BenchmarkConfig:
 
 @dataclasses.dataclass(frozen=True)
 class FileFigures:
-    """What a file is, at any speed.
+    """Size and memory of a file.
 
     Attributes:
         megabytes: Its size, in 1e6 bytes.
         operations, partitions, outside: See `step_partitions`.
-        resident_megabytes: What a process that streams it keeps in memory.
-        bare_megabytes: Of that, what it had with numpy and LiteRT before.
+        resident_megabytes: Resident memory of a process that streams it, in 1e6 bytes.
+        bare_megabytes: The part of it that numpy and LiteRT had taken before.
     """
 
     megabytes: float
@@ -109,16 +109,16 @@ class FileFigures:
 
 @dataclasses.dataclass(frozen=True)
 class Times:
-    """How fast a file is.
+    """Speed of a file.
 
     Attributes:
         file: Its name.
-        threads: To compute with.
+        threads: Number of threads.
         what: "frame", "step" or "step without XNNPACK".
-        median_ms, p95_ms: Of a frame, by the clock.
-        cpu_ms: The median of a frame's time of all cores.
-        ratio, cpu_ratio: Of medians of the rounds, to the file that all are compared
-            with, by the clock and by the time of all cores.
+        median_ms, p95_ms: Wall time of a frame.
+        cpu_ms: Median CPU time of a frame, over all cores.
+        ratio, cpu_ratio: Ratios of the rounds' medians to those of the reference file,
+            by wall time and by CPU time.
     """
 
     file: str
@@ -138,7 +138,8 @@ def benchmark(config: BenchmarkConfig) -> tuple[dict[str, FileFigures], list[Tim
         (`FileFigures` by name, a list of `Times`).
 
     Raises:
-        ValueError: For files of other models, or a checkpoint of none.
+        ValueError: For files that are not streaming models, or a checkpoint of another
+            kind.
         OSError: For files that cannot be read.
     """
     paths = {path: path for path in config.paths}
@@ -167,10 +168,10 @@ def stock_exports(checkpoint_dir: str, folder: Path) -> dict[str, str]:
 
 
 def file_figures(path: str) -> FileFigures:
-    """Measures a file, but for its speed.
+    """Measures a file's size and memory.
 
     Raises:
-        OSError: If this system does not tell how much memory a process has.
+        OSError: If this system does not report a process's memory.
     """
     content = Path(path).read_bytes()
     done = subprocess.run(
@@ -193,14 +194,14 @@ def file_figures(path: str) -> FileFigures:
 def time_in_blocks(
     steps: Mapping[str, Callable[[], Any]], rounds: int, frames: int
 ) -> dict[str, Seconds]:
-    """Calls functions some times each, in turn, in another order each round.
+    """Times functions in turn, in another order each round.
 
-    So what else the machine does falls on all of them.
+    So other load of the machine affects all of them.
 
     Args:
         steps: Functions by name.
-        rounds: How many turns each has.
-        frames: How often it is called and timed in a turn.
+        rounds: Number of turns of each.
+        frames: Number of timed calls in a turn.
 
     Returns:
         `Seconds` of arrays [rounds, frames] of the calls, by name.
@@ -222,7 +223,7 @@ def time_in_blocks(
 def report(
     config: BenchmarkConfig, figures: Mapping[str, FileFigures], times: Sequence[Times]
 ) -> str:
-    """Returns the tables of what `benchmark` returned."""
+    """Returns the results of `benchmark` as tables."""
     width = max(len(name) for name in [*figures, "file"]) + 2
     lines = [f"{'file':{width}}     MB  ops  parts  outside  resident MB"]
     for name, file in figures.items():
@@ -256,7 +257,7 @@ def report(
 def as_dict(
     config: BenchmarkConfig, figures: Mapping[str, FileFigures], times: Sequence[Times]
 ) -> dict[str, Any]:
-    """Returns what `benchmark` returned as a dict for JSON."""
+    """Returns the results of `benchmark` as a dict for JSON."""
     return {
         "settings": dataclasses.asdict(config),
         "cores": os.cpu_count(),
@@ -297,7 +298,7 @@ def _ratio(seconds, others):
 
 
 def _timed(path, threads, what):
-    """Returns a function to time, and how many frames it takes."""
+    """Returns a function to time, and its number of frames."""
     if what != _FRAME:
         return open_step(path, threads, xnnpack=what == _STEP)
     push, size, count = open_stream(path, threads)

@@ -1,6 +1,6 @@
-"""Running any streaming TFLite file, this project's or the Model Garden's.
+"""Runs any streaming TFLite file, of this project or the Model Garden.
 
-Of numpy and LiteRT alone, so that a process that holds nothing else can be measured.
+It needs numpy and LiteRT alone, so that a process with nothing else can be measured.
 """
 
 import os
@@ -20,16 +20,17 @@ from grw_tf.streaming.signature_loop import IMAGE, STEP, SignatureLoop
 def open_stream(
     path: str | os.PathLike, num_threads: int = 1
 ) -> tuple[Callable[[np.ndarray], Any], int, int]:
-    """Returns what its users would run a file by.
+    """Opens a file as its users would.
 
-    An export of this project runs in a `StreamSession`, any other by LiteRT's signature
-    runner, which takes and returns the states in dicts.
+    An export of this project runs in a `StreamSession`, any other file in LiteRT's
+    signature runner, which takes and returns the states in dicts.
 
     Returns:
-        (`push`, which takes a frame uint8 [size, size, 3]; size; frames of a step).
+        Function `push`, which takes a frame uint8 [size, size, 3]; the size; and the
+        frames of a step.
 
     Raises:
-        ValueError: If the file is no streaming model, or an argument is unfit.
+        ValueError: If the file is not a streaming model, or an argument is invalid.
         OSError: If it cannot be read.
     """
     _check_file(path)
@@ -47,15 +48,15 @@ def open_stream(
 def open_step(
     path: str | os.PathLike, num_threads: int = 1, xnnpack: bool = True
 ) -> tuple[Callable[[], Any], int]:
-    """Returns a function that computes a step of a file and copies nothing.
+    """Returns a function that runs a step of a file and copies nothing.
 
     Args:
-        path: Of a streaming model.
-        num_threads: To compute with.
-        xnnpack: Whether by XNNPACK, else by TFLite's own kernels.
+        path: A streaming model.
+        num_threads: Number of threads.
+        xnnpack: Whether XNNPACK computes; otherwise TFLite's own kernels do.
 
     Returns:
-        (the function, which takes and returns nothing; frames of a step).
+        The function, which takes and returns nothing; and the frames of a step.
 
     Raises: as `open_stream`.
     """
@@ -71,13 +72,13 @@ def open_step(
     inputs["image"] = _as_image(image, inputs["image"].dtype)
     with silenced():
         runner(**inputs)
-    # All inputs are set: what is left of a call is to invoke the signature's graph.
+    # All inputs are set: only the signature's graph is left to invoke.
     wrapper, graph = runner._interpreter_wrapper, runner._subgraph_index
     return lambda: wrapper.Invoke(graph), image.shape[-4]
 
 
 def resident_bytes() -> int:
-    """Returns what this process keeps in memory; on Linux alone.
+    """Returns this process's resident memory in bytes, on Linux only.
 
     Raises:
         OSError: elsewhere.
@@ -157,6 +158,6 @@ def _has_manifest(path):
     try:
         with zipfile.ZipFile(path) as archive:
             return "manifest.json" in archive.namelist()
-    # The session tells what is amiss.
+    # The session reports what is wrong.
     except (zipfile.BadZipFile, LookupError, OSError, RuntimeError, ValueError):
         return True

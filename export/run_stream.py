@@ -41,14 +41,14 @@ _SOURCE = flags.DEFINE_string(
 )
 _OUTPUT = flags.DEFINE_string("output", None, "Video to write, with classes drawn on.")
 _JSON = flags.DEFINE_bool("json", False, "Print a JSON object a line.")
-_TOP = flags.DEFINE_integer("top", 3, "How many classes to tell.", lower_bound=1)
+_TOP = flags.DEFINE_integer("top", 3, "Number of classes to print.", lower_bound=1)
 _MAX_GAP = flags.DEFINE_float(
     "max_gap",
     None,
-    "Seconds for which a frame is repeated where a stream's next one is late; as"
-    " StreamSession's by default.",
+    "Most seconds for which a frame is repeated if the next one is late; by default"
+    " that of StreamSession.",
 )
-_THREADS = flags.DEFINE_integer("num_threads", 1, "Threads to compute with.")
+_THREADS = flags.DEFINE_integer("num_threads", 1, "Number of threads.")
 
 
 class _Run:

@@ -57,9 +57,9 @@ def _in_words(message):
     """Returns the converter's message in one line."""
     found = re.search(r'"([^"@]*)@[^\n]*\'tf\.(\w+)\' op is neither', message)
     if not found:
-        return f"TFLite cannot have this model: {message[:500]}"
+        return f"TFLite cannot convert this model: {message[:500]}"
     layer, operation = found.groups()
     return (
-        f"{operation} at {layer} is none of TFLite's built-in operations and would need"
+        f"{operation} at {layer} is not a built-in operation of TFLite and would need"
         " Flex, which phones lack: train with another activation."
     )

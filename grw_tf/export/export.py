@@ -45,20 +45,20 @@ class ExportConfig:
     )
     frames_per_step: int = option(1, "Frames that the file takes at once.")
     image_dtype: str = option(
-        "uint8", "Of frames: uint8 in 0..255, or float32 in 0..1."
+        "uint8", "Type of frames: uint8 in 0..255, or float32 in 0..1."
     )
     clips: str = option(
         "",
         "Clips to check and calibrate on: a folder of class folders of videos, or"
-        " records; by default the training's own where they are at hand, else drawn"
-        " scenes, to check on alone.",
+        " records; by default the training's own if they are available, otherwise drawn"
+        " scenes, for checks only.",
     )
     labels: str = option(
-        "", "File of the classes' names; by default labels.txt of the training."
+        "", "File with the names of the classes; by default labels.txt of the training."
     )
     min_agreement: float = option(
         0.95,
-        "Least share of frames at which a dynamic or int8 file must name the model's"
+        "Least fraction of frames at which a dynamic or int8 file must give the model's"
         " likeliest class.",
     )
     allow_mismatch: bool = option(
@@ -89,7 +89,7 @@ class ExportConfig:
             )
         if "://" in self.output:
             raise ValueError(
-                f"output is {self.output}: files are written locally, copy it there."
+                f"output is {self.output}: write a local file and copy it there."
             )
 
 
@@ -241,8 +241,8 @@ def _calibration_streams(run, config):
     if run.train_records:
         return real_streams(run.train_records, model_config, count, frames=frames)
     raise ValueError(
-        "--quantization=int8 is calibrated on clips, and there are none of the training"
-        " at hand: give --clips, a folder of class folders of videos or records."
+        "--quantization=int8 is calibrated on clips, and the training's clips are not"
+        " available: give --clips, a folder of class folders of videos or records."
     )
 
 
@@ -256,7 +256,7 @@ def _check_output(output):
     if output.suffix != ".tflite":
         raise ValueError(f"--output={output}: name a .tflite file.")
     if output.is_dir() or not output.parent.is_dir():
-        what = "is a folder" if output.is_dir() else "is in a folder that is not there"
+        what = "is a folder" if output.is_dir() else "is in a missing folder"
         raise OSError(f"--output={output} {what}: give a file's path.")
     if not os.access(output.parent, os.W_OK):
         raise OSError(f"--output={output}: {output.parent} cannot be written to.")

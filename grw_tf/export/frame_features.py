@@ -28,7 +28,7 @@ class FrameFeatures:
 
         Args:
             image: float32 [frames_per_step, size, size, 3].
-            states: `StreamStates`, of which it needs none.
+            states: `StreamStates`, which are not needed.
         """
         del states
         return self._of(image)

@@ -220,7 +220,7 @@ def _failures(numbers, quantization, min_agreement):
     # Written so that NaN fails, too.
     if numbers["preparation_difference"] > _LEVELS:
         yield (
-            "the file says that frames are prepared otherwise than in training: they"
+            "the file prepares frames otherwise than training does: they"
             f" differ by {numbers['preparation_difference']} of 255 levels"
         )
     if not numbers["clip_difference"] <= LARGEST_DIFFERENCE["none"]:

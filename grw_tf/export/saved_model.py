@@ -83,7 +83,7 @@ def check_replaceable(path: str | os.PathLike) -> None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
     raise ValueError(
-        f"{path} is there and is no earlier export: give another --output_dir, or"
+        f"{path} exists and is not an earlier export: give another --output_dir, or"
         " remove it."
     )
 

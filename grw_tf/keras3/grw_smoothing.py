@@ -47,5 +47,5 @@ class GRWSmoothing(_Keras3Smoothing, Smoothing, keras.layers.Layer):
     Args:
         window, weight, alpha, warmup_steps, orders, max_orders, seed: See
             `grw_tf.layers.GRWSmoothing`.
-        **kwargs: Of `keras.layers.Layer`.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """

@@ -21,7 +21,7 @@ class IntermediateGRWSmoothing(
         window, momentum, epsilon: See `grw_tf.layers.IntermediateGRWSmoothing`.
         synchronized: Whether batch statistics are taken over all replicas. Only the
             TensorFlow backend does so, as in Keras' own batch normalization.
-        **kwargs: Of `GRWSmoothing`.
+        **kwargs: Arguments of `GRWSmoothing`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -67,7 +67,7 @@ def grw_loss(
             "auto": exact up to T = 12, sampled beyond.
         max_orders: How many orders are sampled, the true one always among them; where
             there are no more orders than that, all are taken.
-        seed: Of the sampled orders, which are then the same at every call; None draws
+        seed: Seed of the sampled orders, then the same at every call; None draws
             new ones at each call.
 
     Returns:

@@ -112,8 +112,8 @@ class HeadConfig:
         num_heads: Number of attention heads, which divides the embeddings' channels.
         mlp_dim: Hidden channels of a transformer block.
         activation: Name of the activation of the official head's hidden layer.
-        dropout_rate: Before the last dense layer.
-        stochastic_depth_drop_rate: Of transformer blocks.
+        dropout_rate: Dropout rate before the last dense layer.
+        stochastic_depth_drop_rate: Drop rate of the transformer blocks.
     """
 
     type: str = "official"

@@ -100,7 +100,7 @@ class Family:
                 raise ValueError(
                     f"backbone.{name} is {getattr(config, name)!r:.80}: that of"
                     f" {config.model_id} is {value!r}; take its experiment or preset,"
-                    " which say so."
+                    " which set it."
                 )
         for name, known in self.choices.items():
             if getattr(config, name) not in known:

@@ -23,9 +23,9 @@ def check_frames(frames: tf.Tensor, shape: tuple[int | None, ...]) -> None:
     ):
         wanted = ", ".join("any" if size is None else str(size) for size in shape)
         raise ValueError(
-            f"The model's config wants clips [batch, {wanted}] of frames, height, width"
-            f" and RGB, got {given}: sample clips so, or change frames and size in the"
-            " config."
+            f"The model's config needs clips [batch, {wanted}] of frames, height, width"
+            f" and RGB, got {given}: sample such clips, or change frames and size in"
+            " the config."
         )
     if shape[0] is None and not given[1]:
         raise ValueError(f"Frames need a known time of at least 1, got {given}.")

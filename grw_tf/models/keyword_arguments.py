@@ -17,5 +17,5 @@ def parse_arguments(text: str) -> dict:
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         raise ValueError(
             f"{text!r:.80} is not of the form 'name=value, name=value' with plain"
-            " values, as 'rate=0.1'."
+            " values, such as 'rate=0.1'."
         ) from None

@@ -74,8 +74,8 @@ def scaled(frames: tf.Tensor, unit: float = 1.0) -> tf.Tensor:
     """Returns frames in the range that Keras Applications' weights expect.
 
     Args:
-        frames: In 0..1, but for their unit.
-        unit: What 1 in them stands for.
+        frames: Frames in 0..1, times 1 / unit.
+        unit: What 1 in the frames stands for.
     """
     return 2.0 * unit * frames - 1.0
 

@@ -52,8 +52,8 @@ def build_movinet(config: BackboneConfig, average_pooling_type: str) -> movinet.
     """
     if config.use_positional_encoding and not config.causal:
         raise ValueError(
-            "use_positional_encoding=True needs causal=True: the Model Garden leaves"
-            " positions out of base models without a word."
+            "use_positional_encoding=True needs causal=True: the Model Garden"
+            " silently leaves positions out of base models."
         )
     backbone = _Movinet(
         model_id=config.model_id,

@@ -31,7 +31,7 @@ _BASE = BackboneConfig(
     activation="swish",
     gating_activation="sigmoid",
 )
-# model id: (size in px, frames of a clip, frames a second).
+# model id: (size in px, frames of a clip, frames per second).
 _INPUTS = {
     "a0": (172, 50, 5.0),
     "a1": (172, 50, 5.0),
@@ -60,7 +60,7 @@ def published_config(model_id: str, causal: bool) -> ModelConfig:
 
 
 def slowonly_config(model_id: str) -> ModelConfig:
-    """Returns a SlowOnly's config: 8 of 64 frames at 25 a second, 224 px."""
+    """Returns a SlowOnly's config: 8 of 64 frames at 25 per second, 224 px."""
     return ModelConfig(
         backbone=BackboneConfig.of_family(model_id),
         # As in the Model Garden and the slow pathway's paper.
@@ -110,7 +110,7 @@ PRESETS = {
     },
 }
 """Configs by name: `<id>_stream` and `<id>_base` are the official MoViNets, with `_grw`
-the published recipe upon them (weights exist of a0, a1, a2 stream and a3 base);
+the published recipe on them (weights exist for a0, a1, a2 stream and a3 base);
 `slowonly_34` and `slowonly_50`; `mobilenet_v3_small` and `mobilenet_v3_large`, with
 `_grw` the published recipe."""
 

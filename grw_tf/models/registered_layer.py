@@ -42,7 +42,7 @@ def make_registered_layer(
         layer.build((None, None, None, None, channels))
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{_WHERE}.arguments {config.arguments!r:.80} do not make a"
+            f"{_WHERE}.arguments {config.arguments!r:.80} do not fit"
             f" {config.layer}: {_line(error)}"
         ) from None
     if layer.weights:
@@ -64,20 +64,20 @@ def _try(layer, named, channels):
             shapes = call.get_concrete_function(clip).output_shapes
         except (NotImplementedError, TypeError, ValueError, tf.errors.OpError) as error:
             raise ValueError(
-                f"{named} cannot be called upon [batch, time, height, width,"
+                f"{named} cannot be called on [batch, time, height, width,"
                 f" channels]: {_line(error)}"
             ) from None
         if shapes != clip.shape:
             raise ValueError(
-                f"{named} makes {shapes} of features {clip.shape}: regularizers leave"
-                " the shape as it is."
+                f"{named} turns features {clip.shape} into {shapes}: regularizers keep"
+                " the shape."
             )
 
 
 def _line(error):
     # Autograph says where the error was, and below in one line what it was.
-    told = re.search(r"^ *\w+Error: (.+)$", str(error), re.MULTILINE)
-    words = (told[1] if told else str(error)).split()
+    found = re.search(r"^ *\w+Error: (.+)$", str(error), re.MULTILINE)
+    words = (found[1] if found else str(error)).split()
     return f"{' '.join(words):.200}"
 
 

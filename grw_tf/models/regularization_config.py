@@ -14,7 +14,7 @@ REGULARIZERS = ("rms", "random_drop", "shake_drop", "own_layer", "cutmix", "mixu
 
 
 @contextlib.contextmanager
-def _told_with(path):
+def _errors_prefixed(path):
     """Puts a path before the messages of errors."""
     try:
         yield
@@ -50,7 +50,7 @@ class RMSConfig:
         make_tuples(self, "regularization.rms", "before", "blocks")
         arguments = dataclasses.asdict(self)
         del arguments["before"], arguments["blocks"]
-        with _told_with("regularization.rms"):
+        with _errors_prefixed("regularization.rms"):
             check_scaling(**arguments)
 
 
@@ -68,7 +68,7 @@ class RandomDropConfig:
     level: str = "batch"
 
     def __post_init__(self) -> None:
-        with _told_with("regularization.random_drop"):
+        with _errors_prefixed("regularization.random_drop"):
             check_drop(self.rate, self.level)
 
 
@@ -90,7 +90,7 @@ class ShakeDropConfig:
 
     def __post_init__(self) -> None:
         make_tuples(self, "regularization.shake_drop", "alpha", "beta")
-        with _told_with("regularization.shake_drop"):
+        with _errors_prefixed("regularization.shake_drop"):
             check_shake(self.rate, self.alpha, self.beta, self.level)
 
 
@@ -112,7 +112,7 @@ class OwnLayerConfig:
 
     def __post_init__(self) -> None:
         make_tuples(self, "regularization.own_layer", "before", "blocks")
-        with _told_with("regularization.own_layer.arguments"):
+        with _errors_prefixed("regularization.own_layer.arguments"):
             parse_arguments(self.arguments)
 
 

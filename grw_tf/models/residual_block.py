@@ -25,8 +25,8 @@ class ResidualBlock:
     """A block x + F(x).
 
     Attributes:
-        name: Of the block.
-        stage: Name of the stage it is in.
+        name: Name of the block.
+        stage: Name of its stage.
         norms: Batch normalizations in F, by the names that a config can choose.
         default: Names of those that RMS comes before by default.
         branch_owner: Layer that calls one of its attributes on F(x); None if the block

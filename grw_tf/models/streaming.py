@@ -112,16 +112,16 @@ def check_causal(config: ModelConfig) -> None:
     """Raises a ValueError if a model cannot be streamed."""
     if not config.backbone.causal:
         raise ValueError(
-            f"A base model ({config.backbone.model_id}, causal=False) sees frames to"
-            " come and cannot be streamed: use a stream model, or classify whole clips,"
-            " on servers by export.export_saved_model."
+            f"A base model ({config.backbone.model_id}, causal=False) sees later frames"
+            " and cannot be streamed: use a stream model, or classify whole clips, on"
+            " servers with export.export_saved_model."
         )
     if lasting_rms(config):
         raise ValueError(
             "regularization.rms.distribution"
-            f" {config.regularization.rms.distribution} has another mean than 1, so RMS"
-            " stays in the model at inference, which cannot be streamed: train with a"
-            " mean of 1."
+            f" {config.regularization.rms.distribution} has a mean other than 1, so RMS"
+            " also acts at inference, which cannot be streamed: train with a mean of"
+            " 1."
         )
 
 

@@ -61,7 +61,7 @@ def mean_of_windows(
 
     Args:
         ops: The array library.
-        values: Of the windows of `cut_windows`, [batch * floor(N / window)].
+        values: Values of the windows of `cut_windows`, [batch * floor(N / window)].
         window: Frames in a window.
         new_frames: bool [batch, N], False for frames that only repeat the one before;
             all are new if it is None.

@@ -30,7 +30,7 @@ class CompiledRunner:
         num_threads: Number of threads.
 
     Raises:
-        Exception: Of any kind, if the model cannot be run.
+        Exception: Any exception, if the model cannot be run.
     """
 
     def __init__(self, exported: ExportedFile, num_threads: int = 1) -> None:

@@ -45,7 +45,7 @@ def open_runner(
         The name of the runner, and the runner.
 
     Raises:
-        ValueError: If the model is damaged or cannot be run, or an argument is unfit.
+        ValueError: If the model is damaged or cannot be run, or an argument is invalid.
     """
     if name is not None and name not in RUNNERS:
         raise ValueError(f"Unknown runner {name!r}; known: {', '.join(RUNNERS)}.")

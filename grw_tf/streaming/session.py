@@ -101,9 +101,9 @@ class StreamSession:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            f"The session of {self._path} cannot be pickled or copied, for its model"
-            " and its stream are in this process: open one in each process and for each"
-            f" stream, by StreamSession({str(self._path)!r})."
+            f"The session of {self._path} cannot be pickled or copied, because its"
+            " model and stream are in this process: open one in each process and for"
+            f" each stream, by StreamSession({str(self._path)!r})."
         )
 
     def push(self, frame: np.ndarray, time: float | None = None) -> np.ndarray | None:

@@ -24,7 +24,7 @@ from grw_tf.weights.run_directory import load_best
 STOCK = "stock"
 _FRAME, _STEP, _NO_XNNPACK = "frame", "step", "step without XNNPACK"
 _MEANINGS = {
-    _FRAME: "a frame of bytes as users push it",
+    _FRAME: "a frame of bytes, as users push it",
     _STEP: "the computation alone",
     _NO_XNNPACK: "the computation alone, without XNNPACK",
 }
@@ -56,11 +56,11 @@ class BenchmarkConfig:
     models: str = option("", "Exported files, separated by commas.")
     checkpoint_dir: str = option(
         "",
-        "The training or checkpoint they came from, of a MoViNet: what the Model"
-        " Garden's own tools make of it is measured too, and ratios are to that; else"
-        " to the first file.",
+        "The MoViNet's training or checkpoint that the files came from: the Model"
+        " Garden's own export of it is measured too, and is the reference of ratios;"
+        " otherwise the first file is.",
     )
-    frames: int = option(15, "Frames of one file before the next one's turn.")
+    frames: int = option(15, "Frames of a file in a turn.")
     rounds: int = option(20, "Turns of each file.")
     threads: str = option("1,2", "Numbers of threads, separated by commas.")
     json: bool = option(False, "Prints JSON in place of tables.")
@@ -233,8 +233,8 @@ def report(
         )
     bare = np.median([file.bare_megabytes for file in figures.values()])
     lines.append(
-        "Parts are what XNNPACK takes as a whole, outside are ops in none of them. A"
-        f" process of numpy and LiteRT alone has {bare:.1f} MB resident."
+        "Parts are what XNNPACK runs as a whole; ops outside are in none of them. A"
+        f" process with numpy and LiteRT alone has {bare:.1f} MB resident."
     )
     first = next(iter(figures))
     lines += ["", f"{config.rounds} turns of {config.frames} frames, ratios to {first}"]

@@ -122,8 +122,8 @@ def _streaming_signature(path, num_threads, xnnpack=True):
     takes_image = IMAGE in signature["inputs"]
     if not (takes_image and states and states <= set(signature["outputs"])):
         raise ValueError(
-            f"{path} is no streaming model: it has no signature from an image and"
-            " states to states of the same names."
+            f"{path} is not a streaming model: it has no signature from an image"
+            " and states to states of the same names."
         )
     detail = interpreter.get_signature_runner(name).get_input_details()[IMAGE]
     shape = detail.get("shape_signature", detail["shape"]).tolist()
@@ -134,15 +134,15 @@ def _streaming_signature(path, num_threads, xnnpack=True):
         and shape[-1] == 3
     ):
         raise ValueError(
-            f"{path} is no streaming model: its image is {shape}, and must be of fixed"
-            " size, [frames, size, size, 3] or [1, frames, size, size, 3]."
+            f"{path} is not a streaming model: its image is {shape}, and must have a"
+            " fixed size, [frames, size, size, 3] or [1, frames, size, size, 3]."
         )
     return interpreter, name
 
 
 def _check_file(path):
     if not os.path.isfile(path):
-        what = "is a folder" if os.path.isdir(path) else "is not there"
+        what = "is a folder" if os.path.isdir(path) else "does not exist"
         raise OSError(f"{path} {what}: give a .tflite file.")
 
 

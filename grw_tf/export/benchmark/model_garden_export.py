@@ -40,7 +40,7 @@ def convert_stock(model: tf_keras.Model, dynamic: bool = False) -> bytes:
     if config.backbone.model_id not in model_ids():
         raise ValueError(
             f"A {config.backbone.model_id} has no stock export to compare with: the"
-            " Model Garden streams MoViNets alone; leave out --checkpoint_dir."
+            " Model Garden only streams MoViNets; leave out --checkpoint_dir."
         )
     if config.backbone.conv_type == "3d":
         raise ValueError(

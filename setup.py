@@ -53,7 +53,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["grw_tf", "grw_tf.*"]),
-    package_data={"grw_tf.comparison": ["templates/*"]},
+    package_data={"grw_tf": ["py.typed"], "grw_tf.comparison": ["templates/*"]},
     python_requires=">=3.10,<3.13",
     install_requires=["ai-edge-litert~=2.3", "numpy>=1.26"],
     extras_require={
@@ -65,6 +65,7 @@ setup(
             *TRAIN,
             *BEAM,
             *DOCS,
+            "mypy~=2.4",
             "pytest~=9.2",
             "pytest-xdist~=3.8",
             "ruff~=0.17.5",

@@ -1,6 +1,6 @@
-"""Times exported files frame by frame, side by side, and measures their memory.
+r"""Times exported files frame by frame, side by side, and measures their memory.
 
-    python -m export.benchmark_tflite --models=float.tflite,dynamic.tflite \\
+    python -m export.benchmark_tflite --models=float.tflite,dynamic.tflite \
         --checkpoint_dir=runs/own [--json]
 
 With --checkpoint_dir, the Model Garden's own export of the same MoViNet is timed too.
@@ -20,6 +20,7 @@ flags.define_flags(BenchmarkConfig, required=["models"])
 
 
 def main(_: object) -> None:
+    """Prints the comparison."""
     config = flags.config_from_flags(BenchmarkConfig)
     figures, times = benchmark(config)
     if config.json:

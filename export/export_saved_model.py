@@ -1,6 +1,6 @@
-"""Exports a trained model as a TensorFlow SavedModel, for servers.
+r"""Exports a trained model as a TensorFlow SavedModel, for servers.
 
-    python -m export.export_saved_model --checkpoint_dir=runs/own \\
+    python -m export.export_saved_model --checkpoint_dir=runs/own \
         --output_dir=serving/own/1
 
 Signature `serving_default` classifies clips. Stream models also have `init_states`,
@@ -36,6 +36,7 @@ flags.define_flags(Options, required=["checkpoint_dir", "output_dir"])
 
 
 def main(_: object) -> None:
+    """Exports the model."""
     options = flags.config_from_flags(Options)
     # Before the model is built, which takes a long time.
     check_replaceable(options.output_dir)

@@ -1,9 +1,9 @@
-"""Exports a trained model as one streaming TFLite file.
+r"""Exports a trained model as one streaming TFLite file.
 
 Converts and quantizes the model, replays streams through model and file, and, if they
 agree, writes the file with its labels, manifest and report inside.
 
-    python -m export.export_tflite --checkpoint_dir=runs/own --output=model.tflite \\
+    python -m export.export_tflite --checkpoint_dir=runs/own --output=model.tflite \
         [--quantization=none|float16|dynamic|int8]
 """
 
@@ -14,6 +14,7 @@ flags.define_flags(ExportConfig, required=["checkpoint_dir", "output"])
 
 
 def main(_: object) -> None:
+    """Exports the model."""
     config = flags.config_from_flags(ExportConfig)
     print(export(config).table())
     print(f"Written to {config.output}, with {REPORT_FILE} beside it.")

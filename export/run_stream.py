@@ -1,4 +1,4 @@
-"""Runs an exported model on a video, a camera or a network stream, frame by frame.
+r"""Runs an exported model on a video, a camera or a network stream, frame by frame.
 
 Prints the likeliest classes after each frame, and can draw them onto a copy of the
 video. At the end it prints a summary to standard error. Ctrl-C ends it. Frames of
@@ -7,7 +7,7 @@ cameras and network streams have the time of their arrival, those of a file at a
 
     python -m export.run_stream --model=model.tflite --source=video.mp4
     python -m export.run_stream --model=model.tflite --source=0 --json
-    python -m export.run_stream --model=model.tflite --source=rtsp://camera/stream \\
+    python -m export.run_stream --model=model.tflite --source=rtsp://camera/stream \
         --output=annotated.mp4
 
 It needs no TensorFlow: `pip install '.[video]'` installs all that it needs.
@@ -114,6 +114,7 @@ def _ended_by_signals():
 
 
 def main(_: object) -> int:
+    """Runs the stream; returns the exit status."""
     source = as_path(_SOURCE.value)
     with contextlib.ExitStack() as stack:
         ended = stack.enter_context(_ended_by_signals())
@@ -169,9 +170,9 @@ def _recorded(run, session, path):
 
 
 def _check_output(source):
-    if os.path.exists(source) and os.path.exists(_OUTPUT.value):
-        if os.path.samefile(source, _OUTPUT.value):
-            raise ValueError(f"{source} would be overwritten: give another --output.")
+    both = os.path.exists(source) and os.path.exists(_OUTPUT.value)
+    if both and os.path.samefile(source, _OUTPUT.value):
+        raise ValueError(f"{source} would be overwritten: give another --output.")
 
 
 def _summarize(run, seconds):

@@ -16,7 +16,9 @@ from urllib.parse import unquote, urlsplit
 import av
 import numpy as np
 
-from grw_tf.data.video_frames import UprightPictures, open_video, sample_pictures
+from grw_tf.data.videos.orientation import UprightPictures
+from grw_tf.data.videos.sampling import sample_pictures
+from grw_tf.data.videos.stream_choice import open_video
 
 # Limit for a network source that does not answer.
 _TIMEOUT_MS = 10_000

@@ -1,6 +1,7 @@
 """Answers whether smoothing and regularisers help on one's own clips.
 
-    python -m scripts.compare --config_file=configs/own_clips_a0_stream_grw.yaml \\
+    python -m scripts.compare --config_file=configs/own_clips.yaml \\
+        --config_file=configs/grw.yaml \\
         --params_override=task.model.num_classes=10 \\
         --variants=baseline,grw_final,grw_intermediate,rms,grw+rms --seeds=5 \\
         --test_records='records/test-*.tfrecord' --output_dir=runs/compare
@@ -28,7 +29,7 @@ from grw_tf.comparison.planning import make_plan
 _OUTPUT = "give --output_dir, which gets all runs"
 
 tfm_flags.define_flags()
-absl_flags.FLAGS.set_default("experiment", "movinet_a0_stream_grw")
+absl_flags.FLAGS.set_default("experiment", "movinet_a0_stream")
 for _name in ("experiment", "config_file", "params_override"):
     absl_flags.declare_key_flag(_name)
 flags.define_flags(ComparisonConfig)

@@ -9,6 +9,7 @@ Safe to kill and run again. The cache is $GRW_TF_CACHE, or ~/.cache/grw_tf.
 import dataclasses
 
 from grw_tf.common import flags, programs
+from grw_tf.common.text_table import text_table
 from grw_tf.weights import official
 from grw_tf.weights.download import cache_folder, fetch
 
@@ -42,15 +43,14 @@ def main(_):
 
 
 def _print_table():
-    print(f"{'name':<20}{'clip':<14}{'top-1 %':>7}{'MB':>6}  in cache")
+    rows = [("name", "clip", "top-1 %", "MB", "in cache")]
     for name, checkpoint in official.OFFICIAL.items():
         config = checkpoint.config
         clip = f"{config.frames} x {config.size} px"
         cached = "yes" if (cache_folder() / name).is_dir() else "no"
-        print(
-            f"{name:<20}{clip:<14}{checkpoint.top1:>7.2f}{checkpoint.megabytes:>6}"
-            f"  {cached}"
-        )
+        top1 = f"{checkpoint.top1:.2f}"
+        rows.append((name, clip, top1, checkpoint.megabytes, cached))
+    print(text_table(rows, "<<>><"))
 
 
 def _download(checkpoint):

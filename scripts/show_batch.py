@@ -1,7 +1,8 @@
 """Writes a contact sheet of a batch as the model sees it, after augmentation.
 
-    python -m scripts.show_batch --experiment=movinet_a0_stream_grw \\
-        --config_file=configs/own_clips_a0_stream_grw.yaml --output=batch.png
+    python -m scripts.show_batch --experiment=movinet_a0_stream \\
+        --config_file=configs/own_clips.yaml --config_file=configs/grw.yaml \\
+        --output=batch.png
 
 --experiment, --config_file and --params_override are those of scripts.train, of which a
 training without other workers sees the same clips at the same step. Each row is a clip,
@@ -19,6 +20,7 @@ from official.common import flags as tfm_flags
 
 from grw_tf.common import flags, programs
 from grw_tf.common.checks import check_positive
+from grw_tf.common.error_text import one_line
 from grw_tf.common.flags import option
 from grw_tf.figures.contact_sheet import contact_sheet, label_text
 from grw_tf.training.experiments.parsing import parse_experiment
@@ -41,8 +43,8 @@ def read_batch(task, split, step):
     """Returns a batch of a task: clips [batch, time, height, width, 3], and labels.
 
     Raises:
-      ValueError: if there is no such split or batch; as the task's `build_inputs`.
-      OSError: if a file cannot be read.
+        ValueError: If there is no such split or batch; as the task's `build_inputs`.
+        OSError: If a file cannot be read.
     """
     if split not in SPLITS:
         raise ValueError(f"--split={split} is neither of {', '.join(SPLITS)}.")
@@ -61,7 +63,7 @@ def read_batch(task, split, step):
             # Several views of a clip are so many clips in a row.
             return clips, np.repeat(labels, len(clips) // len(labels), axis=0)
     except tf.errors.OpError as error:
-        raise OSError(" ".join(error.message.split())) from error
+        raise OSError(one_line(error)) from error
     raise ValueError(f"--step={step}: the {split} clips are fewer than batches to it.")
 
 
@@ -69,14 +71,14 @@ def draw(params, options):
     """Draws what the options ask of an experiment.
 
     Args:
-      params: the experiment's config.
-      options: `Options`.
+        params: The experiment's config.
+        options: `Options`.
 
     Returns:
-      A `Sheet`.
+        A `Sheet`.
 
     Raises:
-      ValueError, OSError: as `read_batch`.
+        ValueError, OSError: As `read_batch`.
     """
     check_positive(clips=options.clips)
     task = Task(params.task)
@@ -94,7 +96,7 @@ def write_png(path, pixels):
     """Writes uint8 [height, width, 3], RGB.
 
     Raises:
-      OSError: if the file cannot be written.
+        OSError: If the file cannot be written.
     """
     try:
         written = cv2.imwrite(str(path), pixels[..., ::-1])

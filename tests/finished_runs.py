@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 from clip_records import write_records
-from training_runs import EXPERIMENT, SMOKE, Options
+from training_runs import EXPERIMENT, SMOKE_GRW, Options
 
 from grw_tf.common.json_file import write_json
 from grw_tf.comparison.config import ComparisonConfig
@@ -57,7 +57,7 @@ def plan_of(
     override |= {"task": data | override["task"] | {"model": model}}
     options = Options(
         experiment=EXPERIMENT,
-        config_file=[str(SMOKE)],
+        config_file=SMOKE_GRW,
         params_override=json.dumps(override),
         mode="",
     )

@@ -1,5 +1,9 @@
-"""Tests of configs/: each file is an experiment with its command, and nothing more."""
+"""Tests of configs/: each file has its command, and says nothing that changes nothing.
 
+The published recipes are compositions: an experiment, a data set's file, an overlay.
+"""
+
+import collections
 import dataclasses
 import functools
 import pathlib
@@ -8,6 +12,7 @@ import shlex
 
 import pytest
 import yaml
+from former_recipes import FORMER_RECIPES, FORMER_SMOKE
 from official.core import exp_factory
 from official.core.train_utils import ParseConfigOptions
 
@@ -15,19 +20,21 @@ from grw_tf.data.preparation.prepare import PreparationConfig
 from grw_tf.evaluation.evaluate import EvaluationConfig
 from grw_tf.models import ModelConfig
 from grw_tf.models.presets import PRESETS
-from grw_tf.training.experiments.parsing import parse_experiment
+from grw_tf.training.experiments.parsing import leaves, parse_experiment
+from grw_tf.training.experiments.video_classification import experiment, fill_in
 from grw_tf.training.experiments.yaml_config import frozen
 from grw_tf.weights.official import OFFICIAL
 
-CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
-FILES = sorted(CONFIGS.glob("*.yaml"))
-PREPARED = [file for file in FILES if "scripts.prepare_videos" in file.read_text()]
-KINETICS = [file for file in FILES if file.stem.startswith("kinetics600_a")]
-MOBILENETS = [file for file in FILES if file.stem.startswith("kinetics600_mobilenet_")]
-SLOWONLY = [file for file in FILES if "_slowonly_" in file.stem]
-MODELS = [
-    f"{id}_{kind}" for id in ("a0", "a1", "a2", "a3") for kind in ("stream", "base")
-]
+ROOT = pathlib.Path(__file__).parents[1]
+CONFIGS = ROOT / "configs"
+# The demo's tests have the airplanes.
+FILES = [f for f in sorted(CONFIGS.glob("*.yaml")) if "airplanes" not in f.stem]
+OVERLAYS = [file for file in FILES if file.read_text().startswith("# Overlay: ")]
+DATA = [file for file in FILES if file not in OVERLAYS]
+PREPARED = [file for file in DATA if "scripts.prepare_videos" in file.read_text()]
+KINETICS600 = [file for file in DATA if file.stem.startswith("kinetics600_")]
+SLOWONLY = [file for file in DATA if file.stem.endswith("kinetics_25fps")]
+SLOWONLY += [CONFIGS / "kinetics400_25fps.yaml"]
 
 EPOCHS = 14
 # The official training split of Kinetics-600.
@@ -39,13 +46,30 @@ CLIPS = {
     "a2": (224, 50, 5, 5),
     "a3": (256, 120, 12, 6),
 }
+MOVINETS = [f"{model_id}_{kind}" for model_id in CLIPS for kind in ("stream", "base")]
+MOBILENETS = ["mobilenet_v3_small", "mobilenet_v3_large"]
+NETWORKS = [
+    ("mini_kinetics_25fps", "slowonly_34"),
+    ("mini_kinetics_25fps", "slowonly_50"),
+    ("kinetics400_25fps", "slowonly_50"),
+]
 
 each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-each_kinetics = pytest.mark.parametrize("file", KINETICS, ids=lambda file: file.stem)
-each_tuned = pytest.mark.parametrize(
-    "file", KINETICS + MOBILENETS, ids=lambda file: file.stem
-)
-each_slowonly = pytest.mark.parametrize("file", SLOWONLY, ids=lambda file: file.stem)
+each_data = pytest.mark.parametrize("file", DATA, ids=lambda file: file.stem)
+each_movinet = pytest.mark.parametrize("model", MOVINETS)
+each_tuned = pytest.mark.parametrize("model", MOVINETS + MOBILENETS)
+each_grw = pytest.mark.parametrize("grw", [False, True], ids=["", "grw"])
+each_network = pytest.mark.parametrize(("data", "network"), NETWORKS)
+each_rms = pytest.mark.parametrize("rms", ["", "rms", "rms_gf"])
+
+
+def _flags(text):
+    """Returns the values of flags by name, each a list."""
+    flags = collections.defaultdict(list)
+    for word in shlex.split(text):
+        name, _, value = word.removeprefix("--").partition("=")
+        flags[name].append(value)
+    return dict(flags)
 
 
 def _command(file, program):
@@ -54,41 +78,72 @@ def _command(file, program):
         line[1:] for line in file.read_text().splitlines() if line.startswith("#")
     )
     (text,) = re.findall(rf"python -m {program} ((?:.*\\\n)*.*)", header)
-    flags = shlex.split(text.replace("\\\n", " "))
-    return dict(flag.removeprefix("--").split("=", 1) for flag in flags)
+    return _flags(text.replace("\\\n", " "))
+
+
+def _parsed(flags):
+    """Returns the experiment that a command runs, with its files in this checkout."""
+    (name,) = flags["experiment"]
+    overrides = flags.get("params_override", [""])
+    return _composed(name, *flags["config_file"], override=overrides[0])
 
 
 @functools.cache
-def _parsed(file):
-    """Returns the experiment that the command in the header runs."""
-    command = _command(file, "scripts.train")
+def _composed(name, *files, override=""):
     return parse_experiment(
         ParseConfigOptions(
-            experiment=command["experiment"],
-            config_file=[str(CONFIGS.parent / command["config_file"])],
-            params_override=command.get("params_override", ""),
+            experiment=name,
+            config_file=[str(ROOT / file) for file in files],
+            params_override=override,
         )
     )
 
 
-def _leaves(values, config, path=""):
-    """Yields path, value and the config's own of each key in a mapping."""
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, getattr(config, key), f"{path}{key}.")
-        else:
-            yield f"{path}{key}", value, getattr(config, key)
+def _kinetics600(model, grw):
+    """Returns the recipe of a model on Kinetics-600."""
+    fps = 12 if model.startswith("a3") else 5
+    files = [f"configs/kinetics600_{fps}fps.yaml"] + ["configs/grw.yaml"] * grw
+    mobile = model in MOBILENETS
+    override = "task.model.head.dropout_rate=0.0" if mobile and grw else ""
+    name = model if mobile else f"movinet_{model}"
+    return _composed(name, *files, override=override)
+
+
+def _slowonly(data, network, rms):
+    overlays = [f"configs/{rms}.yaml"] if rms else []
+    return _composed(network, f"configs/{data}.yaml", *overlays)
+
+
+def _value(params, path):
+    return functools.reduce(getattr, path.split("."), params)
+
+
+def _own(value):
+    """Returns a YAML value as configs hold it."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 @each_file
 def test_command_of_the_header_runs_the_file(file):
-    assert _command(file, "scripts.train")["config_file"] == f"configs/{file.name}"
-    params = _parsed(file)
+    command = _command(file, "scripts.train")
+    assert f"configs/{file.name}" in command["config_file"]
+    params = _parsed(command)
     with pytest.raises(ValueError, match="locked"):
         params.override({"trainer": {"train_steps": 1}})
     assert frozen(params.task.model, ModelConfig)
     text = file.read_text()
-    assert "# Hardware:" in text and "Expected:" in text
+    assert "# Hardware" in text and "Expected:" in text
+
+
+def test_each_file_is_of_a_data_set_or_an_overlay():
+    assert {file.stem for file in OVERLAYS} >= {"grw", "rms", "rms_gf"}
+    assert {file.stem for file in DATA} == {
+        *("kinetics600_5fps", "kinetics600_12fps"),
+        *("kinetics400_25fps", "mini_kinetics_25fps"),
+        *("own_clips", "ucf101", "smoke"),
+    }
+    assert set(KINETICS600 + SLOWONLY) <= set(PREPARED)
+    assert len(KINETICS600) == len(SLOWONLY) == 2
 
 
 @pytest.mark.parametrize("file", PREPARED, ids=lambda file: file.stem)
@@ -96,68 +151,78 @@ def test_records_of_the_header_are_those_it_trains_on(file):
     command = _command(file, "scripts.prepare_videos")
     fields = {field.name for field in dataclasses.fields(PreparationConfig)}
     assert command.keys() <= fields
-    params = _parsed(file)
+    params = _parsed(_command(file, "scripts.train"))
     for data in (params.task.train_data, params.task.validation_data):
-        assert data.input_path.startswith(f"{command['output_dir']}/")
-    fps = float(command.get("fps", PreparationConfig.fps))
+        assert data.input_path.startswith(f"{command['output_dir'][0]}/")
+    fps = float(command.get("fps", [PreparationConfig.fps])[0])
     # SlowOnly takes each eighth of the frames, from any of them on.
     assert fps == params.task.model.fps * (8 if file in SLOWONLY else 1)
 
 
-@each_file
+@each_data
 def test_each_line_changes_something(file):
-    params = exp_factory.get_exp_config(_command(file, "scripts.train")["experiment"])
-    leaves = list(_leaves(yaml.safe_load(file.read_text()), params))
-    assert leaves
-    assert [path for path, value, default in leaves if value == default] == []
+    (name,) = _command(file, "scripts.train")["experiment"]
+    params = exp_factory.get_exp_config(name)
+    values = dict(leaves(yaml.safe_load(file.read_text())))
+    assert values
+    same = [path for path, value in values.items() if value == _value(params, path)]
+    assert same == []
+
+
+@pytest.mark.parametrize("file", OVERLAYS, ids=lambda file: file.stem)
+def test_overlay_spells_out_the_papers_values_and_changes_no_data_set(file):
+    command = _command(file, "scripts.train")
+    params = _parsed(command)
+    values = dict(leaves(yaml.safe_load(file.read_text())))
+    for path, value in values.items():
+        assert _value(params, path) == _own(value), path
+    plain = exp_factory.get_exp_config(command["experiment"][0])
+    assert any(_value(plain, path) != _own(value) for path, value in values.items())
+    for other in DATA:
+        assert not values.keys() & dict(leaves(yaml.safe_load(other.read_text())))
 
 
 @each_file
 def test_intervals_fit(file):
-    trainer = _parsed(file).trainer
+    trainer = _parsed(_command(file, "scripts.train")).trainer
     # As the Model Garden's controller wants it.
     assert trainer.summary_interval % trainer.steps_per_loop == 0
     assert trainer.checkpoint_interval <= trainer.train_steps
     assert trainer.validation_interval <= trainer.train_steps
 
 
-def test_kinetics_has_each_model_with_and_without_smoothing():
-    assert set(KINETICS) <= set(PREPARED)
-    assert {file.stem for file in KINETICS} == {
-        f"kinetics600_{model_id}_{kind}{grw}"
-        for model_id in CLIPS
-        for kind in ("stream", "base")
-        for grw in ("", "_grw")
-    }
-
-
-@each_kinetics
-def test_model_is_the_one_of_its_name(file):
-    name = file.stem.removeprefix("kinetics600_")
-    official = f"movinet_{name.removesuffix('_grw')}"
-    task = _parsed(file).task
-    model = frozen(task.model, ModelConfig)
+@each_movinet
+@each_grw
+def test_model_is_the_published_one(model, grw):
+    official = f"movinet_{model}"
+    task = _kinetics600(model, grw).task
+    config = frozen(task.model, ModelConfig)
+    *clip, window = CLIPS[config.backbone.model_id]
     # Baselines too, so that smoothing alone tells them apart.
-    assert model == dataclasses.replace(PRESETS[name], frame_fit="square")
+    preset = dataclasses.replace(
+        PRESETS[f"{model}_grw" if grw else model], frame_fit="square"
+    )
+    # The data set's file gives the window, which acts with layers alone.
+    smoothing = dataclasses.replace(preset.smoothing, window=window)
+    assert config == dataclasses.replace(preset, smoothing=smoothing)
     assert task.init_checkpoint == official
-    assert model.backbone == OFFICIAL[official].config.backbone
-    assert model.num_classes == 600
-    *clip, window = CLIPS[model.backbone.model_id]
-    assert [model.size, model.frames, model.fps] == clip
-    if name.endswith("_grw"):
-        smoothing = model.smoothing
-        assert smoothing.layers == ("final",)
-        assert (smoothing.weight, smoothing.alpha) == (0.1, 0.5)
-        assert smoothing.window == window
-        assert model.frames % window == 0
-        assert 0.5 <= window / model.fps <= 1.0
+    assert config.backbone == OFFICIAL[official].config.backbone
+    assert config.num_classes == 600
+    assert [config.size, config.frames, config.fps] == clip
+    if grw:
+        assert preset.smoothing.window == window
+        assert config.smoothing.layers == ("final",)
+        assert (config.smoothing.weight, config.smoothing.alpha) == (0.1, 0.5)
+        assert config.frames % window == 0
+        assert 0.5 <= window / config.fps <= 1.0
     else:
-        assert model.smoothing.layers == ()
+        assert config.smoothing.layers == ()
 
 
 @each_tuned
-def test_schedule_is_the_published_one(file):
-    params = _parsed(file)
+@each_grw
+def test_schedule_is_the_published_one(model, grw):
+    params = _kinetics600(model, grw)
     trainer, batch_size = params.trainer, params.task.train_data.global_batch_size
     assert params.task.validation_data.global_batch_size == batch_size
     assert trainer.train_steps == round(EPOCHS * TRAINING_CLIPS / batch_size)
@@ -179,79 +244,123 @@ def test_schedule_is_the_published_one(file):
     assert not optimization.ema.trainable_weights_only
 
 
-@each_kinetics
-def test_expected_accuracy_is_of_the_checkpoint_it_starts_from(file):
-    official = OFFICIAL[_parsed(file).task.init_checkpoint]
+@each_movinet
+def test_expected_accuracy_is_of_the_checkpoint_it_starts_from(model):
+    params = _kinetics600(model, grw=True)
+    official = OFFICIAL[params.task.init_checkpoint]
+    file = CONFIGS / f"kinetics600_{params.task.model.fps:.0f}fps.yaml"
     text = " ".join(file.read_text().replace("\n#", " ").split())
-    assert f"starts from has {official.top1:.2f} % (Model Garden)" in text
+    assert f"movinet_{model} {official.top1:.2f}, " in text
+    assert "of the official weights that training starts from (Model Garden)" in text
     assert "not yet run" in text
 
 
-def test_mobilenets_are_there_with_and_without_smoothing():
-    assert {file.stem for file in MOBILENETS} == {
-        f"kinetics600_mobilenet_v3_{size}{grw}"
-        for size in ("small", "large")
-        for grw in ("", "_grw")
-    }
-
-
-@pytest.mark.parametrize("file", MOBILENETS, ids=lambda file: file.stem)
-def test_mobilenet_is_the_one_of_its_name(file):
-    task = _parsed(file).task
-    name = file.stem.removeprefix("kinetics600_")
-    model = frozen(task.model, ModelConfig)
-    assert model == dataclasses.replace(PRESETS[name], frame_fit="square")
+@pytest.mark.parametrize("model", MOBILENETS)
+@each_grw
+def test_mobilenet_is_the_published_one(model, grw):
+    task = _kinetics600(model, grw).task
+    config = frozen(task.model, ModelConfig)
+    preset = PRESETS[f"{model}_grw" if grw else model]
+    # The hidden layer's activation acts in the official head alone.
+    head = dataclasses.replace(preset.head, activation="hard_swish")
+    assert config == dataclasses.replace(preset, head=head, frame_fit="square")
     assert task.init_checkpoint == "imagenet"
-    assert (model.frames, model.size, model.fps) == (50, 224, 5)
-    assert model.smoothing.layers == (("final",) if name.endswith("_grw") else ())
+    assert (config.frames, config.size, config.fps) == (50, 224, 5)
+    assert config.smoothing.layers == (("final",) if grw else ())
 
 
-def test_slowonly_is_there_as_in_the_paper():
-    networks = ("mini_kinetics_slowonly_34", "mini_kinetics_slowonly_50")
-    assert {file.stem for file in SLOWONLY} == {
-        f"{network}{rms}"
-        for network in (*networks, "kinetics400_slowonly_50")
-        for rms in ("", "_rms", "_rms_gf")
-    }
-
-
-@each_slowonly
-def test_slowonly_differs_by_its_regulariser_alone(file):
-    model = frozen(_parsed(file).task.model, ModelConfig)
-    rms = model.regularization
-    assert rms.methods == (("rms",) if "_rms" in file.stem else ())
-    assert rms.rms.filter == ("gaussian" if file.stem.endswith("_gf") else "mean")
-    assert (rms.rms.kernel_size, rms.rms.std) == (3, 0.4)
-    assert rms.rms.distribution == "normal(1, 0.5)"
-    plain = CONFIGS / f"{re.sub('_rms(_gf)?', '', file.stem)}.yaml"
-    params, baseline = (_parsed(f).as_dict() for f in (file, plain))
-    for config in (params, baseline):
-        del config["task"]["model"]["regularization"]
+@each_network
+@each_rms
+def test_slowonly_differs_by_its_regulariser_alone(data, network, rms):
+    config = frozen(_slowonly(data, network, rms).task.model, ModelConfig)
+    chosen = config.regularization
+    assert chosen.methods == (("rms",) if rms else ())
+    assert chosen.rms.filter == ("gaussian" if rms == "rms_gf" else "mean")
+    assert (chosen.rms.kernel_size, chosen.rms.std) == (3, 0.4)
+    assert chosen.rms.distribution == "normal(1, 0.5)"
+    params, baseline = (_slowonly(data, network, r).as_dict() for r in (rms, ""))
+    for values in (params, baseline):
+        del values["task"]["model"]["regularization"]
     assert params == baseline
 
 
-@each_slowonly
-def test_slowonly_is_fed_and_evaluated_as_in_the_paper(file):
-    params = _parsed(file)
-    model, data = params.task.model, params.task.train_data
-    assert model.num_classes == (200 if file.stem.startswith("mini") else 400)
+@each_network
+@each_rms
+def test_slowonly_is_fed_as_in_the_paper(data, network, rms):
+    params = _slowonly(data, network, rms)
+    model, clips = params.task.model, params.task.train_data
+    assert model.num_classes == (200 if data.startswith("mini") else 400)
     assert (model.frames, model.size, model.frames * 25 / model.fps) == (8, 224, 64)
-    assert (data.aug_min_area_ratio, data.aug_max_area_ratio) == (0.25, 1)
-    aspects = (data.aug_min_aspect_ratio, data.aug_max_aspect_ratio)
+    assert (clips.aug_min_area_ratio, clips.aug_max_area_ratio) == (0.25, 1)
+    aspects = (clips.aug_min_aspect_ratio, clips.aug_max_aspect_ratio)
     assert aspects == pytest.approx((3 / 4, 4 / 3))
+
+
+@pytest.mark.parametrize("file", SLOWONLY, ids=lambda file: file.stem)
+def test_slowonly_is_evaluated_as_in_the_paper(file):
     command = _command(file, "scripts.evaluate")
-    flags = {key: int(command[key]) for key in ("clips", "crops", "size")}
+    flags = {key: int(command[key][0]) for key in ("clips", "crops", "size")}
     assert EvaluationConfig(**flags).clips == 10
     assert (flags["crops"], flags["size"]) == (3, 256)
-    assert command["checkpoint"] == f"runs/{file.stem}/best_ckpt"
+    (folder,) = _command(file, "scripts.train")["model_dir"]
+    assert command["checkpoint"] == [f"{folder}/best_ckpt"]
 
 
-@each_slowonly
-def test_slowonly_schedule_covers_its_epochs(file):
-    trainer = _parsed(file).trainer
-    clips = 80_000 if file.stem.startswith("mini") else 240_000
+@each_network
+@each_rms
+def test_slowonly_schedule_covers_its_epochs(data, network, rms):
+    trainer = _slowonly(data, network, rms).trainer
+    clips = 80_000 if data.startswith("mini") else 240_000
     epoch = clips // 64
     assert trainer.train_steps == 196 * epoch
     assert trainer.validation_interval == epoch
     assert trainer.optimizer_config.warmup.linear.warmup_steps == 34 * epoch
     assert trainer.optimizer_config.learning_rate.cosine.initial_learning_rate == 0.1
+
+
+def _replacement(name, *files):
+    """Returns the flags that the error about a former name gives."""
+    with pytest.raises(ValueError, match=" is now --experiment=") as refused:
+        _composed(name, *files)
+    return _flags(str(refused.value).split(" is now ")[1].partition(";")[0])
+
+
+def _acting(params):
+    """Returns the values that act, by path."""
+    values = {path: _own(value) for path, value in leaves(params.as_dict())}
+    if not values["task.model.smoothing.layers"]:
+        del values["task.model.smoothing.window"]
+    if values["task.model.head.type"] != "official":
+        del values["task.model.head.activation"]
+    return values
+
+
+def _resolved(preset, body):
+    params = experiment(preset)
+    params.override(body)
+    fill_in(params)
+    return params
+
+
+@pytest.mark.parametrize("stem", FORMER_RECIPES)
+def test_former_file_is_answered_with_the_command_of_the_same_recipe(stem):
+    preset, body = FORMER_RECIPES[stem]
+    name = preset if re.match("slowonly|mobile", preset) else f"movinet_{preset}"
+    flags = _replacement(name, f"configs/{stem}.yaml")
+    assert all((ROOT / file).exists() for file in flags["config_file"])
+    assert _acting(_parsed(flags)) == _acting(_resolved(preset, body))
+
+
+def test_smoke_config_with_smoothing_is_the_former_one():
+    params = _composed("movinet_a0_stream", "configs/smoke.yaml", "configs/grw.yaml")
+    assert params.as_dict() == _resolved(*FORMER_SMOKE).as_dict()
+
+
+def test_former_experiment_is_answered_with_what_it_set():
+    with pytest.raises(ValueError, match="also set task.model.frame_fit to square"):
+        _composed("movinet_a3_base_grw")
+    flags = _replacement("movinet_a3_base_grw", "configs/smoke.yaml")
+    assert flags["experiment"] == ["movinet_a3_base"]
+    # Before other files, which may override what an experiment sets.
+    assert flags["config_file"][0] == "configs/grw.yaml"
+    assert flags["config_file"][1].endswith("configs/smoke.yaml")

@@ -8,7 +8,7 @@ import pytest
 from drawn_videos import write_video
 from torch_archives import write_snapshot
 from torch_states import PARAMS, random_state
-from training_runs import EXPERIMENT, SMOKE, command, overridden
+from training_runs import EXPERIMENT, SMOKE_GRW, command, overridden
 from two_workers import two_workers, wait_for, wait_until_done
 
 from grw_tf.data.records.evaluation_records import EvaluationRecords
@@ -134,7 +134,8 @@ def test_clips_become_a_file_that_says_what_the_model_says(
 
     run(
         "scripts.compare",
-        *(f"--experiment={EXPERIMENT}", f"--config_file={SMOKE}"),
+        f"--experiment={EXPERIMENT}",
+        *(f"--config_file={file}" for file in SMOKE_GRW),
         f"--params_override={overridden(records, override)}",
         *("--variants=baseline,grw_final", "--seeds=1"),
         *(f"--test_records={test_records}", f"--output_dir={tmp_path}/compare"),

@@ -9,8 +9,10 @@ import sys
 import tensorflow as tf
 from official.core.train_utils import ParseConfigOptions
 
-EXPERIMENT = "movinet_a0_stream_grw"
+EXPERIMENT = "movinet_a0_stream"
 SMOKE = pathlib.Path(__file__).parents[1] / "configs" / "smoke.yaml"
+SMOKE_GRW = [os.fspath(SMOKE), os.fspath(SMOKE.with_name("grw.yaml"))]
+"""The smoke config with GRW smoothing, as files of --config_file."""
 
 
 @dataclasses.dataclass
@@ -44,7 +46,7 @@ def options(records, model_dir, override, mode="train_and_eval"):
     """
     return Options(
         experiment=EXPERIMENT,
-        config_file=[os.fspath(SMOKE)],
+        config_file=SMOKE_GRW,
         params_override=overridden(records, override),
         model_dir=os.fspath(model_dir),
         mode=mode,
@@ -56,7 +58,7 @@ def command(records, model_dir, override):
     return [
         *(sys.executable, "-m", "scripts.train", "--mode=train_and_eval"),
         f"--experiment={EXPERIMENT}",
-        f"--config_file={SMOKE}",
+        *(f"--config_file={file}" for file in SMOKE_GRW),
         f"--params_override={overridden(records, override)}",
         f"--model_dir={model_dir}",
     ]

@@ -1,18 +1,18 @@
-// A stream of frames through an exported model, on Android.
+// Runs an exported model on a stream of frames, on Android.
 //
 // Not compiled in this repository's tests.
 //
-// The same as grw_tf/streaming in Python. It needs LiteRT,
+// The Kotlin version of grw_tf/streaming. It needs only LiteRT,
 //     implementation("com.google.ai.edge.litert:litert:1.+")
-// (or org.tensorflow:tensorflow-lite, of the same package names), and nothing else.
+// or org.tensorflow:tensorflow-lite, which has the same package names.
 //
 //     StreamSession(File(filesDir, "model.tflite")).use { session ->
 //         session.push(bitmap, frame.timestampNanos / 1e9)
 //         if (session.steps > 0) show(session.top(3))
 //     }
 //
-// Unlike in Python the model's checksum is not checked: weights that are damaged go
-// unnoticed. Not safe to use from several threads at once.
+// Unlike in Python, the model's checksum is not checked: damaged weights go unnoticed.
+// Not safe to use from several threads at once.
 
 package grw.streaming
 
@@ -37,38 +37,38 @@ private const val TAG = "StreamSession"
 /**
  * Classifies a video frame by frame.
  *
- * Without times each frame pushed is one of the model's. With times, in seconds, the model
- * sees the frames that it would have been trained on: a frame is taken in when the next
- * one comes, for only then is it known how long it was on screen.
+ * Without times, the model sees every frame pushed. With times, in seconds, it sees the
+ * frames that training would take from such a video: it sees a frame once the next one
+ * comes, because only then is it known how long the frame was on screen.
  *
- * Times that look like a smaller unit than seconds are refused. While the first times of a
- * stream leave that in doubt, its frames are kept; they are taken in when it is settled, or
- * at [flush].
+ * Times that seem to be in a smaller unit than seconds are refused. While the first times
+ * of a stream leave that in doubt, its frames are kept until the unit is settled, or
+ * [flush].
  *
  * @param file an exported .tflite file; copy an asset to a file first.
- * @param numThreads threads to compute with.
- * @param maxGap seconds for which a frame is repeated where times jump ahead.
+ * @param numThreads number of threads.
+ * @param maxGap seconds that a frame is repeated for when times jump ahead.
  * @throws IOException if the file cannot be read.
- * @throws IllegalArgumentException if it is not an export of this project, or damaged.
+ * @throws IllegalArgumentException if it is damaged or not an export of this project.
  * @throws org.json.JSONException if its manifest is damaged.
  */
 class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : AutoCloseable {
     /** Names of the classes. */
     val labels: List<String>
 
-    /** What the file says of itself. */
+    /** The file's manifest. */
     val manifest: JSONObject
 
-    /** Height and width in pixels of the frames that the model sees. */
+    /** Height and width in pixels of the model's frames. */
     val size: Int
 
-    /** Frames a second that the model sees. */
+    /** The model's frames per second. */
     val fps: Double
 
-    /** Frames that it takes at once. */
+    /** Frames per step of the model. */
     val framesPerStep: Int
 
-    /** How many steps the model has taken since the start or [reset]. */
+    /** Steps the model has taken since the start or [reset]. */
     var steps = 0
         private set
 
@@ -83,12 +83,12 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
     private val states: Map<String, State>
     private val classified: List<String>
 
-    // A step reads one set of states and writes the other; then they change places.
+    // A step reads one set of states and writes the other; then they are swapped.
     private var now: Map<String, ByteBuffer>
     private var next: Map<String, ByteBuffer>
     private val logitsBuffer: ByteBuffer
 
-    // Frames whose times may not be seconds.
+    // Frames whose times may not be in seconds.
     private val kept = ArrayList<Pair<ByteArray, Double>>()
     private var shown: ByteArray? = null
     private var filled = 0
@@ -103,10 +103,10 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
         labels = readStored(mapped, "labels.txt", file).trimEnd('\n').split('\n')
         manifest = JSONObject(readStored(mapped, "manifest.json", file))
         require(manifest.getInt("format_version") <= NEWEST_FORMAT) {
-            "$file is of a newer format: it needs a newer StreamSession."
+            "$file has a newer format: it needs a newer StreamSession."
         }
         if (manifest.optJSONObject("parity")?.optBoolean("passed", true) == false) {
-            Log.w(TAG, "$file was exported although it does not give its model's numbers.")
+            Log.w(TAG, "$file was exported although it does not reproduce its model's numbers.")
         }
         val input = manifest.getJSONObject("input")
         size = input.getJSONArray("shape").getInt(1)
@@ -122,7 +122,7 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
                     " square, as they were then.",
             )
         }
-        // What files did before they recorded it.
+        // The behavior before files recorded it.
         val fit = input.optString("frame_fit", "square")
         require(fit == "square" || fit == "short_side") {
             "$file prepares frames in an unknown way, $fit."
@@ -158,10 +158,10 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
     }
 
     /**
-     * Takes the next frame, of any size: it is resized and cropped as the model was validated.
+     * Takes the next frame, of any size; it is resized and cropped as the model was validated.
      *
-     * @return the probabilities, if the model tells them at each step and this frame
-     *     completed one; else null.
+     * @return the probabilities, if the model gives them at each step and this frame
+     *     completed one; otherwise null.
      */
     fun push(frame: Bitmap, time: Double? = null): FloatArray? {
         val colours = IntArray(frame.width * frame.height)
@@ -183,7 +183,7 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
         return pushPrepared(preparation.prepare(rgb, width, height), time)
     }
 
-    /** The same for bytes [size, size, 3] that are resized and cropped already. */
+    /** The same for bytes [size, size, 3] that are already resized and cropped. */
     fun pushPrepared(square: ByteArray, time: Double? = null): FloatArray? {
         checkOpen()
         require(square.size == size * size * 3) {
@@ -191,8 +191,8 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
         }
         if (time == null) {
             require(shown == null && kept.isEmpty()) {
-                "This frame has no time, but those before it had: give one, or call flush()" +
-                    " or reset() first."
+                "This frame has no time, but the frames before it had: give one, or call" +
+                    " flush() or reset() first."
             }
             return see(square)
         }
@@ -202,7 +202,7 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
         return if (canBeShown) takeKept() else null
     }
 
-    /** Takes in the last of the frames with times: the video ends. */
+    /** Ends the video: the model sees the last of the frames with times. */
     fun flush(time: Double? = null): FloatArray? {
         checkOpen()
         require(time?.isNaN() != true) { "The end's time must be a number of seconds." }
@@ -211,10 +211,10 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
         return showUntilNext(clock.end(time)) ?: before
     }
 
-    /** Returns the probabilities of what was seen so far. */
+    /** Returns the probabilities for the frames seen so far. */
     fun classify(): FloatArray = softmax(logits())
 
-    /** Returns the logits of what was seen so far. */
+    /** Returns the logits for the frames seen so far. */
     fun logits(): FloatArray {
         checkOpen()
         check(steps > 0) { "Push frames first: the stream has seen no whole step." }
@@ -306,7 +306,7 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
                 "int32" -> buffer.putInt(state.initialValue.toInt())
                 "int16" -> buffer.putShort(state.initialValue.toInt().toShort())
                 "int8", "uint8" -> buffer.put(state.initialValue.toInt().toByte())
-                else -> throw IllegalArgumentException("A state is of type ${state.type}.")
+                else -> throw IllegalArgumentException("Unknown type of a state: ${state.type}.")
             }
         }
     }
@@ -329,11 +329,11 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
         }
 
         /**
-         * Returns a stored file of the zip archive at the end of a file. By hand, for
-         * Android's own reader may refuse an archive that has something before it.
+         * Returns an uncompressed file from the zip archive at the end of `file`. Parsed by
+         * hand, because Android's reader may refuse an archive that does not start the file.
          */
         fun readStored(bytes: ByteBuffer, name: String, file: File): String {
-            val foreign = "$file carries no labels and manifest: it is not an export of" +
+            val foreign = "$file has no labels and manifest: it is not an export of" +
                 " grw_tf, or only a part of one."
             try {
                 var end = bytes.limit() - 22
@@ -352,7 +352,7 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
                         bytes.getShort(entry + 32)
                 }
             } catch (_: IndexOutOfBoundsException) {
-                // Then it has no such archive.
+                // The file has no such archive.
             }
             throw IllegalArgumentException(foreign)
         }
@@ -363,8 +363,8 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
 }
 
 /**
- * Which of the frames that come with times the model is to see: at each tick, k / fps
- * after the first frame, the frame then on screen. See grw_tf/frames/clock.py.
+ * Chooses frames by their times: at each tick, k / fps seconds after the first frame, the
+ * model sees the frame on screen. See grw_tf/frames/clock.py.
  */
 internal class FrameClock(private val fps: Double, private val maxGap: Double) {
     private var first: Double? = null
@@ -372,13 +372,13 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
     private var interval = 0.0
     private var tick = 0L
 
-    // Of the last frame, if it took another's place.
+    // Time of the last frame, if it replaced another.
     private var early: Double? = null
 
-    // What to add to time stamps, since they were set back or jumped.
+    // Correction added to times after they were set back or jumped.
     private var shift = 0.0
 
-    // The same before the last jump.
+    // The correction before the last jump.
     private var formerShift = 0.0
     private val warned = HashSet<String>()
 
@@ -386,7 +386,7 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
         first = null
     }
 
-    /** Takes the time of a frame that comes; returns the ticks that fell to the one before. */
+    /** Takes the time of the next frame; returns how many ticks the previous one covers. */
     fun arrive(time: Double): Int {
         require(time.isFinite()) { "A frame's time is $time: it must be a number of seconds." }
         if (first == null) {
@@ -405,7 +405,7 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
             setBack(shifted, if (before == null) 1 else 2)
         } else {
             early = shifted
-            warn("Times overlap or run backwards: the frame takes the place of the one before.")
+            warn("Times overlap or run backwards: such a frame replaces the one before it.")
         }
         return ticksBefore(last)
     }
@@ -443,8 +443,8 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
         val until = shownUntil(time)
         if (until < time) {
             warn(
-                "Time jumps ahead: the frame before is repeated for $maxGap s, and time goes on" +
-                    " from there; call reset() where another video begins.",
+                "Time jumps ahead: the previous frame is repeated for $maxGap s, and time" +
+                    " continues from there; call reset() where another video begins.",
             )
             formerShift = shift
             shift -= time - until
@@ -456,8 +456,8 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
 
     private fun setBack(time: Double, intervals: Int) {
         warn(
-            "Time is set back: it goes on from where it was; call reset() where another video" +
-                " begins.",
+            "Time is set back: it continues from where it was; call reset() where another" +
+                " video begins.",
         )
         formerShift = shift
         last += intervals * interval
@@ -478,20 +478,20 @@ internal class FrameClock(private val fps: Double, private val maxGap: Double) {
         // Containers round times to a millisecond.
         const val TOLERANCE = 1e-3
 
-        // Seconds beyond which a gap is a jump of the clock.
+        // Seconds. A longer gap is a jump of the clock.
         const val LEAST_JUMP = 10.0
 
-        // Seconds. A frame that is earlier by more was not merely stored out of order.
+        // Seconds. A frame earlier by more than this was not merely stored out of order.
         const val MOST_OUT_OF_ORDER = 1.0
     }
 }
 
 /**
- * Tells, from the first frames of a stream, whether times are in seconds or in a smaller
+ * Decides from the first frames of a stream whether times are in seconds or in a smaller
  * unit. See grw_tf/frames/time_unit.py for the rule.
  */
 internal class TimeUnit(maxGap: Double) {
-    /** A unit: the longest step it is told by, and how many make a second. */
+    /** A unit: the longest step that indicates it, and units per second. */
     private class Smaller(val name: String, val longest: Double, val perSecond: Int)
 
     private val leastStep = max(LEAST_STEP, maxGap)
@@ -508,7 +508,7 @@ internal class TimeUnit(maxGap: Double) {
      *
      * @return whether the frame can be shown; if not, its time is in doubt until a later call
      *     returns true or throws.
-     * @throws IllegalArgumentException if times look like another unit than seconds.
+     * @throws IllegalArgumentException if times seem to be in another unit than seconds.
      */
     fun check(time: Double): Boolean {
         if (settled) return true
@@ -530,7 +530,7 @@ internal class TimeUnit(maxGap: Double) {
         return settled || long == 0
     }
 
-    /** Takes the steps in order of length; returns null if they may be seconds. */
+    /** Takes sorted steps; returns null if they may be seconds. */
     private fun smallerUnit(steps: List<Double>): Smaller? {
         if (steps.size < FEWEST_STEPS) return null
         val median = steps[steps.size / 2]
@@ -543,29 +543,29 @@ internal class TimeUnit(maxGap: Double) {
     private companion object {
         val UNITS = listOf(
             Smaller("milliseconds", 1e3, 1_000),
-            // Of 11 to 90 frames a second; microseconds as short are of 125 and more.
+            // For 11 to 90 frames a second; microseconds this short mean 125 or more.
             Smaller("90 kHz ticks", 8e3, 90_000),
             Smaller("microseconds", 1e6, 1_000_000),
             Smaller("nanoseconds", Double.POSITIVE_INFINITY, 1_000_000_000),
         )
 
-        // Seconds. Read as seconds, milliseconds of up to 200 frames a second are longer steps.
+        // Seconds. At up to 200 frames a second, milliseconds read as seconds exceed this.
         const val LEAST_STEP = 5.0
 
-        // No usual gap in seconds is as long, so such steps need not be even.
+        // Seconds. No usual gap is as long, so steps beyond it need not be even.
         const val LONGEST_GAP = 1000.0
 
-        // Steps between frames: the fewest that tell, and those after which seconds are assumed.
+        // Steps between frames: the fewest that decide, and how many settle on seconds.
         const val FEWEST_STEPS = 3
         const val MOST_STEPS = 5
 
-        // So many frames are enough, even if they all have the same time.
+        // This many frames settle on seconds, even if they all have the same time.
         const val MOST_FRAMES = 12
 
-        // A step is near the median up to this factor.
+        // A step within this factor of the median is near it.
         const val NEAR = 2.0
 
-        // Steps shorter than those of this many frames a second are odd in a unit.
+        // Frames a second. Steps of a higher rate make a unit implausible.
         const val MOST_RATE = 1000
     }
 }
@@ -573,16 +573,16 @@ internal class TimeUnit(maxGap: Double) {
 /**
  * Resizes a frame and crops the middle square of [size] pixels, as the model was validated.
  *
- * With [shortSide] the frame keeps its aspect and its shorter side becomes [side] pixels;
- * else it is squashed to [side] by [side] pixels. Pixels are means over their area where
- * neither side grows, else linearly interpolated.
+ * With [shortSide] the frame keeps its aspect ratio and its shorter side becomes [side]
+ * pixels; otherwise it is squashed to [side] by [side] pixels. Pixels are means over their
+ * area if neither side grows, otherwise linearly interpolated.
  */
 internal class FramePreparation(
     private val shortSide: Boolean,
     private val side: Int,
     private val size: Int,
 ) {
-    /** The pixels that one row or column of the result is a weighted sum of. */
+    /** The input pixels and weights that give one row or column of the result. */
     private class Taps(val first: Int, val weights: FloatArray)
 
     private var width = 0
@@ -590,10 +590,10 @@ internal class FramePreparation(
     private var rows = emptyList<Taps>()
     private var columns = emptyList<Taps>()
 
-    /** Takes bytes [height, width, 3], returns bytes [size, size, 3]. */
+    /** Takes bytes [height, width, 3]; returns bytes [size, size, 3]. */
     fun prepare(rgb: ByteArray, width: Int, height: Int): ByteArray {
         if (width != this.width || height != this.height) {
-            // A camera's frames are all of one size, so the weights are found once.
+            // A camera's frames all have one size, so the weights are computed once.
             val resizedHeight = resized(height, width)
             val resizedWidth = resized(width, height)
             val byArea = height >= resizedHeight && width >= resizedWidth
@@ -642,9 +642,9 @@ internal class FramePreparation(
                     ((min(to, pixel + 1.0) - max(from, pixel.toDouble())) / scale).toFloat()
                 })
             } else {
-                val centre = ((i + 0.5) * scale - 0.5).coerceIn(0.0, length - 1.0)
-                val first = centre.toInt()
-                val share = (centre - first).toFloat()
+                val center = ((i + 0.5) * scale - 0.5).coerceIn(0.0, length - 1.0)
+                val first = center.toInt()
+                val share = (center - first).toFloat()
                 Taps(first, if (share > 0) floatArrayOf(1 - share, share) else floatArrayOf(1f))
             }
         }

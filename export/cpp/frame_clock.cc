@@ -9,9 +9,9 @@ namespace {
 
 // Containers round times to a millisecond.
 constexpr double kTolerance = 1e-3;
-// Seconds beyond which a gap is a jump of the clock.
+// Seconds. A longer gap is a jump of the clock.
 constexpr double kLeastJump = 10.0;
-// Seconds. A frame that is earlier by more was not merely stored out of order.
+// Seconds. A frame earlier by more than this was not merely stored out of order.
 constexpr double kMostOutOfOrder = 1.0;
 
 }  // namespace
@@ -44,8 +44,8 @@ int FrameClock::Arrive(double time) {
   } else {
     early_ = time;
     WarnOnce(warned_of_overlap_,
-             "Times of frames overlap or run backwards: such a frame takes the place of"
-             " the one before.");
+             "Times of frames overlap or run backwards: such a frame replaces the one"
+             " before it.");
   }
   return TicksBefore(last_);
 }
@@ -77,8 +77,8 @@ void FrameClock::GoAhead(double time) {
   const double until = ShownUntil(time);
   if (until < time) {
     WarnOnce(warned_of_jump_,
-             "Time jumps ahead: the frame before is repeated for max_gap, and time goes"
-             " on from there; call Reset() where another video begins.");
+             "Time jumps ahead: the previous frame is repeated for max_gap, and time"
+             " continues from there; call Reset() where another video begins.");
     former_shift_ = shift_;
     shift_ -= time - until;
   } else {
@@ -89,8 +89,8 @@ void FrameClock::GoAhead(double time) {
 
 void FrameClock::SetBack(double time, int intervals) {
   WarnOnce(warned_of_jump_,
-           "Time is set back: it goes on from where it was; call Reset() where another"
-           " video begins.");
+           "Time is set back: it continues from where it was; call Reset() where"
+           " another video begins.");
   former_shift_ = shift_;
   last_ += intervals * interval_;
   shift_ += last_ - time;

@@ -1,4 +1,4 @@
-// Tells which frames of a stream a model is to see.
+// Chooses which frames of a stream a model sees.
 
 #ifndef GRW_FRAME_CLOCK_H_
 #define GRW_FRAME_CLOCK_H_
@@ -11,8 +11,8 @@
 
 namespace grw {
 
-// Which of the frames that come with times the model is to see: at each tick, k / fps
-// after the first frame, the frame then on screen. See grw_tf/frames/clock.py.
+// Chooses frames by their times: at each tick, k / fps seconds after the first frame,
+// the model sees the frame on screen. See grw_tf/frames/clock.py.
 class FrameClock {
  public:
   using Warn = std::function<void(const std::string&)>;
@@ -20,9 +20,9 @@ class FrameClock {
   FrameClock(double fps, double max_gap, Warn warn)
       : fps_(fps), max_gap_(max_gap), warn_(std::move(warn)) {}
 
-  // Takes the time of a frame that comes; returns how many ticks fell to the one before.
+  // Takes the time of the next frame; returns how many ticks the previous one covers.
   int Arrive(double time);
-  // Ends the video, at a time or after one more interval; returns the last frame's ticks.
+  // Ends the video, at `time` or after one more interval; returns the last frame's ticks.
   int End(std::optional<double> time = std::nullopt);
   void Restart();
 
@@ -38,9 +38,9 @@ class FrameClock {
   Warn warn_;
   bool started_ = false, warned_of_jump_ = false, warned_of_overlap_ = false;
   double first_ = 0, last_ = 0, interval_ = 1 / fps_;
-  // What to add to times, since they jumped; the same before the last jump.
+  // Correction added to times after jumps, and its value before the last jump.
   double shift_ = 0, former_shift_ = 0;
-  // Of the last frame, if it took another's place.
+  // Time of the last frame, if it replaced another.
   std::optional<double> early_;
   int64_t tick_ = 0;
 };

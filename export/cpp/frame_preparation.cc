@@ -22,10 +22,10 @@ std::vector<FramePreparation::Taps> FramePreparation::Find(int length, int resiz
         taps.weights.push_back(static_cast<float>(overlap / scale));
       }
     } else {
-      const double centre =
+      const double center =
           std::clamp((i + 0.5) * scale - 0.5, 0.0, static_cast<double>(length - 1));
-      taps.first = static_cast<int>(centre);
-      const float share = static_cast<float>(centre - taps.first);
+      taps.first = static_cast<int>(center);
+      const float share = static_cast<float>(center - taps.first);
       taps.weights = {1 - share};
       if (share > 0) taps.weights.push_back(share);
     }
@@ -40,7 +40,7 @@ const std::vector<uint8_t>& FramePreparation::Prepare(const uint8_t* rgb, int wi
     throw std::runtime_error("The frame is empty.");
   }
   if (width != width_ || height != height_) {
-    // A camera's frames are all of one size, so the weights are found once.
+    // A camera's frames all have one size, so the weights are computed once.
     int rows = side_, columns = side_;
     if (short_side_) {
       rows = static_cast<int>(

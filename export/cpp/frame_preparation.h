@@ -1,4 +1,4 @@
-// Prepares a frame for a model.
+// Resizes and crops frames for a model.
 
 #ifndef GRW_FRAME_PREPARATION_H_
 #define GRW_FRAME_PREPARATION_H_
@@ -9,19 +9,19 @@
 namespace grw {
 
 // Resizes a frame and crops the middle square of `size` pixels, as the model was
-// validated. With `short_side` the frame keeps its aspect and its shorter side becomes
-// `side` pixels; else it is squashed to `side` by `side` pixels. Pixels are means over
-// their area where neither side grows, else linearly interpolated.
+// validated. With `short_side` the frame keeps its aspect ratio and its shorter side
+// becomes `side` pixels; otherwise it is squashed to `side` by `side` pixels. Pixels are
+// means over their area if neither side grows, otherwise linearly interpolated.
 class FramePreparation {
  public:
   FramePreparation(bool short_side, int side, int size)
       : short_side_(short_side), side_(side), size_(size) {}
 
-  // Takes bytes [height, width, 3], returns bytes [size, size, 3].
+  // Takes bytes [height, width, 3]; returns bytes [size, size, 3].
   const std::vector<uint8_t>& Prepare(const uint8_t* rgb, int width, int height);
 
  private:
-  // The pixels that one row or column of the result is a weighted sum of.
+  // The input pixels and weights that give one row or column of the result.
   struct Taps {
     int first;
     std::vector<float> weights;

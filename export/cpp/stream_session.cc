@@ -1,4 +1,4 @@
-// Not compiled against TensorFlow Lite in this repository's tests; see the header.
+// Not compiled in this repository's tests; see the header.
 
 #include "stream_session.h"
 
@@ -40,11 +40,11 @@ uint32_t Number(const std::string& bytes, size_t at, int length) {
   return number;
 }
 
-// Returns the content of a stored file of the zip archive that ends some bytes.
+// Returns the content of an uncompressed file in the zip archive at the end of `bytes`.
 std::string ReadStored(const std::string& bytes, const std::string& name,
                        const std::string& path) {
   const std::string foreign = path +
-                              " carries no labels and manifest: it is not an export of"
+                              " has no labels and manifest: it is not an export of"
                               " grw_tf, or only a part of one.";
   const size_t end = bytes.rfind("PK\x05\x06");
   Check(end != std::string::npos, foreign);
@@ -93,12 +93,12 @@ struct StreamSession::Model {
   std::unique_ptr<tflite::FlatBufferModel> file;
   std::unique_ptr<tflite::Interpreter> interpreter;
   tflite::SignatureRunner* step = nullptr;
-  tflite::SignatureRunner* classify = nullptr;  // Null if steps give logits.
+  tflite::SignatureRunner* classify = nullptr;  // Null if each step gives logits.
   TfLiteTensor* image = nullptr;
   std::map<std::string, State> states;
 
   Model(const std::string& path, const Json& manifest, int num_threads) {
-    // Verified, for TensorFlow Lite does not survive a damaged file.
+    // Verified, because TensorFlow Lite does not survive a damaged file.
     file = tflite::FlatBufferModel::VerifyAndBuildFromFile(path.c_str());
     Check(file != nullptr, path + " holds a damaged model: copy it again.");
     tflite::ops::builtin::BuiltinOpResolver resolver;
@@ -143,7 +143,7 @@ struct StreamSession::Model {
         case kTfLiteInt16: fill(static_cast<int16_t>(value)); break;
         case kTfLiteInt8: fill(static_cast<int8_t>(value)); break;
         case kTfLiteUInt8: fill(static_cast<uint8_t>(value)); break;
-        default: Check(false, "State " + name + " is of an unknown type.");
+        default: Check(false, "State " + name + " has an unknown type.");
       }
     }
   }
@@ -157,10 +157,10 @@ struct StreamSession::Model {
     }
   }
 
-  // Returns the logits, or nothing if they are given on demand.
+  // Returns the logits, or nothing if `classify` gives them on demand.
   std::optional<std::vector<float>> Step() {
     Check(step->Invoke() == kTfLiteOk, "The model's step failed.");
-    // One copy: less than a millisecond for the 3 MB of MoViNet-A0.
+    // This copy takes less than a millisecond for the 3 MB of MoViNet-A0.
     for (auto& [name, state] : states) {
       std::memcpy(state.now->data.raw, state.next->data.raw, state.now->bytes);
     }
@@ -202,14 +202,15 @@ StreamSession::StreamSession(const std::string& path, Options options) try {
   for (std::string name; std::getline(names, name);) labels_.push_back(name);
   const Json manifest = Json::parse(ReadStored(bytes, "manifest.json", path));
   Check(manifest.at("format_version") <= kNewestFormat,
-        path + " is of a newer format: it needs a newer StreamSession.");
+        path + " has a newer format: it needs a newer StreamSession.");
   if (!options.warn) {
     options.warn = [](const std::string& message) { std::cerr << message << "\n"; };
   }
   const auto parity = manifest.find("parity");
   if (parity != manifest.end() && parity->is_object() &&
       !parity->value("passed", true)) {
-    options.warn(path + " was exported although it does not give its model's numbers.");
+    options.warn(path +
+                 " was exported although it does not reproduce its model's numbers.");
   }
   const Json& input = manifest.at("input");
   size_ = input.at("shape").at(1);
@@ -217,7 +218,7 @@ StreamSession::StreamSession(const std::string& path, Options options) try {
   frames_per_step_ = manifest.at("frames_per_step");
   clock_ = std::make_unique<FrameClock>(fps_, options.max_gap, options.warn);
   time_unit_ = std::make_unique<TimeUnit>(options.max_gap);
-  std::string fit = "square";  // What files did before they recorded it.
+  std::string fit = "square";  // The behavior before files recorded it.
   if (input.contains("frame_fit")) {
     fit = input.at("frame_fit");
     Check(fit == "square" || fit == "short_side",
@@ -236,7 +237,7 @@ StreamSession::StreamSession(const std::string& path, Options options) try {
 } catch (const std::runtime_error&) {
   throw;
 } catch (const std::exception& error) {
-  // Of the zip archive's offsets, or nlohmann/json.
+  // From the zip archive's offsets or nlohmann/json.
   throw std::runtime_error(path + " has a damaged manifest: " + error.what());
 }
 
@@ -298,8 +299,8 @@ std::optional<std::vector<float>> StreamSession::PushFrame(const uint8_t* square
                                                            std::optional<double> time) {
   if (!time) {
     Check(!is_shown_ && kept_.empty(),
-          "This frame has no time, but those before it had: give one, or call Flush()"
-          " or Reset() first.");
+          "This frame has no time, but the frames before it had: give one, or call"
+          " Flush() or Reset() first.");
     return See(square);
   }
   Check(std::isfinite(*time), "A frame's time must be a number of seconds.");

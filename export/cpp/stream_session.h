@@ -1,12 +1,12 @@
-// A stream of frames through an exported model, on TensorFlow Lite.
+// Runs an exported model on a stream of frames, with TensorFlow Lite.
 //
-// Not compiled against TensorFlow Lite in this repository's tests.
+// Not compiled in this repository's tests.
 //
-// The same as grw_tf/streaming in Python. Build it with frame_clock.cc,
+// The C++ version of grw_tf/streaming. Build it with frame_clock.cc,
 // frame_preparation.cc, time_unit.cc, TensorFlow Lite (or LiteRT) for C++ and
-// nlohmann/json. Labels and manifest.json are read from the zip archive that is appended
-// to the .tflite file, whose entries are stored and not compressed. Unlike in Python the model's checksum is not checked: weights that are
-// damaged go unnoticed.
+// nlohmann/json. Labels and manifest.json are read from the zip archive appended to the
+// .tflite file, whose entries are not compressed. Unlike in Python, the model's checksum
+// is not checked: damaged weights go unnoticed.
 //
 //   grw::StreamSession session("model.tflite");
 //   for (...) {
@@ -37,9 +37,9 @@ class StreamSession {
  public:
   struct Options {
     int num_threads = 1;
-    // Seconds for which a frame is repeated where times jump ahead.
+    // Seconds that a frame is repeated for when times jump ahead.
     double max_gap = 1.0;
-    // Gets what users should know; by default it is written to std::cerr.
+    // Receives warnings; by default they go to std::cerr.
     FrameClock::Warn warn;
   };
 
@@ -47,24 +47,24 @@ class StreamSession {
   StreamSession(const std::string& path, Options options);
   ~StreamSession();
 
-  // Takes the next frame, bytes [height, width, 3], RGB, of any size. Without a time
-  // each frame is one of the model's; with times, in seconds, a frame is taken in when
-  // the next one comes. Times that look like a smaller unit are refused; while the first
-  // ones leave that in doubt, their frames are kept, and taken in when it is settled, or
-  // at Flush. Returns the probabilities if the model tells them at each step
-  // and this frame completed one, else nothing.
+  // Takes the next frame, bytes [height, width, 3], RGB, of any size. Without times, the
+  // model sees every frame. With times, in seconds, it sees a frame once the next one
+  // comes. Times that seem to be in a smaller unit are refused; while the first ones
+  // leave that in doubt, their frames are kept until the unit is settled, or Flush.
+  // Returns the probabilities if the model gives them at each step and this frame
+  // completed one, otherwise nothing.
   std::optional<std::vector<float>> Push(const uint8_t* rgb, int width, int height,
                                          std::optional<double> time = std::nullopt);
-  // The same for a frame [size, size, 3] that is resized and cropped already.
+  // The same for a frame [size, size, 3] that is already resized and cropped.
   std::optional<std::vector<float>> PushPrepared(
       const uint8_t* rgb, std::optional<double> time = std::nullopt);
-  // Takes in the last of the frames with times.
+  // Ends the video: the model sees the last of the frames with times.
   std::optional<std::vector<float>> Flush(std::optional<double> time = std::nullopt);
 
-  // Returns the probabilities, or logits, of what was seen so far.
+  // Returns the probabilities, or logits, of the frames seen so far.
   std::vector<float> Classify();
   const std::vector<float>& Logits();
-  // Returns the k likeliest classes, likeliest first.
+  // Returns the k likeliest classes and their probabilities, likeliest first.
   std::vector<std::pair<std::string, float>> Top(int k = 3);
   // Forgets all frames.
   void Reset();
@@ -73,11 +73,11 @@ class StreamSession {
   int size() const { return size_; }
   double fps() const { return fps_; }
   int frames_per_step() const { return frames_per_step_; }
-  // How many steps the model has taken since the start or Reset.
+  // Steps the model has taken since the start or Reset.
   int64_t steps() const { return steps_; }
 
  private:
-  struct Model;  // TensorFlow Lite's part.
+  struct Model;  // The TensorFlow Lite interpreter and its states.
 
   std::optional<std::vector<float>> PushFrame(const uint8_t* square,
                                               std::optional<double> time);
@@ -92,7 +92,7 @@ class StreamSession {
   std::unique_ptr<FrameClock> clock_;
   std::unique_ptr<TimeUnit> time_unit_;
   std::unique_ptr<FramePreparation> preparation_;
-  // Frames whose times may not be seconds.
+  // Frames whose times may not be in seconds, with their times.
   std::vector<std::pair<std::vector<uint8_t>, double>> kept_;
   std::vector<uint8_t> shown_;
   bool is_shown_ = false;

@@ -12,32 +12,32 @@ namespace {
 
 struct Unit {
   const char* name;
-  // The longest step it is told by, and how many make a second.
+  // The longest step that indicates this unit, and units per second.
   double longest, per_second;
 };
 
 constexpr Unit kUnits[] = {
     {"milliseconds", 1e3, 1e3},
-    // Of 11 to 90 frames a second; microseconds as short are of 125 and more.
+    // For 11 to 90 frames a second; microseconds this short mean 125 or more.
     {"90 kHz ticks", 8e3, 9e4},
     {"microseconds", 1e6, 1e6},
     {"nanoseconds", std::numeric_limits<double>::infinity(), 1e9},
 };
-// Seconds. Read as seconds, milliseconds of up to 200 frames a second are longer steps.
+// Seconds. At up to 200 frames a second, milliseconds read as seconds exceed this.
 constexpr double kLeastStep = 5.0;
-// No usual gap in seconds is as long, so such steps need not be even.
+// Seconds. No usual gap is as long, so steps beyond it need not be even.
 constexpr double kLongestGap = 1000.0;
-// Steps between frames: the fewest that tell, and those after which seconds are assumed.
+// Steps between frames: the fewest that decide, and how many settle on seconds.
 constexpr size_t kFewestSteps = 3, kMostSteps = 5;
-// So many frames are enough, even if they all have the same time.
+// This many frames settle on seconds, even if they all have the same time.
 constexpr size_t kMostFrames = 12;
-// A step is near the median up to this factor.
+// A step within this factor of the median is near it.
 constexpr double kNear = 2.0;
-// Steps shorter than those of this many frames a second are odd in a unit.
+// Frames a second. Steps of a higher rate make a unit implausible.
 constexpr double kMostRate = 1000;
 
-// Takes the steps in order of length, at most one of which is not long. Returns null if
-// they may be seconds.
+// Takes sorted steps, at most one of which is not long. Returns null if they may be
+// seconds.
 const Unit* SmallerUnit(const std::vector<double>& steps) {
   const size_t count = steps.size();
   if (count < kFewestSteps) return nullptr;

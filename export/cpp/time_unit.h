@@ -1,4 +1,4 @@
-// Refuses times of frames that are not in seconds.
+// Refuses frame times that are not in seconds.
 
 #ifndef GRW_TIME_UNIT_H_
 #define GRW_TIME_UNIT_H_
@@ -7,7 +7,7 @@
 
 namespace grw {
 
-// Tells, from the first frames of a stream, whether times are in seconds or in a smaller
+// Decides from the first frames of a stream whether times are in seconds or in a smaller
 // unit. See grw_tf/frames/time_unit.py for the rule.
 class TimeUnit {
  public:
@@ -15,7 +15,7 @@ class TimeUnit {
 
   // Takes the time of the next frame. Returns whether the frame can be shown; if not,
   // its time is in doubt until a later call returns true or throws. Throws
-  // std::runtime_error if times look like another unit than seconds.
+  // std::runtime_error if times seem to be in another unit than seconds.
   bool Check(double time);
   void Restart();
 

@@ -3,11 +3,11 @@
 import logging
 import multiprocessing
 import signal
-import threading
 import traceback
 
-from grw_tf.common.process_pool import end_with_parent
+from grw_tf.common.error_text import one_line
 from grw_tf.common.programs import quieten
+from grw_tf.common.worker_process import end_with_parent
 
 
 def failure_of(function, argument) -> str:
@@ -16,11 +16,11 @@ def failure_of(function, argument) -> str:
     It ends with this process, and with an interruption of it.
 
     Args:
-      function: what to run.
-      argument: of it, which can be pickled.
+        function: What to run.
+        argument: Of it, which can be pickled.
 
     Returns:
-      "" if it returned; else why not, in one line.
+        "" if it returned; else why not, in one line.
     """
     # A copy of this process would share TensorFlow's threads and GPUs.
     context = multiprocessing.get_context("spawn")
@@ -46,18 +46,16 @@ def failure_of(function, argument) -> str:
 
 
 def _run(function, argument, sender):
-    # The first process decides what Ctrl-C means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    end_with_parent()
     quieten()
     try:
         function(argument)
     except (OSError, ValueError) as error:
         logging.debug("The error came from here:", exc_info=True)
-        _fail(sender, " ".join(str(error).split()))
+        _fail(sender, one_line(error, 2000))
     except Exception as error:
         traceback.print_exc()
-        _fail(sender, f"{type(error).__name__}: {' '.join(str(error).split()):.500}")
+        _fail(sender, f"{type(error).__name__}: {one_line(error)}")
 
 
 def _fail(sender, reason):

@@ -14,7 +14,7 @@ def write_csv(
     """Writes a table, whole or not at all, in UTF-8 but for names that are not.
 
     Raises:
-      OSError: if the file cannot be written.
+        OSError: If the file cannot be written.
     """
     with (
         replacing(Path(path)) as unfinished,

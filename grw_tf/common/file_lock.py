@@ -1,27 +1,31 @@
-"""Work that one process at a time may do."""
+"""Locks that one process at a time holds."""
 
 import contextlib
 import fcntl
 import logging
 import os
+from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def locked(path: str | os.PathLike):
-    """Holds a lock; waits, and says so, while another process does.
-
-    It ends with the process, however that ends. The file stays.
+def locked(path: str | os.PathLike, refusal: Exception | None = None) -> Iterator[None]:
+    """Holds a lock until the block or the process ends. The file stays.
 
     Args:
-      path: of the lock's file, made if it is not there.
+        path: File of the lock, created if it does not exist.
+        refusal: Error to raise if another process holds the lock. Without one, it logs
+            a warning and waits.
 
     Raises:
-      OSError: if the file cannot be made.
+        OSError: If the file cannot be created.
+        Exception: `refusal`.
     """
     with open(path, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if refusal:
+                raise refusal from None
             logging.warning("Waiting for another process that holds %s.", path)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -8,7 +8,7 @@ def check_writable(folder: Path) -> None:
     """Checks that a folder is there or can be made, and written to; leaves no trace.
 
     Raises:
-      OSError: if it is not so.
+        OSError: If it is not so.
     """
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if not nearest.is_dir():

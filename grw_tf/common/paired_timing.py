@@ -12,9 +12,9 @@ class Seconds(typing.NamedTuple):
     """How long something took, or took in each of several rounds.
 
     Attributes:
-      wall: as a clock on the wall has it.
-      cpu: of all cores that this process kept busy. Where there is no other device, it
-        tells small differences on a machine that does other work too.
+        wall: As a clock on the wall has it.
+        cpu: Of all cores that this process kept busy. Where there is no other device,
+            it tells small differences on a machine that does other work too.
     """
 
     wall: float | np.ndarray
@@ -46,12 +46,12 @@ def time_in_turn(timed, rounds):
     So what else the machine does falls on all of them.
 
     Args:
-      timed: functions that return `Seconds`, by name. Each is called once more at
-        first.
-      rounds: how often each is called.
+        timed: Functions that return `Seconds`, by name. Each is called once more at
+            first.
+        rounds: How often each is called.
 
     Returns:
-      `Seconds` with arrays of all rounds, by name.
+        `Seconds` with arrays of all rounds, by name.
     """
     seconds = {name: [] for name in timed}
     rng = np.random.default_rng(0)

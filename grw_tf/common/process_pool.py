@@ -3,14 +3,14 @@
 import itertools
 import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import cv2
+
+from grw_tf.common.worker_process import end_with_parent
 
 
 def run_parallel(
@@ -66,13 +66,5 @@ def run_parallel(
 
 
 def _begin():
-    # The first process decides what Ctrl-C means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    end_with_parent()
     cv2.setNumThreads(1)
-
-
-def end_with_parent() -> None:
-    """Waits for the end of the process that began this one, and ends it too."""
-    multiprocessing.parent_process().join()
-    os._exit(1)

@@ -4,10 +4,12 @@ import os
 
 import tensorflow as tf
 
+from grw_tf.common.error_text import one_line
+
 
 def read_bytes(path: str | os.PathLike) -> bytes:
     try:
         with tf.io.gfile.GFile(os.fspath(path), "rb") as file:
             return file.read()
     except tf.errors.OpError as error:
-        raise OSError(f"{path} cannot be read: {error.message}") from None
+        raise OSError(f"{path} cannot be read: {one_line(error)}") from None

@@ -1,18 +1,18 @@
-"""Why counted figures differ from published ones, said with counted figures."""
+"""Footnotes that explain, with counts, why counts differ from published figures."""
 
 from grw_tf.cost_table.published import SLOWONLY_50_GFLOPS, SLOWONLY_50_SIZE
 
 TOLERANCE = 0.03
-"""A relative deviation from a published figure beyond which the table says why."""
+"""The relative deviation from a published figure above which a footnote explains it."""
 
 COUNTED = (
-    "Counted from the graph: multiply-adds of convolutions and matrix products,"
-    " squeeze excitation and head included; not batch normalisation, biases,"
-    " activations and pooling. *With norm.* adds one for each value that a convolution"
-    " gives, for its bias or batch normalisation. A stream's figures *a video* are of"
-    " its clip seen at once, *a frame* of one step; a GRW head classifies on demand, so"
-    " its step has but the affine map. Memory: float32, a batch of one;"
-    " of streams one frame, of others the clip; 1 MB is 10^6 bytes."
+    "Multiply-adds are counted from the graph: convolutions and matrix products,"
+    " including squeeze excitation and the head, but not batch normalization, biases,"
+    " activations or pooling. *With norm.* adds one for each value that a convolution"
+    " outputs, for its bias or batch normalization. For streams, figures *a video* are"
+    " for the clip processed at once, and *a frame* is one step; a GRW head classifies"
+    " on demand, so its step includes only the affine map. Memory is in float32 for a"
+    " batch of one: one frame for streams, the clip for others; 1 MB is 10^6 bytes."
 )
 
 
@@ -51,7 +51,7 @@ def _explain_2plus1d(marked, rows):
     ]
     counted = f" Counted: {'; '.join(pairs)}." if pairs else ""
     return (
-        "The network convolves in (2+1)D, the published figure is of the 3-D network,"
+        "The network convolves in (2+1)D; the published figure is for the 3-D network,"
         f" which costs more.{counted}"
     )
 
@@ -77,9 +77,10 @@ def _explain_a2(marked, rows):
     base = next((row for row in marked if _is_base(row)), None)
     counted = f" It is at {base.deviation:+.1%} in 3-D{beside}." if base else ""
     return (
-        "The network whose weights the Model Garden gives as A2 costs more than the"
-        f" published A2.{counted} Whatever else were counted would add to that, so the"
-        " published figure must be of less: other blocks, or smaller frames."
+        "The network whose weights the Model Garden publishes as A2 costs more than the"
+        f" published A2.{counted} Counting anything else would add to that, so the"
+        " published figure must be for a smaller network: other blocks, or smaller"
+        " frames."
     )
 
 
@@ -99,12 +100,12 @@ def _explain_unknown_head(marked, rows):
         for row in marked
     )
     return (
-        "Two things are not known of the published figure: whether it is of the (2+1)D"
-        " backbone or the 3-D one's, and the sizes of the head (channels, blocks, and"
-        " hidden channels), which the files of weights alone hold; the preset's are one"
+        "Two things about the published figure are unknown: whether it is for the"
+        " (2+1)D backbone or the 3-D one, and the sizes of the head (channels, blocks"
+        " and hidden channels), which only the weight files hold; the preset's are one"
         " block of the backbone's width, and 1024. GFLOPs that it leaves for the head"
-        f" above the backbone as counted, against this head's: {shares}. With"
-        f" normalisation counted too: {with_norm}."
+        f" above the counted backbone, against this head's: {shares}. With"
+        f" normalization counted too: {with_norm}."
     )
 
 
@@ -117,7 +118,7 @@ def _explain_slowonly_50(marked, rows):
     (row,) = marked
     scaled = row.gflops * (SLOWONLY_50_SIZE / row.config.size) ** 2
     return (
-        f"Published: {SLOWONLY_50_GFLOPS} GFLOPs of a view of {SLOWONLY_50_SIZE} px;"
+        f"Published: {SLOWONLY_50_GFLOPS} GFLOPs for a view of {SLOWONLY_50_SIZE} px;"
         f" scaled by area, the count here is {scaled:.1f}."
     )
 
@@ -129,8 +130,8 @@ def _has_memory(row):
 def _explain_memory(marked, rows):
     del marked, rows
     return (
-        "What the published figure of memory counts is not known; the table below has"
-        " what it could."
+        "It is not known what the published memory figure counts; the table below"
+        " compares candidates."
     )
 
 

@@ -1,7 +1,6 @@
 """The models of the table, by name."""
 
-import difflib
-
+from grw_tf.common.suggestions import suggest
 from grw_tf.models import ModelConfig
 from grw_tf.models.mobilenet_backbone import MODEL_IDS as MOBILENETS
 from grw_tf.models.presets import PRESETS, official_config
@@ -37,8 +36,6 @@ def choose_models(names: str) -> dict[str, ModelConfig]:
     wanted = [name.strip() for name in names.split(",") if name.strip()] or _ALL
     for name in wanted:
         if name not in _KNOWN:
-            near = difflib.get_close_matches(name.lower(), _KNOWN, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "known:"
-            known = "" if near else f" {', '.join(sorted(_KNOWN))}."
-            raise ValueError(f"Unknown model {name!r:.80}; {hint}{known}")
+            hint = suggest(name, sorted(_KNOWN))
+            raise ValueError(f"Unknown model {name!r:.80}; {hint}")
     return {name: _KNOWN[name] for name in wanted}

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from grw_tf.common.text_table import markdown_table
 from grw_tf.cost_table.measure import ModelCost
 from grw_tf.cost_table.published import BY_MEMORY, Published, find
 from grw_tf.models import ModelConfig
@@ -13,7 +14,7 @@ HEADER = (
     "M parameters: backbone",
     "head",
     "GFLOPs a video",
-    "of it head",
+    "in the head",
     "with norm.",
     "published",
     "deviation",
@@ -119,24 +120,7 @@ def memory_table(rows) -> str:
         ratios = [of(row.cost) / _MEGA / published[row.name] - 1 for row in shown]
         least, most = f"{min(ratios):+.0%}", f"{max(ratios):+.0%}"
         spread.append(least if least == most else f"{least} to {most}")
-    return aligned_table(("model", "published", *MEMORY_DEFINITIONS), [*cells, spread])
-
-
-def aligned_table(header, rows) -> str:
-    """Returns a table in Markdown whose columns stand in line as plain text.
-
-    Args:
-      header: words over the columns.
-      rows: of words, the first of each names it.
-    """
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    aligned = [
-        [words[0].ljust(widths[0]), *map(str.rjust, words[1:], widths[1:])]
-        for words in (header, *rows)
-    ]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    lines = [aligned[0], rule, *aligned[1:]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown_table(("model", "published", *MEMORY_DEFINITIONS), [*cells, spread])
 
 
 def _or_nothing(value, form):

@@ -11,11 +11,12 @@ import tf_keras
 from grw_tf.common.flags import option
 from grw_tf.common.output_folder import check_writable
 from grw_tf.common.replacing import replacing
+from grw_tf.common.text_table import markdown_table
 from grw_tf.cost_table.cache import cost_of, known_cost
 from grw_tf.cost_table.figure import draw_accuracy_cost
 from grw_tf.cost_table.footnotes import COUNTED, footnotes, notes_of
 from grw_tf.cost_table.model_choice import choose_models
-from grw_tf.cost_table.rows import HEADER, Row, aligned_table, memory_table
+from grw_tf.cost_table.rows import HEADER, Row, memory_table
 from grw_tf.evaluation.predictions import write_results
 
 MARKDOWN_FILE = "model_table.md"
@@ -88,7 +89,7 @@ def _say(words):
 
 
 def _text(rows):
-    table = aligned_table(HEADER, [row.cells(notes_of(row)) for row in rows])
+    table = markdown_table(HEADER, [row.cells(notes_of(row)) for row in rows])
     notes = "\n".join(f"- {note}" for note in footnotes(rows))
     parts = [table, COUNTED, notes, memory_table(rows)]
     return "\n\n".join(part for part in parts if part)

@@ -11,11 +11,11 @@ def choose_evenly(labels, count) -> np.ndarray:
     have one.
 
     Args:
-      labels: whole numbers [clips], the class of each.
-      count: how many to choose; all, if there are no more.
+        labels: Whole numbers [clips], the class of each.
+        count: How many to choose; all, if there are no more.
 
     Returns:
-      int64 [min(count, clips)], indices of the chosen clips, in rising order.
+        int64 [min(count, clips)], indices of the chosen clips, in rising order.
     """
     labels = np.asarray(labels)
     if count >= len(labels):

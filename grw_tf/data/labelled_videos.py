@@ -14,9 +14,9 @@ class LabelledVideos:
     """Videos with their classes.
 
     Attributes:
-      videos: uint8 [videos, time, height, width, 3], RGB.
-      labels: int64 [videos], indices into `class_names`.
-      class_names: names of the classes.
+        videos: uint8 [videos, time, height, width, 3], RGB.
+        labels: int64 [videos], indices into `class_names`.
+        class_names: Names of the classes.
     """
 
     videos: np.ndarray

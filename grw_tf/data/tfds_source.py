@@ -3,12 +3,13 @@
 Their frames are decoded only once they are sampled.
 """
 
-import difflib
 import re
 
 import tensorflow as tf
 
 from grw_tf.common.class_names import normal_names
+from grw_tf.common.error_text import one_line
+from grw_tf.common.suggestions import nearest_name
 from grw_tf.data.records.record_stream import RecordFile
 
 _FRAMES = "video"
@@ -67,10 +68,10 @@ def _builder(name, data_dir):
     try:
         return tfds.builder(name, data_dir=data_dir or None)
     except Exception as error:  # A data set's own code raises what it likes.
-        near = difflib.get_close_matches(name, _names_like(name), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else "."
+        near = nearest_name(name, _names_like(name))
+        hint = f"; did you mean {near!r}?" if near else "."
         raise ValueError(
-            f"TFDS cannot open the data set {name!r} ({_first_line(error)}){hint}"
+            f"TFDS cannot open the data set {name!r} ({_described(error)}){hint}"
         ) from error
 
 
@@ -84,7 +85,7 @@ def _prepare(name, builder):
     except Exception as error:  # See _builder.
         raise OSError(
             f"{name} is not in {builder.data_dir}, and preparing it there failed"
-            f" ({_first_line(error)}): make it elsewhere by `tfds build {name}`, and"
+            f" ({_described(error)}): make it elsewhere by `tfds build {name}`, and"
             " give that tfds_data_dir."
         ) from error
 
@@ -122,12 +123,12 @@ def _check_features(name, features):
         if key not in features:
             raise ValueError(
                 f"{name} has the features {sorted(features)} and lacks {key!r}: it is"
-                " no set of labelled videos."
+                " no set of labeled videos."
             )
         if not isinstance(features[key], kind):
             raise ValueError(
                 f"{name} has a {key!r} that is a {type(features[key]).__name__}, not a"
-                f" {kind.__name__}: it is no set of labelled videos."
+                f" {kind.__name__}: it is no set of labeled videos."
             )
 
 
@@ -150,6 +151,5 @@ def _files_of_split(name, split, splits):
     return files
 
 
-def _first_line(error):
-    line = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {line}"[:300].rstrip(".:")
+def _described(error):
+    return f"{type(error).__name__}: {one_line(error)}".rstrip(".:")

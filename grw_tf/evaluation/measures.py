@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+from grw_tf.common.text_table import text_table
+
 # Sums of half-precision probabilities are off by less.
 _SUM_TOLERANCE = 1e-2
 
@@ -38,20 +40,17 @@ class Measures:
     def table(self) -> str:
         """Returns the measures as text, a line for each class."""
         overall = (
-            ("clips", str(self.support.sum())),
+            ("clips", f"{self.support.sum():6}"),
             ("top-1", f"{self.top_1:.3f}"),
             ("top-5", f"{self.top_5:.3f}"),
             ("macro-F1", f"{self.macro_f1:.3f}"),
         )
-        width = max(map(len, ("class", *self.class_names)))
-        lines = [f"{name:<8}  {value:>6}" for name, value in overall]
-        lines += ["", f"{'class':<{width}}  precision  recall     F1  support"]
-        for name, precision, recall, f1, support in self._rows():
-            lines.append(
-                f"{name:<{width}}  {_text(precision):>9}  {_text(recall):>6}"
-                f"  {_text(f1):>5}  {support:>7}"
-            )
-        return "\n".join(lines)
+        header = ("class", "precision", "recall", "F1", "support")
+        rows = [
+            (name, *map(_text, scores), support)
+            for name, *scores, support in self._rows()
+        ]
+        return f"{text_table(overall)}\n\n{text_table([header, *rows])}"
 
     def to_dict(self) -> dict:
         """Returns the measures as JSON can hold them, None for NaN."""

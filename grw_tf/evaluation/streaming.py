@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
+from grw_tf.common.text_table import text_table
 from grw_tf.evaluation.measures import check_labels
 from grw_tf.models import StreamingModel
 
@@ -51,9 +52,9 @@ class StreamingMeasures:
         """Returns the measures as text, with at most 12 frames of the curve."""
         count = len(self.accuracy)
         shown = np.linspace(0, count - 1, min(count, _SHOWN_FRAMES)).round().astype(int)
-        lines = ["frames seen  seconds  top-1"]
-        lines += [
-            f"{frame + 1:>11}  {frame / self.fps:>7.2f}  {self.accuracy[frame]:.3f}"
+        curve = [("frames seen", "seconds", "top-1")]
+        curve += [
+            (frame + 1, f"{frame / self.fps:.2f}", f"{self.accuracy[frame]:.3f}")
             for frame in shown
         ]
         settled = self._median_seconds_to_settle()
@@ -62,12 +63,11 @@ class StreamingMeasures:
             ("probability change a frame", self.probability_change),
             ("median seconds to settle", settled),
         )
-        lines += [""]
-        lines += [
-            f"{name:<26}  {'-' if value is None else f'{value:.3f}':>6}"
+        flicker = [
+            (name, "-" if value is None else f"{value:6.3f}")
             for name, value in measures
         ]
-        return "\n".join(lines)
+        return f"{text_table(curve, '>')}\n\n{text_table(flicker)}"
 
     def to_dict(self) -> dict:
         """Returns the measures as JSON can hold them.

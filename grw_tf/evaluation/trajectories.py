@@ -14,9 +14,10 @@ from grw_tf.common.csv_file import write_csv
 from grw_tf.common.flags import option
 from grw_tf.common.output_folder import check_writable
 from grw_tf.common.replacing import replacing
-from grw_tf.data.clips import load_clips, read_clip
+from grw_tf.data.clip_folder import load_clips
 from grw_tf.data.listing.file_kinds import is_video
 from grw_tf.data.records.evaluation_records import EvaluationRecords
+from grw_tf.data.videos.clips import read_clip
 from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
 from grw_tf.evaluation.principal_components import principal_components
 from grw_tf.evaluation.smoothness import smoothness

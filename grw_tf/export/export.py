@@ -10,6 +10,7 @@ from pathlib import Path
 
 from grw_tf.common.flags import option
 from grw_tf.common.replacing import replacing
+from grw_tf.common.text_table import text_table
 from grw_tf.export import operation_counts
 from grw_tf.export.bundle import bundle, write_bundle
 from grw_tf.export.conversion import convert
@@ -137,7 +138,7 @@ class Report:
             ("agreement", f"{parity.agreement:.2%}"),
             ("agreement at the end", f"{parity.late_agreement:.2%}"),
         )
-        return "\n".join(f"{name:<24}{value}" for name, value in rows)
+        return text_table(rows, "<")
 
 
 def export(config: ExportConfig) -> Report:

@@ -229,7 +229,7 @@ def _failures(numbers, quantization, min_agreement):
             f" {numbers['clip_difference']:.1e} of the largest logit (limit"
             f" {LARGEST_DIFFERENCE['none']:.0e})"
         )
-    if not numbers["reset_difference"] == 0:
+    if numbers["reset_difference"] != 0:
         yield (
             "after a reset the file gives other logits than at first, by"
             f" {numbers['reset_difference']:.1e} of the largest"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 import tf_keras
 
+from grw_tf.common.checks import check_positive
 from grw_tf.export.frame_features import FrameFeatures
 from grw_tf.export.mobilenet_features import MobileNetFeatures
 from grw_tf.export.movinet_features import MovinetFeatures
@@ -123,8 +124,7 @@ def _check(model, frames_per_step, image_dtype):
             f"The model computes in {model.backbone.compute_dtype}: build it under the"
             " float32 policy, with the same weights, to export it."
         )
-    if frames_per_step < 1:
-        raise ValueError(f"frames_per_step is {frames_per_step}: it must be above 0.")
+    check_positive(frames_per_step=frames_per_step)
     if image_dtype not in IMAGE_DTYPES:
         raise ValueError(
             f"Unknown image_dtype {image_dtype!r}; known: {', '.join(IMAGE_DTYPES)}."

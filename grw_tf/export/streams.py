@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import tqdm
 
-from grw_tf.data.clips import stream_frames
 from grw_tf.data.listing.file_kinds import is_video
 from grw_tf.data.listing.video_list import list_folder
 from grw_tf.data.records.evaluation_records import EvaluationRecords
+from grw_tf.data.videos.clips import stream_frames
 from grw_tf.frames.opencv_preparation import prepare_frame
 from grw_tf.models.config import ModelConfig
 

@@ -21,11 +21,11 @@ def draw_confusion(counts, class_names: Sequence[str]) -> Figure:
     classes up to 120; of more, numbers along the axes take the place of names.
 
     Args:
-      counts: [classes, classes], clips by label (rows) and prediction (columns).
-      class_names: names of the classes.
+        counts: [classes, classes], clips by label (rows) and prediction (columns).
+        class_names: Names of the classes.
 
     Raises:
-      ValueError: if there is no class, or the counts are of others or below 0.
+        ValueError: If there is no class, or the counts are of others or below 0.
     """
     counts, classes = np.asarray(counts), len(class_names)
     if not classes or counts.shape != (classes, classes):
@@ -47,12 +47,12 @@ def draw_confusion(counts, class_names: Sequence[str]) -> Figure:
     height = cell * classes + margin
     figure = Figure(figsize=(height + 0.9, height), layout="constrained")
     axis = figure.subplots()
-    colours = colormaps["Blues"].with_extremes(bad="#e0e0e0")
+    colors = colormaps["Blues"].with_extremes(bad="#e0e0e0")
     # Confusions of many classes are spread thin: a root makes small shares visible.
     scale = PowerNorm(1 if counted else 0.5, vmin=0, vmax=1)
-    image = axis.imshow(shares, cmap=colours, norm=scale)
+    image = axis.imshow(shares, cmap=colors, norm=scale)
     bar = figure.colorbar(image, shrink=0.8, pad=0.02, aspect=30)
-    empty = "; grey: no clips" if shares.mask.any() else ""
+    empty = "; gray: no clips" if shares.mask.any() else ""
     bar.set_label(f"share of the class's clips{empty}")
     _label_axes(axis, names, name_points)
     if counted:

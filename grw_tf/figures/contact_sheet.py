@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 _FONT = f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans"
 _SIZE, _SMALL = 15, 12
 _LINE = 20
-_INK, _GREY = (30, 30, 30), (120, 120, 120)
+_INK, _GRAY = (30, 30, 30), (120, 120, 120)
 _PAD = 12
 _HEAD = 2 * _PAD + 3 * _LINE - 8
 _GAP = 3  # Between frames.
@@ -62,10 +62,10 @@ def contact_sheet(
     sheet = Image.new("RGB", (right + _PAD, tops[-1]), "white")
     draw = ImageDraw.Draw(sheet)
     draw.text((_PAD, _PAD), title, _INK, _font(_SIZE, bold=True))
-    draw.text((_PAD, _PAD + _LINE), _described(clips), _GREY, _font(_SMALL))
+    draw.text((_PAD, _PAD + _LINE), _described(clips), _GRAY, _font(_SMALL))
     for x, frame in zip(lefts, shown, strict=True):
         middle = (x + scale * width // 2, _HEAD - 4)
-        draw.text(middle, f"frame {frame}", _GREY, _font(_SMALL), anchor="ms")
+        draw.text(middle, f"frame {frame}", _GRAY, _font(_SMALL), anchor="ms")
     boxes = []
     for clip, lines, y, row_height in zip(clips, texts, tops, heights, strict=False):
         middle = (_PAD, y + row_height // 2)

@@ -11,20 +11,20 @@ def draw_sensitivity(measured) -> Figure:
     """Draws two curves for each model, and a line at the accuracy of itself.
 
     Args:
-      measured: `Sensitivity` of each model.
+        measured: `Sensitivity` of each model.
     """
     figure = Figure(figsize=(6.4, 4.2 + 0.2 * len(measured)), layout="constrained")
     axis = figure.subplots()
     for number, model in enumerate(measured):
-        colour = f"C{number}"
-        axis.axhline(model.unscaled, color=colour, linewidth=1, linestyle=":")
+        color = f"C{number}"
+        axis.axhline(model.unscaled, color=color, linewidth=1, linestyle=":")
         for component, marker in _MARKERS.items():
             axis.plot(
                 model.scales,
                 getattr(model, component),
                 marker=marker,
                 linestyle="-" if component == "low" else "--",
-                color=colour,
+                color=color,
                 clip_on=False,
                 zorder=3,
             )
@@ -49,9 +49,9 @@ def draw_sensitivity(measured) -> Figure:
 
 
 def _what_lines_are():
-    grey = {"color": "0.3"}
+    gray = {"color": "0.3"}
     return [
-        Line2D([], [], marker="o", label="low frequencies", **grey),
-        Line2D([], [], marker="^", linestyle="--", label="high frequencies", **grey),
-        Line2D([], [], linestyle=":", label="unscaled", **grey),
+        Line2D([], [], marker="o", label="low frequencies", **gray),
+        Line2D([], [], marker="^", linestyle="--", label="high frequencies", **gray),
+        Line2D([], [], linestyle=":", label="unscaled", **gray),
     ]

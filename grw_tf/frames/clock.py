@@ -1,6 +1,6 @@
 """Which of the frames that come with times a model at a steady rate is to see.
 
-Training samples videos by the same clock (`grw_tf.data.video_frames`), and
+Training samples videos by the same clock (`grw_tf.data.videos.sampling`), and
 `export/cpp` and `export/android` hold it in C++ and Kotlin.
 """
 
@@ -9,6 +9,8 @@ import math
 import sys
 from collections.abc import Callable
 from typing import SupportsFloat
+
+from grw_tf.common.checks import check_positive
 
 # Containers round times to a millisecond.
 TOLERANCE = 1e-3
@@ -60,8 +62,7 @@ class FrameClock:
         start: float = 0.0,
         warn: Callable[[str, str], None] | None = None,
     ):
-        if not max_gap > 0:
-            raise ValueError(f"max_gap is {max_gap}: it must be above 0.")
+        check_positive(max_gap=max_gap)
         self._fps = fps
         self._max_gap = max_gap
         self._least_jump = max(max_gap, _LEAST_JUMP)

@@ -21,7 +21,7 @@ class FramePreparation:
     OpenCV's by more than 1 of 255.
 
     Args:
-      geometry: of the model.
+        geometry: Of the model.
     """
 
     def __init__(self, geometry: FrameGeometry):
@@ -105,6 +105,6 @@ def _area_weights(length, resized, kept):
 
 def _linear_weights(length, resized, kept):
     """Returns the weights [kept, length] of linear interpolation."""
-    centres = ((kept + 0.5) * length / resized - 0.5).clip(0, length - 1)
-    distance = np.abs(centres[:, None] - np.arange(length))
+    centers = ((kept + 0.5) * length / resized - 0.5).clip(0, length - 1)
+    distance = np.abs(centers[:, None] - np.arange(length))
     return (1 - distance).clip(0).astype(np.float32)

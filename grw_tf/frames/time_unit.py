@@ -41,7 +41,7 @@ class TimeUnit:
     ten seconds is refused, with the advice to open the session with a longer `max_gap`.
 
     Args:
-      max_gap: seconds for which a frame may be on screen, as for `FrameClock`.
+        max_gap: Seconds for which a frame may be on screen, as for `FrameClock`.
     """
 
     def __init__(self, max_gap):
@@ -57,11 +57,11 @@ class TimeUnit:
         """Takes the time of the next frame, a float.
 
         Returns:
-          Whether the frame can be shown. If not, its time is in doubt until a later
-          call returns true or raises.
+            Whether the frame can be shown. If not, its time is in doubt until a later
+            call returns true or raises.
 
         Raises:
-          ValueError: if times look like another unit than seconds.
+            ValueError: If times look like another unit than seconds.
         """
         if self._settled:
             return True

@@ -17,7 +17,10 @@ def grw_loss(
 
     Args:
         z: Embeddings [windows, T, K], T >= 3.
-        alpha, orders, max_orders, seed: See `grw_tf.losses.grw_loss`.
+        alpha: As in `grw_tf.losses.grw_loss`.
+        orders: As in `grw_tf.losses.grw_loss`.
+        max_orders: As in `grw_tf.losses.grw_loss`.
+        seed: As in `grw_tf.losses.grw_loss`.
 
     Returns, Raises: as `grw_tf.losses.grw_loss`.
     """

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from grw_tf.common.csv_file import write_csv
+from grw_tf.common.text_table import text_table
 from grw_tf.evaluation.measures import Measures
 
 _COLUMNS = (
@@ -38,7 +39,7 @@ def write_class_table(path: Path, measures: Measures) -> None:
     """Writes the rows as CSV, whole or not at all.
 
     Raises:
-      OSError: if the file cannot be written.
+        OSError: If the file cannot be written.
     """
     rows = (
         [f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row.values()]
@@ -51,8 +52,8 @@ def class_text(measures: Measures, shown: int | None = _SHOWN) -> str:
     """Returns the classes that have clips as text, worst first.
 
     Args:
-      measures: of them.
-      shown: of how many at either end; None: all.
+        measures: Of them.
+        shown: Of how many at either end; None: all.
     """
     rows = [row for row in class_rows(measures) if row["clips"]]
     rows.sort(key=lambda row: (row["top_1"], row["class"]))
@@ -67,14 +68,10 @@ def class_text(measures: Measures, shown: int | None = _SHOWN) -> str:
 
 
 def _text(rows, title):
-    width = max(len("class"), *(len(row["class"]) for row in rows))
-    lines = [title, f"{'class':<{width}}  clips  right  top-1  mistaken most for"]
+    lines = [("class", "clips", "right", "top-1", "mistaken most for")]
     for row in rows:
-        mistaken = ""
-        if row["times"]:
-            mistaken = f"{row['mistaken_most_for']} ({row['times']})"
-        lines.append(
-            f"{row['class']:<{width}}  {row['clips']:>5}  {row['right']:>5}"
-            f"  {row['top_1']:.3f}  {mistaken}".rstrip()
-        )
-    return "\n".join(lines)
+        times = row["times"]
+        mistaken = f"{row['mistaken_most_for']} ({times})" if times else ""
+        counts = row["class"], row["clips"], row["right"]
+        lines.append((*counts, f"{row['top_1']:.3f}", mistaken))
+    return f"{title}\n{text_table(lines, '<>>><')}"

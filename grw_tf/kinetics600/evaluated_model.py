@@ -20,9 +20,9 @@ class WholeModel:
     """A model that can be built with its weights.
 
     Attributes:
-      config: the model's.
-      fingerprint: of its weights, the same for a PyTorch file and its import.
-      build: returns the model, as of `build_model`.
+        config: The model's.
+        fingerprint: Of its weights, the same for a PyTorch file and its import.
+        build: Returns the model, as of `build_model`.
     """
 
     config: ModelConfig
@@ -34,13 +34,13 @@ def open_whole_model(checkpoint, **changes) -> WholeModel:
     """Reads what a checkpoint holds, without building the model.
 
     Args:
-      checkpoint: of a whole model, as of `load_model`; or a PyTorch file, as of
-        `read_torch_weights`, of which the EMA weights are taken.
-      **changes: fields of `ModelConfig` to change that no variable depends on.
+        checkpoint: Of a whole model, as of `load_model`; or a PyTorch file, as of
+            `read_torch_weights`, of which the EMA weights are taken.
+        **changes: Fields of `ModelConfig` to change that no variable depends on.
 
     Raises:
-      ValueError: as those, or if the checkpoint records no config or lacks variables.
-      OSError: as those.
+        ValueError: As those, or if the checkpoint records no config or lacks variables.
+        OSError: As those.
     """
     if os.fspath(checkpoint).lower().endswith(TORCH_SUFFIXES):
         imported = read_torch_weights(checkpoint)

@@ -28,7 +28,7 @@ class Normal:
     def __str__(self):
         return f"normal({self.mean:g}, {self.std:g})"
 
-    def draw(self, generator: Any, shape: Any, nonce: int = None) -> tf.Tensor:
+    def draw(self, generator: Any, shape: Any, nonce: int | None = None) -> tf.Tensor:
         """Returns float32 numbers, see `Uniform.draw`."""
         return generator.random_normal(
             shape, self.mean, self.std, dtype="float32", nonce=nonce
@@ -59,7 +59,7 @@ class Uniform:
     def mean(self) -> float:
         return (self.low + self.high) / 2
 
-    def draw(self, generator: Any, shape: Any, nonce: int = None) -> tf.Tensor:
+    def draw(self, generator: Any, shape: Any, nonce: int | None = None) -> tf.Tensor:
         """Returns float32 numbers, whatever the precision of the layer.
 
         Args:

@@ -33,7 +33,10 @@ def grw_terms(
     """Returns the terms of the GRW loss of each window of embeddings.
 
     Args:
-        z, orders, max_orders, seed: See `grw_loss`.
+        z: As in `grw_loss`.
+        orders: As in `grw_loss`.
+        max_orders: As in `grw_loss`.
+        seed: As in `grw_loss`.
 
     Returns:
         `GRWTerms`: order, velocity and order_accuracy, each [windows].

@@ -1,13 +1,13 @@
 """The complete description of a model, as one frozen dataclass."""
 
 import dataclasses
-import difflib
 import json
 import logging
 import typing
 from collections.abc import Mapping
 from typing import Any
 
+from grw_tf.common.suggestions import suggest
 from grw_tf.frames.geometry import (
     SHORT_SIDE,
     UNRECORDED_FIT,
@@ -190,7 +190,9 @@ class ModelConfig:
     backbone: BackboneConfig = dataclasses.field(default_factory=BackboneConfig)
     head: HeadConfig = HeadConfig()
     smoothing: SmoothingConfig = SmoothingConfig()
-    regularization: RegularizationConfig = RegularizationConfig()
+    regularization: RegularizationConfig = dataclasses.field(
+        default_factory=RegularizationConfig
+    )
     num_classes: int = 600
     frames: int = 50
     size: int = 172
@@ -287,8 +289,7 @@ def _from_dict(cls, values, path):
     arguments = {}
     for key, value in values.items():
         if key not in types:
-            near = difflib.get_close_matches(key, types, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {sorted(types)}."
+            hint = suggest(key, sorted(types))
             raise ValueError(f"Unknown key {path + key!r} in the model config; {hint}")
         if dataclasses.is_dataclass(types[key]):
             value = _from_dict(types[key], value, f"{path}{key}.")

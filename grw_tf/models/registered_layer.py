@@ -6,6 +6,7 @@ import re
 import tensorflow as tf
 import tf_keras
 
+from grw_tf.common.error_text import one_line
 from grw_tf.layers.unregistered import Unregistered
 from grw_tf.models.keyword_arguments import parse_arguments
 from grw_tf.models.regularization_config import OwnLayerConfig
@@ -77,8 +78,7 @@ def _try(layer, named, channels):
 def _line(error):
     # Autograph says where the error was, and below in one line what it was.
     found = re.search(r"^ *\w+Error: (.+)$", str(error), re.MULTILINE)
-    words = (found[1] if found else str(error)).split()
-    return f"{' '.join(words):.200}"
+    return one_line(ValueError(found[1]) if found else error)
 
 
 def _class_of(name):

@@ -2,8 +2,8 @@
 
 import contextlib
 import dataclasses
-import difflib
 
+from grw_tf.common.suggestions import suggest
 from grw_tf.layers.random_mean_scaling import check_scaling
 from grw_tf.layers.shake_drop import check_shake
 from grw_tf.layers.stochastic_depth import check_drop
@@ -171,11 +171,9 @@ class RegularizationConfig:
         make_tuples(self, "regularization", "methods")
         for method in self.methods:
             if method not in REGULARIZERS:
-                near = difflib.get_close_matches(method, REGULARIZERS, n=1)
-                hint = f"did you mean {near[0]!r}? " if near else ""
                 raise ValueError(
                     f"Unknown method {method!r:.80} in regularization.methods;"
-                    f" {hint}known: {', '.join(REGULARIZERS)}."
+                    f" {suggest(method, REGULARIZERS)}"
                 )
         if {"random_drop", "shake_drop"} <= set(self.methods):
             raise ValueError(

@@ -3,6 +3,7 @@
 import platform
 import sys
 
+from grw_tf.common.error_text import one_line
 from grw_tf.streaming.native_output import silenced
 
 try:
@@ -11,7 +12,7 @@ except ImportError as error:
     bits = 64 if sys.maxsize > 2**32 else 32
     raise ImportError(
         f"LiteRT cannot be imported here, in {bits}-bit Python on {platform.machine()}"
-        f" ({' '.join(str(error).split())}): run pip install ai-edge-litert. It needs a"
+        f" ({one_line(error)}): run pip install ai-edge-litert. It needs a"
         " 64-bit system, on a Raspberry Pi too.",
         name=error.name,
     ) from None

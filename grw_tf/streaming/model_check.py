@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from grw_tf.common.error_text import one_line
 from grw_tf.streaming.exported_file import ExportedFile
 from grw_tf.streaming.litert import Interpreter
 
@@ -25,7 +26,7 @@ def check_model(exported: ExportedFile) -> None:
         }
     except (RuntimeError, ValueError) as error:
         raise ValueError(
-            f"{path} holds a damaged model ({_one_line(error)}): copy it again, or"
+            f"{path} holds a damaged model ({one_line(error)}): copy it again, or"
             " export the model again."
         ) from None
     differences = list(_differences(exported, details))
@@ -82,7 +83,3 @@ def _unlike(kind, found, wanted):
 def _words(spec):
     shape, dtype = spec
     return f"{dtype} {list(shape)}"
-
-
-def _one_line(error):
-    return " ".join(str(error).split())[:200]

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
+from grw_tf.common.error_text import one_line
 from grw_tf.streaming.exported_file import ExportedFile
 from grw_tf.streaming.litert import make_interpreter
 from grw_tf.streaming.model_check import check_model
@@ -63,7 +64,7 @@ def open_runner(
             if name == "compiled":
                 raise ValueError(
                     f"{exported.path} cannot be run as a compiled model"
-                    f" ({' '.join(str(error).split())}): use the interpreter."
+                    f" ({one_line(error)}): use the interpreter."
                 ) from None
             logging.getLogger(__name__).warning(
                 "%s runs in the interpreter, which copies the states at each step,"
@@ -71,7 +72,7 @@ def open_runner(
                 " ai-edge-litert may do it; runner='interpreter' leaves out this"
                 " warning.",
                 exported.path,
-                " ".join(str(error).split()),
+                one_line(error),
             )
     try:
         interpreter = make_interpreter(exported.path, num_threads=num_threads)
@@ -79,7 +80,7 @@ def open_runner(
         return "interpreter", warmed_up(loop, image)
     except (RuntimeError, ValueError) as error:
         raise ValueError(
-            f"{exported.path} cannot be run ({' '.join(str(error).split())}): it is"
+            f"{exported.path} cannot be run ({one_line(error)}): it is"
             " damaged, or needs a newer ai-edge-litert."
         ) from None
 

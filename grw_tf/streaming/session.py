@@ -134,8 +134,8 @@ class StreamSession:
         """Takes the next frame, already resized and cropped; otherwise as `push`.
 
         Args:
-            frame: uint8 [size, size, 3], RGB, as `grw_tf.data.clips.stream_frames`
-                gives it for the file's geometry.
+            frame: uint8 [size, size, 3], RGB, as `stream_frames` of
+                `grw_tf.data.videos.clips` gives it for the file's geometry.
             time: As in `push`.
 
         Returns, Raises: as `push`.
@@ -304,7 +304,7 @@ class StreamSession:
             hint = "it is empty"
         elif frame.dtype != np.uint8:
             hint = "give bytes, 0 to 255"
-        elif frame.ndim == 2 or frame.ndim == 3 and frame.shape[2] == 1:
+        elif frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] == 1):
             hint = "give a gray frame's values three times"
         elif frame.ndim == 3 and frame.shape[2] == 4:
             hint = "leave out the fourth channel"

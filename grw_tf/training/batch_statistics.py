@@ -38,12 +38,12 @@ class BatchStatistics:
     The clips that several replicas see at once are one batch.
 
     Args:
-      model: a Keras model.
-      layers: its batch normalisations to estimate, of `trained_batch_normalizations`.
-        Those that the model does not call at inference are left alone.
+        model: A Keras model.
+        layers: Its batch normalisations to estimate, of `trained_batch_normalizations`.
+            Those that the model does not call at inference are left alone.
 
     Attributes:
-      layers: as given.
+        layers: As given.
 
     Reference: Wu and Johnson, Rethinking "Batch" in BatchNorm, arXiv 2105.07576,
       section 3.
@@ -63,15 +63,15 @@ class BatchStatistics:
         """Sets the statistics to estimates, and keeps what they were.
 
         Args:
-          batches: a dataset of tuples that begin with clips [batch, N, size, size, 3]
-            in 0..1 or a dict of them. For several replicas it is a distributed one, of
-            whose batches each replica has some clips.
+            batches: A dataset of tuples that begin with clips [batch, N, size, size, 3]
+                in 0..1 or a dict of them. For several replicas it is a distributed one,
+                of whose batches each replica has some clips.
 
         Returns:
-          The number of clips.
+            The number of clips.
 
         Raises:
-          ValueError: if the model calls one of the layers twice.
+            ValueError: If the model calls one of the layers twice.
         """
         if self._kept is None:
             self._kept = [

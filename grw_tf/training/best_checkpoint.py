@@ -52,12 +52,12 @@ class EarlyStopping:
     It goes by what is on disk, and so survives kills.
 
     Args:
-      best: a `BestCheckpoint`, or None.
-      patience: how many evaluations; 0 for any number.
-      interval: steps between evaluations.
+        best: A `BestCheckpoint`, or None.
+        patience: How many evaluations; 0 for any number.
+        interval: Steps between evaluations.
 
     Raises:
-      ValueError: for patience without a best checkpoint, or below 0.
+        ValueError: For patience without a best checkpoint, or below 0.
     """
 
     def __init__(self, best, patience, interval):

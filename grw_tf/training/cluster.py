@@ -23,14 +23,14 @@ def check_cluster(config: str | None) -> int:
     """Checks the TF_CONFIG of a worker.
 
     Args:
-      config: the environment variable, None or "" if it is not set.
+        config: The environment variable, None or "" if it is not set.
 
     Returns:
-      How many workers train, the chief too.
+        How many workers train, the chief too.
 
     Raises:
-      ValueError: if it is not set, or does not say which worker of which cluster this
-        is; in one line with its value and an example.
+        ValueError: If it is not set, or does not say which worker of which cluster this
+            is; in one line with its value and an example.
     """
     if not config or not config.strip():
         raise ValueError(
@@ -50,10 +50,10 @@ def split_workers(config: str) -> tuple[str, list[str]]:
     """Returns the addresses of this worker and of the others that train.
 
     Args:
-      config: a TF_CONFIG that `check_cluster` has passed.
+        config: A TF_CONFIG that `check_cluster` has passed.
 
     Raises:
-      ValueError: if a host of theirs has no address, in one line that names it.
+        ValueError: If a host of theirs has no address, in one line that names it.
     """
     content = json.loads(config)
     cluster, task = content["cluster"], content["task"]
@@ -75,8 +75,8 @@ def warn_of_cluster(config: str | None, strategy: str) -> None:
     """Warns if TF_CONFIG names several workers, which a strategy leaves unused.
 
     Args:
-      config: as in `check_cluster`.
-      strategy: the name of the strategy.
+        config: As in `check_cluster`.
+        strategy: The name of the strategy.
     """
     if not config or not config.strip():
         return

@@ -16,11 +16,11 @@ def restore_whole(checkpoint, folder):
     word.
 
     Args:
-      checkpoint: the `tf.train.Checkpoint` to restore into, all variables built.
-      folder: folder of the run.
+        checkpoint: The `tf.train.Checkpoint` to restore into, all variables built.
+        folder: Folder of the run.
 
     Raises:
-      ValueError: if variables are missing, left over or of other shapes.
+        ValueError: If variables are missing, left over or of other shapes.
     """
     path = tf.train.latest_checkpoint(folder)
     if path is None:

@@ -9,9 +9,9 @@ class Controller(orbit.Controller):
     """Evaluates at multiples of the interval, and may end before the last step.
 
     Args:
-      thaw_step: step at which other variables begin to train, and so a loop of steps.
-      should_stop: function from a step, after its evaluation, to whether to end.
-      **kwargs: of `orbit.Controller`.
+        thaw_step: Step at which other variables begin to train, and so a loop of steps.
+        should_stop: Function from a step, after its evaluation, to whether to end.
+        **kwargs: Of `orbit.Controller`.
     """
 
     def __init__(self, *, thaw_step, should_stop, **kwargs):

@@ -17,10 +17,10 @@ class StopAtNonsense:
     """An action of `orbit.Controller`: stops at a loss or weights that are no numbers.
 
     Args:
-      trainer: a `Trainer`.
+        trainer: A `Trainer`.
 
     Raises:
-      ValueError: with the step, the learning rates and the clips of the batch.
+        ValueError: With the step, the learning rates and the clips of the batch.
     """
 
     def __init__(self, trainer):
@@ -40,8 +40,8 @@ def in_words(error, trainer):
     """Returns in one line what TensorFlow found wrong in a step.
 
     Args:
-      error: an InvalidArgumentError of a step.
-      trainer: a `Trainer`.
+        error: An InvalidArgumentError of a step.
+        trainer: A `Trainer`.
     """
     lines = [line.strip() for line in error.message.splitlines()]
     # Not the global step, which may be counted before the rest of a step fails.
@@ -66,8 +66,8 @@ def _place(trainer, step):
     """Returns where training is.
 
     Args:
-      trainer: a `Trainer`.
-      step: how many steps were done before; None for some step of the last loop.
+        trainer: A `Trainer`.
+        step: How many steps were done before; None for some step of the last loop.
     """
     rates = ", ".join(
         f"learning_rate_{group} {float(rate):.3g}"

@@ -19,6 +19,7 @@ from grw_tf.training.model_dir import check_room, claimed
 from grw_tf.training.precision import precision
 from grw_tf.training.progress import Progress
 from grw_tf.training.strategy import build_strategy
+from grw_tf.training.tasks import video_classification  # noqa: F401 registers the task
 from grw_tf.training.trainer import Trainer
 from grw_tf.training.workers import Runner, lost_worker, own_folder
 
@@ -27,17 +28,17 @@ def run_experiment(options, at_start=None):
     """Runs an experiment.
 
     Args:
-      options: the Model Garden's flags: experiment, mode, model_dir, config_file,
-        params_override, tpu.
-      at_start: function that gets the `Trainer` of a training that begins, once its
-        initial weights are there; what it raises ends the training.
+        options: The Model Garden's flags: experiment, mode, model_dir, config_file,
+            params_override, tpu.
+        at_start: Function that gets the `Trainer` of a training that begins, once its
+            initial weights are there; what it raises ends the training.
 
     Returns:
-      The model, and the numbers of its last evaluation by name, {} if there is none.
+        The model, and the numbers of its last evaluation by name, {} if there is none.
 
     Raises:
-      ValueError: for a config that makes no sense, or numbers that are none.
-      OSError: if something cannot be read or written.
+        ValueError: For a config that makes no sense, or numbers that are none.
+        OSError: If something cannot be read or written.
     """
     params = parse_experiment(options)
     tf_keras.utils.set_random_seed(params.task.seed)

@@ -25,11 +25,11 @@ def meet(own: str, others: Sequence[str]) -> None:
     is free for TensorFlow, whose open port the slower ones find.
 
     Args:
-      own: this worker's host:port.
-      others: host:port of each of the others.
+        own: This worker's host:port.
+        others: Host:port of each of the others.
 
     Raises:
-      ValueError: if the own port cannot be opened.
+        ValueError: If the own port cannot be opened.
     """
     if not others:
         return

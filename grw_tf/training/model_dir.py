@@ -1,9 +1,10 @@
 """The folder of a training: writable, with room, and of one training at a time."""
 
 import contextlib
-import fcntl
 import pathlib
 import shutil
+
+from grw_tf.common.file_lock import locked
 
 
 @contextlib.contextmanager
@@ -13,34 +14,28 @@ def claimed(model_dir, flag="--model_dir"):
     Folders elsewhere (gs://) are not held.
 
     Args:
-      model_dir: the folder.
-      flag: that named it.
+        model_dir: The folder.
+        flag: That named it.
 
     Raises:
-      ValueError: if another training holds it.
-      OSError: if it cannot be made or written.
+        ValueError: If another training holds it.
+        OSError: If it cannot be made or written.
     """
     if _is_elsewhere(model_dir):
         yield
         return
     folder = pathlib.Path(model_dir)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / "training.lock", "w")
-        lock.write("Held by the training that runs in this folder.\n")
-        lock.flush()
-    except OSError as error:
-        raise OSError(
-            f"{flag}={folder} cannot be written ({error.strerror}): give another"
-            " or free it."
-        ) from None
-    with lock:
+    busy = ValueError(
+        f"Another training runs in {folder}: wait for it, or give another {flag}."
+    )
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"Another training runs in {folder}: wait for it, or give another"
-                f" {flag}."
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(folder / "training.lock", busy))
+        except OSError as error:
+            raise OSError(
+                f"{flag}={folder} cannot be written ({error.strerror}): give another"
+                " or free it."
             ) from None
         yield
 
@@ -49,12 +44,12 @@ def check_room(model_dir, variables, checkpoints):
     """Checks that all checkpoints will fit into a folder, before hours are spent.
 
     Args:
-      model_dir: the folder.
-      variables: what a checkpoint holds.
-      checkpoints: how many there will be at once.
+        model_dir: The folder.
+        variables: What a checkpoint holds.
+        checkpoints: How many there will be at once.
 
     Raises:
-      OSError: if the disk is too full.
+        OSError: If the disk is too full.
     """
     if _is_elsewhere(model_dir):
         return

@@ -13,10 +13,10 @@ def precision(dtype):
     """Lets models that are built within compute in a type; weights stay float32.
 
     Args:
-      dtype: "float32", "bfloat16" or "float16", or None to leave Keras' policy alone.
+        dtype: "float32", "bfloat16" or "float16", or None to leave Keras' policy alone.
 
     Raises:
-      ValueError: for another type.
+        ValueError: For another type.
     """
     if dtype and dtype not in _DTYPES:
         raise ValueError(

@@ -2,13 +2,15 @@
 
 import tqdm
 
+from grw_tf.common.text_table import text_table
+
 
 class Progress:
     """An action of `orbit.Controller`: a bar of steps, their rate and the time left.
 
     Args:
-      trainer: the trainer, whose `global_step` counts.
-      train_steps: how many steps there are.
+        trainer: The trainer, whose `global_step` counts.
+        train_steps: How many steps there are.
     """
 
     def __init__(self, trainer, train_steps):
@@ -33,7 +35,5 @@ class Progress:
 
 def results_table(output):
     """Returns the numbers of an evaluation as lines of name and value."""
-    width = max(map(len, output))
-    return "\n".join(
-        f"{name:<{width}}  {float(value):.4g}" for name, value in sorted(output.items())
-    )
+    rows = [(name, f"{float(value):.4g}") for name, value in sorted(output.items())]
+    return text_table(rows, "<")

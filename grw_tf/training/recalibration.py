@@ -16,9 +16,9 @@ class Recalibration:
     does nothing.
 
     Args:
-      model: a Keras model.
-      open_clips: function that returns the dataset that `BatchStatistics` takes.
-      tell: function of a line for the user; by default it logs.
+        model: A Keras model.
+        open_clips: Function that returns the dataset that `BatchStatistics` takes.
+        tell: Function of a line for the user; by default it logs.
     """
 
     def __init__(self, model, open_clips, tell=logging.info):
@@ -33,10 +33,10 @@ class Recalibration:
         """Sets the statistics to estimates under the present weights.
 
         Args:
-          training_seconds: how long this process has trained, without this.
+            training_seconds: How long this process has trained, without this.
 
         Raises:
-          ValueError: as `BatchStatistics.estimate`.
+            ValueError: As `BatchStatistics.estimate`.
         """
         layers = trained_batch_normalizations(self._model)
         if not layers:

@@ -10,8 +10,8 @@ class StepGenerator(RandomGenerator):
     Keras' own generators draw by a state that no checkpoint holds.
 
     Args:
-      seed: whole number.
-      step: variable of the steps done.
+        seed: Whole number.
+        step: Variable of the steps done.
     """
 
     def __init__(self, seed, step):
@@ -30,9 +30,9 @@ def draw_by_step(model, seed, step):
     """Lets the random layers of a model (dropout, stochastic depth) draw by the step.
 
     Args:
-      model: whose layers get generators, each another one.
-      seed: whole number.
-      step: variable of the steps done.
+        model: Whose layers get generators, each another one.
+        seed: Whole number.
+        step: Variable of the steps done.
     """
     layers = [
         layer for layer in model.submodules if hasattr(layer, "_random_generator")

@@ -53,11 +53,11 @@ def official_trainer(config, batch):
     but for one learning rate in place of two.
 
     Args:
-      config: a model's config with the official head, which says the classifier's.
-      batch: (features, labels).
+        config: A model's config with the official head, which says the classifier's.
+        batch: (features, labels).
 
     Raises:
-      ValueError: for a gating activation that the Model Garden cannot name.
+        ValueError: For a gating activation that the Model Garden cannot name.
     """
     params = experiment_of(config)
     own = params.trainer.optimizer_config

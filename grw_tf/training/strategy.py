@@ -18,8 +18,8 @@ def build_strategy(runtime):
     Ctrl-C and SIGTERM end the process.
 
     Raises:
-      ValueError: for a strategy there is not, or one whose devices are not here, or as
-        `check_cluster`, `split_workers` and `meet` for several workers.
+        ValueError: For a strategy there is not, or one whose devices are not here, or
+            as `check_cluster`, `split_workers` and `meet` for several workers.
     """
     name = str(runtime.distribution_strategy).lower()
     num_gpus = runtime.num_gpus

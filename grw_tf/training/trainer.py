@@ -29,9 +29,9 @@ class Trainer(base_trainer.Trainer):
     Args: see `official.core.base_trainer.Trainer`; the task is a `Task`.
 
     Attributes:
-      bad_step: steps done before the first one of the last loop whose loss was no
-        number, or None.
-      validates: whether it validates, rather than trains.
+        bad_step: Steps done before the first one of the last loop whose loss was no
+            number, or None.
+        validates: Whether it validates, rather than trains.
     """
 
     def __init__(self, config, task, model, optimizer, train, evaluate, **kwargs):
@@ -140,7 +140,7 @@ class WatchedLoss(tf_keras.metrics.Mean):
     """The mean loss of a loop, and the first step whose loss was no number.
 
     Args:
-      step: variable of the steps done before.
+        step: Variable of the steps done before.
     """
 
     def __init__(self, step):

@@ -21,10 +21,10 @@ class Runner(train_lib.OrbitExperimentRunner):
     The Model Garden's other workers would begin anew, each in a folder of its own.
 
     Args:
-      shared_dir: folder of the training, which all workers see.
-      at_start: see `run_experiment`.
-      *args, **kwargs: of `OrbitExperimentRunner`; `model_dir` is where this worker
-        writes, of `own_folder`.
+        shared_dir: Folder of the training, which all workers see.
+        at_start: See `run_experiment`.
+        *args, **kwargs: Of `OrbitExperimentRunner`; `model_dir` is where this worker
+            writes, of `own_folder`.
     """
 
     def __init__(self, *args, shared_dir, at_start=None, **kwargs):
@@ -61,9 +61,9 @@ def own_folder(model_dir, best_subdir, is_chief):
     must also agree on which checkpoint is the best.
 
     Args:
-      model_dir: folder of the training, which all workers see.
-      best_subdir: where in it the best checkpoint is.
-      is_chief: whether this worker is the one that writes there.
+        model_dir: Folder of the training, which all workers see.
+        best_subdir: Where in it the best checkpoint is.
+        is_chief: Whether this worker is the one that writes there.
     """
     if is_chief:
         yield model_dir
@@ -80,8 +80,8 @@ def lost_worker(error, model_dir):
     """Returns what to do, if an error comes of another worker's end, or else None.
 
     Args:
-      error: a `tf.errors.OpError`.
-      model_dir: folder of the training.
+        error: A `tf.errors.OpError`.
+        model_dir: Folder of the training.
     """
     if "Collective ops is aborted" not in error.message:
         return None

@@ -9,6 +9,7 @@ import tempfile
 
 import tensorflow as tf
 
+from grw_tf.common.error_text import one_line
 from grw_tf.models import ModelConfig
 from grw_tf.weights import official
 from grw_tf.weights.download import fetch
@@ -48,8 +49,7 @@ def located(init_checkpoint):
         try:
             place = _find(path, pathlib.Path(scratch))
         except tf.errors.OpError as error:
-            reason = error.message.splitlines()[0]
-            raise OSError(f"{path} cannot be read: {reason}") from None
+            raise OSError(f"{path} cannot be read: {one_line(error)}") from None
         yield place
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras
 from tf_keras.src.applications import mobilenet_v3
 
+from grw_tf.common.error_text import one_line
 from grw_tf.models import BackboneConfig
 from grw_tf.models.mobilenet_backbone import MODEL_IDS
 from grw_tf.weights.checkpoint_match import Comparison
@@ -87,14 +88,10 @@ def _fetch(backbone: BackboneConfig):
     except Exception as error:
         folder = pathlib.Path.home() / ".keras" / "models"
         raise OSError(
-            f"{url} cannot be downloaded ({_reason(error).rpartition(' -- ')[2]}): get"
+            f"{url} cannot be downloaded ({one_line(error).rpartition(' -- ')[2]}): get"
             f" it by other means and put it into {folder} as {name}, or give its path"
             " as init_checkpoint."
         ) from None
-
-
-def _reason(error):
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _read(path):
@@ -110,11 +107,11 @@ def _read(path):
                 for weight in _texts(saved[layer], "weight_names")
             }
     except tf.errors.OpError as error:
-        raise OSError(f"{path} cannot be read: {error.message}") from None
+        raise OSError(f"{path} cannot be read: {one_line(error)}") from None
     except (KeyError, OSError) as error:
         raise ValueError(
             f"{path} is no weights file of Keras, as save_weights makes:"
-            f" {_reason(error)}."
+            f" {one_line(error)}."
         ) from None
 
 

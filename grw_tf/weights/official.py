@@ -4,8 +4,8 @@ Source: tensorflow/models, official/projects/movinet/README.md. No SHA-256 is pu
 """
 
 import dataclasses
-import difflib
 
+from grw_tf.common.suggestions import nearest_name
 from grw_tf.models.config import ModelConfig
 from grw_tf.models.presets import preset
 
@@ -71,8 +71,8 @@ def find(name) -> OfficialCheckpoint | None:
 def hint(name) -> str:
     """Returns a sentence for who gave a wrong name: the nearest, and all."""
     shorts = [official.removeprefix("movinet_") for official in OFFICIAL]
-    near = difflib.get_close_matches(_plain(name).removeprefix("movinet_"), shorts, 1)
-    question = f"Did you mean movinet_{near[0]}? " if near else ""
+    near = nearest_name(_plain(name).removeprefix("movinet_"), shorts)
+    question = f"Did you mean movinet_{near}? " if near else ""
     return f"{question}Official checkpoints: {', '.join(OFFICIAL)}."
 
 

@@ -12,6 +12,7 @@ import tf_keras
 import yaml
 from official.modeling import hyperparams
 
+from grw_tf.common.error_text import one_line
 from grw_tf.common.labels_file import LABELS_FILE, check_class_names, read_labels
 from grw_tf.weights.restore import load_model
 
@@ -83,10 +84,9 @@ def _read_params(folder):
             # Any of them may be null.
             return {key: value or {} for key, value in params.items()}
         except (yaml.YAMLError, AttributeError, TypeError) as error:
-            reason = " ".join(str(error).split())[:200]
             raise ValueError(
-                f"{path} is not the config of a training ({reason}): put the original"
-                " back."
+                f"{path} is not the config of a training ({one_line(error)}): put the"
+                " original back."
             ) from None
     if tf.io.gfile.isdir(os.path.join(folder, _BEST)):
         raise ValueError(

@@ -7,7 +7,7 @@ import pytest
 
 PROGRAM = """
 import dataclasses
-from grw_tf import flags, programs
+from grw_tf.common import flags, programs
 
 @dataclasses.dataclass(frozen=True)
 class Config:

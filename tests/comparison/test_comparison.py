@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from training_runs import SMOKE
+from training_runs import SMOKE, SMOKE_GRW
 
 from grw_tf.common.child_process import failure_of
 from grw_tf.data.records.evaluation_records import EvaluationRecords
@@ -64,7 +64,8 @@ def _command(records, folder, **fields):
         "timing_rounds": 2,
     } | fields
     return [
-        *(sys.executable, "-m", "scripts.compare", f"--config_file={SMOKE}"),
+        *(sys.executable, "-m", "scripts.compare"),
+        *(f"--config_file={file}" for file in SMOKE_GRW),
         f"--params_override={','.join(f'{k}={v}' for k, v in override.items())}",
         *(f"--{name}={value}" for name, value in fields.items()),
     ]

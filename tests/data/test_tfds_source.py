@@ -167,8 +167,8 @@ def _override(data_dir, **overrides):
 
 def _options(params_override, config="smoke", **options):
     return ParseConfigOptions(
-        experiment="movinet_a0_stream_grw",
-        config_file=[str(CONFIGS / f"{config}.yaml")],
+        experiment="movinet_a0_stream",
+        config_file=[str(CONFIGS / f"{name}.yaml") for name in (config, "grw")],
         params_override=params_override,
         **options,
     )
@@ -279,7 +279,9 @@ def test_data_set_that_cannot_be_prepared_is_named_in_one_line(tmp_path, monkeyp
         raise ConnectionError("no network\nand more")
 
     monkeypatch.setattr(ToyVideos, "_split_generators", refused)
-    with pytest.raises(OSError, match="ConnectionError: no network.: make") as error:
+    with pytest.raises(
+        OSError, match="ConnectionError: no network and more.: make"
+    ) as error:
         TfdsSource("toy_videos", "train", tmp_path)
     assert str(error.value).isprintable()
     for word in (
@@ -321,7 +323,7 @@ def test_config_of_ucf101_reads_a_set_of_its_form(tmp_path, monkeypatch):
         tfds.builder("ucf101/ucf101_1", data_dir=tmp_path).download_and_prepare()
     smaller = {"tfds_data_dir": str(tmp_path), "global_batch_size": 2}
     override = {"task": {"train_data": smaller, "validation_data": smaller}}
-    options = _options(json.dumps(override), config="ucf101_a0_stream_grw")
+    options = _options(json.dumps(override), config="ucf101")
     params = parse_experiment(options).task
     task = Task(params)
     for data in (params.train_data, params.validation_data):

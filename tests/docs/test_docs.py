@@ -122,7 +122,7 @@ def _value(params, key):
 
 
 def test_settings_that_pages_name_are_an_experiments():
-    params = get_exp_config("movinet_a0_stream_grw")
+    params = get_exp_config("movinet_a0_stream")
     for page in PAGES:
         # But for the one that shows what a wrong key gets.
         keys = re.findall(
@@ -133,7 +133,7 @@ def test_settings_that_pages_name_are_an_experiments():
 
 
 def test_settings_in_the_table_of_training_are_where_it_says():
-    params = get_exp_config("movinet_a0_stream_grw")
+    params = get_exp_config("movinet_a0_stream")
     table = (DOCS / "training.md").read_text()
     table = table.partition("| what | where |")[2].partition("\n\n")[0]
     rows = [row.split(" | ")[1] for row in table.splitlines()[2:] if row[:1] == "|"]
@@ -154,11 +154,11 @@ def test_settings_of_getting_started_are_an_experiments(tmp_path):
     )
     flags = [word.removeprefix("--").split("=") for word in words[1:]]
     files = [value for name, value in flags if name == "config_file"]
-    assert files == ["configs/own_clips_a0_stream_grw.yaml", "mine.yaml"]
+    assert files == ["configs/own_clips.yaml", "configs/grw.yaml", "mine.yaml"]
     params = parse_experiment(
         ParseConfigOptions(
             experiment=dict(flags)["experiment"],
-            config_file=[str(ROOT / files[0]), str(tmp_path / files[1])],
+            config_file=[*(str(ROOT / f) for f in files[:2]), str(tmp_path / files[2])],
             params_override="",
         )
     )

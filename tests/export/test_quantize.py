@@ -8,7 +8,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from toy_heads import HEADS
 
-from grw_tf.data.clips import stream_frames
+from grw_tf.data.videos.clips import stream_frames
 from grw_tf.export.conversion import convert
 from grw_tf.export.partitions import step_partitions
 from grw_tf.export.quantization.calibration import unlike_frames

@@ -24,7 +24,7 @@ from toy_heads import HEADS
 from export import video_sources
 from export.annotated_video import AnnotatedVideo, draw_classes
 from export.video_sources import file_frames, live_frames
-from grw_tf.data.clips import stream_frames
+from grw_tf.data.videos.clips import stream_frames
 from grw_tf.streaming import StreamSession
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]

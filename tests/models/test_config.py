@@ -33,7 +33,7 @@ def test_json_holds_every_field():
     [
         ({"backbon": {}}, "Unknown key 'backbon' .* did you mean 'backbone'"),
         ({"head": {"dept": 2}}, r"Unknown key 'head.dept' .* did you mean 'depth'"),
-        ({"head": {"zzz": 2}}, r"Unknown key 'head.zzz' .* known: .*'num_heads'"),
+        ({"head": {"zzz": 2}}, r"Unknown key 'head.zzz' .* known: .*num_heads"),
         ({"head": 3}, "head. must be a mapping, got 3"),
     ],
 )

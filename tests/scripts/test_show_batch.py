@@ -1,18 +1,17 @@
 """Tests of the contact sheet of a batch, on drawn videos."""
 
 import json
-import pathlib
 
 import numpy as np
 import pytest
 from official.core.train_utils import ParseConfigOptions
+from training_runs import EXPERIMENT, SMOKE_GRW
 
 from grw_tf.figures.contact_sheet import contact_sheet, label_text
 from grw_tf.training.experiments.parsing import parse_experiment
 from grw_tf.training.tasks.video_classification import Task
 from scripts.show_batch import Options, draw, read_batch, write_png
 
-SMOKE = pathlib.Path(__file__).parents[2] / "configs" / "smoke.yaml"
 NAMES = ("blue", "red", "green", "white")
 
 
@@ -24,8 +23,8 @@ def _params(records, **data):
     override = {"task": {"model": {"num_classes": 2}} | data}
     return parse_experiment(
         ParseConfigOptions(
-            experiment="movinet_a0_stream_grw",
-            config_file=[str(SMOKE)],
+            experiment=EXPERIMENT,
+            config_file=SMOKE_GRW,
             params_override=json.dumps(override),
         )
     )
@@ -146,8 +145,8 @@ def test_program_writes_a_png(coloured_records, run_program, tmp_path):
     output = tmp_path / "batch.png"
     done = run_program(
         "scripts.show_batch",
-        "--experiment=movinet_a0_stream_grw",
-        f"--config_file={SMOKE}",
+        f"--experiment={EXPERIMENT}",
+        *(f"--config_file={file}" for file in SMOKE_GRW),
         f"--params_override=task.model.num_classes=2,"
         f"task.train_data.input_path={coloured_records}/train-*",
         f"--output={output}",

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from official.core.train_utils import ParseConfigOptions
-from training_runs import EXPERIMENT, SMOKE
+from training_runs import EXPERIMENT, SMOKE_GRW
 
 from grw_tf.training.experiments.parsing import parse_experiment
 from grw_tf.training.tasks.video_classification import Task
@@ -23,7 +23,7 @@ def _task(records, methods, losses=(), train_data=(), **regularization):
     }
     options = ParseConfigOptions(
         experiment=EXPERIMENT,
-        config_file=[str(SMOKE)],
+        config_file=SMOKE_GRW,
         params_override=json.dumps(override),
     )
     return Task(parse_experiment(options).task)

@@ -11,11 +11,13 @@ from official.core.train_utils import ParseConfigOptions
 
 from grw_tf.models import ModelConfig
 from grw_tf.models.presets import PRESETS
-from grw_tf.training.experiments.parsing import parse_experiment
+from grw_tf.training.experiments.parsing import parse_experiment, parse_recipe
+from grw_tf.training.experiments.recipe_text import recipe_text
 from grw_tf.training.experiments.video_classification import EXPERIMENTS
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
-EXPERIMENT = "movinet_a0_stream_grw"
+EXPERIMENT = "movinet_a0_stream"
+GRW = str(CONFIGS / "grw.yaml")
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -23,6 +25,20 @@ def test_each_preset_is_an_experiment(name):
     config = exp_factory.get_exp_config(name)
     text = json.dumps(config.task.model.as_dict())
     assert ModelConfig.from_json(text) == PRESETS[EXPERIMENTS[name]]
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if name.endswith("_grw")])
+def test_each_preset_with_smoothing_is_an_experiment_with_an_overlay(name):
+    preset = PRESETS[name]
+    movinet = preset.backbone.family.name == "movinet"
+    params = _parse(
+        ("task.model.frame_fit", "square"),
+        ("task.model.smoothing.window", preset.smoothing.window),
+        ("task.model.head.activation", preset.head.activation),
+        ("task.model.head.dropout_rate", preset.head.dropout_rate),
+        experiment=f"{'movinet_' if movinet else ''}{name.removesuffix('_grw')}",
+    )
+    assert ModelConfig.from_json(json.dumps(params.task.model.as_dict())) == preset
 
 
 @pytest.mark.parametrize("off", [{"methods": ["cutmix"]}, {}])
@@ -47,7 +63,7 @@ def test_regulariser_takes_whole_numbers_and_lists():
 class Options(ParseConfigOptions):
     """The Model Garden's flags."""
 
-    config_file: list = dataclasses.field(default_factory=list)
+    config_file: list = dataclasses.field(default_factory=lambda: [GRW])
     mode: str | None = None
     gin_params: list | None = None
 
@@ -74,8 +90,8 @@ def _assert_refused(message, *overrides, **options):
 
 WRONG = {
     "experiment": (
-        {"experiment": "movinet_a0_steam_grw"},
-        "Unknown experiment 'movinet_a0_steam_grw'; did you mean 'movinet_a0_stream_",
+        {"experiment": "movinet_a0_steam"},
+        "Unknown experiment 'movinet_a0_steam'; did you mean 'movinet_a0_stream'",
     ),
     "key": (
         {"params_override": "trainer.trian_steps=3"},
@@ -278,7 +294,7 @@ def test_tpu_of_the_config_is_kept_without_the_flag():
 
 def test_empty_file_changes_nothing(tmp_path):
     (tmp_path / "empty.yaml").write_text("# Nothing yet.\n")
-    assert _parse(config_file=[str(tmp_path / "empty.yaml")]) == _parse()
+    assert _parse(config_file=[GRW, str(tmp_path / "empty.yaml")]) == _parse()
 
 
 def test_file_of_overrides_is_named_in_errors(tmp_path):
@@ -295,3 +311,74 @@ def test_config_that_a_run_keeps_is_one(name, tmp_path):
     train_utils.serialize_config(params, str(tmp_path))
     again = _parse(config_file=[str(tmp_path / "params.yaml")])
     assert again.as_dict() == params.as_dict()
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("movinet_a0_stream", "movinet_a0_stream"),
+        ("movinet_a5_base", "movinet_a5_base"),
+        ("mobilenet_v3_small", "imagenet"),
+    ],
+)
+def test_official_weights_are_those_of_the_model(name, weights):
+    params = _parse(("task.init_checkpoint", "official"), experiment=name)
+    assert params.task.init_checkpoint == weights
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_each_experiment_has_official_weights_or_says_that_it_has_none(name):
+    overrides = [("task.init_checkpoint", "official")]
+    if name.startswith("slowonly"):
+        message = f"is 'official', but '{name}' has no official weights: name a check"
+        _assert_refused(message, *overrides, experiment=name)
+    else:
+        assert _parse(*overrides, experiment=name).task.init_checkpoint != "official"
+
+
+def test_toy_model_has_no_official_weights():
+    model = ("task.model.backbone.model_id", "nano")
+    _assert_refused("'nano' has no", model, ("task.init_checkpoint", "official"))
+
+
+def test_sources_are_the_last_that_set_a_value(tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        "task: {init_checkpoint: official, model: {smoothing: {weight: 0.2}}}\n"
+    )
+    mine = str(tmp_path / "mine.yaml")
+    options = Options(
+        experiment=EXPERIMENT,
+        config_file=[GRW, mine],
+        params_override="trainer.train_steps=7,runtime.distribution_strategy=tpu",
+        tpu="a",
+    )
+    recipe = parse_recipe(options)
+    assert recipe.params == parse_experiment(options)
+    expected = {
+        "task.model.smoothing.alpha": GRW,
+        "task.model.smoothing.weight": mine,
+        "task.init_checkpoint": f"{mine}, filled in",
+        "trainer.train_steps": "--params_override",
+        "trainer.optimizer_config.learning_rate.cosine.decay_steps": "filled in",
+        "runtime.tpu": "--tpu",
+    }
+    assert {path: recipe.sources[path] for path in expected} == expected
+    assert "task.model.frames" not in recipe.sources
+
+
+@pytest.mark.parametrize("name", ["", *sorted(f.name for f in CONFIGS.glob("*.yaml"))])
+def test_text_of_a_recipe_is_a_config_of_the_same(name, tmp_path):
+    options = Options(
+        experiment=EXPERIMENT,
+        config_file=[str(CONFIGS / name)] if name else [],
+        params_override="{task: {train_data: {aug_type: {type: randaug}}}}",
+    )
+    recipe = parse_recipe(options)
+    text = recipe_text(recipe)
+    (tmp_path / "printed.yaml").write_text(text)
+    again = _parse(config_file=[str(tmp_path / "printed.yaml")])
+    assert again.as_dict() == recipe.params.as_dict()
+    lines = [line for line in text.splitlines() if not line.endswith(":")]
+    assert all("  # " in line for line in lines)
+    assert "      type: randaug  # --params_override" in lines
+    assert "  train_steps: " in text and "run_eagerly" not in text

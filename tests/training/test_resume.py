@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
+from training_runs import EXPERIMENT, SMOKE_GRW
 
 ROOT = pathlib.Path(__file__).parents[2]
 KILLS = 10
@@ -41,9 +42,9 @@ def _command(records, folder):
     }
     return [
         *(sys.executable, "-m", "scripts.train"),
-        "--experiment=movinet_a0_stream_grw",
+        f"--experiment={EXPERIMENT}",
         "--mode=train_and_eval",
-        f"--config_file={ROOT / 'configs' / 'smoke.yaml'}",
+        *(f"--config_file={file}" for file in SMOKE_GRW),
         f"--params_override={json.dumps(override)}",
         f"--model_dir={folder}",
     ]

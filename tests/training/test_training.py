@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from changed_records import change, copied
 from official.modeling import hyperparams
-from training_runs import EXPERIMENT, SMOKE, Options
+from training_runs import EXPERIMENT, SMOKE_GRW, Options
 
 from grw_tf.data.records.record_source import record_name
 from grw_tf.training.batch_statistics import (
@@ -34,7 +34,7 @@ def _options(records, model_dir, override=None, **options):
     } | override["task"]
     return Options(
         experiment=EXPERIMENT,
-        config_file=[str(SMOKE)],
+        config_file=SMOKE_GRW,
         params_override=json.dumps(override),
         model_dir=str(model_dir),
         **options,

@@ -12,7 +12,7 @@ from grw_tf.data.airplanes import videos
 from grw_tf.data.airplanes.config import AirplanesConfig
 
 _DESCRIPTION = """
-Videos of flat-shaded model aeroplanes turning in yaw, pitch or roll about their own
+Videos of flat-shaded model airplanes turning in yaw, pitch or roll about their own
 axes from a random pose. No single frame tells the class, so the task is temporal.
 After the warm-up example of GRW smoothing (NeurIPS 2025, arXiv 2511.20928).
 """

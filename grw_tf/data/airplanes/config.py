@@ -1,4 +1,4 @@
-"""What a set of aeroplane videos looks like: sizes, speeds, counts, seed."""
+"""What a set of airplane videos looks like: sizes, speeds, counts, seed."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 
 @dataclasses.dataclass(kw_only=True)
 class AirplanesConfig(tfds.core.BuilderConfig):
-    """One variant of the aeroplane data set.
+    """One variant of the airplane data set.
 
     Attributes:
         size: Height and width of a frame in pixels, at least 16.

@@ -1,4 +1,4 @@
-"""A contact sheet of the aeroplane videos."""
+"""A contact sheet of the airplane videos."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Model aeroplanes as tables of parts, and the meshes made from them.
+"""Model airplanes as tables of parts, and the meshes made from them.
 
 Body axes: x forward through the nose, y along the left wing, z up.
 """
@@ -16,7 +16,7 @@ _PROFILES = {
     "engine": {0: 0.8, 0.1: 1, 0.35: 1, 0.7: 0.85, 1: 0.5},
     "drop": {0: 0.1, 0.1: 0.6, 0.3: 1, 0.55: 0.95, 0.8: 0.55, 1: 0.1},
 }
-# An aerofoil, as chord fraction from the leading edge and share of thickness.
+# An airfoil, as chord fraction from the leading edge and share of thickness.
 _AEROFOIL = np.array(
     [(0, 0), (0.25, 0.5), (0.65, 0.35), (1, 0), (0.65, -0.25), (0.25, -0.4)]
 )
@@ -44,12 +44,12 @@ class Mesh:
     Attributes:
         vertices: float64 [vertices, 3], inside the unit sphere.
         faces: int64 [faces, 4], anticlockwise seen from outside.
-        colours: float64 [faces, 3], RGB in 0..1.
+        colors: float64 [faces, 3], RGB in 0..1.
     """
 
     vertices: np.ndarray
     faces: np.ndarray
-    colours: np.ndarray
+    colors: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -270,18 +270,18 @@ HELD_OUT = ("triplane", "four_engine", "canard", "twin_boom")
 
 
 def build(name: str, rng: np.random.Generator) -> Mesh:
-    """Builds one aeroplane with its own proportions and paint.
+    """Builds one airplane with its own proportions and paint.
 
     Args:
         name: A key of `SHAPES`.
         rng: Draws proportions (each axis and chord within about 15 %) and paint.
 
     Returns:
-        The mesh, centred, reaching just to the unit sphere.
+        The mesh, centered, reaching just to the unit sphere.
     """
     body, wing, tail = _PAINTS[rng.choice(len(_PAINTS), 3)]
     paints = {"body": body, "wing": wing, "tail": tail, "dark": _DARK}
-    vertices, faces, colours, count = [], [], [], 0
+    vertices, faces, colors, count = [], [], [], 0
     for part in SHAPES[name]:
         rings = part.rings(rng)
         sides = [rings]
@@ -291,12 +291,12 @@ def build(name: str, rng: np.random.Generator) -> Mesh:
             side_faces = _loft(side)
             vertices.append(side.reshape(-1, 3))
             faces.append(side_faces + count)
-            colours.append(np.tile(paints[part.paint], (len(side_faces), 1)))
+            colors.append(np.tile(paints[part.paint], (len(side_faces), 1)))
             count += len(vertices[-1])
     stretched = np.concatenate(vertices) * rng.uniform(0.87, 1.15, 3)
     stretched -= (stretched.min(0) + stretched.max(0)) / 2
     stretched /= np.linalg.norm(stretched, axis=1).max()
-    return Mesh(stretched, np.concatenate(faces), np.concatenate(colours))
+    return Mesh(stretched, np.concatenate(faces), np.concatenate(colors))
 
 
 def _loft(rings: np.ndarray) -> np.ndarray:

@@ -1,21 +1,19 @@
-"""Videos of aeroplanes turning about one of their own axes.
+"""Videos of airplanes turning about one of their own axes.
 
 This module draws with NumPy and OpenCV alone, so that worker processes start
 without loading TensorFlow.
 """
 
-import concurrent.futures
 import dataclasses
 import functools
 import logging
-import multiprocessing
 import os
 from collections.abc import Iterator
-from concurrent.futures.process import BrokenProcessPool
 
 import cv2
 import numpy as np
 
+from grw_tf.common.process_pool import run_parallel
 from grw_tf.data.airplanes import shapes
 from grw_tf.data.airplanes.config import AirplanesConfig
 from grw_tf.data.airplanes.render import render
@@ -110,18 +108,13 @@ def videos(
     draw_one = functools.partial(video, config, split)
     done = 0
     if workers > 1:
-        # A fork of a process that has loaded TensorFlow can deadlock.
-        spawn = multiprocessing.get_context("spawn")
-        pool = concurrent.futures.ProcessPoolExecutor(workers, spawn)
         try:
-            for drawn in pool.map(draw_one, range(count), chunksize=8):
+            for _, drawn in run_parallel(draw_one, range(count), workers, True):
                 yield drawn
                 done += 1
-        except BrokenProcessPool:
+        except ChildProcessError:
             # So ends a pool in a script without `if __name__ == "__main__":`.
             logging.warning("Worker processes do not start: drawing in this one.")
-        finally:
-            pool.shutdown(cancel_futures=True)
     yield from map(draw_one, range(done, count))
 
 

@@ -5,7 +5,7 @@ import stat
 
 import av
 
-from grw_tf.data.video_frames import moving_stream
+from grw_tf.data.videos.stream_choice import moving_stream
 
 # Files with these names count as videos without being opened, so that reading a damaged
 # one reports it.

@@ -2,11 +2,12 @@
 
 import collections
 import csv
-import difflib
 import logging
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
+
+from grw_tf.common.suggestions import nearest_name
 
 COLUMNS = ("path", "label", "split", "start", "end", "group")
 KINETICS_COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")
@@ -101,5 +102,4 @@ def _meant(column: str, absent: Collection[str]) -> str | None:
     if "split" in absent and _SPLIT_NAMES & {column, *words}:
         return "split"
     within = [name for name in absent if name in words]
-    similar = difflib.get_close_matches(column, absent, 1, _SIMILAR)
-    return next(iter([*within, *similar]), None)
+    return within[0] if within else nearest_name(column, absent, _SIMILAR)

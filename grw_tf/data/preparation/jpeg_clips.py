@@ -6,7 +6,7 @@ import os
 import cv2
 import numpy as np
 
-from grw_tf.data.video_frames import sample_pictures
+from grw_tf.data.videos.sampling import sample_pictures
 
 # A protocol buffer, so a record, is smaller than 2 GiB.
 _MAX_BYTES = 2**31 - 2**20

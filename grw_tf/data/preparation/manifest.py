@@ -3,6 +3,7 @@
 import collections
 from collections.abc import Mapping, Sequence
 
+from grw_tf.common.text_table import text_table
 from grw_tf.data.listing.left_out import LEFT_OUT_FILE
 from grw_tf.data.listing.left_out import describe as describe_left_out
 from grw_tf.data.listing.video_list import Video
@@ -60,29 +61,28 @@ def describe(
 
 def report(manifest: dict) -> str:
     """Returns a table of the splits, and what is left out: videos and other files."""
+    rows = [("split", "clips", "frames", "shards", "MB", "commonest class")]
     lines = []
-    if manifest["splits"]:
-        lines.append(
-            f"{'split':<12}{'clips':>8}{'frames':>10}{'shards':>8}{'MB':>10}"
-            "  commonest class"
-        )
     for split, counts in manifest["splits"].items():
         megabytes = sum(shard["bytes"] for shard in counts["shards"]) / 1e6
         commonest = max(counts["classes"], key=counts["classes"].get)
-        lines.append(
-            f"{split:<12}{counts['clips']:>8}{counts['frames']:>10}"
-            f"{len(counts['shards']):>8}{megabytes:>10.1f}"
-            f"  {commonest} ({counts['majority_share']:.0%})"
+        rows.append(
+            (
+                *(split, counts["clips"], counts["frames"], len(counts["shards"])),
+                f"{megabytes:.1f}",
+                f"{commonest} ({counts['majority_share']:.0%})",
+            )
         )
         empty = [label for label, clips in counts["classes"].items() if not clips]
         if empty:
             lines.append(f"{split} has no clips of {_some(empty, 10, ', ')}.")
+    if manifest["splits"]:
+        lines.insert(0, text_table(rows, "<>>>><"))
     failures = manifest["failures"]
     if failures:
-        width = max(len(failure["path"]) for failure in failures)
         lines.append(f"\n{len(failures)} of {manifest['videos']} videos are left out:")
-        rows = [f"{f['path']:<{width}}  {f['reason']}" for f in failures]
-        lines.append(_some(rows, 100, "\n"))
+        reasons = text_table([(f["path"], f["reason"]) for f in failures], "<")
+        lines.append(_some(reasons.split("\n"), 100, "\n"))
     if left_out := manifest.get("left_out"):
         lines.append(f"\nNot taken from the input folder; {LEFT_OUT_FILE} lists all:")
         lines.append(describe_left_out(left_out, "\n"))

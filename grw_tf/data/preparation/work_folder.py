@@ -1,12 +1,12 @@
 """The folder of an unfinished run: whose it is, and whether to go on with it."""
 
 import contextlib
-import fcntl
 import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from grw_tf.common.file_lock import locked
 from grw_tf.common.json_file import write_json
 from grw_tf.data.records.sequence_examples import MANIFEST_FILE
 
@@ -29,13 +29,8 @@ def work_folder(output: Path, plan: dict) -> Iterator[Path]:
     """
     work = output / "unfinished"
     work.mkdir(parents=True, exist_ok=True)
-    with (work / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"Another run is writing to {output}: wait for its end."
-            ) from None
+    busy = ValueError(f"Another run is writing to {output}: wait for its end.")
+    with locked(work / "lock", busy):
         try:
             _take(work, output, plan)
             yield work

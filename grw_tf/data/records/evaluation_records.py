@@ -10,6 +10,7 @@ import tqdm
 from google.protobuf.message import DecodeError
 
 from grw_tf.common.checks import check_positive
+from grw_tf.common.error_text import one_line
 from grw_tf.common.labels_file import LABELS_FILE, read_labels
 from grw_tf.data.records.sequence_examples import (
     FRAME_RATE,
@@ -32,10 +33,10 @@ class LabelledClip:
     """A clip to evaluate on, or a whole video.
 
     Attributes:
-      frames: uint8 [frames, height, width, 3], RGB.
-      label: index of the class.
-      name: where the clip comes from.
-      stride: how many frames on the next one at the model's rate is.
+        frames: uint8 [frames, height, width, 3], RGB.
+        label: Index of the class.
+        name: Where the clip comes from.
+        stride: How many frames on the next one at the model's rate is.
     """
 
     frames: np.ndarray
@@ -47,23 +48,23 @@ class LabelledClip:
 class EvaluationRecords:
     """The videos of records that `scripts.prepare_videos` wrote, as a model wants them.
 
-    The clips are those that `grw_tf.data.clips.read_clip` cuts from videos: the middle
-    of each, its last frame repeated if it is too short, each frame prepared as the
-    model's `frame_geometry` says.
+    The clips are those that `grw_tf.data.videos.clips.read_clip` cuts from videos: the
+    middle of each video, with its last frame repeated if the video is too short. Frames
+    are prepared as the model's `frame_geometry` says.
 
     Args:
-      pattern: paths, with wildcards or not, separated by commas.
-      config: the model's `ModelConfig`, for its frames, frame_geometry, fps and
-        num_classes.
-      progress: whether to show a progress bar.
+        pattern: Paths, with wildcards or not, separated by commas.
+        config: The model's `ModelConfig`, for its frames, frame_geometry, fps and
+            num_classes.
+        progress: Whether to show a progress bar.
 
     Attributes:
-      class_names: names of the classes.
+        class_names: Names of the classes.
 
     Raises:
-      ValueError: as `check_records`, or if the classes are not as many as the model's
-        or differ between folders.
-      OSError: if a file cannot be read.
+        ValueError: As `check_records`, or if the classes are not as many as the model's
+            or differ between folders.
+        OSError: If a file cannot be read.
     """
 
     def __init__(self, pattern, config, progress=True):
@@ -92,9 +93,9 @@ class EvaluationRecords:
         Their frames are [frames, size, size, 3].
 
         Raises:
-          ValueError: if a file is truncated, a record is not one of a clip, or its
-            frames a second are no whole multiple of the model's.
-          OSError: if a file cannot be read.
+            ValueError: If a file is truncated, a record is not one of a clip, or its
+                frames a second are no whole multiple of the model's.
+            OSError: If a file cannot be read.
         """
         length, geometry = self._config.frames, self._config.frame_geometry
         for jpegs, stride, label, name, where in self._labelled():
@@ -126,10 +127,10 @@ class EvaluationRecords:
         """Yields clips [batch, frames, size, size, 3] in 0..1, labels [batch], names.
 
         Args:
-          batch_size: clips of a batch; the last may have fewer.
+            batch_size: Clips of a batch; the last may have fewer.
 
         Raises:
-          ValueError, OSError: as iterating; also if `batch_size` is not positive.
+            ValueError, OSError: As iterating; also if `batch_size` is not positive.
         """
         check_positive(batch_size=batch_size)
         waiting = []
@@ -182,7 +183,7 @@ def _read(path):
     except tf.errors.DataLossError:
         raise ValueError(f"{path} is truncated: copy or make it again.") from None
     except tf.errors.OpError as error:
-        raise OSError(f"{path} cannot be read: {error.message}") from None
+        raise OSError(f"{path} cannot be read: {one_line(error)}") from None
 
 
 def _decode(jpeg, where):

@@ -13,13 +13,13 @@ def labels_of(
     """Returns int64 [clips], the class of each clip, in the order of the files.
 
     Args:
-      source: a `RecordSource` or `TfdsSource`.
-      share: of its files, what to read.
-      num_classes: how many classes there are.
-      image_key, label_key: of the features of its decoded records.
+        source: A `RecordSource` or `TfdsSource`.
+        share: Of its files, what to read.
+        num_classes: How many classes there are.
+        image_key, label_key: Of the features of its decoded records.
 
     Raises:
-      ValueError: if a label is none of the classes.
+        ValueError: If a label is none of the classes.
     """
     decode = source.decoder(image_key, label_key)
     labels = in_order(share).map(

@@ -25,10 +25,10 @@ class SeededParser(video_input.Parser):
     clip that is too short ends in its last frame, repeated, instead of starting over.
 
     Args:
-      input_params: the data config; it may say by `aug_random_flip` that clips are
-        never flipped.
-      geometry: of the model, whose size is that of `feature_shape`.
-      **kwargs: see `official.vision.dataloaders.video_input.Parser`.
+        input_params: The data config; it may say by `aug_random_flip` that clips are
+            never flipped.
+        geometry: Of the model, whose size is that of `feature_shape`.
+        **kwargs: See `official.vision.dataloaders.video_input.Parser`.
     """
 
     def __init__(self, input_params, geometry: FrameGeometry, **kwargs):

@@ -13,6 +13,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from grw_tf.common.class_names import normal_name
+from grw_tf.common.error_text import one_line
 from grw_tf.common.labels_file import LABELS_FILE, read_labels
 from grw_tf.common.stored_file import read_bytes
 from grw_tf.data.preparation.jpeg_clips import JpegClip
@@ -75,7 +76,7 @@ def write_record(path: str | os.PathLike, example: tf.train.SequenceExample) -> 
         with tf.io.TFRecordWriter(os.fspath(path)) as writer:
             writer.write(example.SerializeToString(deterministic=True))
     except tf.errors.OpError as error:
-        raise OSError(f"{path} cannot be written: {error.message}") from None
+        raise OSError(f"{path} cannot be written: {one_line(error)}") from None
 
 
 def check_records(pattern: str) -> list[str]:
@@ -209,7 +210,7 @@ def _check_first_record(path, labels):
             f"{path} holds no SequenceExample, but other records."
         ) from None
     except tf.errors.OpError as error:
-        raise OSError(f"{path} cannot be read: {error.message}") from None
+        raise OSError(f"{path} cannot be read: {one_line(error)}") from None
     context, frames = example.context.feature, example.feature_lists.feature_list
     index = context[LABEL_INDEX].int64_list.value if LABEL_INDEX in context else ()
     if len(index) != 1 or FRAMES not in frames or not frames[FRAMES].feature:

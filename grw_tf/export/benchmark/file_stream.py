@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from grw_tf.common.error_text import one_line
 from grw_tf.streaming import StreamSession
 from grw_tf.streaming.litert import make_interpreter
 from grw_tf.streaming.native_output import silenced
@@ -113,8 +114,7 @@ def _streaming_signature(path, num_threads, xnnpack=True):
         with silenced():
             interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path} cannot be run: {reason}") from None
+        raise ValueError(f"{path} cannot be run: {one_line(error)}") from None
     signatures = interpreter.get_signature_list()
     name = STEP if STEP in signatures else next(iter(signatures), None)
     signature = signatures.get(name, {"inputs": [], "outputs": []})
@@ -128,7 +128,7 @@ def _streaming_signature(path, num_threads, xnnpack=True):
     detail = interpreter.get_signature_runner(name).get_input_details()[IMAGE]
     shape = detail.get("shape_signature", detail["shape"]).tolist()
     if not (
-        (len(shape) == 4 or len(shape) == 5 and shape[0] == 1)
+        (len(shape) == 4 or (len(shape) == 5 and shape[0] == 1))
         and min(shape) >= 1
         and shape[-3] == shape[-2]
         and shape[-1] == 3

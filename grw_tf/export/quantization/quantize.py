@@ -1,12 +1,13 @@
 """Quantizes a float32 TFLite model: smaller, faster, and streaming as well."""
 
 import dataclasses
-import difflib
 import os
 from collections.abc import Iterable
 
 import numpy as np
 
+from grw_tf.common.checks import check_positive
+from grw_tf.common.suggestions import suggest
 from grw_tf.export.flatbuffer import read_model
 from grw_tf.export.quantization.calibration import calibrate
 from grw_tf.export.quantization.operation_recipes import (
@@ -174,18 +175,13 @@ def _agreement(content, quantized, calibration, threads):
 
 def _check(content, mode, clips, noise_budget):
     if mode not in MODES:
-        near = difflib.get_close_matches(str(mode), MODES, n=1)
-        guess = f" did you mean {near[0]!r}?" if near else ""
-        raise ValueError(
-            f"Unknown quantization {mode!r};{guess} known: {', '.join(MODES)}."
-        )
+        raise ValueError(f"Unknown quantization {mode!r}; {suggest(mode, MODES)}")
     if mode == "int8" and clips is None:
         raise ValueError(
             "int8 needs clips to measure the ranges of activations on: give videos like"
             " those the model will see."
         )
-    if noise_budget <= 0:
-        raise ValueError(f"noise_budget is {noise_budget}: it must be above 0.")
+    check_positive(noise_budget=noise_budget)
     model = read_model(content)
     for tensor in (t for graph in model.subgraphs for t in graph.tensors):
         if tensor.quantization is not None and tensor.quantization.scale is not None:

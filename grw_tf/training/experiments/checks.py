@@ -59,7 +59,7 @@ _DATA_RANGES = {
 """By key, what a value must satisfy, in code and in words."""
 _RANGES |= {f"{d}.{key}": needs for d in _DATA for key, needs in _DATA_RANGES.items()}
 
-_UNUSED = {
+UNUSED = {
     "runtime.worker_hosts": "name the hosts in the environment variable TF_CONFIG",
     "runtime.task_index": "number the hosts in the environment variable TF_CONFIG",
     "runtime.run_eagerly": "training always runs in graphs",
@@ -105,18 +105,18 @@ _DATA_UNUSED = {
     "zero_centering_image": "models here take pixels of 0 to 1",
 }
 """By key that does nothing here, why, or what does it instead."""
-_UNUSED |= {f"{d}.{key}": why for d in _DATA for key, why in _DATA_UNUSED.items()}
+UNUSED |= {f"{d}.{key}": why for d in _DATA for key, why in _DATA_UNUSED.items()}
 
 
 def check_experiment(params, mode=None):
     """Refuses what makes no sense, and what is set but does nothing.
 
     Args:
-      params: the config of an experiment, after `fill_in`.
-      mode: of the Model Garden's training drivers, or None if it is not known.
+        params: The config of an experiment, after `fill_in`.
+        mode: Of the Model Garden's training drivers, or None if it is not known.
 
     Raises:
-      ValueError: in one line, with the key, its value and what to do.
+        ValueError: In one line, with the key, its value and what to do.
     """
     if mode in ("continuous_train_and_eval", "train_and_validate"):
         raise ValueError(f"--mode={mode} is not supported: choose train_and_eval.")
@@ -139,7 +139,7 @@ def _ranges(params):
 def _unused(params):
     # These keys have one default in all experiments.
     defaults = experiment(next(iter(PRESETS)))
-    for path, reason in _UNUSED.items():
+    for path, reason in UNUSED.items():
         default = _get(defaults, path)
         needed = f"does nothing here, so leave it {_text(default)}: {reason}"
         yield path, _get(params, path) == default, needed

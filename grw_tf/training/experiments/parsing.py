@@ -1,23 +1,26 @@
 """From the Model Garden's flags to an experiment's config, checked key by key."""
 
-import collections.abc
 import dataclasses
-import difflib
 import math
 import types
 import typing
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 import yaml
+from official.core import config_definitions as cfg
 from official.core import exp_factory
 from official.modeling import hyperparams
 from official.modeling.hyperparams import params_dict
 
+from grw_tf.common.suggestions import suggest
 from grw_tf.training.experiments.checks import check_experiment
+from grw_tf.training.experiments.former_names import check_names
 from grw_tf.training.experiments.video_classification import EXPERIMENTS, fill_in
 
 _SCALARS = (bool, int, float, str)
-_SEQUENCES = {list: list, tuple: tuple, collections.abc.Sequence: list}
+_SEQUENCES = {list: list, tuple: tuple, Sequence: list}
 
 _UNUSED_FLAGS = {
     "gin_file": "set keys in --config_file",
@@ -30,35 +33,79 @@ _UNUSED_FLAGS = {
 """Flags of the Model Garden that do nothing here, and what to do instead."""
 
 
-def parse_experiment(options):
-    """Returns the config of an experiment, with what files and flags override.
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """The resolved config of an experiment, and where its values come from.
+
+    Attributes:
+        params: The config, locked.
+        sources: Where each value comes from, by its path in dots: a config file,
+            "--params_override", "--tpu" or "filled in". The experiment's defaults are
+            not listed.
+    """
+
+    params: cfg.ExperimentConfig
+    sources: dict[str, str]
+
+
+def parse_experiment(options: Any) -> cfg.ExperimentConfig:
+    """Returns the config of an experiment with what files and flags override.
 
     Args:
-      options: the Model Garden's flags experiment, config_file (a list),
-        params_override and tpu, and maybe mode.
+        options: See `parse_recipe`.
 
     Raises:
-      ValueError: for an experiment, key or type of value that does not exist; it names
-        the nearest. For what makes no sense or does nothing, see `check_experiment`.
+        ValueError: See `parse_recipe`.
     """
-    name = options.experiment
+    return parse_recipe(options).params
+
+
+def parse_recipe(options: Any) -> Recipe:
+    """Returns the config of an experiment, and where its values come from.
+
+    Args:
+        options: The Model Garden's flags experiment, config_file (a list),
+            params_override and tpu, and optionally mode.
+
+    Raises:
+        ValueError: If an experiment, key or type of value does not exist; the message
+            names the nearest. If a name is a former one; the message has the new
+            command. If a value makes no sense or does nothing; see `check_experiment`.
+    """
+    name, files = options.experiment, options.config_file or []
+    check_names(name, files)
     if name not in EXPERIMENTS:
-        raise ValueError(f"Unknown experiment {name!r}{_near(name, EXPERIMENTS)}")
+        raise ValueError(f"Unknown experiment {name!r}; {suggest(name, EXPERIMENTS)}")
     for flag, instead in _UNUSED_FLAGS.items():
         if getattr(options, flag, None):
             raise ValueError(f"--{flag} does nothing here: {instead}.")
-    params = exp_factory.get_exp_config(name)
-    for file in options.config_file or []:
-        _override(params, _read(file), file)
+    params, sources = exp_factory.get_exp_config(name), {}
+    for file in files:
+        _override(params, _read(file), file, sources)
     if options.params_override:
-        _override(params, *_given(options.params_override))
+        _override(params, *_given(options.params_override), sources)
     if options.tpu:
-        params.override({"runtime": {"tpu": options.tpu}})
+        _override(params, {"runtime": {"tpu": options.tpu}}, "--tpu", sources)
+    given = dict(leaves(params.as_dict()))
     fill_in(params)
+    for path, value in leaves(params.as_dict()):
+        if value != given[path]:
+            start = f"{sources[path]}, " if path in sources else ""
+            sources[path] = f"{start}filled in"
     check_experiment(params, getattr(options, "mode", None))
     params.validate()
     params.lock()
-    return params
+    return Recipe(params, sources)
+
+
+def leaves(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields the path in dots and the value of each key that holds no mapping."""
+    for key, value in values.items():
+        inner = f"{path}.{key}" if path else key
+        if isinstance(value, Mapping):
+            yield from leaves(value, inner)
+        else:
+            yield inner, value
 
 
 def _given(text):
@@ -99,27 +146,29 @@ def _loaded(text, source):
         raise ValueError(f"{source} is no YAML of keys: {problem:.300}") from None
 
 
-def _override(params, values, source):
-    # An empty file is all comments.
+def _override(params, values, source, sources):
+    # A file of comments alone is empty.
     if values is None:
         return
     try:
-        params.override(_fitted(values, type(params), "", params))
+        fitted = _fitted(values, type(params), "", params)
+        params.override(fitted)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
+    sources.update((path, source) for path, _ in leaves(fitted))
 
 
 def _fitted(value, wanted, path, now=None):
     """Returns a YAML value as a field has it: a whole number as a float, say.
 
     Args:
-      value: of YAML.
-      wanted: the field's type.
-      path: of the field, in dots.
-      now: the field's value, which may be of a class below `wanted`.
+        value: Of YAML.
+        wanted: The field's type.
+        path: Of the field, in dots.
+        now: The field's value, which may be of a class below `wanted`.
 
     Raises:
-      ValueError: if it does not fit, with the path.
+        ValueError: If it does not fit, with the path.
     """
     kinds = _kinds(wanted)
     if value is None and type(None) in kinds:
@@ -130,7 +179,7 @@ def _fitted(value, wanted, path, now=None):
             return _fitted_keys(value, kind if now is None else type(now), path, now)
         if origin in _SEQUENCES and isinstance(value, (list, tuple)):
             return _fitted_items(value, kind, path)
-        if kind is typing.Any and _is_plain(value):
+        if kind is Any and _is_plain(value):
             return value
         if kind is float and type(value) is int and _is_plain(value):
             return float(value)
@@ -142,7 +191,7 @@ def _fitted(value, wanted, path, now=None):
 
 
 def _fitted_keys(values, config_class, path, now):
-    if not isinstance(values, collections.abc.Mapping):
+    if not isinstance(values, Mapping):
         got = "null: leave it out" if values is None else f"{values!r:.80}"
         raise ValueError(f"{path or 'all of it'} must be a mapping of keys, not {got}.")
     hints = typing.get_type_hints(config_class)
@@ -153,12 +202,14 @@ def _fitted_keys(values, config_class, path, now):
     for key, value in values.items():
         inner = f"{path}.{key}" if path else str(key)
         if key not in hints:
-            raise ValueError(f"unknown key {inner!r}{_near(str(key), hints)}")
+            raise ValueError(f"unknown key {inner!r}; {suggest(key, sorted(hints))}")
         fitted[key] = _fitted(value, hints[key], inner, getattr(now, key, None))
     if issubclass(config_class, hyperparams.OneOfConfig):
         chosen, choices = fitted.get("type"), hints.keys() - {"type"}
         if chosen is not None and chosen not in choices:
-            raise ValueError(f"unknown {path}.type {chosen!r}{_near(chosen, choices)}")
+            raise ValueError(
+                f"unknown {path}.type {chosen!r}; {suggest(chosen, sorted(choices))}"
+            )
     return fitted
 
 
@@ -196,7 +247,7 @@ def _is_plain(value):
 
 
 def _name(kind):
-    if kind is typing.Any:
+    if kind is Any:
         return "str, float, list or null"
     if kind is type(None):
         return "null"
@@ -204,10 +255,3 @@ def _name(kind):
         inner = [_name(k) for k in typing.get_args(kind) if k is not ...]
         return f"list of {', '.join(inner)}"
     return getattr(kind, "__name__", str(kind))
-
-
-def _near(name, names):
-    near = difflib.get_close_matches(name, names, n=1)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; known: {', '.join(sorted(names))}."

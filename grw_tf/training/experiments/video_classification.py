@@ -1,6 +1,7 @@
-"""Experiments of the Model Garden's factory: one for each model preset, by its name.
+"""The experiments that are registered with the Model Garden's factory: one per model.
 
-Those of MoViNets begin with `movinet_`.
+MoViNets' names begin with `movinet_`. What is trained beyond the plain model, such as
+GRW smoothing, is switched on by the overlays in `configs/`.
 """
 
 import dataclasses
@@ -11,10 +12,12 @@ from official.core import config_definitions as cfg
 from official.core import exp_factory
 from official.vision.configs import video_classification
 
-from grw_tf.models import ModelConfig
+from grw_tf.models import ModelConfig, mobilenet_backbone
 from grw_tf.models.presets import PRESETS
 from grw_tf.training.experiments.yaml_config import mirrored
 from grw_tf.training.optimization.two_rates import TwoRatesConfig
+from grw_tf.weights.keras_applications import IMAGENET
+from grw_tf.weights.official import OFFICIAL
 
 _BATCH_SIZE = 16
 
@@ -27,8 +30,9 @@ class Losses(video_classification.Losses):
     """The Model Garden's losses.
 
     Attributes:
-      class_weights: of each clip's loss in training: a list of numbers, one a class; or
-        "balanced", which weighs classes alike, however many clips each has; or null.
+        class_weights: Of each clip's loss in training: a list of numbers, one a class;
+            or "balanced", which weighs classes alike, however many clips each has; or
+            null.
     """
 
     class_weights: Any = None
@@ -39,8 +43,8 @@ class DataConfig(video_classification.DataConfig):
     """The Model Garden's clips.
 
     Attributes:
-      aug_random_flip: whether each other training clip is mirrored; not for classes
-        that are each other's mirror image, as left and right.
+        aug_random_flip: Whether each other training clip is mirrored; not for classes
+            that are each other's mirror image, as left and right.
     """
 
     aug_random_flip: bool = True
@@ -51,15 +55,16 @@ class VideoClassificationTask(video_classification.VideoClassificationTask):
     """The Model Garden's task with a model of this project.
 
     Attributes:
-      model: the model. It says the clips' frames and size, and the number of classes;
-        in `train_data` and `validation_data` these are left alone.
-      init_checkpoint: see `grw_tf.weights.restore`.
-      seed: of the initial weights, of the order and augmentation of clips, and of
-        dropout.
-      freeze_backbone: whether the backbone never trains.
-      unfreeze_step: the step at which the backbone begins to train.
-      freeze_batch_norm: whether the backbone's batch normalisations keep their
-        statistics, scales and offsets.
+        model: The model. It says the clips' frames and size, and the number of classes;
+            in `train_data` and `validation_data` these are left alone.
+        init_checkpoint: See `grw_tf.weights.restore`. "official" names the model's
+            official weights; empty starts from random weights.
+        seed: Of the initial weights, of the order and augmentation of clips, and of
+            dropout.
+        freeze_backbone: Whether the backbone never trains.
+        unfreeze_step: The step at which the backbone begins to train.
+        freeze_batch_norm: Whether the backbone's batch normalisations keep their
+            statistics, scales and offsets.
     """
 
     model: Model = dataclasses.field(default_factory=Model)
@@ -80,14 +85,14 @@ class TrainerConfig(cfg.TrainerConfig):
     """The Model Garden's trainer.
 
     Attributes:
-      batch_norm_recalibration: before each evaluation, the number of training clips on
-        which the statistics of batch normalisations are estimated anew, regularisers
-        off; 0 for none. What is evaluated, and saved as best, has these; training goes
-        on with its own.
-      early_stopping_patience: evaluations in a row without a better
-        `best_checkpoint_eval_metric` after which training ends; 0 for never.
-      recovery_max_trials: of the Model Garden's recovery, which is off: it would rewind
-        the weights, but not the data.
+        batch_norm_recalibration: Before each evaluation, the number of training clips
+            on which the statistics of batch normalisations are estimated anew,
+            regularisers off; 0 for none. What is evaluated, and saved as best, has
+            these; training goes on with its own.
+        early_stopping_patience: Evaluations in a row without a better
+            `best_checkpoint_eval_metric` after which training ends; 0 for never.
+        recovery_max_trials: Of the Model Garden's recovery, which is off: it would
+            rewind the weights, but not the data.
     """
 
     batch_norm_recalibration: int = 0
@@ -175,19 +180,43 @@ def _data(is_training):
     )
 
 
-def fill_in(experiment_config):
-    """Lets schedules without `decay_steps` decay over the whole training."""
-    trainer = experiment_config.trainer
+def fill_in(experiment_config: cfg.ExperimentConfig) -> None:
+    """Replaces what depends on other keys by its value.
+
+    Schedules without `decay_steps` decay over the whole training, and an
+    `init_checkpoint` of "official" becomes the name of the model's official weights.
+
+    Raises:
+        ValueError: If the model has no official weights.
+    """
+    task, trainer = experiment_config.task, experiment_config.trainer
     optimization = trainer.optimizer_config
     for rate in (optimization.learning_rate, optimization.head_learning_rate):
         schedule = rate.get() if rate.type else None
         if hasattr(schedule, "decay_steps") and schedule.decay_steps is None:
             schedule.decay_steps = trainer.train_steps
+    if task.init_checkpoint == "official":
+        task.init_checkpoint = _official_weights(task.model.backbone)
+
+
+def _official_weights(backbone):
+    model_id = backbone.model_id
+    if model_id in mobilenet_backbone.MODEL_IDS:
+        return IMAGENET
+    name = f"movinet_{model_id}_{'stream' if backbone.causal else 'base'}"
+    if name not in OFFICIAL:
+        raise ValueError(
+            f"task.init_checkpoint is 'official', but {model_id!r:.80} has no official"
+            " weights: name a checkpoint, or leave it empty to start from random"
+            " weights."
+        )
+    return name
 
 
 EXPERIMENTS = {
     f"{config.backbone.family.experiment_prefix}{name}": name
     for name, config in PRESETS.items()
+    if not name.endswith("_grw")
 }
 """Names of presets by names of experiments."""
 

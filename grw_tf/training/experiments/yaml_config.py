@@ -12,7 +12,7 @@ def mirrored(config_class):
     So each field is spelled once; `frozen` goes back.
 
     Args:
-      config_class: a dataclass of plain defaults and of dataclasses of such.
+        config_class: A dataclass of plain defaults and of dataclasses of such.
     """
     fields = []
     for field in dataclasses.fields(config_class):
@@ -29,10 +29,10 @@ def frozen(config, config_class):
     """Returns the frozen config of a mirrored one.
 
     Args:
-      config: an instance of `mirrored(config_class)`.
-      config_class: the frozen dataclass, with a `from_json`.
+        config: An instance of `mirrored(config_class)`.
+        config_class: The frozen dataclass, with a `from_json`.
 
     Raises:
-      ValueError: as `from_json`: for a value of another type or that cannot be.
+        ValueError: As `from_json`: for a value of another type or that cannot be.
     """
     return config_class.from_json(json.dumps(config.as_dict()))

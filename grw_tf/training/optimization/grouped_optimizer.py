@@ -25,20 +25,20 @@ class GroupedOptimizer(tf_keras.optimizers.legacy.Optimizer):
     first of the k steps. A step left out by loss scaling is not one of the k.
 
     Args:
-      optimizers: dict of legacy Keras optimizers by name of group, which become this
-        one's own. They do not clip; see `**kwargs`.
-      group_of: function from a variable to the name of its group; may be set later, as
-        the attribute, but before the first step.
-      accumulation_steps: how many steps make an update.
-      name: of the optimizer.
-      **kwargs: of `tf_keras.optimizers.legacy.Optimizer`. `global_clipnorm` clips by
-        the norm of all groups together, once gradients are summed over replicas and
-        averaged over steps.
+        optimizers: Dict of legacy Keras optimizers by name of group, which become this
+            one's own. They do not clip; see `**kwargs`.
+        group_of: Function from a variable to the name of its group; may be set later,
+            as the attribute, but before the first step.
+        accumulation_steps: How many steps make an update.
+        name: Of the optimizer.
+        **kwargs: Of `tf_keras.optimizers.legacy.Optimizer`. `global_clipnorm` clips by
+            the norm of all groups together, once gradients are summed over replicas and
+            averaged over steps.
 
     Raises:
-      TypeError: if an optimizer wraps another.
-      ValueError: if an optimizer is not a legacy one or clips by itself, or for fewer
-        steps than 1.
+        TypeError: If an optimizer wraps another.
+        ValueError: If an optimizer is not a legacy one or clips by itself, or for fewer
+            steps than 1.
     """
 
     _HAS_AGGREGATE_GRAD = True

@@ -22,14 +22,14 @@ class TwoRatesConfig(optimization.OptimizationConfig):
     are in steps of the trainer, however many of them make an update.
 
     Attributes:
-      head_learning_rate: of the head; `learning_rate` if no type is chosen.
-      head_warmup: of the head; `warmup` if no type is chosen ("linear" of 0
-        `warmup_steps` for none).
-      clip_norm: highest norm of the gradient of backbone and head together, over all
-        replicas; 0 for any. None leaves it to the optimizer's config, and so to 1.0
-        for adamw, whose gradient_clip_norm then acts on all replicas' gradient too.
-      accumulation_steps: how many steps make an update, by their mean gradient; the
-        last train_steps % accumulation_steps steps train nothing.
+        head_learning_rate: Of the head; `learning_rate` if no type is chosen.
+        head_warmup: Of the head; `warmup` if no type is chosen ("linear" of 0
+            `warmup_steps` for none).
+        clip_norm: Highest norm of the gradient of backbone and head together, over all
+            replicas; 0 for any. None leaves it to the optimizer's config, and so to 1.0
+            for adamw, whose gradient_clip_norm then acts on all replicas' gradient too.
+        accumulation_steps: How many steps make an update, by their mean gradient; the
+            last train_steps % accumulation_steps steps train nothing.
     """
 
     head_learning_rate: optimization.LrConfig = dataclasses.field(
@@ -46,7 +46,7 @@ def backbone_or_head(model):
     """Returns a function from a model's variables to the names of their groups.
 
     Raises:
-      ValueError: if the model's backbone has no variables yet.
+        ValueError: If the model's backbone has no variables yet.
     """
     backbone = {variable.ref() for variable in model.backbone.weights}
     if not backbone:
@@ -62,21 +62,21 @@ def build_optimizer(
     """Builds what a task's `create_optimizer` returns.
 
     Args:
-      config: of the optimization; each group gets an optimizer of its kind.
-      runtime_config: the Model Garden's; its mixed_precision_dtype float16 adds loss
-        scaling.
-      dp_config: None, as differential privacy is not supported.
-      group_of: of `GroupedOptimizer`, as by `backbone_or_head`; or set it later:
-        `grouped(optimizer).group_of = backbone_or_head(model)`.
+        config: Of the optimization; each group gets an optimizer of its kind.
+        runtime_config: The Model Garden's; its mixed_precision_dtype float16 adds loss
+            scaling.
+        dp_config: None, as differential privacy is not supported.
+        group_of: Of `GroupedOptimizer`, as by `backbone_or_head`; or set it later:
+            `grouped(optimizer).group_of = backbone_or_head(model)`.
 
     Returns:
-      A `GroupedOptimizer`, by itself or in the Model Garden's moving average or in
-      Keras' loss scaling.
+        A `GroupedOptimizer`, by itself or in the Model Garden's moving average or in
+        Keras' loss scaling.
 
     Raises:
-      ValueError: if no type of optimizer or learning rate is chosen, for a type of
-        optimizer that is none of OPTIMIZERS, for a moving average with float16, or for
-        differential privacy.
+        ValueError: If no type of optimizer or learning rate is chosen, for a type of
+            optimizer that is none of OPTIMIZERS, for a moving average with float16, or
+            for differential privacy.
     """
     kind = config.optimizer.type
     if kind not in OPTIMIZERS:
@@ -124,7 +124,7 @@ def grouped(optimizer) -> GroupedOptimizer:
     """Returns the optimizer of groups inside a moving average or loss scaling.
 
     Raises:
-      TypeError: if there is none.
+        TypeError: If there is none.
     """
     inner = optimizer
     while inner is not None and not isinstance(inner, GroupedOptimizer):

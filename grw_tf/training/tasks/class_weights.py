@@ -17,11 +17,11 @@ def balanced_weights(source, num_classes):
     that has none.
 
     Args:
-      source: a `RecordSource` or `TfdsSource`, whose labels are counted.
-      num_classes: how many classes there are.
+        source: A `RecordSource` or `TfdsSource`, whose labels are counted.
+        num_classes: How many classes there are.
 
     Raises:
-      ValueError: if a label is none of the classes.
+        ValueError: If a label is none of the classes.
     """
     labels = labels_of(source, Share(source.files), num_classes)
     counts = np.bincount(labels, minlength=num_classes)
@@ -34,7 +34,7 @@ def given_weights(setting, num_classes):
     """Returns float32 [num_classes] of a list of numbers.
 
     Raises:
-      ValueError: if it is none of as many numbers from 0 on.
+        ValueError: If it is none of as many numbers from 0 on.
     """
     numbers = isinstance(setting, (list, tuple)) and all(
         isinstance(n, (int, float)) and math.isfinite(n) and n >= 0 for n in setting

@@ -25,11 +25,11 @@ def open_source(params):
     """Opens what a data config names.
 
     Args:
-      params: a `DataConfig` with `input_path` or `tfds_name` and `tfds_split`.
+        params: A `DataConfig` with `input_path` or `tfds_name` and `tfds_split`.
 
     Raises:
-      ValueError: if it names nothing, both, what is not there or is not supported.
-      OSError: if a file cannot be read.
+        ValueError: If it names nothing, both, what is not there or is not supported.
+        OSError: If a file cannot be read.
     """
     where = "task.train_data" if params.is_training else "task.validation_data"
     for key, reason in _UNSUPPORTED.items():
@@ -65,21 +65,21 @@ def batches(
     """Returns batches of (features, labels), `image` [batch, time, height, width, 3].
 
     Args:
-      params: the `DataConfig`. While training, clips come over and over, and what is
-        random depends on `seed` and a clip's place in the stream alone; else once, in
-        order.
-      source: of `open_source`.
-      geometry: the model's `FrameGeometry`.
-      seed: of order and augmentation.
-      first_step: how many steps of a training to leave out.
-      context: a `tf.distribute.InputContext`, whose pipeline reads its share.
-      postprocess: function from a batch to a batch; by default the Model Garden's.
-      chosen: of clips that come once, how many to choose by `choose_evenly`; None for
-        all. For several replicas, the number is rounded down to whole batches.
+        params: The `DataConfig`. While training, clips come over and over, and what is
+            random depends on `seed` and a clip's place in the stream alone; else once,
+            in order.
+        source: Of `open_source`.
+        geometry: The model's `FrameGeometry`.
+        seed: Of order and augmentation.
+        first_step: How many steps of a training to leave out.
+        context: A `tf.distribute.InputContext`, whose pipeline reads its share.
+        postprocess: Function from a batch to a batch; by default the Model Garden's.
+        chosen: Of clips that come once, how many to choose by `choose_evenly`; None for
+            all. For several replicas, the number is rounded down to whole batches.
 
     Raises:
-      ValueError: if there are fewer clips than pipelines, fewer to choose than
-        replicas, or clips to choose from have a label that is no class.
+        ValueError: If there are fewer clips than pipelines, fewer to choose than
+            replicas, or clips to choose from have a label that is no class.
     """
     decode = _checked(
         source.decoder(params.image_field_key, params.label_field_key),
@@ -125,9 +125,9 @@ def broken(params, source, records) -> list[str]:
     """Returns where those clips come from of which a frame cannot be decoded.
 
     Args:
-      params: the `DataConfig`.
-      source: of `open_source`.
-      records: the records to look through.
+        params: The `DataConfig`.
+        source: Of `open_source`.
+        records: The records to look through.
     """
     decode = source.decoder(params.image_field_key, params.label_field_key)
     return names(

@@ -9,8 +9,8 @@ def mixes(params, config: ModelConfig) -> bool:
     """Says whether training clips and their labels are mixed.
 
     Args:
-      params: the `DataConfig` of the training data.
-      config: the model's config.
+        params: The `DataConfig` of the training data.
+        config: The model's config.
     """
     return _settings(params, config) is not None
 
@@ -19,12 +19,12 @@ def clip_mixing(params, config: ModelConfig):
     """Returns what mixes batches, or None.
 
     Args:
-      params: the `DataConfig`, whose `mixup_and_cutmix` may say how.
-      config: the model's config, whose `regularization.methods` may.
+        params: The `DataConfig`, whose `mixup_and_cutmix` may say how.
+        config: The model's config, whose `regularization.methods` may.
 
     Returns:
-      A function from features and labels [batch] to features and one-hot labels
-      [batch, num_classes].
+        A function from features and labels [batch] to features and one-hot labels
+        [batch, num_classes].
     """
     settings = _settings(params, config)
     if settings is None:

@@ -8,8 +8,8 @@ class ConfusionMatrix(tf_keras.metrics.Metric):
     """Counts [num_classes, num_classes] of clips: rows true classes, columns predicted.
 
     Args:
-      num_classes: how many classes there are.
-      name: of the metric.
+        num_classes: How many classes there are.
+        name: Of the metric.
     """
 
     def __init__(self, num_classes, name="confusion_matrix"):
@@ -22,9 +22,9 @@ class ConfusionMatrix(tf_keras.metrics.Metric):
         """Counts a batch.
 
         Args:
-          labels: one-hot [batch, num_classes], or indices [batch] or [batch, 1].
-          outputs: scores [batch, num_classes].
-          sample_weight: not supported.
+            labels: One-hot [batch, num_classes], or indices [batch] or [batch, 1].
+            outputs: Scores [batch, num_classes].
+            sample_weight: Not supported.
         """
         del sample_weight
         labels = tf.convert_to_tensor(labels)
@@ -70,8 +70,8 @@ def recalls(counts, class_names) -> dict[str, float]:
     """Returns the recall of each class that has clips, by `recall/<name>`.
 
     Args:
-      counts: of `ConfusionMatrix`.
-      class_names: names of the classes.
+        counts: Of `ConfusionMatrix`.
+        class_names: Names of the classes.
     """
     return {
         f"recall/{name}": float(row[index] / row.sum())

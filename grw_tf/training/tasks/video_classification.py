@@ -31,14 +31,14 @@ class Task(video_classification.VideoClassificationTask):
     The model's config says the shape of clips and the number of classes.
 
     Args:
-      params: a `VideoClassificationTask`.
-      logging_dir, name: of the Model Garden's task.
+        params: A `VideoClassificationTask`.
+        logging_dir, name: Of the Model Garden's task.
 
     Attributes:
-      first_step: the step of training at which `build_inputs` begins.
+        first_step: The step of training at which `build_inputs` begins.
 
     Raises:
-      ValueError: if the config describes no model.
+        ValueError: If the config describes no model.
     """
 
     def __init__(self, params, logging_dir=None, name=None):
@@ -64,7 +64,7 @@ class Task(video_classification.VideoClassificationTask):
         Frozen batch normalisations keep their statistics, too.
 
         Returns:
-          Whether the backbone trains.
+            Whether the backbone trains.
         """
         config = self.task_config
         trains = not config.freeze_backbone and step >= config.unfreeze_step
@@ -123,8 +123,8 @@ class Task(video_classification.VideoClassificationTask):
         """Returns batches of training clips as validation lays them out, in one view.
 
         Args:
-          clips: how many; they are always the same ones.
-          input_context: see `clip_inputs.batches`.
+            clips: How many; they are always the same ones.
+            input_context: See `clip_inputs.batches`.
         """
         self._estimates_statistics = True
         one_view = self.task_config.train_data.replace(
@@ -147,8 +147,8 @@ class Task(video_classification.VideoClassificationTask):
         """Returns those clips of which a frame cannot be decoded, a list of names.
 
         Args:
-          step: of training, whose clips of this worker to look through; None for all
-            that evaluations read.
+            step: Of training, whose clips of this worker to look through; None for all
+                that evaluations read.
         """
         if step is None:
             read = [(self.task_config.validation_data, self.validation_source)]
@@ -178,12 +178,12 @@ class Task(video_classification.VideoClassificationTask):
         """Opens and checks what a run needs, which else happens at first use.
 
         Returns:
-          The names of the classes.
+            The names of the classes.
 
         Raises:
-          ValueError: as `clip_inputs.open_source`; if classes are not the same, or not
-            as many as the model's; or if frames a second do not fit it.
-          OSError: if a file cannot be read.
+            ValueError: As `clip_inputs.open_source`; if classes are not the same, or
+                not as many as the model's; or if frames a second do not fit it.
+            OSError: If a file cannot be read.
         """
         wanted = []
         if train:

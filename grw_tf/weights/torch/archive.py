@@ -5,6 +5,8 @@ import math
 import struct
 import zipfile
 
+from grw_tf.common.error_text import one_line
+
 # Before 1.6 PyTorch's files began with the pickle of a number, of any protocol.
 _OLD_START = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
@@ -31,7 +33,7 @@ def opened(path):
             zipfile.BadZipFile,
         ) as error:
             raise ValueError(
-                f"{path}: its zip archive is damaged or cut short ({error!s:.200}):"
+                f"{path}: its zip archive is damaged or cut short ({one_line(error)}):"
                 " get a sound copy of it."
             ) from None
         except ValueError as error:

@@ -4,6 +4,8 @@ import dataclasses
 import pickletools
 from collections.abc import Callable
 
+from grw_tf.common.error_text import one_line
+
 _MOST_ATTRIBUTES = 100
 # Modules whose functions run code, for which no data has a use.
 _RUNNING = {
@@ -99,7 +101,7 @@ def _operations(data):
     try:
         yield from pickletools.genops(data)
     except ValueError as error:
-        raise ValueError(f"its pickle is damaged ({error!s:.200}).") from None
+        raise ValueError(f"its pickle is damaged ({one_line(error)}).") from None
 
 
 class _Machine:

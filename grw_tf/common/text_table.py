@@ -1,0 +1,42 @@
+"""Tables as text, with columns that line up."""
+
+from collections.abc import Iterable, Sequence
+
+
+def text_table(rows: Iterable[Sequence[object]], align: str = "<>") -> str:
+    """Returns rows as lines, with two spaces between columns.
+
+    Args:
+        rows: Rows of equally many cells; a header is simply the first one.
+        align: "<" (left) or ">" (right) for each column. The last sign holds for the
+            columns after it too.
+    """
+    return "\n".join("  ".join(row).rstrip() for row in _padded(rows, align))
+
+
+def markdown_table(
+    header: Sequence[object], rows: Iterable[Sequence[object]], align: str = "<>"
+) -> str:
+    """Returns a Markdown table that reads well as plain text too.
+
+    Args:
+        header: Titles of the columns.
+        rows: As in `text_table`.
+        align: As in `text_table`.
+    """
+    header, *rows = _padded([header, *rows], align)
+    signs = align.ljust(len(header), align[-1])
+    rule = [
+        "-" * len(cell) if sign == "<" else "-" * (len(cell) - 1) + ":"
+        for cell, sign in zip(header, signs, strict=True)
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (header, rule, *rows))
+
+
+def _padded(rows, align):
+    rows = [[str(cell) for cell in row] for row in rows]
+    columns = list(zip(*rows, strict=True))
+    signs = align.ljust(len(columns), align[-1])[: len(columns)]
+    widths = [max(map(len, column)) for column in columns]
+    forms = [f"{sign}{width}" for sign, width in zip(signs, widths, strict=True)]
+    return [list(map(format, row, forms)) for row in rows]

@@ -1,0 +1,1 @@
+"""Reading video files: which stream, which way up, which frames."""

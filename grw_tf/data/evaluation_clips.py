@@ -53,9 +53,9 @@ class EncodedClip(NamedTuple):
 class EvaluationClips(abc.ABC):
     """Labeled videos, and the clips that a model sees of them.
 
-    The clips are those that `grw_tf.data.clips.read_clip` cuts from videos: the middle
-    of each, its last frame repeated if it is too short, each frame prepared as the
-    model's `frame_geometry` says.
+    The clips are those that `grw_tf.data.videos.clips.read_clip` cuts from videos: the
+    middle of each video, with its last frame repeated if the video is too short. Frames
+    are prepared as the model's `frame_geometry` says.
 
     Args:
         where: What to call the clips in errors.

@@ -1,4 +1,4 @@
-"""Unpacking archives that come from elsewhere."""
+"""Unpacks archives from untrusted sources."""
 
 import gzip
 import io
@@ -13,18 +13,18 @@ _MOST_MEMBERS = 1000
 _CHUNK = 2**20
 
 
-def extract(archive, folder):
+def extract(archive: str | os.PathLike, folder: str | os.PathLike) -> None:
     """Unpacks a .tar.gz of plain files into a new folder: all of it or nothing.
 
-    One process at a time may make the same folder.
+    Only one process at a time may make the same folder.
 
     Args:
         archive: The .tar.gz.
-        folder: The folder to make. It grows beside itself as `<folder>.unfinished`.
+        folder: The folder to make. Until it is complete, it is `<folder>.unfinished`.
 
     Raises:
         ValueError: If the archive is damaged or too large, or if it holds anything but
-            files and folders that lie within.
+            plain files and folders inside the new folder.
     """
     folder = pathlib.Path(folder)
     unfinished = folder.with_name(f"{folder.name}.unfinished")
@@ -35,7 +35,7 @@ def extract(archive, folder):
             tarfile.open(fileobj=stream, mode="r:") as tar,
         ):
             members = _checked_members(tar)
-            # The checksum stands at the end, behind what tarfile reads.
+            # The checksum is at the end, behind the part that tarfile reads.
             while stream.read(_CHUNK):
                 pass
             unfinished.mkdir()
@@ -60,7 +60,7 @@ def extract(archive, folder):
 
 
 class _BoundedGzipFile(gzip.GzipFile):
-    """Refuses to unpack beyond a bound, be it for files or for headers."""
+    """Refuses to unpack more than a number of bytes, in files and in headers."""
 
     def read(self, size=-1):
         if not 0 <= size <= _CHUNK:

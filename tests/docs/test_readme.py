@@ -44,7 +44,7 @@ def test_code_of_the_readme_runs(nano, tmp_path, monkeypatch, capsys):
         exec(block, names)
     assert len(blocks) == 5
     assert names["logits"].shape == (1, 10)
-    assert "all 385 variables of the backbone came" in capsys.readouterr().out
+    assert "restored all 385 variables of the backbone" in capsys.readouterr().out
     write_stream(tmp_path / "model.tflite", nano(), CLASSES)
     picture = np.zeros((48, 64, 3), np.uint8)
     camera = [(index / 5, picture) for index in range(3)]

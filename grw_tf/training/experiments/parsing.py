@@ -1,4 +1,4 @@
-"""From the Model Garden's flags to an experiment's config, checked key by key."""
+"""Reads an experiment's config from the Model Garden's flags, checked key by key."""
 
 import dataclasses
 import math
@@ -30,7 +30,7 @@ _UNUSED_FLAGS = {
     "tfhub_handle": "export the checkpoint",
     "tflex_output_uri": "export the checkpoint",
 }
-"""Flags of the Model Garden that do nothing here, and what to do instead."""
+"""What to do instead of using Model Garden flags that do nothing here."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,9 +110,9 @@ def leaves(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any
 
 
 def _given(text):
-    """Returns the values of --params_override, and where they are from."""
+    """Returns the values of --params_override, and their source."""
     try:
-        # From pairs, as a.b=1,c=2.
+        # Pairs, such as a.b=1,c=2.
         yaml_text = params_dict.nested_csv_str_to_json_str(text)
     except ValueError:
         yaml_text = text
@@ -139,17 +139,17 @@ def read_yaml(file: str) -> Any:
             f"Config file {file!r:.200} cannot be read: {problem:.200}"
         ) from None
     except UnicodeDecodeError:
-        raise ValueError(f"{file} is no YAML of keys: it is no text.") from None
+        raise ValueError(f"{file} is not YAML with keys: it is not text.") from None
     return _loaded(text, file)
 
 
 def _loaded(text, source):
     try:
-        # The Model Garden's, which also reads the tuples of a run's params.yaml.
+        # The Model Garden's loader, which also reads tuples in a run's params.yaml.
         return yaml.load(text, Loader=yaml.FullLoader)
     except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
         problem = " ".join(str(error).split())
-        raise ValueError(f"{source} is no YAML of keys: {problem:.300}") from None
+        raise ValueError(f"{source} is not YAML with keys: {problem:.300}") from None
 
 
 def override(params: hyperparams.Config, values: Any, source: str) -> list[str]:
@@ -178,13 +178,13 @@ def override(params: hyperparams.Config, values: Any, source: str) -> list[str]:
 
 
 def _fitted(value, wanted, path, now=None):
-    """Returns a YAML value as a field has it: a whole number as a float, say.
+    """Returns a YAML value in the type of a field, such as a whole number as a float.
 
     Args:
-        value: Of YAML.
+        value: The YAML value.
         wanted: The field's type.
-        path: Of the field, in dots.
-        now: The field's value, which may be of a class below `wanted`.
+        path: The path of the field, in dots.
+        now: The field's present value, which may be of a subclass of `wanted`.
 
     Raises:
         ValueError: If it does not fit, with the path.
@@ -245,15 +245,15 @@ def _fitted_items(values, wanted, path):
 
 
 def _kinds(wanted):
-    """Returns the types that a field may be of."""
+    """Returns the types that a field may have."""
     if typing.get_origin(wanted) not in (typing.Union, types.UnionType):
         return (wanted,)
-    # Configs of any keys are how the Model Garden mixes data, which is not done here.
+    # The Model Garden mixes data sets with plain configs, which is not supported here.
     return tuple(k for k in typing.get_args(wanted) if k is not hyperparams.Config)
 
 
 def _is_plain(value):
-    """Says whether TensorFlow and the Model Garden's configs can hold a value."""
+    """Returns whether TensorFlow and the Model Garden's configs can hold a value."""
     if isinstance(value, (list, tuple)):
         return all(
             not isinstance(item, (list, tuple)) and _is_plain(item) for item in value

@@ -1,8 +1,8 @@
-"""Answers whether smoothing and regularizers help on your clips.
+r"""Answers whether smoothing and regularizers help on your clips.
 
-    python -m scripts.compare --config_file=configs/own_clips.yaml \\
-        --params_override=task.model.num_classes=10 \\
-        --variants=baseline,grw,grw_intermediate,rms,grw+rms --seeds=5 \\
+    python -m scripts.compare --config_file=configs/own_clips.yaml \
+        --params_override=task.model.num_classes=10 \
+        --variants=baseline,grw,grw_intermediate,rms,grw+rms --seeds=5 \
         --test_records='records/test-*.tfrecord' --output_dir=runs/compare
 
 --experiment, --config_file and --params_override are those of scripts.train. A variant
@@ -11,8 +11,8 @@ for each seed, all variants start from the same weights and see the same clips i
 same order for the same number of steps.
 
 OUTPUT_DIR gets report.html, which needs no network, and report.json, anew after each
-seed. If the comparison is killed, rerun the same command: it resumes. With more seeds or
-other variants, it runs only what is missing. The exit status is 1 if a run failed.
+seed. If the comparison is killed, rerun the same command: it resumes. With more seeds
+or other variants, it runs only what is missing. The exit status is 1 if a run failed.
 """
 
 import shlex

@@ -83,7 +83,9 @@ def trajectory_figure(
     Args:
         points: [clips, N, 2], on two principal components.
         shares: [2], the components' shares of the variance.
-        labels, class_names, shown: As `draw_paths`.
+        labels: As in `draw_paths`.
+        class_names: As in `draw_paths`.
+        shown: As in `draw_paths`.
         title: Title of the figure.
     """
     figure = Figure(figsize=(8, 7), layout="constrained")

@@ -9,7 +9,7 @@ LAST_BLOCK = "last_block"
 
 
 def smoothing_places(config: ModelConfig) -> list[str]:
-    """Lists the places of a model that have an embedding of each frame, in its order."""
+    """Lists the places of a model that embed each frame, in its order."""
     return frame_places(config, endpoint_names(config))
 
 

@@ -1,4 +1,4 @@
-"""Draws a contact sheet of the aeroplane videos.
+"""Draws a contact sheet of the airplane videos.
 
 python -m scripts.airplanes_contact_sheet --output=sheet.png
 """

@@ -25,9 +25,11 @@ from official.vision.tasks import video_classification as official_tasks
 from grw_tf.common import flags, paired_timing, programs
 from grw_tf.common.checks import check_positive
 from grw_tf.common.flags import option
+from grw_tf.common.text_table import text_table
 from grw_tf.models import presets
 from grw_tf.training import step_timing
 from grw_tf.training.tasks.video_classification import Task
+from scripts.moving_picture import draw_video
 
 OFFICIAL, OURS = "Model Garden", "this project"
 CLASSES = ("a", "b")
@@ -84,29 +86,10 @@ class DrawnVideos(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self):
         config = self.builder_config
         for index in tqdm.trange(config.videos, desc="Drawing", unit="video"):
-            frames = draw_video(config, np.random.default_rng(index))
+            shape = config.length, config.height, config.width
+            frames = draw_video(*shape, np.random.default_rng(index))
             video = [io.BytesIO(jpeg(frame)) for frame in frames]
             yield index, {"video": video, "label": CLASSES[index % len(CLASSES)]}
-
-
-def draw_video(config, rng):
-    """Returns uint8 [length, height, width, 3].
-
-    Plain colours would be decoded too fast.
-    """
-    shape = np.array((config.height, config.width)) + config.length
-    picture = np.zeros((*shape, 3), np.float32)
-    for cell in (4, 16, 64):
-        coarse = rng.normal(size=(*(shape // cell + 2), 3)).astype(np.float32)
-        whole = cv2.resize(coarse, shape[::-1].tolist(), interpolation=cv2.INTER_CUBIC)
-        picture += cell**0.25 * whole
-    picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
-    return np.stack(
-        [
-            picture[step : step + config.height, step : step + config.width]
-            for step in range(config.length)
-        ]
-    )
 
 
 def jpeg(frame):
@@ -161,7 +144,7 @@ def seconds_a_clip(options):
     """Returns `paired_timing.Seconds` a clip of each round, by whose input was timed.
 
     Raises:
-      ValueError: for options that make no sense.
+        ValueError: For options that make no sense.
     """
     check_positive(**dataclasses.asdict(options))
     with tempfile.TemporaryDirectory() as folder:
@@ -181,19 +164,23 @@ def report(seconds, frames):
     """Returns the table: a line for each input, and the ratio of the two.
 
     Args:
-      seconds: of `seconds_a_clip`.
-      frames: of a clip.
+        seconds: Of `seconds_a_clip`.
+        frames: Of a clip.
     """
-    lines = ["              clips/s  used frames/s  CPU ms a clip"]
+    rows = [("input", "clips/s", "used frames/s", "CPU ms a clip")]
     for name, each in seconds.items():
         clips = 1 / np.median(each.wall)
         cpu = 1e3 * np.median(each.cpu)
-        lines.append(f"{name:12}{clips:9.2f}{frames * clips:15.1f}{cpu:15.1f}")
+        rows.append((name, f"{clips:.2f}", f"{frames * clips:.1f}", f"{cpu:.1f}"))
     official, ours = seconds[OFFICIAL], seconds[OURS]
     wall = paired_timing.paired_ratio(official.wall, ours.wall)
     cpu = paired_timing.paired_ratio(official.cpu, ours.cpu)
-    lines.append("Times faster, median and 95 % interval:")
-    return "\n".join([*lines, f"  by the clock  {wall}", f"  by CPU time   {cpu}"])
+    return (
+        f"{text_table(rows)}\n"
+        "Times faster, median and 95 % interval:\n"
+        f"  by the clock  {wall}\n"
+        f"  by CPU time   {cpu}"
+    )
 
 
 def main(_):

@@ -41,9 +41,9 @@ def gathered_loss(z, orders, alpha=0.5):
     """The published form: the loss from permuted copies of z [windows, T, K].
 
     Args:
-      z: embeddings.
-      orders: [orders, T], the true one first.
-      alpha: weight of the velocity term.
+        z: Embeddings.
+        orders: [orders, T], the true one first.
+        alpha: Weight of the velocity term.
     """
     copies = tf.gather(z, orders, axis=1)
     v = copies[:, :, 1:] - copies[:, :, :-1]

@@ -13,17 +13,19 @@ import pathlib
 import tempfile
 
 import av
-import cv2
 import numpy as np
 import tensorflow as tf
 
 from grw_tf.common import flags, paired_timing, programs
 from grw_tf.common.checks import check_positive
 from grw_tf.common.flags import option
-from grw_tf.data.preparation.prepare import PreparationConfig, prepare
+from grw_tf.common.text_table import text_table
+from grw_tf.data.preparation.config import PreparationConfig
+from grw_tf.data.preparation.prepare import prepare
 from grw_tf.models import block_specs, presets
 from grw_tf.training import step_timing
 from grw_tf.training.tasks.video_classification import Task
+from scripts.moving_picture import draw_video
 
 SECONDS = 10
 THREADS = (1, 2)
@@ -45,31 +47,14 @@ class Options:
     rounds: int = option(5, "How often each is timed.")
 
 
-def draw_video(path, short_side, fps, rng):
-    """Writes ten seconds of a camera that moves over a textured picture.
-
-    Its frames take about the bytes that a camera's do; those of plain colours would be
-    read too fast.
-    """
-    size = width, height = short_side * 16 // 9 // 2 * 2, short_side // 2 * 2
-    steps = round(SECONDS * fps)
-    picture = np.zeros((height + steps, width + steps, 3), np.float32)
-    for cell in (4, 16, 64):
-        coarse = rng.normal(size=(height // cell + 2, width // cell + 2, 3))
-        picture += cell**0.25 * cv2.resize(
-            coarse.astype(np.float32),
-            picture.shape[1::-1],
-            interpolation=cv2.INTER_CUBIC,
-        )
-    picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+def write_video(path, short_side, fps, rng):
+    """Draws and encodes a video of ten seconds."""
+    height, width = short_side // 2 * 2, short_side * 16 // 9 // 2 * 2
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=round(fps), bit_rate=4_000_000)
-        (stream.width, stream.height), stream.pix_fmt = size, "yuv420p"
-        for step in range(steps):
-            shown = np.ascontiguousarray(
-                picture[step : step + height, step : step + width]
-            )
+        (stream.width, stream.height), stream.pix_fmt = (width, height), "yuv420p"
+        for shown in draw_video(round(SECONDS * fps), height, width, rng):
             frame = av.VideoFrame.from_ndarray(shown, format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
@@ -80,7 +65,7 @@ def write_records(folder, options, fps):
     rng = np.random.default_rng(0)
     for index in range(options.videos):
         path = folder / "videos" / "train" / "ab"[index % 2] / f"{index}.mp4"
-        draw_video(path, options.short_side, fps, rng)
+        write_video(path, options.short_side, fps, rng)
     prepare(
         PreparationConfig(
             input=str(folder / "videos"),
@@ -105,7 +90,7 @@ def seconds_a_clip(options):
     """Returns seconds a clip of each round, an array by what was timed.
 
     Raises:
-      ValueError: for options that make no sense.
+        ValueError: For options that make no sense.
     """
     block_specs.check_model_id(options.model_id)
     check_positive(
@@ -148,14 +133,12 @@ def seconds_a_clip(options):
 
 def report(seconds):
     """Returns the table: a line for each that was timed."""
-    lines = ["                    clips/s  times the step's, median and 95 % interval"]
+    rows = [("", "clips/s", "times the step's, median and 95 % interval")]
     for name, values in seconds.items():
         ratio = paired_timing.paired_ratio(seconds[STEP], values)
-        lines.append(
-            f"{name:18} {1 / np.median(values):8.2f}"
-            + ("" if name == STEP else f"  {ratio}")
-        )
-    return "\n".join(lines)
+        clips = f"{1 / np.median(values):.2f}"
+        rows.append((name, clips, "" if name == STEP else ratio))
+    return text_table(rows, "<><")
 
 
 def main(_):

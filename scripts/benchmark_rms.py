@@ -42,7 +42,7 @@ def configs_of(options):
     """Returns the models' configs by the names of the forms.
 
     Raises:
-      ValueError: for options that no model can have.
+        ValueError: For options that no model can have.
     """
     check_positive(batch_size=options.batch_size, rounds=options.rounds)
     plain = preset(options.preset)
@@ -75,8 +75,8 @@ def time_steps(configs, options):
     """Returns each form's `Seconds` of all rounds, and operations at inference.
 
     Args:
-      configs: of `configs_of`.
-      options: `Options`.
+        configs: Of `configs_of`.
+        options: `Options`.
     """
     batch = step_timing.make_batch(configs[PLAIN], options.batch_size)
     steps, operations = {}, {}

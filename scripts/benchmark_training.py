@@ -45,7 +45,7 @@ def configs_of(options):
     """Returns the models' configs by the letters of the forms.
 
     Raises:
-      ValueError: for options that no model can have.
+        ValueError: For options that no model can have.
     """
     block_specs.check_model_id(options.model_id)
     check_positive(batch_size=options.batch_size, rounds=options.rounds)
@@ -83,8 +83,8 @@ def time_steps(configs, options):
     """Returns the `Seconds` of each round's steps by the letters of the forms.
 
     Args:
-      configs: of `configs_of`, or some of them.
-      options: `Options`.
+        configs: Of `configs_of`, or some of them.
+        options: `Options`.
     """
     batch = step_timing.make_batch(next(iter(configs.values())), options.batch_size)
     steps = {}

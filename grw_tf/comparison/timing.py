@@ -8,7 +8,7 @@ import numpy as np
 
 from grw_tf.common.json_file import write_json
 from grw_tf.common.paired_timing import paired_ratio, time_in_turn
-from grw_tf.export.benchmark.benchmark import BenchmarkConfig, benchmark
+from grw_tf.export.benchmark.file_comparison import BenchmarkConfig, benchmark
 from grw_tf.models import ModelConfig
 from grw_tf.training.step_timing import make_batch, own_trainer, step_of
 

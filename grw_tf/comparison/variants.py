@@ -4,8 +4,7 @@ import dataclasses
 import difflib
 
 from grw_tf.models import ModelConfig
-from grw_tf.models.backbone import build_backbone, endpoint_channels
-from grw_tf.models.block_specs import endpoint_names
+from grw_tf.models.backbone import endpoint_names
 from grw_tf.models.regularization_config import REGULARIZERS, RegularizationConfig
 from grw_tf.models.smoothing import FINAL, frame_places
 
@@ -169,9 +168,5 @@ def _places(name, config, intermediate_layer):
 
 
 def _endpoints(config):
-    if config.backbone.family == "movinet":
-        # Building one takes a minute.
-        names = endpoint_names(config.backbone.model_id)
-    else:
-        names = endpoint_channels(build_backbone(config))
-    return [name for name in frame_places(config, names) if name != FINAL]
+    places = frame_places(config, endpoint_names(config))
+    return [name for name in places if name != FINAL]

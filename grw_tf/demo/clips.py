@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from grw_tf.common.flags import option
-from grw_tf.data import clips
+from grw_tf.data import clip_folder as clips
 from grw_tf.data.labelled_videos import LabelledVideos
 from grw_tf.demo.config import DemoConfig
 from grw_tf.models import HeadConfig, ModelConfig, preset
@@ -39,8 +39,8 @@ def load(config: ClipsDemoConfig):
     """Returns (train, test) `LabelledVideos`.
 
     Raises:
-      ValueError: as `grw_tf.data.clips.load_clips`, or if a class has no videos in a
-        split.
+      ValueError: as `grw_tf.data.clip_folder.load_clips`, or if a class has no videos
+        in a split.
     """
     return tuple(_load_split(config, split) for split in ("train", "test"))
 

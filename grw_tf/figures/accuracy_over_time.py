@@ -1,11 +1,11 @@
-"""A picture of how accuracy grows while clips go on."""
+"""Draws how the accuracy grows while clips are seen."""
 
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-_COLOUR = "#1f77b4"
+_COLOR = "#1f77b4"
 
 
 def draw_accuracy(
@@ -14,25 +14,25 @@ def draw_accuracy(
     label_changes_per_second: float,
     probability_change: float,
 ) -> Figure:
-    """Draws the accuracy after each frame, over frames below and seconds above.
+    """Draws the accuracy after each frame, over frames (below) and seconds (above).
 
     Args:
-      accuracy: [frames], after each frame.
-      fps: frames a second.
-      label_changes_per_second: how often the likeliest class changes.
-      probability_change: mean absolute change of a class's probability a frame.
+        accuracy: Accuracy after each frame, [frames].
+        fps: Frames per second.
+        label_changes_per_second: How often the likeliest class changes.
+        probability_change: Mean absolute change of a class probability per frame.
     """
     figure = Figure(figsize=(6.4, 4), layout="constrained")
     axis = figure.subplots()
     frames = range(1, len(accuracy) + 1)
-    axis.plot(frames, accuracy, ".-", color=_COLOUR, clip_on=False, zorder=3)
+    axis.plot(frames, accuracy, ".-", color=_COLOR, clip_on=False, zorder=3)
     axis.annotate(
         f"{accuracy[-1]:.3f}",
         (frames[-1], accuracy[-1]),
         xytext=(8, 0),
         textcoords="offset points",
         va="center",
-        color=_COLOUR,
+        color=_COLOR,
     )
     axis.set(xlabel="frames seen", ylabel="top-1 accuracy", ylim=(0, 1))
     axis.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))

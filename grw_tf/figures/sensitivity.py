@@ -1,4 +1,7 @@
-"""A picture of accuracy against the scale of low and of high frequencies."""
+"""Draws accuracy against the scale of low and of high frequencies."""
+
+from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -7,24 +10,24 @@ from matplotlib.lines import Line2D
 _MARKERS = {"low": "o", "high": "^"}
 
 
-def draw_sensitivity(measured) -> Figure:
-    """Draws two curves for each model, and a line at the accuracy of itself.
+def draw_sensitivity(measured: Sequence[Any]) -> Figure:
+    """Draws two curves for each model, and a line at its unscaled accuracy.
 
     Args:
-      measured: `Sensitivity` of each model.
+        measured: `Sensitivity` of each model.
     """
     figure = Figure(figsize=(6.4, 4.2 + 0.2 * len(measured)), layout="constrained")
     axis = figure.subplots()
     for number, model in enumerate(measured):
-        colour = f"C{number}"
-        axis.axhline(model.unscaled, color=colour, linewidth=1, linestyle=":")
+        color = f"C{number}"
+        axis.axhline(model.unscaled, color=color, linewidth=1, linestyle=":")
         for component, marker in _MARKERS.items():
             axis.plot(
                 model.scales,
                 getattr(model, component),
                 marker=marker,
                 linestyle="-" if component == "low" else "--",
-                color=colour,
+                color=color,
                 clip_on=False,
                 zorder=3,
             )
@@ -43,15 +46,15 @@ def draw_sensitivity(measured) -> Figure:
         frameon=False,
     )
     for text in models.get_texts():
-        # Not as mathematics, which a $ would begin.
+        # A $ would begin mathematics otherwise.
         text.set_parse_math(False)
     return figure
 
 
 def _what_lines_are():
-    grey = {"color": "0.3"}
+    gray = {"color": "0.3"}
     return [
-        Line2D([], [], marker="o", label="low frequencies", **grey),
-        Line2D([], [], marker="^", linestyle="--", label="high frequencies", **grey),
-        Line2D([], [], linestyle=":", label="unscaled", **grey),
+        Line2D([], [], marker="o", label="low frequencies", **gray),
+        Line2D([], [], marker="^", linestyle="--", label="high frequencies", **gray),
+        Line2D([], [], linestyle=":", label="unscaled", **gray),
     ]

@@ -39,7 +39,7 @@ def write_class_table(path: Path, measures: Measures) -> None:
     """Writes the rows as CSV, whole or not at all.
 
     Raises:
-      OSError: if the file cannot be written.
+        OSError: If the file cannot be written.
     """
     rows = (
         [f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row.values()]
@@ -52,8 +52,8 @@ def class_text(measures: Measures, shown: int | None = _SHOWN) -> str:
     """Returns the classes that have clips as text, worst first.
 
     Args:
-      measures: of them.
-      shown: of how many at either end; None: all.
+        measures: Of them.
+        shown: Of how many at either end; None: all.
     """
     rows = [row for row in class_rows(measures) if row["clips"]]
     rows.sort(key=lambda row: (row["top_1"], row["class"]))

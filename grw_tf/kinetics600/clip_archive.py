@@ -10,7 +10,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
 import tqdm
@@ -19,6 +19,7 @@ from grw_tf.common.file_lock import locked
 from grw_tf.common.json_file import write_json
 from grw_tf.data.listing.file_kinds import VIDEO, file_kind
 from grw_tf.data.listing.left_out import LeftOut, describe, summarize
+from grw_tf.weights.unpacking import checked_path
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
 _RECORD = ".unpacked.json"
@@ -125,7 +126,7 @@ def _unpack(archive, folder):
             contextlib.closing(_members(archive, file)) as members,
         ):
             for member in members:
-                path = _checked_path(member)
+                path = checked_path(member.name, member.is_file or member.is_folder)
                 if path in seen and not member.is_folder:
                     raise ValueError(f"it holds {member.name!r} twice")
                 seen.add(path)
@@ -173,15 +174,6 @@ def _members(archive: Path, file: BinaryIO) -> Iterator[_Member]:
         # The checksum stands at the end, behind what tarfile reads.
         while opened.fileobj.read(_CHUNK):
             pass
-
-
-def _checked_path(member):
-    path = PurePosixPath(member.name)
-    if path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"it holds {member.name!r}, which lies outside")
-    if not member.is_file and not member.is_folder:
-        raise ValueError(f"it holds {member.name!r}, no plain file or folder")
-    return path
 
 
 def _is_hidden(path):

@@ -1,8 +1,9 @@
-"""Reads the clips that the published evaluation makes of a video.
+"""Reads the clips that the published evaluation cuts from a video.
 
-Unlike `grw_tf.data.clips.read_clip`, which takes the middle of a video by time, upright
-and rounded to levels, it takes all windows of `torchvision_windows` from the first
-frame on, as they are stored, and prepares frames by `torchvision_frame`.
+`grw_tf.data.videos.clips.read_clip` takes the middle of a video by time, turns frames
+upright and rounds pixels. This module takes all windows of `torchvision_windows` from
+the first frame on, leaves frames as they are stored, and prepares them as
+`torchvision_frame` does.
 """
 
 import dataclasses
@@ -11,7 +12,8 @@ import av
 import numpy as np
 
 from grw_tf.data.listing.video_list import Video
-from grw_tf.data.video_frames import FirstSize, open_video
+from grw_tf.data.videos.orientation import FirstSize
+from grw_tf.data.videos.stream_choice import open_video
 from grw_tf.frames import choice
 from grw_tf.frames.geometry import FrameGeometry
 from grw_tf.kinetics600.torchvision_frame import resize_and_crop

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from grw_tf.common.fingerprint import fingerprint
 from grw_tf.models import ModelConfig, build_model
-from grw_tf.weights.checkpoint_match import compare
+from grw_tf.weights.checkpoint_match import match_checkpoint
 from grw_tf.weights.model_variables import assign
 from grw_tf.weights.restore import load_model
 from grw_tf.weights.saved_variables import open_checkpoint
@@ -20,9 +20,9 @@ class WholeModel:
     """A model that can be built with its weights.
 
     Attributes:
-      config: the model's.
-      fingerprint: of its weights, the same for a PyTorch file and its import.
-      build: returns the model, as of `build_model`.
+        config: The model's.
+        fingerprint: Of its weights, the same for a PyTorch file and its import.
+        build: Returns the model, as of `build_model`.
     """
 
     config: ModelConfig
@@ -34,13 +34,13 @@ def open_whole_model(checkpoint, **changes) -> WholeModel:
     """Reads what a checkpoint holds, without building the model.
 
     Args:
-      checkpoint: of a whole model, as of `load_model`; or a PyTorch file, as of
-        `read_torch_weights`, of which the EMA weights are taken.
-      **changes: fields of `ModelConfig` to change that no variable depends on.
+        checkpoint: Of a whole model, as of `load_model`; or a PyTorch file, as of
+            `read_torch_weights`, of which the EMA weights are taken.
+        **changes: Fields of `ModelConfig` to change that no variable depends on.
 
     Raises:
-      ValueError: as those, or if the checkpoint records no config or lacks variables.
-      OSError: as those.
+        ValueError: As those, or if the checkpoint records no config or lacks variables.
+        OSError: As those.
     """
     if os.fspath(checkpoint).lower().endswith(TORCH_SUFFIXES):
         imported = read_torch_weights(checkpoint)
@@ -58,7 +58,7 @@ def open_whole_model(checkpoint, **changes) -> WholeModel:
                 f"{checkpoint} records no config: evaluate a training's checkpoint, one"
                 " of scripts.import_torch_weights, or the PyTorch file itself."
             )
-        found = compare(saved, saved.config, ("backbone", "affine", "head"))
+        found = match_checkpoint(saved, saved.config, ("backbone", "affine", "head"))
         if found.missing or found.reshaped:
             raise ValueError(f"{checkpoint} is of no whole model: {found.line()}.")
         values = {name: saved.value(key) for name, key in found.matched.items()}

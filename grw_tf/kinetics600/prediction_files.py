@@ -28,12 +28,12 @@ class PredictedClips:
     """Logits of the clips of some videos.
 
     Attributes:
-      logits: float32 [clips, classes].
-      videos: int64 [clips], positions in the list of videos, in its order; a video may
-        have several clips, or none.
-      too_short: bool [clips], whether the clip is of a video that does not fill one.
-      dropped: positions of videos that were too short, and have no clip.
-      unreadable: why videos were left out, by position.
+        logits: float32 [clips, classes].
+        videos: int64 [clips], positions in the list of videos, in its order; a video
+            may have several clips, or none.
+        too_short: bool [clips], whether the clip is of a video that does not fill one.
+        dropped: Positions of videos that were too short, and have no clip.
+        unreadable: Why videos were left out, by position.
     """
 
     logits: np.ndarray
@@ -47,15 +47,15 @@ class PredictionFiles:
     """The files of a run, in its output folder.
 
     Args:
-      folder: the output folder; made if it is not there.
-      plan: what tells the run from others: `settings`, `videos` (how many) and
-        `videos_sha256`, as `grw_tf.data.preparation.work_folder` has it.
-      sizes: bytes of each video; where a video has changed, its file is missing.
-      videos_per_file: how many videos a file is of.
+        folder: The output folder; made if it is not there.
+        plan: What tells the run from others: `settings`, `videos` (how many) and
+            `videos_sha256`, as `grw_tf.data.preparation.work_folder` has it.
+        sizes: Bytes of each video; where a video has changed, its file is missing.
+        videos_per_file: How many videos a file is of.
 
     Raises:
-      ValueError: if the folder is of another run.
-      OSError: if it cannot be read or written.
+        ValueError: If the folder is of another run.
+        OSError: If it cannot be read or written.
     """
 
     def __init__(
@@ -100,8 +100,8 @@ class PredictionFiles:
         """Reads all files as one.
 
         Raises:
-          ValueError: if one is damaged.
-          OSError: if one cannot be read.
+            ValueError: If one is damaged.
+            OSError: If one cannot be read.
         """
         parts = [self._read(number) for number in range(len(self))]
         arrays = {

@@ -36,7 +36,7 @@ class ProtocolConfig:
     """What to evaluate, and how; each is a flag.
 
     Raises:
-      ValueError: at construction, for values that make no sense.
+        ValueError: At construction, for values that make no sense.
     """
 
     checkpoint: str = option(
@@ -104,15 +104,15 @@ def evaluate_published(config: ProtocolConfig) -> Outcome | None:
     """Predicts the clips that no earlier run has, and writes the results of all.
 
     Args:
-      config: what to evaluate.
+        config: What to evaluate.
 
     Returns:
-      The outcome, None as long as other shards have not ended.
+        The outcome, None as long as other shards have not ended.
 
     Raises:
-      ValueError: if the checkpoint is of no whole model, if clips and classes do not
-        fit it, or if the folder is of another run.
-      OSError: if something cannot be read or written.
+        ValueError: If the checkpoint is of no whole model, if clips and classes do not
+            fit it, or if the folder is of another run.
+        OSError: If something cannot be read or written.
     """
     folder = Path(config.output_dir)
     check_writable(folder)

@@ -29,10 +29,10 @@ class Outcome:
     """What came of a run.
 
     Attributes:
-      results: as in results.json.
-      text: of them, for people.
-      unreadable: how many videos could not be read.
-      left_out: how many videos are of no class, or could not be looked at.
+        results: As in results.json.
+        text: Of them, for people.
+        unreadable: How many videos could not be read.
+        left_out: How many videos are of no class, or could not be looked at.
     """
 
     results: dict
@@ -53,17 +53,17 @@ def write_outcome(
     """Measures the predictions of all videos, and writes what comes of them.
 
     Args:
-      folder: where to.
-      settings: of the run.
-      predicted: of all videos.
-      videos: all videos.
-      labels: their classes.
-      names: of the classes.
-      published: top-1 published of this model, if any.
+        folder: Where to.
+        settings: Of the run.
+        predicted: Of all videos.
+        videos: All videos.
+        labels: Their classes.
+        names: Of the classes.
+        published: top-1 published of this model, if any.
 
     Raises:
-      ValueError: if no video has a clip.
-      OSError: if something cannot be written.
+        ValueError: If no video has a clip.
+        OSError: If something cannot be written.
     """
     _write_unreadable(folder / UNREADABLE_FILE, predicted, videos)
     of_clips = np.asarray(labels)[predicted.videos]

@@ -11,8 +11,8 @@ class Launched:
     """A batch under way on the devices.
 
     Attributes:
-      outputs: tensors of logits, of the devices in order.
-      clips: how many of the rows are clips of the batch; those beyond fill it up.
+        outputs: Tensors of logits, of the devices in order.
+        clips: How many of the rows are clips of the batch; those beyond fill it up.
     """
 
     outputs: tuple
@@ -22,7 +22,7 @@ class Launched:
         """Waits for the devices, and returns float32 [clips, classes].
 
         Raises:
-          ValueError: if any is NaN or infinite.
+            ValueError: If any is NaN or infinite.
         """
         rows = np.concatenate([output.numpy() for output in self.outputs])
         rows = rows[: self.clips]
@@ -41,13 +41,13 @@ class ShardedInference:
     compiled convolutions and those of GPUs are tuned to.
 
     Args:
-      model: built within the strategy's scope.
-      strategy: a `tf.distribute.Strategy` of one machine.
-      batch_size: clips at once on each device.
+        model: Built within the strategy's scope.
+        strategy: A `tf.distribute.Strategy` of one machine.
+        batch_size: Clips at once on each device.
 
     Attributes:
-      batch_size: clips at once on all devices.
-      num_classes: of the model.
+        batch_size: Clips at once on all devices.
+        num_classes: Of the model.
     """
 
     def __init__(self, model, strategy, batch_size):
@@ -69,7 +69,7 @@ class ShardedInference:
         """Starts a batch; devices that work beside the CPU are not waited for.
 
         Args:
-          clips: float32 [1 to batch_size, frames, size, size, 3] in 0..1.
+            clips: float32 [1 to batch_size, frames, size, size, 3] in 0..1.
         """
         missing = self.batch_size - len(clips)
         full = np.concatenate([clips, np.repeat(clips[-1:], missing, axis=0)])

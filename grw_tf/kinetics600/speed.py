@@ -46,9 +46,9 @@ class RunSpeed:
         """Returns the speed as JSON can hold it.
 
         Args:
-          strategy: whose devices predicted.
-          batch_size: clips at once on all of them.
-          test_clips: how many clips to estimate the time of.
+            strategy: Whose devices predicted.
+            batch_size: Clips at once on all of them.
+            test_clips: How many clips to estimate the time of.
         """
         rate = self.clips_per_second()
         seconds = self._ended - self._counted_from

@@ -54,8 +54,8 @@ def _weights(length: int, resized: int, first: int, size: int) -> sparse.csr_arr
     scale = length / resized
     # A triangle as wide as a pixel of the result, or of the line if that is wider.
     support = max(scale, 1.0)
-    centres = (first + np.arange(size) + 0.5) * scale
-    distances = np.abs(np.arange(length) + 0.5 - centres[:, None])
+    centers = (first + np.arange(size) + 0.5) * scale
+    distances = np.abs(np.arange(length) + 0.5 - centers[:, None])
     weights = np.maximum(0.0, 1.0 - distances / support)
     weights /= weights.sum(axis=1, keepdims=True)
     return sparse.csr_array(weights.astype(np.float32))

@@ -28,22 +28,22 @@ def predict_files(
     """Writes files of predictions, in their order, with a progress bar.
 
     Args:
-      files: of the run.
-      numbers: of the files to write.
-      videos: all of the run.
-      labels: their classes.
-      rule: how they are cut.
-      inference: of the model.
-      workers: processes that read; 0: one for each core.
-      test_clips: clips of a test set, of which the bar estimates the time.
+        files: Of the run.
+        numbers: Of the files to write.
+        videos: All of the run.
+        labels: Their classes.
+        rule: How they are cut.
+        inference: Of the model.
+        workers: Processes that read; 0: one for each core.
+        test_clips: Clips of a test set, of which the bar estimates the time.
 
     Returns:
-      How fast it was.
+        How fast it was.
 
     Raises:
-      ValueError: as `Launched.logits`.
-      ChildProcessError: if a process was killed.
-      OSError: if a file cannot be written.
+        ValueError: As `Launched.logits`.
+        ChildProcessError: If a process was killed.
+        OSError: If a file cannot be written.
     """
     speed = RunSpeed()
     right = 0

@@ -1,4 +1,4 @@
-"""Unpacking archives that come from elsewhere."""
+"""Unpacks archives from untrusted sources."""
 
 import gzip
 import io
@@ -13,18 +13,18 @@ _MOST_MEMBERS = 1000
 _CHUNK = 2**20
 
 
-def extract(archive, folder):
+def extract(archive: str | os.PathLike, folder: str | os.PathLike) -> None:
     """Unpacks a .tar.gz of plain files into a new folder: all of it or nothing.
 
-    One process at a time may make the same folder.
+    Only one process at a time may make the same folder.
 
     Args:
-      archive: the .tar.gz.
-      folder: the folder to make. It grows beside itself as `<folder>.unfinished`.
+        archive: The .tar.gz.
+        folder: The folder to make. Until it is complete, it is `<folder>.unfinished`.
 
     Raises:
-      ValueError: if the archive is damaged or too large, or if it holds anything but
-        files and folders that lie within.
+        ValueError: If the archive is damaged or too large, or if it holds anything but
+            plain files and folders inside the new folder.
     """
     folder = pathlib.Path(folder)
     unfinished = folder.with_name(f"{folder.name}.unfinished")
@@ -35,13 +35,17 @@ def extract(archive, folder):
             tarfile.open(fileobj=stream, mode="r:") as tar,
         ):
             members = _checked_members(tar)
-            # The checksum stands at the end, behind what tarfile reads.
+            # The checksum is at the end, behind the part that tarfile reads.
             while stream.read(_CHUNK):
                 pass
-            _write(tar, members, unfinished)
+            unfinished.mkdir()
+            # Pythons before 3.11.4 have no such filter.
+            tar.extraction_filter = getattr(tarfile, "data_filter", None)
+            tar.extractall(unfinished, members)
         unfinished.rename(folder)
     except (
         EOFError,
+        OverflowError,
         RecursionError,
         ValueError,
         gzip.BadGzipFile,
@@ -56,7 +60,7 @@ def extract(archive, folder):
 
 
 class _BoundedGzipFile(gzip.GzipFile):
-    """Refuses to unpack beyond a bound, be it for files or for headers."""
+    """Refuses to unpack more than a number of bytes, in files and in headers."""
 
     def read(self, size=-1):
         if not 0 <= size <= _CHUNK:
@@ -77,12 +81,8 @@ class _BoundedGzipFile(gzip.GzipFile):
 def _checked_members(tar):
     members, seen, folders = [], set(), set()
     for member in tar:
-        path = pathlib.PurePosixPath(member.name)
-        if path.is_absolute() or ".." in path.parts:
-            raise ValueError(f"it holds {member.name!r}, which lies outside")
         plain = member.isdir() or (member.isreg() and not member.issparse())
-        if not plain or member.size < 0:
-            raise ValueError(f"it holds {member.name!r}, no plain file or folder")
+        path = checked_path(member.name, plain and member.size >= 0)
         twice = path in seen and not (member.isdir() and path in folders)
         if twice or not folders.issuperset(seen.intersection(path.parents)):
             raise ValueError(f"it holds {member.name!r} twice, or within a file")
@@ -99,12 +99,19 @@ def _checked_members(tar):
     return members
 
 
-def _write(tar, members, folder):
-    for member in members:
-        path = folder / member.name
-        if member.isdir():
-            path.mkdir(parents=True, exist_ok=True)
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tar.extractfile(member) as source, open(path, "xb") as target:
-            shutil.copyfileobj(source, target, _CHUNK)
+def checked_path(name: str, is_plain: bool) -> pathlib.PurePosixPath:
+    """Returns the path of an archive's member relative to the archive.
+
+    Args:
+        name: Name of the member.
+        is_plain: Whether it is a file or a folder, and no link or device.
+
+    Raises:
+        ValueError: If the member is not plain or would be written outside.
+    """
+    path = pathlib.PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"it holds {name!r}, which lies outside")
+    if not is_plain:
+        raise ValueError(f"it holds {name!r}, no plain file or folder")
+    return path

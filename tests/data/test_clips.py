@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from drawn_videos import BLUE, RED, greys, write_video
 
-from grw_tf.data import clips
+from grw_tf.data import clip_folder
+from grw_tf.data.videos import clips
 from grw_tf.frames.geometry import FrameGeometry
 
 _ROOT = Path(__file__).parents[2]
@@ -86,7 +87,7 @@ def test_rotation_metadata_is_honoured(tmp_path, rotation, red_side):
 @pytest.mark.parametrize("bad", [{"fps": 0}, {"frames": 0}])
 def test_values_that_are_not_positive_are_refused(tmp_path, bad):
     path = write_video(tmp_path / "a.mp4", greys(3))
-    with pytest.raises(ValueError, match=f"{list(bad)[0]} is "):
+    with pytest.raises(ValueError, match=f"{next(iter(bad))} is "):
         clips.read_clip(path, **({"frames": 2, "fps": 5, "geometry": GEOMETRY} | bad))
 
 
@@ -99,20 +100,20 @@ def _class_folders(root, counts=(("jump", 5), ("run", 10))):
 
 def test_hashed_split_is_stratified_reproducible_and_complete(tmp_path):
     root = _class_folders(tmp_path)
-    train, test = (clips.find_clips(root, split) for split in ("train", "test"))
+    train, test = (clip_folder.find_clips(root, split) for split in ("train", "test"))
     assert np.bincount(test.labels).tolist() == [1, 2]
     assert np.bincount(train.labels).tolist() == [4, 8]
     assert not set(train.paths) & set(test.paths)
-    assert clips.find_clips(root, "test") == test
-    assert len(clips.find_clips(root).paths) == 15
+    assert clip_folder.find_clips(root, "test") == test
+    assert len(clip_folder.find_clips(root).paths) == 15
 
 
 def test_split_folders_are_honoured(tmp_path):
     _class_folders(tmp_path / "train", (("jump", 1), ("run", 2)))
     _class_folders(tmp_path / "test", (("jump", 1), ("run", 1)))
-    found = clips.find_clips(tmp_path, "train")
+    found = clip_folder.find_clips(tmp_path, "train")
     assert found.class_names == ("jump", "run") and found.labels == (0, 1, 1)
-    assert len(clips.find_clips(tmp_path, "test").paths) == 2
+    assert len(clip_folder.find_clips(tmp_path, "test").paths) == 2
 
 
 def test_splits_csv_is_honoured(tmp_path):
@@ -122,23 +123,23 @@ def test_splits_csv_is_honoured(tmp_path):
         "jump/jump1.mp4,jump,train,b\nrun/run0.mp4,run,test,c\n"
         "run/run1.mp4,run,unlisted,d\n"
     )
-    test = clips.find_clips(root, "test")
+    test = clip_folder.find_clips(root, "test")
     assert test.paths == (root / "jump/jump0.mp4", root / "run/run0.mp4")
-    assert len(clips.find_clips(root, "train").paths) == 1
-    assert len(clips.find_clips(root).paths) == 4
+    assert len(clip_folder.find_clips(root, "train").paths) == 1
+    assert len(clip_folder.find_clips(root).paths) == 4
     (root / "splits.csv").write_text("path,label\n")
     with pytest.raises(ValueError, match="lacks the columns"):
-        clips.find_clips(root)
+        clip_folder.find_clips(root)
 
 
 def test_classes_restrict_and_order_the_labels(tmp_path):
     root = _class_folders(tmp_path, (("jump", 1), ("run", 1), ("walk", 1)))
-    found = clips.find_clips(root, classes=["walk", "jump"])
+    found = clip_folder.find_clips(root, classes=["walk", "jump"])
     assert found.class_names == ("walk", "jump")
     assert [path.parent.name for path in found.paths] == ["jump", "walk"]
     assert found.labels == (1, 0)
     with pytest.raises(ValueError, match=r"no videos of \['fly'\]"):
-        clips.find_clips(root, classes=["fly", "run"])
+        clip_folder.find_clips(root, classes=["fly", "run"])
 
 
 def test_unreadable_videos_are_reported_and_left_out(tmp_path, caplog):
@@ -146,7 +147,7 @@ def test_unreadable_videos_are_reported_and_left_out(tmp_path, caplog):
     (root / "jump/empty.mp4").touch()
     (root / "run/noise.avi").write_bytes(b"not a video")
     (root / "run/notes.txt").write_text("not meant as a video")
-    read = clips.load_clips(root, frames=2, fps=10, geometry=GEOMETRY)
+    read = clip_folder.load_clips(root, frames=2, fps=10, geometry=GEOMETRY)
     assert read.videos.shape == (3, 2, 32, 32, 3)
     assert read.labels.tolist() == [0, 0, 1] and read.labels.dtype == np.int64
     assert [path.name for path in read.paths] == ["jump0.mp4", "jump1.mp4", "run0.mp4"]
@@ -156,19 +157,19 @@ def test_unreadable_videos_are_reported_and_left_out(tmp_path, caplog):
 
 def test_errors_name_the_folder_and_what_was_expected(tmp_path):
     with pytest.raises(ValueError, match=r"absent is not a folder: expected class"):
-        clips.load_clips(tmp_path / "absent", 2, 10, GEOMETRY)
+        clip_folder.load_clips(tmp_path / "absent", 2, 10, GEOMETRY)
     one = _class_folders(tmp_path / "one", (("jump", 1),))
     with pytest.raises(ValueError, match=r"one has 1 classes .*at least two"):
-        clips.load_clips(one, 2, 10, GEOMETRY)
+        clip_folder.load_clips(one, 2, 10, GEOMETRY)
     for name in ("jump", "run"):
         (tmp_path / "none" / name).mkdir(parents=True)
         (tmp_path / "none" / name / "a.mp4").touch()
     with pytest.raises(ValueError, match=r"None of the 2 videos in .*none"):
-        clips.load_clips(tmp_path / "none", 2, 10, GEOMETRY)
+        clip_folder.load_clips(tmp_path / "none", 2, 10, GEOMETRY)
 
 
 def test_tensorflow_is_not_imported():
-    code = "import sys, grw_tf.data.clips; sys.exit('tensorflow' in sys.modules)"
+    code = "import sys, grw_tf.data.clip_folder; sys.exit('tensorflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=_ROOT)
 
 
@@ -184,7 +185,7 @@ def test_odd_videos_are_read_whole(shared):
 
 
 def test_first_frame_of_every_shared_video_is_read(shared):
-    found = clips.find_clips(shared / "data" / "videos")
+    found = clip_folder.find_clips(shared / "data" / "videos")
     assert len(found.paths) == 239 and len(found.class_names) == 6
     for path in found.paths:
         time, frame = next(clips.stream_frames(path, fps=5, geometry=GEOMETRY))
@@ -194,7 +195,7 @@ def test_first_frame_of_every_shared_video_is_read(shared):
 def test_shared_split_is_the_listed_one(shared):
     names = ("kickflip", "ollie")
     train, test = (
-        clips.find_clips(shared / "data" / "videos", split, names)
+        clip_folder.find_clips(shared / "data" / "videos", split, names)
         for split in ("train", "test")
     )
     assert (len(train.paths), len(test.paths)) == (150, 38)

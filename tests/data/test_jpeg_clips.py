@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from drawn_videos import BLUE, RED, greys, write_video
 
-from grw_tf.data import video_frames
 from grw_tf.data.preparation import jpeg_clips
 from grw_tf.data.preparation.jpeg_clips import read_jpegs
+from grw_tf.data.videos import sampling
 
 
 def _pictures(clip):
@@ -108,7 +108,7 @@ def test_decoded_frames_are_not_kept(tmp_path, monkeypatch):
         def __del__(self):
             alive.discard(id(self))
 
-    original = video_frames._timed_frames
+    original = sampling._timed_frames
 
     def counted(*arguments):
         nonlocal most
@@ -116,7 +116,7 @@ def test_decoded_frames_are_not_kept(tmp_path, monkeypatch):
             yield now, frame and Frame(frame)
             most = max(most, len(alive))
 
-    monkeypatch.setattr(video_frames, "_timed_frames", counted)
+    monkeypatch.setattr(sampling, "_timed_frames", counted)
     assert len(read_jpegs(path, 10, 48, 90).frames) == 60
     assert most <= 4
 

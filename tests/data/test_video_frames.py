@@ -10,12 +10,13 @@ import pytest
 from av.stream import Disposition
 from drawn_videos import greys, write_video
 
-from grw_tf.data import video_frames
-from grw_tf.data.clips import read_clip, stream_frames
 from grw_tf.data.listing.file_kinds import is_video
 from grw_tf.data.listing.video_list import Video
 from grw_tf.data.preparation.jpeg_clips import read_jpegs
-from grw_tf.data.video_frames import UprightPictures, open_video, sample_pictures
+from grw_tf.data.videos.clips import read_clip, stream_frames
+from grw_tf.data.videos.orientation import UprightPictures
+from grw_tf.data.videos.sampling import sample_pictures
+from grw_tf.data.videos.stream_choice import moving_stream, open_video
 from grw_tf.frames.geometry import FrameGeometry
 from grw_tf.kinetics600.clips import ClipRule, ClipTask, read_published_clips
 
@@ -266,9 +267,9 @@ def test_streams_of_pictures_are_not_videos(kind):
         class streams:
             video = [Stream(Disposition[kind]), Stream(Disposition.default)]
 
-    assert video_frames.moving_stream(Container) is Container.streams.video[1]
+    assert moving_stream(Container) is Container.streams.video[1]
     Container.streams.video = Container.streams.video[:1]
-    assert video_frames.moving_stream(Container) is None
+    assert moving_stream(Container) is None
 
 
 def _write_tracks(path, *tracks):

@@ -4,10 +4,10 @@ import pathlib
 import re
 
 import pytest
+from exported_streams import write_stream
 
 from grw_tf.data.airplanes.videos import CLASS_NAMES
 from grw_tf.demo.airplanes import AirplanesDemoConfig, model_config
-from grw_tf.export.tflite import write_streaming_tflite
 from grw_tf.models import build_model
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
@@ -65,7 +65,7 @@ def test_code_of_the_card_measures_a_file(page, tmp_path, capsys):
 
     model = build_model(model_config(AirplanesDemoConfig(), Videos))
     assert f"{model.count_params():,} weights" in CARD
-    write_streaming_tflite(tmp_path / "model.tflite", model, list(CLASS_NAMES))
+    write_stream(tmp_path / "model.tflite", model, list(CLASS_NAMES))
     page["measure"](tmp_path / "model.tflite", count=6)
     printed = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in printed] == list(page["DISTURBANCES"])

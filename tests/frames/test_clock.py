@@ -8,8 +8,9 @@ import av
 import numpy as np
 import pytest
 
-from grw_tf.data import video_frames
-from grw_tf.data.video_frames import open_video, sample_frames
+from grw_tf.data.videos import sampling
+from grw_tf.data.videos.sampling import sample_frames
+from grw_tf.data.videos.stream_choice import open_video
 from grw_tf.frames.clock import FrameClock
 
 TOO_MANY = 255
@@ -226,7 +227,7 @@ def _stamps(seed):
 
 def _told(clock, stamps, end=None):
     """Returns how often a stream sees each of the frames at these times."""
-    return [clock.arrive(stamp) for stamp in stamps][1:] + [clock.end(end)]
+    return [*[clock.arrive(stamp) for stamp in stamps][1:], clock.end(end)]
 
 
 class _Frame:
@@ -248,7 +249,7 @@ def test_training_sees_what_a_stream_sees_whatever_the_times(
     for seed in range(200):
         stamps = _stamps(seed)
         frames = [_Frame(stamp) for stamp in stamps]
-        monkeypatch.setattr(video_frames, "_decode", lambda *_, f=frames: f)
+        monkeypatch.setattr(sampling, "_decode", lambda *_, f=frames: f)
         sampled = [frame for _, frame in sample_frames(path, fps)]
         counts = [sum(each is frame for each in sampled) for frame in frames]
         clock = FrameClock(fps, interval=step)

@@ -10,10 +10,10 @@ import pytest
 import tensorflow as tf
 from exported_streams import manifest_of, with_manifest, write_counter
 
-from grw_tf.data.clips import read_clip, stream_frames
 from grw_tf.data.preparation.jpeg_clips import JpegClip
 from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.data.records.sequence_examples import sequence_example, write_record
+from grw_tf.data.videos.clips import read_clip, stream_frames
 from grw_tf.evaluation.trajectories import read_batches
 from grw_tf.evaluation.views import cut_views
 from grw_tf.export.manifest import frame_entries

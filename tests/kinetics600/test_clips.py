@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from drawn_videos import BLUE, RED, greys, write_video
 
-from grw_tf.data.clips import read_clip
 from grw_tf.data.listing.video_list import Video
+from grw_tf.data.videos.clips import read_clip
 from grw_tf.frames.geometry import FrameGeometry
 from grw_tf.kinetics600.clips import ClipRule, ClipTask, read_published_clips
 

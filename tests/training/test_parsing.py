@@ -30,7 +30,7 @@ def test_each_preset_is_an_experiment(name):
 @pytest.mark.parametrize("name", [name for name in PRESETS if name.endswith("_grw")])
 def test_each_preset_with_smoothing_is_an_experiment_with_an_overlay(name):
     preset = PRESETS[name]
-    movinet = preset.backbone.family == "movinet"
+    movinet = preset.backbone.family.name == "movinet"
     params = _parse(
         ("task.model.frame_fit", "square"),
         ("task.model.smoothing.window", preset.smoothing.window),

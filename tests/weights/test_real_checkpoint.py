@@ -10,7 +10,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from official.projects.movinet.modeling import movinet, movinet_model
 
-from grw_tf.data.clips import read_clip
+from grw_tf.data.videos.clips import read_clip
 from grw_tf.frames.geometry import FrameGeometry
 from grw_tf.models import HeadConfig, StreamingModel, build_model, preset
 from grw_tf.models.config import SmoothingConfig

@@ -1,4 +1,4 @@
-"""Flat-shaded pictures of a mesh."""
+"""Draws flat-shaded pictures of a mesh."""
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ def render(
 
     Args:
         mesh: A closed mesh inside the unit sphere.
-        rotation: [3, 3], from body axes to the camera's: x right, y up, z towards
+        rotation: [3, 3], from body axes to the camera's: x right, y up, z toward
             the camera.
         size: Height and width of the frame in pixels.
         background: RGB [3] in 0..255.
@@ -38,7 +38,7 @@ def render(
     order = seen[np.argsort(-distance[seen])]
 
     light = _AMBIENT + (1 - _AMBIENT) * np.maximum(normals @ _LIGHT, 0)
-    colours = 255 * mesh.colours * light[:, None]
+    colors = 255 * mesh.colors * light[:, None]
 
     side = size * _SUPERSAMPLE
     limb = 1 / np.sqrt(1 - 1 / _CAMERA[2] ** 2)  # The unit sphere's outline at z = 0.
@@ -48,6 +48,6 @@ def render(
 
     canvas = np.empty((side, side, 3), np.uint8)
     canvas[:] = background
-    for polygon, colour in zip(polygons[order], colours[order].tolist(), strict=True):
-        cv2.fillConvexPoly(canvas, polygon, colour, cv2.LINE_8, _SHIFT)
+    for polygon, color in zip(polygons[order], colors[order].tolist(), strict=True):
+        cv2.fillConvexPoly(canvas, polygon, color, cv2.LINE_8, _SHIFT)
     return cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)

@@ -5,8 +5,8 @@ import functools
 from official.core import config_definitions as cfg
 from official.modeling import hyperparams
 
-from grw_tf.models.own_layer import is_registered
 from grw_tf.models.presets import PRESETS
+from grw_tf.models.registered_layer import is_registered
 from grw_tf.models.regularization_config import REGULARIZERS
 from grw_tf.training.experiments.video_classification import Model, experiment
 from grw_tf.training.optimization.two_rates import OPTIMIZERS

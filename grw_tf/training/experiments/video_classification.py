@@ -133,7 +133,7 @@ def experiment(preset: str) -> cfg.ExperimentConfig:
     SGD with momentum, cosine from 0.1 per 64 clips of a batch, and weight decay. Clips
     are cropped as in the RMS paper.
     """
-    from_scratch = PRESETS[preset].backbone.family == "slowonly"
+    from_scratch = PRESETS[preset].backbone.family.trains_from_scratch
     task = VideoClassificationTask(
         model=Model(),
         train_data=_data(is_training=True),
@@ -213,7 +213,7 @@ def _official_weights(backbone):
 
 
 EXPERIMENTS = {
-    f"movinet_{name}" if config.backbone.family == "movinet" else name: name
+    f"{config.backbone.family.experiment_prefix}{name}": name
     for name, config in PRESETS.items()
     if not name.endswith("_grw")
 }

@@ -21,8 +21,8 @@ def mirrored(config_class: type) -> type[hyperparams.Config]:
     fields = []
     for field in dataclasses.fields(config_class):
         kind, default = field.type, dataclasses.field(default=field.default)
-        if dataclasses.is_dataclass(field.default):
-            kind = mirrored(type(field.default))
+        if dataclasses.is_dataclass(kind):
+            kind = mirrored(kind)
             default = dataclasses.field(default_factory=kind)
         fields.append((field.name, kind, default))
     bases = (hyperparams.Config,)

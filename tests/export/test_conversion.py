@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
+from exported_streams import write_stream
 from toy_heads import HEADS
 
 from grw_tf.export import operation_counts
@@ -15,7 +16,6 @@ from grw_tf.export.conversion import convert
 from grw_tf.export.movinet_features import MovinetFeatures
 from grw_tf.export.partitions import step_partitions
 from grw_tf.export.streaming_network import StreamingNetwork
-from grw_tf.export.tflite import write_streaming_tflite
 from grw_tf.models import ModelConfig, StreamingModel
 from grw_tf.streaming import StreamSession
 
@@ -35,7 +35,7 @@ def exported(request, nano, tmp_path_factory):
     backbone, head = request.param
     model = nano(backbone=BACKBONES[backbone], head=HEADS[head])
     path = tmp_path_factory.mktemp("export") / "model.tflite"
-    write_streaming_tflite(path, model, CLASSES)
+    write_stream(path, model, CLASSES)
     return path, model
 
 
@@ -60,7 +60,7 @@ def test_file_gives_the_models_logits_at_each_frame(exported):
 
 def test_file_has_built_in_operations_of_four_axes_only(exported):
     content = exported[0].read_bytes()
-    counts = operation_counts.operations(content)
+    counts = operation_counts.count_operations(content)
     assert counts["CONV_2D"] > 5
     assert not [name for name in counts if name.startswith("Flex")]
     model = schema.ModelT.InitFromPackedBuf(content)
@@ -92,7 +92,7 @@ def test_weights_are_there_once(exported):
     path, model = exported
     weights = sum(4 * tf.size(weight).numpy() for weight in model.weights)
     tables = 4 * model.config.frames * 16
-    structure = 400 * sum(operation_counts.operations(path.read_bytes()).values())
+    structure = 400 * sum(operation_counts.count_operations(path.read_bytes()).values())
     assert path.stat().st_size < weights + tables + structure
 
 
@@ -117,9 +117,3 @@ def test_operation_that_tflite_lacks_is_refused_by_its_layer(nano, monkeypatch):
     monkeypatch.setattr(MovinetFeatures, "_activate", activate)
     with pytest.raises(ValueError, match="BesselI0e at stem/.* would need Flex"):
         convert(StreamingNetwork(nano()))
-
-
-def test_wrong_number_of_class_names_is_refused(nano, tmp_path):
-    with pytest.raises(ValueError, match="5 classes, got 2 names"):
-        write_streaming_tflite(tmp_path / "model.tflite", nano(), ["a", "b"])
-    assert not list(tmp_path.iterdir())

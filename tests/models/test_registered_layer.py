@@ -1,4 +1,4 @@
-"""Tests of layers of one's own as regularisers."""
+"""Tests of layers of one's own as regularizers."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ import tf_keras
 from grw_tf.layers.unregistered import Unregistered
 from grw_tf.models import BackboneConfig, ModelConfig, RegularizationConfig, build_model
 from grw_tf.models.keyword_arguments import parse_arguments
-from grw_tf.models.own_layer import make_own_layer
+from grw_tf.models.registered_layer import make_registered_layer
 from grw_tf.models.regularization_config import OwnLayerConfig
 from grw_tf.training.experiments.checks import check_experiment
 from grw_tf.training.experiments.video_classification import experiment, fill_in
@@ -63,7 +63,7 @@ def test_layer_acts_in_training_alone_where_it_is_put(model_id):
 
 def test_layers_of_keras_go_by_their_names():
     config = OwnLayerConfig(layer="SpatialDropout3D", arguments="rate=0.25")
-    layer = make_own_layer(config)
+    layer = make_registered_layer(config)
     assert isinstance(layer, tf_keras.layers.SpatialDropout3D)
     assert layer.rate == 0.25
 
@@ -93,19 +93,25 @@ def test_training_without_the_layers_module_is_refused_before_it_begins():
 @pytest.mark.parametrize(
     ("layer", "arguments", "message"),
     [
-        (DOUBLING, "rate=0.1", "arguments 'rate=0.1' do not make a .*Doubling: .*rate"),
-        ("SpatialDropout3D", "rate=2", "do not make a SpatialDropout3D: .*between 0"),
-        ("Dense", "units=3", "layer Dense has 2 variables: regularisers have none"),
-        ("MaxPooling3D", "", r"MaxPooling3D\(\) makes \(2, 1, 2, 2, 4\) of features"),
-        ("SpatialDropout2D", "rate=0.1", "rate=0.1. cannot be called upon .*ndim=5"),
-        ("SpatialDropout3D", "rate='x'", "rate='x'. cannot be called upon"),
-        ("Reshape", "target_shape=(2,)", r"Reshape.* cannot be called upon"),
-        ("AbstractRNNCell", "", r"AbstractRNNCell\(\) cannot be called upon"),
+        (DOUBLING, "rate=0.1", "arguments 'rate=0.1' do not fit .*Doubling: .*rate"),
+        ("SpatialDropout3D", "rate=2", "do not fit SpatialDropout3D: .*between 0"),
+        ("Dense", "units=3", "layer Dense has 2 variables: regularizers have none"),
+        (
+            "MaxPooling3D",
+            "",
+            r"MaxPooling3D\(\) turns .* into \(2, 1, 2, 2, 4\)",
+        ),
+        ("SpatialDropout2D", "rate=0.1", "rate=0.1. cannot be called on .*ndim=5"),
+        ("SpatialDropout3D", "rate='x'", "rate='x'. cannot be called on"),
+        ("Reshape", "target_shape=(2,)", r"Reshape.* cannot be called on"),
+        ("AbstractRNNCell", "", r"AbstractRNNCell\(\) cannot be called on"),
     ],
 )
 def test_layers_that_cannot_be_are_told_in_a_line(layer, arguments, message):
     with pytest.raises(ValueError, match=message) as told:
-        make_own_layer(OwnLayerConfig(layer=layer, arguments=arguments), channels=4)
+        make_registered_layer(
+            OwnLayerConfig(layer=layer, arguments=arguments), channels=4
+        )
     assert str(told.value).isprintable()
 
 
@@ -114,7 +120,7 @@ def test_method_without_a_layer_is_refused():
         RegularizationConfig(methods=("own_layer",))
 
 
-def test_two_before_one_batch_normalisation_are_refused():
+def test_two_before_one_batch_normalization_are_refused():
     both = _config(DOUBLING, methods=("rms", "own_layer"))
     with pytest.raises(ValueError, match="own_layer and .*rms come before the same"):
         build_model(both)

@@ -1,13 +1,9 @@
-"""Reads videos as clips of square frames, alone or from folders of classes.
+"""Reads clips from a folder with one subfolder of videos for each class."""
 
-TensorFlow is not imported here, so that a runtime without it reads frames alike.
-"""
-
-import collections
 import dataclasses
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,10 +16,8 @@ from grw_tf.common.checks import check_positive
 from grw_tf.common.class_names import normal_name, sort_class_names
 from grw_tf.data.listing.splits import assign_splits
 from grw_tf.data.listing.video_list import EXPECTED, list_folder
-from grw_tf.data.video_frames import sample_pictures
-from grw_tf.frames.choice import middle_start, repeat_last
+from grw_tf.data.videos.clips import read_clip
 from grw_tf.frames.geometry import FrameGeometry
-from grw_tf.frames.opencv_preparation import prepare_frame
 
 TEST_SHARE = 0.2
 
@@ -37,7 +31,7 @@ class ClipSet:
         labels: int64 [clips], indices into `class_names`.
         class_names: Names of the classes.
         paths: The file of each clip.
-        unreadable: "path: reason" of each file that was left out.
+        unreadable: "path: reason" for each file that was left out.
     """
 
     videos: np.ndarray
@@ -49,65 +43,17 @@ class ClipSet:
 
 @dataclasses.dataclass(frozen=True)
 class ClipList:
-    """Files of a split, not yet read: `paths`, and `labels` into `class_names`."""
+    """Files of a split that are not read yet.
+
+    Attributes:
+        paths: The files.
+        labels: Class of each file, as an index into `class_names`.
+        class_names: Names of the classes.
+    """
 
     paths: tuple[Path, ...]
     labels: tuple[int, ...]
     class_names: tuple[str, ...]
-
-
-def stream_frames(
-    path: str | os.PathLike, fps: float, geometry: FrameGeometry
-) -> Iterator[tuple[float, np.ndarray]]:
-    """Yields a video's frames at a steady rate, as `sample_frames` does.
-
-    Args:
-        path: A video or an animated GIF.
-        fps: Frames per second to yield.
-        geometry: How frames are prepared, `config.frame_geometry` of a model.
-
-    Yields:
-        Seconds since the first frame, and uint8 [size, size, 3], RGB, upright.
-
-    Raises:
-        ValueError: If `fps` is not positive, or the file holds no video.
-        av.FFmpegError: If the file cannot be decoded.
-    """
-    shown, prepared = None, None
-    for seconds, picture in sample_pictures(path, fps):
-        if picture is not shown:
-            shown, prepared = picture, prepare_frame(picture, geometry)
-        yield seconds, prepared
-
-
-def read_clip(
-    path: str | os.PathLike, frames: int, fps: float, geometry: FrameGeometry
-) -> np.ndarray:
-    """Reads `frames` / `fps` seconds from the middle of a video.
-
-    A shorter video is read whole and its last frame repeated. At most about half
-    of a longer one is held in memory.
-
-    Args:
-        path: A video or an animated GIF.
-        frames: Frames to return.
-        fps: Frames per second to sample at.
-        geometry: How frames are prepared, `config.frame_geometry` of a model.
-
-    Returns:
-        uint8 [frames, size, size, 3], RGB, upright.
-
-    Raises:
-        ValueError, av.FFmpegError: As `stream_frames`.
-    """
-    check_positive(frames=frames)
-    window = collections.deque()
-    for count, (_, picture) in enumerate(stream_frames(path, fps, geometry), start=1):
-        window.append(picture)
-        # The middle only moves on as the video does, so what lies before can go.
-        if count - len(window) < middle_start(count, frames):
-            window.popleft()
-    return np.stack(repeat_last(list(window), frames))
 
 
 def find_clips(
@@ -117,18 +63,18 @@ def find_clips(
 ) -> ClipList:
     """Lists the videos of a folder of class folders, without reading them.
 
-    The splits are those of `list_folder`; if it gives none, about a fifth of each
-    class is the test split, by `assign_splits`.
+    The splits are those of `list_folder`. If it gives none, `assign_splits` makes about
+    a fifth of each class the test split.
 
     Args:
         directory: The folder.
-        split: "train" or "test"; everything if not given.
-        classes: Classes to keep, in the order of their labels; all of them, by
-            name or number, if not given.
+        split: "train" or "test". By default all videos are listed.
+        classes: Classes to keep, in the order of their labels. By default all, sorted
+            by name or number.
 
     Raises:
-        ValueError: If the folder is not there, has fewer than two classes or no
-            video for the split, or lacks one of `classes`.
+        ValueError: If the folder does not exist, has fewer than two classes or no
+            video of the split, or lacks one of `classes`.
     """
     if split not in ("train", "test", None):
         raise ValueError(f'split is {split!r}: use "train", "test" or None.')
@@ -171,23 +117,23 @@ def load_clips(
 ) -> ClipSet:
     """Reads the videos of a folder of class folders into memory.
 
-    A video that cannot be read is left out and named in a warning.
+    Videos that cannot be read are left out, with a warning that names them.
 
     Args:
-        directory: The folder, laid out as `find_clips` says.
+        directory: The folder, as for `find_clips`.
         frames: Frames of a clip.
         fps: Frames per second to sample at.
-        geometry: How frames are prepared, `config.frame_geometry` of a model.
-        split: "train" or "test"; everything if not given.
-        classes: Classes to keep, as in `find_clips`.
-        workers: Threads to decode in; by default one for each CPU.
+        geometry: `config.frame_geometry` of the model.
+        split: As for `find_clips`.
+        classes: As for `find_clips`.
+        workers: Threads to decode in. By default one per CPU.
 
     Returns:
         The clips, in the order of `find_clips`.
 
     Raises:
-        ValueError: As `find_clips`, if no video at all can be read, or if `frames`
-            or `fps` is not positive.
+        ValueError: As `find_clips`, if no video can be read, or if `frames` or `fps` is
+            not positive.
     """
     check_positive(frames=frames, fps=fps)
     size = geometry.size

@@ -1,0 +1,1 @@
+"""Reads video files: chooses the stream, turns frames upright, samples them."""

@@ -3,7 +3,7 @@
     python -m scripts.download_checkpoint --list
     python -m scripts.download_checkpoint --name=movinet_a0_stream
 
-Safe to kill and run again. The cache is $GRW_TF_CACHE, or ~/.cache/grw_tf.
+An interrupted download resumes. The cache is $GRW_TF_CACHE, or ~/.cache/grw_tf.
 """
 
 import dataclasses
@@ -18,14 +18,15 @@ from grw_tf.weights.download import cache_folder, fetch
 class DownloadConfig:
     """What to download; each is a flag."""
 
-    name: str = flags.option("", "Checkpoint to download, or all.")
-    list: bool = flags.option(False, "List the checkpoints instead.")
+    name: str = flags.option("", "Name of the checkpoint to download, or all.")
+    list: bool = flags.option(False, "List the checkpoints and exit.")
 
 
 flags.define_flags(DownloadConfig)
 
 
-def main(_):
+def main(_: list[str]) -> None:
+    """Downloads the checkpoints that the flags name, or lists all."""
     config = flags.config_from_flags(DownloadConfig)
     if config.list:
         _print_table()
@@ -55,7 +56,7 @@ def _print_table():
 
 def _download(checkpoint):
     folder = fetch(checkpoint)
-    print(f"{checkpoint.name} is in {folder}; use it by")
+    print(f"{checkpoint.name} is in {folder}. Use it with")
     print(f"    --init_checkpoint={checkpoint.name}", flush=True)
 
 

@@ -1,7 +1,7 @@
-"""Evaluates a checkpoint on records: by clips, by views, or frame by frame.
+r"""Evaluates a checkpoint on records: by clips, by views, or frame by frame.
 
-    python -m scripts.evaluate --checkpoint=runs/own/best_ckpt \\
-        --records='records/test-*.tfrecord' --output_dir=runs/own/test \\
+    python -m scripts.evaluate --checkpoint=runs/own/best_ckpt \
+        --records='records/test-*.tfrecord' --output_dir=runs/own/test \
         [--clips=10 --crops=3 | --streaming]
 
 The 30 views of the RMS paper are --clips=10 --crops=3 --size=256.
@@ -13,7 +13,8 @@ from grw_tf.evaluation.evaluate import EvaluationConfig, evaluate
 flags.define_flags(EvaluationConfig, required=["checkpoint", "records", "output_dir"])
 
 
-def main(_):
+def main(_: list[str]) -> None:
+    """Evaluates the checkpoint, and prints the table."""
     config = flags.config_from_flags(EvaluationConfig)
     print(evaluate(config)["table"])
     print(f"Written to {config.output_dir}.")

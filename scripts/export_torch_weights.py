@@ -2,8 +2,8 @@
 
     python -m scripts.export_torch_weights --checkpoint=runs/model --output=model.pt
 
-Then `model.load_state_dict(torch.load("model.pt"))`, into the published GRW code's
-ActionRecognitionModel or, with the official head, MoViNet-pytorch's MoViNet.
+PyTorch loads it with `model.load_state_dict(torch.load("model.pt"))` into the published
+GRW code's ActionRecognitionModel or, with the official head, MoViNet-pytorch's MoViNet.
 """
 
 import dataclasses
@@ -18,17 +18,18 @@ from grw_tf.weights.torch.names import model_name
 class ExportConfig:
     """Settings of the export; each is a flag."""
 
-    checkpoint: str = option("", "Checkpoint: prefix, folder, .tar.gz or name.")
+    checkpoint: str = option("", "Checkpoint: a prefix, folder, .tar.gz or name.")
     output: str = option("", "The .pt file to write.")
     gating_activation: str = option(
-        "", "Gate of a checkpoint that records none, as the Model Garden's."
+        "", "Gate of a checkpoint that records none, such as the Model Garden's."
     )
 
 
 define_flags(ExportConfig, required=["checkpoint", "output"])
 
 
-def main(_):
+def main(_: list[str]) -> None:
+    """Writes the state dict."""
     config = config_from_flags(ExportConfig)
     written = export_torch_weights(
         config.checkpoint, config.output, config.gating_activation

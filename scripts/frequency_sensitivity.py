@@ -1,12 +1,12 @@
-"""Measures how accuracy falls when slow or fast parts of features are scaled.
+r"""Measures accuracy with the low or the high frequencies of features scaled.
 
-    python -m scripts.frequency_sensitivity --checkpoint_dir=runs/own,runs/rms \\
-        --records='records/test-*.tfrecord' --scales=0,0.5,1,1.5,2 \\
+    python -m scripts.frequency_sensitivity --checkpoint_dir=runs/own,runs/rms \
+        --records='records/test-*.tfrecord' --scales=0,0.5,1,1.5,2 \
         --output_dir=runs/sensitivity
 
-Before the batch normalisations that Random Mean Scaling acts on, the local mean of the
-features (low frequencies) or what is left of them (high) is multiplied by each scale,
-and the other stays as it is: Figures 1 and 4 of the RMS paper.
+Before the batch normalizations on which Random Mean Scaling acts, either the local mean
+of the features (low frequencies) or the residual (high frequencies) is multiplied by
+each scale, as in Figures 1 and 4 of the RMS paper.
 """
 
 from grw_tf.common import flags, programs
@@ -20,7 +20,8 @@ flags.define_flags(
 )
 
 
-def main(_):
+def main(_: list[str]) -> None:
+    """Measures the models, and prints the tables."""
     config = flags.config_from_flags(SensitivityConfig)
     print(frequency_sensitivity(config)["table"])
     print(f"Written to {config.output_dir}.")

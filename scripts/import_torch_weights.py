@@ -1,10 +1,10 @@
-"""Makes a checkpoint of PyTorch weights, without PyTorch and without running the file.
+"""Makes a checkpoint from PyTorch weights, without PyTorch or running the file.
 
     python -m scripts.import_torch_weights --input=a0s_grw.pt --output_dir=a0s_grw
 
-It reads the published GRW models (a0s, a1s, a2s, a3b) and state dicts, alone or within
-a training's checkpoint, of these models and of MoViNet-pytorch's. It reports what it
-took out, stripped and converted. The folder then holds a checkpoint for
+It reads the published GRW models (a0s, a1s, a2s, a3b), and state dicts of these models
+and of MoViNet-pytorch's, alone or within a training's checkpoint. It reports what it
+left out, stripped and converted. The folder then holds a checkpoint for
 --init_checkpoint.
 """
 
@@ -20,19 +20,20 @@ class ImportConfig:
     """Settings of the import; each is a flag."""
 
     input: str = option("", "The .pt file.")
-    output_dir: str = option("", "Folder that gets the checkpoint.")
+    output_dir: str = option("", "Folder for the checkpoint.")
     weights: str = option(
-        "ema", "Where a file has both: ema (as published results) or model."
+        "ema", "If a file has both: ema (as in the published results) or model."
     )
     num_heads: int = option(
-        0, "Attention heads, where a plain state dict does not say."
+        0, "Number of attention heads, which plain state dicts do not hold."
     )
 
 
 define_flags(ImportConfig, required=["input", "output_dir"])
 
 
-def main(_):
+def main(_: list[str]) -> None:
+    """Imports the weights."""
     config = config_from_flags(ImportConfig)
     imported = import_torch_weights(
         config.input, config.output_dir, config.weights, config.num_heads

@@ -1,8 +1,8 @@
-"""Says which model a checkpoint is of.
+"""Prints which model a checkpoint holds.
 
     python -m scripts.inspect_checkpoint CHECKPOINT ...
 
-CHECKPOINT is a prefix, a folder, a .tar.gz, or the name of an official one.
+CHECKPOINT is a prefix, a folder, a .tar.gz, or the name of an official checkpoint.
 """
 
 import sys
@@ -11,7 +11,8 @@ from grw_tf.common import programs
 from grw_tf.weights.inspection import inspect
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
+    """Prints a report on each checkpoint."""
     if len(arguments) < 2:
         sys.exit(__doc__)
     failed = False

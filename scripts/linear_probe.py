@@ -1,7 +1,7 @@
-"""Evaluates a linear classifier on a pretrained backbone, as a baseline of fine-tuning.
+r"""Evaluates a linear classifier on a pretrained backbone, a baseline for fine-tuning.
 
-    python -m scripts.linear_probe --preset=a0_stream --checkpoint=movinet_a0_stream \\
-        --train_records='records/train-*.tfrecord' \\
+python -m scripts.linear_probe --preset=a0_stream --checkpoint=movinet_a0_stream \
+        --train_records='records/train-*.tfrecord' \
         --records='records/test-*.tfrecord' --output_dir=runs/probe
 """
 
@@ -14,7 +14,8 @@ flags.define_flags(
 )
 
 
-def main(_):
+def main(_: list[str]) -> None:
+    """Fits and evaluates the classifier, and prints the table."""
     config = flags.config_from_flags(LinearProbeConfig)
     print(probe(config)["table"])
     print(f"Written to {config.output_dir}.")

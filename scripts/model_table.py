@@ -1,8 +1,8 @@
-"""Prints what models cost, counted from their graphs, beside published figures.
+"""Prints models' costs, counted from their graphs, beside published figures.
 
-Parameters, multiply-adds of a video and of a frame, peak memory of inference. Needs no
-data and no weights. What was counted is kept in the user's cache, so the command can be
-killed and run again; the first run of all models takes minutes.
+The costs are parameters, multiply-adds of a video and of a frame, and peak memory at
+inference. They need no data and no weights. Counts are kept in the user's cache, so a
+killed command resumes; the first run of all models takes minutes.
 
     python -m scripts.model_table --output_dir=runs/model_table
     python -m scripts.model_table --models=a0_base,a0_stream,a0_stream_grw
@@ -14,7 +14,8 @@ from grw_tf.cost_table.table import ModelTableConfig, model_table
 flags.define_flags(ModelTableConfig)
 
 
-def main(_):
+def main(_: list[str]) -> None:
+    """Prints the table, and writes it if a folder is set."""
     config = flags.config_from_flags(ModelTableConfig)
     print(model_table(config))
     if config.output_dir:

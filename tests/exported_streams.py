@@ -7,7 +7,10 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 
-from grw_tf.export.bundle import bundle
+from grw_tf.export.bundle import bundle, write_bundle
+from grw_tf.export.conversion import convert
+from grw_tf.export.manifest import make_manifest
+from grw_tf.export.streaming_network import StreamingNetwork
 
 CLASSES = ["a", "b", "c", "d", "e"]
 
@@ -35,6 +38,13 @@ def with_manifest(path, target, labels=CLASSES, **changes):
         archive.writestr("manifest.json", json.dumps(manifest))
     target.write_bytes(content.getvalue())
     return target
+
+
+def write_stream(path, model, class_names, frames_per_step=1):
+    """Writes a model's stream in float32, not compared with the model."""
+    network = StreamingNetwork(model, frames_per_step)
+    content = convert(network)
+    write_bundle(path, content, class_names, make_manifest(network, content))
 
 
 def write_counter(path, image_dtype="uint8"):

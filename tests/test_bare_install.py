@@ -5,10 +5,8 @@ import subprocess
 import sys
 
 import pytest
-from exported_streams import CLASSES
+from exported_streams import CLASSES, write_stream
 from toy_heads import HEADS
-
-from grw_tf.export.tflite import write_streaming_tflite
 
 _CODE = """
 import importlib.metadata, sys
@@ -78,7 +76,7 @@ def test_bare_install_says_what_reading_videos_needs(run_bare):
 @pytest.mark.slow
 def test_bare_install_runs_an_exported_file(nano, run_bare, tmp_path):
     path = tmp_path / "model.tflite"
-    write_streaming_tflite(path, nano(head=HEADS["transformer"]), CLASSES)
+    write_stream(path, nano(head=HEADS["transformer"]), CLASSES)
     done = run_bare(_CODE, path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == ["", "compiled 5"], sys.version

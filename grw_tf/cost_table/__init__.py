@@ -1,5 +1,5 @@
-"""The table of what models cost, counted from their graphs, beside published figures.
+"""The table of models' costs, counted from their graphs, beside published figures.
 
-Counting one model (`measure`, kept by `kept`), the published figures (`published`), the
-table (`rows`, `footnotes`), the picture (`figure`), and all together (`table`).
+`measure` counts one model and `cache` keeps the counts; `published` has the published
+figures, `rows` and `footnotes` the table, `figure` the picture. `table` writes it all.
 """

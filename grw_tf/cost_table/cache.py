@@ -1,4 +1,4 @@
-"""Costs that were counted before, kept in the user's cache."""
+"""Keeps models' costs in the user's cache."""
 
 import dataclasses
 import functools
@@ -20,7 +20,7 @@ _SOURCES = ("layers", "models", "cost_table/measure.py")
 
 
 def known_cost(config: ModelConfig) -> ModelCost | None:
-    """Returns what was counted of a model by these very sources and packages."""
+    """Returns a model's cost if this code has counted it before, else None."""
     try:
         return ModelCost(**json.loads(_file(config).read_text()))
     except (OSError, ValueError, TypeError):
@@ -28,7 +28,7 @@ def known_cost(config: ModelConfig) -> ModelCost | None:
 
 
 def cost_of(config: ModelConfig) -> ModelCost:
-    """Returns what a model costs, counted only if that was not done before."""
+    """Returns a model's cost, which is counted unless it is known."""
     known = known_cost(config)
     if known:
         return known
@@ -39,7 +39,7 @@ def cost_of(config: ModelConfig) -> ModelCost:
         with replacing(file) as unfinished:
             unfinished.write_text(json.dumps(dataclasses.asdict(cost), indent=1))
     except OSError as error:
-        logging.warning("What was counted is not kept for another time: %s", error)
+        logging.warning("The counted cost cannot be kept in the cache: %s", error)
     return cost
 
 
@@ -50,7 +50,7 @@ def _file(config):
 
 @functools.cache
 def _versions():
-    """Returns a hash of all that a count depends on but the model's config."""
+    """Returns a hash of everything that a count depends on, except the config."""
     digest = hashlib.sha256()
     for package in _PACKAGES:
         digest.update(f"{package} {importlib.metadata.version(package)}".encode())

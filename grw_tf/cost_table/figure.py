@@ -1,4 +1,6 @@
-"""A picture of published accuracy against cost."""
+"""Draws published accuracy against cost."""
+
+from collections.abc import Sequence
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -7,20 +9,21 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from grw_tf.cost_table.labels import place_labels
 from grw_tf.cost_table.published import BY_FLOPS, BY_MEMORY
+from grw_tf.cost_table.rows import Row
 
 _GRW, _MOVINET, _OTHER = "#d62728", "#1f77b4", "#777777"
 _WIDE = 1000
-"""Ratio of an axis' ends beyond which fewer numbers stand below it."""
+"""Ratio of an axis' ends above which it gets fewer tick labels."""
 
 
-def draw_accuracy_cost(rows) -> Figure:
-    """Draws top-1 accuracy on Kinetics-600, as published, against what models cost.
+def draw_accuracy_cost(rows: Sequence[Row]) -> Figure:
+    """Draws published top-1 accuracy on Kinetics-600 against models' costs.
 
-    Above against published multiply-adds; below against published memory, and against
-    the memory counted here.
+    The upper panel has published multiply-adds; the lower panels have published memory
+    and the memory counted here.
 
     Args:
-      rows: of the table, whose memory is drawn if their accuracy is published.
+        rows: Rows of the table. Those with a published accuracy are drawn.
     """
     figure = Figure(figsize=(10, 10.5), layout="constrained")
     FigureCanvasAgg(figure)
@@ -43,8 +46,8 @@ def draw_accuracy_cost(rows) -> Figure:
         axis.set_ylabel("top-1 accuracy on Kinetics-600, %, published")
     panels[0][0].legend(
         handles=[
-            Line2D([], [], color=colour, marker=marker, linestyle="", label=label)
-            for label, colour, marker in (
+            Line2D([], [], color=color, marker=marker, linestyle="", label=label)
+            for label, color, marker in (
                 ("with GRW smoothing", _GRW, "*"),
                 ("MoViNet", _MOVINET, "o"),
                 ("others", _OTHER, "o"),
@@ -53,7 +56,7 @@ def draw_accuracy_cost(rows) -> Figure:
         loc="lower right",
         frameon=False,
     )
-    # Labels need the axes where they will be.
+    # Labels need the final positions of the axes.
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axis, _, points in panels:
@@ -63,13 +66,13 @@ def draw_accuracy_cost(rows) -> Figure:
 
 def _flops_points():
     return [
-        (row.gflops, row.top_1, f"{row.name} {row.views}".strip(), _colour(row))
+        (row.gflops, row.top_1, f"{row.name} {row.views}".strip(), _color(row))
         for row in BY_FLOPS
     ]
 
 
 def _memory_points():
-    return [(row.memory_mb, row.top_1, row.name, _colour(row)) for row in BY_MEMORY]
+    return [(row.memory_mb, row.top_1, row.name, _color(row)) for row in BY_MEMORY]
 
 
 def _counted_points(rows):
@@ -78,28 +81,28 @@ def _counted_points(rows):
             row.cost.peak_bytes / 1e6,
             row.published.top_1,
             row.published.name,
-            _colour(row.published),
+            _color(row.published),
         )
         for row in rows
         if row.published
     ]
 
 
-def _colour(row):
+def _color(row):
     if row.smoothed:
         return _GRW
     return _MOVINET if row.name.startswith("MoViNet") else _OTHER
 
 
 def _draw(axis, label, points):
-    for x, y, _, colour in points:
-        smoothed = colour == _GRW
+    for x, y, _, color in points:
+        smoothed = color == _GRW
         axis.plot(
             x,
             y,
             marker="*" if smoothed else "o",
             markersize=11 if smoothed else 5,
-            color=colour,
+            color=color,
             zorder=3,
         )
     axis.set_xscale("log")

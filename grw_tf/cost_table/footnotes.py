@@ -1,6 +1,9 @@
 """Footnotes that explain, with counts, why counts differ from published figures."""
 
+from collections.abc import Sequence
+
 from grw_tf.cost_table.published import SLOWONLY_50_GFLOPS, SLOWONLY_50_SIZE
+from grw_tf.cost_table.rows import Row
 
 TOLERANCE = 0.03
 """The relative deviation from a published figure above which a footnote explains it."""
@@ -16,12 +19,12 @@ COUNTED = (
 )
 
 
-def notes_of(row) -> list[str]:
+def notes_of(row: Row) -> list[str]:
     """Returns the marks of the footnotes that a row of the table needs."""
     return [mark for mark, (applies, _) in _NOTES.items() if applies(row)]
 
 
-def footnotes(rows) -> list[str]:
+def footnotes(rows: Sequence[Row]) -> list[str]:
     """Returns the text of each footnote that rows need, with its mark."""
     found = []
     for mark, (applies, explain) in _NOTES.items():
@@ -71,11 +74,11 @@ def _explain_a2(marked, rows):
     beside = ""
     if known:
         beside = (
-            f", where the other base models are at {min(known):+.1%} to"
+            f", while the other base models deviate by {min(known):+.1%} to"
             f" {max(known):+.1%}"
         )
     base = next((row for row in marked if _is_base(row)), None)
-    counted = f" It is at {base.deviation:+.1%} in 3-D{beside}." if base else ""
+    counted = f" In 3-D it deviates by {base.deviation:+.1%}{beside}." if base else ""
     return (
         "The network whose weights the Model Garden publishes as A2 costs more than the"
         f" published A2.{counted} Counting anything else would add to that, so the"

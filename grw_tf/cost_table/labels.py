@@ -1,7 +1,9 @@
-"""Placing names beside points so that none covers another."""
+"""Places names beside points so that none covers another."""
 
 import math
+from collections.abc import Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.text import Text
 
 _PLACES = [
@@ -18,20 +20,22 @@ _PLACES = [
         (-6, -7, "right"),
     )
 ]
-"""Where a name may stand, in points from its mark, the best first."""
+"""Offsets of a name from its mark in points, best first, with its alignment."""
 _BESIDE = 10
-"""Points from a mark beyond which a line leads to it."""
+"""Distance from a mark in points above which a line connects the name to it."""
 
 
-def place_labels(axis, points, font_size=7):
-    """Writes names beside points, each at the first place that is free.
+def place_labels(
+    axis: Axes, points: Sequence[tuple[float, float, str, str]], font_size: float = 7
+) -> None:
+    """Writes names beside points, each at the first free place.
 
-    Call it when the axes have their final limits, scales and sizes.
+    The axes must already have their final limits, scales and sizes.
 
     Args:
-      axis: the axes.
-      points: (x, y, name, colour) of each, in the data's units.
-      font_size: in points.
+        axis: The axes.
+        points: (x, y, name, color) for each point, in data units.
+        font_size: Font size in points.
     """
     renderer = axis.figure.canvas.get_renderer()
     gap = axis.figure.dpi / 72
@@ -50,7 +54,7 @@ def place_labels(axis, points, font_size=7):
         for place in _PLACES:
             text = _write(axis, points[index], place, font_size)
             text.update_positions(renderer)
-            # Of the words alone, without the line.
+            # The box of the text alone, without the line.
             box = Text.get_window_extent(text, renderer).padded(gap)
             if is_free(box) or place == _PLACES[-1]:
                 taken.append(box)
@@ -59,7 +63,7 @@ def place_labels(axis, points, font_size=7):
 
 
 def _crowded_first(marks):
-    """Returns the numbers of marks, those with near neighbours first."""
+    """Returns the indices of marks, those with near neighbors first."""
 
     def crowd(index):
         near = sorted(math.dist(marks[index], other) for other in marks)
@@ -69,9 +73,9 @@ def _crowded_first(marks):
 
 
 def _write(axis, point, place, font_size):
-    x, y, name, colour = point
+    x, y, name, color = point
     dx, dy, align = place
-    line = {"arrowstyle": "-", "color": colour, "linewidth": 0.5, "shrinkB": 2}
+    line = {"arrowstyle": "-", "color": color, "linewidth": 0.5, "shrinkB": 2}
     return axis.annotate(
         name,
         (x, y),
@@ -80,6 +84,6 @@ def _write(axis, point, place, font_size):
         ha=align,
         va="center",
         fontsize=font_size,
-        color=colour,
+        color=color,
         arrowprops=line if max(abs(dx), abs(dy)) > _BESIDE else None,
     )

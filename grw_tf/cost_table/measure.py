@@ -1,4 +1,4 @@
-"""What a model costs at inference, counted from its graphs."""
+"""Counts a model's cost at inference from its graphs."""
 
 import dataclasses
 import math
@@ -13,23 +13,23 @@ from grw_tf.models.backbone import endpoint_channels
 
 @dataclasses.dataclass(frozen=True)
 class ModelCost:
-    """What one video of a model's own frames and size costs, in a batch of one.
+    """The cost of one video with the model's own frames and size, in a batch of one.
 
-    A stream model, which can be fed frame by frame, keeps its memory between frames:
-    its peak is that of one frame.
+    A stream model can be fed frame by frame, so its peak memory is that of one frame.
 
     Attributes:
-      backbone_parameters, head_parameters: numbers that training changes.
-      weight_bytes: of all variables, moving statistics too.
-      backbone_multiply_adds, head_multiply_adds: of a clip seen at once.
-      convolution_outputs: values that a clip's convolutions give.
-      frame_multiply_adds: of one frame of a stream, with the head if it gives logits at
-        each; of others, the clip's share.
-      peak_bytes: most activations and states at once; see `peak_memory`.
-      peak_operation: where that is.
-      state_bytes: of a stream's states.
-      unshared_bytes: activations and states, were none of their memory used twice.
-      clip_peak_bytes: as `peak_bytes`, of a clip seen at once.
+        backbone_parameters, head_parameters: Numbers of trainable parameters.
+        weight_bytes: Bytes of all variables, including moving statistics.
+        backbone_multiply_adds, head_multiply_adds: Multiply-adds of a clip processed at
+            once.
+        convolution_outputs: Number of output values of a clip's convolutions.
+        frame_multiply_adds: Multiply-adds of one frame of a stream, with the head if it
+            gives logits for each frame; for other models, the clip's share.
+        peak_bytes: Peak bytes of activations and states; see `peak_memory`.
+        peak_operation: The operation at the peak.
+        state_bytes: Bytes of a stream's states.
+        unshared_bytes: Bytes of activations and states if no memory were used twice.
+        clip_peak_bytes: `peak_bytes` of a clip processed at once.
     """
 
     backbone_parameters: int
@@ -47,17 +47,13 @@ class ModelCost:
 
     @property
     def multiply_adds(self) -> int:
-        """Of a clip, backbone and head."""
+        """Multiply-adds of a clip, for backbone and head."""
         return self.backbone_multiply_adds + self.head_multiply_adds
 
 
 def measure(config: ModelConfig) -> ModelCost:
-    """Builds a model, with random weights, and counts.
-
-    Args:
-      config: the model's config.
-    """
-    # Autograph, for which these layers have no use, takes half the time of building.
+    """Builds a model with random weights, and counts its cost."""
+    # Autograph, which these layers do not need, takes half the building time.
     model = tf.autograph.experimental.do_not_convert(build_model)(config)
     clip_shape = (1, config.frames, config.size, config.size, 3)
     clip = _trace(lambda x: model(x, training=False), tf.TensorSpec(clip_shape))
@@ -91,7 +87,7 @@ def _measure_stream(stream):
     counts = {name: spec for name, spec in specs.items() if spec.dtype.is_integer}
 
     def first_step(frames, states):
-        # Positions are of known shape only if the count that they begin at is known.
+        # The shape of positions is static only if their first count is a constant.
         known = {
             name: tf.zeros(spec.shape, spec.dtype) for name, spec in counts.items()
         }
@@ -101,7 +97,7 @@ def _measure_stream(stream):
     step = _trace(first_step, frames, others)
     memory = [peak_memory(step)]
     if config.head.type == "transformer":
-        # It gives its logits on demand, by a call of its own.
+        # This head gives logits on demand, in a call of its own.
         memory.append(peak_memory(_trace(stream.classify, specs)))
     most = max(memory, key=lambda one: one.peak)
     return _total(step), _bytes(specs.values()), most
@@ -110,7 +106,7 @@ def _measure_stream(stream):
 def _trace_head(model):
     """Traces the head alone, on the backbone's last features [1, time, 1, 1, channels].
 
-    What gives a transformer head its embeddings is taken as its part.
+    The map to a transformer head's embeddings counts as a part of the head.
     """
     pools = model.config.backbone_pools_time
     channels = endpoint_channels(model.backbone)["head"]

@@ -6,7 +6,7 @@ from grw_tf.models.mobilenet_backbone import MODEL_IDS as MOBILENETS
 from grw_tf.models.presets import PRESETS, official_config
 
 _SIZES = ("a0", "a1", "a2", "a3", "a4", "a5")
-# Those whose weights are published.
+# Models with published weights.
 _PUBLISHED_GRW = ("a0_stream_grw", "a1_stream_grw", "a2_stream_grw", "a3_base_grw")
 _KNOWN = {
     "t0_base": official_config("t0", causal=False),
@@ -28,10 +28,11 @@ def choose_models(names: str) -> dict[str, ModelConfig]:
     """Returns the configs of models by name.
 
     Args:
-      names: of presets, t0_base and t0_stream, between commas; empty: the table's.
+        names: Names of presets, t0_base and t0_stream, separated by commas; empty for
+            the models of the table.
 
     Raises:
-      ValueError: for an unknown name.
+        ValueError: If a name is unknown.
     """
     wanted = [name.strip() for name in names.split(",") if name.strip()] or _ALL
     for name in wanted:

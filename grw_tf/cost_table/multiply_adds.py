@@ -1,8 +1,10 @@
-"""Multiply-adds of a traced function, from its operations and their static shapes."""
+"""Counts the multiply-adds of a traced function from its operations' static shapes."""
 
 import collections
 import functools
 import math
+
+from tensorflow.types.experimental import ConcreteFunction
 
 from grw_tf.cost_table.traced_graph import (
     called_functions,
@@ -12,35 +14,36 @@ from grw_tf.cost_table.traced_graph import (
 )
 
 
-def multiply_adds(function) -> dict[str, int]:
+def multiply_adds(function: ConcreteFunction) -> dict[str, int]:
     """Counts the multiply-adds of convolutions and matrix products.
 
-    Batch normalisations, activations, sums and pooling are not counted, as is common.
+    Batch normalizations, activations, sums and pooling are not counted, as is common.
 
     Args:
-      function: a concrete function; what it calls is counted at each call.
+        function: A concrete function. The functions that it calls are counted at each
+            call.
 
     Returns:
-      Counts by the operations' types.
+        Counts by type of operation.
 
     Raises:
-      ValueError: for an operation of unknown shape, or one in a loop or a branch, for
-        how often that runs is not in the graph.
+        ValueError: If an operation has an unknown shape, or is in a loop or a branch,
+            as the graph does not say how often that runs.
     """
     return dict(_count(function.graph, {}, _RULES))
 
 
-def convolution_outputs(function) -> int:
-    """Counts the values that convolutions give.
+def convolution_outputs(function: ConcreteFunction) -> int:
+    """Counts the output values of convolutions.
 
-    Each takes one more multiply-add where a batch normalisation is counted too, or the
-    bias that it can be folded into.
+    Each takes one more multiply-add if batch normalizations are counted too, or the
+    biases into which they can be folded.
 
     Args:
-      function: a concrete function.
+        function: A concrete function.
 
     Raises:
-      ValueError: as `multiply_adds`.
+        ValueError: See `multiply_adds`.
     """
     rules = dict.fromkeys(_CONVOLUTIONS, lambda operation, inputs, out: math.prod(out))
     return _count(function.graph, {}, rules).total()
@@ -83,14 +86,14 @@ def _product(operation, inputs, output, transposed):
 
 
 def _einsum(operation, inputs, output):
-    """Counts one for each combination of all labels' values."""
+    """Counts one multiply-add for each combination of the labels' values."""
     if len(inputs) < 2:
         return 0
     of_inputs = operation.get_attr("equation").decode().split("->")[0].split(",")
     sizes = {}
     for labels, shape in zip(of_inputs, inputs, strict=True):
         before, dots, after = labels.partition("...")
-        # Axes under the dots are aligned at their end, and broadcast.
+        # The axes of the dots are aligned at their end, and broadcast.
         hidden = range(len(shape) - len(before + after)) if dots else ()
         axes = (*before, *reversed(hidden), *after)
         for label, size in zip(axes, shape, strict=True):

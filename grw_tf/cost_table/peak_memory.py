@@ -1,21 +1,24 @@
-"""Peak memory of one call of a traced function, from its operations' static shapes.
+"""Computes the peak memory of a traced function's call from static shapes.
 
-What is counted are activations: the inputs (frames and states), all that is computed
+It counts activations: the inputs (frames and states), the tensors that are computed
 from them, and the outputs. Rules:
 
-- Operations run one after another in the order in which they were traced, those alone
-  on which an output depends.
-- A tensor is in memory from the operation that gives it to the last that takes it,
+- Operations run one after another in the order in which they were traced. Operations on
+  which no output depends do not run.
+- A tensor is in memory from the operation that makes it to the last that reads it;
   inputs from the start, outputs to the end.
-- What only gives a tensor another shape or name makes no new one (`_ALIASES`).
-- An operation on each element by itself (`_ELEMENTWISE`) writes over an operand that
-  nothing takes later, if that is as large as its result and no input of the function.
-- Weights, and what is computed from them alone, are not counted, nor is the working
-  space within an operation.
+- An operation that only changes a tensor's shape or name makes no new tensor
+  (`_ALIASES`).
+- An elementwise operation (`_ELEMENTWISE`) overwrites an operand that nothing reads
+  later, if the operand has the size of the result and is not an input of the function.
+- Weights, tensors computed only from weights, and the working space of operations are
+  not counted.
 """
 
 import dataclasses
 import math
+
+from tensorflow.types.experimental import ConcreteFunction
 
 from grw_tf.cost_table.traced_graph import (
     called_functions,
@@ -68,11 +71,11 @@ class Memory:
     """Bytes of activations in one call.
 
     Attributes:
-      peak: most that are in memory at once.
-      operation: the operation at which they are, by its name.
-      inputs: the inputs' share of all.
-      outputs: the outputs'.
-      unshared: all activations together, as if no memory were used twice.
+        peak: The peak.
+        operation: The name of the operation at the peak.
+        inputs: Bytes of the inputs.
+        outputs: Bytes of the outputs.
+        unshared: Bytes of all activations if no memory were used twice.
     """
 
     peak: int
@@ -90,15 +93,15 @@ class _Step:
     outputs: tuple[int, ...]
 
 
-def peak_memory(function) -> Memory:
-    """Follows a call of a function through its operations.
+def peak_memory(function: ConcreteFunction) -> Memory:
+    """Returns the memory of a call of a function.
 
     Args:
-      function: a concrete function; its captures are its weights.
+        function: A concrete function, whose captures are its weights.
 
     Raises:
-      ValueError: for a tensor of unknown shape, or a loop or a branch, for what those
-        run is not in the graph.
+        ValueError: If a tensor has an unknown shape, or if there is a loop or a branch,
+            as the graph does not say what runs in it.
     """
     schedule = _Schedule(function)
     steps, last = schedule.needed_steps()
@@ -126,7 +129,7 @@ def peak_memory(function) -> Memory:
 
 
 def _written_over(step, candidates, sizes):
-    """Returns the operand that takes an operation's result, `_NOTHING` if none."""
+    """Returns the operand that an operation overwrites, `_NOTHING` if none."""
     if step.kind in _ELEMENTWISE:
         for buffer in candidates:
             if sizes[buffer] == sizes[step.outputs[0]]:
@@ -135,15 +138,15 @@ def _written_over(step, candidates, sizes):
 
 
 _NOTHING = 0
-"""The buffer of all that is not counted."""
+"""The buffer of all tensors that are not counted."""
 
 
 class _Schedule:
-    """A function's operations with all calls written out, upon numbered buffers.
+    """A function's operations on numbered buffers, with all calls inlined.
 
     Attributes:
-      sizes: bytes by buffer.
-      inputs, outputs: the function's, sets of buffers.
+        sizes: Bytes of each buffer.
+        inputs, outputs: Sets of the buffers of the function's inputs and outputs.
     """
 
     def __init__(self, function):
@@ -159,7 +162,7 @@ class _Schedule:
     def needed_steps(self):
         """Returns the steps that outputs depend on, and the last user of each buffer.
 
-        Outputs are used by one past the last step.
+        The last user of outputs is one past the last step.
         """
         needed, steps = set(self.outputs), []
         for step in reversed(self._steps):

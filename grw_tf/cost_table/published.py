@@ -12,13 +12,13 @@ class Published:
     """A row of a published table.
 
     Attributes:
-      name: the model's name there.
-      source: the table.
-      top_1: accuracy on Kinetics-600, in percent.
-      gflops: multiply-adds of a video, in 10^9, over all its views.
-      memory_mb: peak memory of inference, in MB.
-      views: clips of a video x frames of a clip, where given.
-      preset: the model here, if it is one.
+        name: The model's name in the table.
+        source: The table's source.
+        top_1: Accuracy on Kinetics-600, in percent.
+        gflops: Multiply-adds of a video, in 10^9, over all its views.
+        memory_mb: Peak memory at inference, in MB.
+        views: Clips of a video x frames of a clip, if published.
+        preset: The preset of the same model here, if there is one.
     """
 
     name: str
@@ -81,8 +81,10 @@ BY_FLOPS = (
     _flops("MViT-B-32x3", 83.4, 850.0),
     _flops("MViTv2-B-32x3", 85.5, 1030.0, "5x32"),
 )
-"""Multiply-adds; those of MoViNets, MobileNetV3 and X3D are of Kondratyuk et al., CVPR
-2021, as the table says them again."""
+"""Accuracy and multiply-adds.
+
+Those of MoViNets, MobileNetV3 and X3D are from Kondratyuk et al., CVPR 2021.
+"""
 
 BY_MEMORY = (
     _memory("MobileNetV3-S", 61.3, 29.0, "mobilenet_v3_small"),
@@ -101,15 +103,20 @@ STREAMS = (
     _stream("A4", 81.49, 105.0),
     _stream("A5", 82.37, 281.0),
 )
-"""Multiply-adds of the 3-D networks, as the README notes, with the digits of `BY_FLOPS`
-where that has two."""
+"""Accuracy of stream models, and multiply-adds of the 3-D networks.
+
+The README says so; they have the digits of `BY_FLOPS` where that has both.
+"""
 
 SLOWONLY_50_GFLOPS, SLOWONLY_50_SIZE = 54.5, 256
-"""Of a view of 8 frames; Feichtenhofer et al., SlowFast, ICCV 2019, slow pathway."""
+"""GFLOPs of a view of 8 frames, and its size in pixels.
+
+Source: Feichtenhofer et al., SlowFast, ICCV 2019, slow pathway.
+"""
 
 
-def find(preset) -> Published | None:
-    """Returns what is published of a model here, from all tables, or None."""
+def find(preset: str) -> Published | None:
+    """Returns the published figures of a preset from all tables, None without any."""
     rows = [row for row in (*BY_FLOPS, *STREAMS, *BY_MEMORY) if row.preset == preset]
     if not rows:
         return None

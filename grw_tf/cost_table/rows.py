@@ -1,6 +1,7 @@
-"""The table's rows, and tables in text."""
+"""The rows of the table."""
 
 import dataclasses
+from collections.abc import Iterable, Sequence
 
 from grw_tf.common.text_table import markdown_table
 from grw_tf.cost_table.measure import ModelCost
@@ -29,7 +30,7 @@ HEADER = (
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A model: what it is, what it costs, and what is published of it."""
+    """A model's config, its cost, and its published figures."""
 
     name: str
     config: ModelConfig
@@ -37,6 +38,7 @@ class Row:
 
     @property
     def published(self) -> Published | None:
+        """The model's published figures, None without any."""
         return find(self.name)
 
     @property
@@ -46,19 +48,19 @@ class Row:
 
     @property
     def gflops_with_norm(self) -> float:
-        """With one more for each value that a convolution gives."""
+        """`gflops` with one more multiply-add for each output of a convolution."""
         return self.gflops + self.cost.convolution_outputs / _GIGA
 
     @property
     def deviation(self) -> float | None:
-        """Of `gflops` from the published figure, relative to that."""
+        """The relative deviation of `gflops` from the published figure."""
         published = self.published
         if not (published and published.gflops):
             return None
         return self.gflops / published.gflops - 1
 
-    def cells(self, notes) -> list[str]:
-        """Returns the words under `HEADER`."""
+    def cells(self, notes: Iterable[str]) -> list[str]:
+        """Returns the cells under `HEADER`; `notes` are marks of footnotes."""
         cost, config, published = self.cost, self.config, self.published
         return [
             self.name,
@@ -79,7 +81,7 @@ class Row:
         ]
 
     def to_dict(self) -> dict:
-        """Returns all figures, as JSON has them."""
+        """Returns all figures in types that JSON has."""
         published = self.published
         return {
             "model": self.name,
@@ -98,11 +100,11 @@ MEMORY_DEFINITIONS = {
     "memory never used twice": lambda cost: cost.unshared_bytes,
     "clip at once": lambda cost: cost.clip_peak_bytes,
 }
-"""What peak memory of a stream could mean: functions from a model's cost to bytes."""
+"""Possible definitions of peak memory: functions from a model's cost to bytes."""
 
 
-def memory_table(rows) -> str:
-    """Compares published figures of memory with what each definition gives, in MB."""
+def memory_table(rows: Sequence[Row]) -> str:
+    """Returns a table of published memory and of each definition's, in MB."""
     published = {row.preset: row.memory_mb for row in BY_MEMORY}
     shown = [row for row in rows if row.name in published]
     if not shown:

@@ -1,4 +1,4 @@
-"""The table of models' costs: counts what is not known yet, and writes all."""
+"""Counts models' costs, and writes the table and the figure."""
 
 import dataclasses
 import gc
@@ -30,26 +30,27 @@ class ModelTableConfig:
 
     models: str = option(
         "",
-        "Names of models between commas: presets, t0_base, t0_stream; empty: the"
-        " official models, those whose GRW weights are published, and the others.",
+        "Names of models, separated by commas: presets, t0_base, t0_stream. Empty for"
+        " the official models, those with published GRW weights, MobileNetV3 and"
+        " SlowOnly.",
     )
     output_dir: str = option(
-        "", f"Folder that gets {MARKDOWN_FILE}, {RESULTS_FILE} and {FIGURE_FILE}."
+        "", f"Folder for {MARKDOWN_FILE}, {RESULTS_FILE} and {FIGURE_FILE}."
     )
 
 
 def model_table(config: ModelTableConfig) -> str:
-    """Returns the table and its footnotes, in Markdown; writes them if there is where.
+    """Returns the table and its footnotes in Markdown; writes them if a folder is set.
 
-    Counts are kept in the user's cache, one model after another, so a second run, or
-    one after a killed one, counts only what is left.
+    The count of each model is kept in the user's cache, so another run, also after a
+    killed one, counts only the remaining models.
 
     Args:
-      config: what to count.
+        config: What to count.
 
     Raises:
-      ValueError: for an unknown model.
-      OSError: if the folder cannot be written to.
+        ValueError: If a model is unknown.
+        OSError: If the folder cannot be written to.
     """
     models = choose_models(config.models)
     folder = Path(config.output_dir) if config.output_dir else None
@@ -69,14 +70,14 @@ def model_table(config: ModelTableConfig) -> str:
 
 
 def _costs(models):
-    """Returns costs by name, and says on standard error how far it is."""
+    """Returns costs by name, and reports the progress on standard error."""
     costs = {name: known_cost(config) for name, config in models.items()}
     left = [name for name, cost in costs.items() if cost is None]
     start = time.monotonic()
     for number, name in enumerate(left, start=1):
         _say(f"counting {name} ({number} of {len(left)})")
         costs[name] = cost_of(models[name])
-        # Graphs of models that are done would slow down the next.
+        # Graphs of counted models would slow down the next.
         tf_keras.backend.clear_session()
         gc.collect()
         seconds = (time.monotonic() - start) / number * (len(left) - number)

@@ -1,26 +1,35 @@
-"""Reading traced functions: what operations call, and the shapes of tensors."""
+"""Reads traced functions: the functions that operations call, and tensors' shapes."""
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+Shapes = Mapping[str, tf.TensorShape]
+"""Shapes of tensors by name."""
 
 
-def called_functions(operation):
-    """Lists the names of the functions that an operation calls, or may call."""
+def called_functions(operation: tf.Operation) -> list[str]:
+    """Returns the names of the functions that an operation calls, or may call."""
     attributes = operation.node_def.attr.values()
     return [attr.func.name for attr in attributes if attr.HasField("func")]
 
 
-def is_call(operation):
-    """Says whether an operation calls a function once, always."""
+def is_call(operation: tf.Operation) -> bool:
+    """Says whether an operation always calls a function exactly once."""
     return operation.type.endswith("PartitionedCall")
 
 
-def known_within(called, operation, known):
-    """Returns shapes that a call gives to tensors of a graph, by their names.
+def known_within(
+    called: tf.Graph, operation: tf.Operation, known: Shapes
+) -> dict[str, tf.TensorShape]:
+    """Returns the shapes that a call gives to tensors of a graph, by their names.
 
-    The graph may serve calls of several shapes, as that of Keras' grouped convolutions.
+    A graph may serve calls of several shapes, as Keras' grouped convolutions do.
 
     Args:
-      called: the graph of the function that is called.
-      operation: the call.
-      known: such shapes of the call's own graph.
+        called: The graph of the called function.
+        operation: The call.
+        known: The same shapes for the graph that has the call.
     """
     found = {}
     for tensor, given in (
@@ -35,22 +44,24 @@ def known_within(called, operation, known):
     return found
 
 
-def shape_of(operation, tensor, known):
-    """Returns the shape of a tensor that an operation takes or gives, as a tuple.
+def shape_of(
+    operation: tf.Operation, tensor: tf.Tensor, known: Shapes
+) -> tuple[int, ...]:
+    """Returns the shape of an input or output of an operation.
 
     Args:
-      operation: the operation.
-      tensor: the tensor.
-      known: of `known_within`.
+        operation: The operation.
+        tensor: Its input or output.
+        known: Shapes from `known_within`.
 
     Raises:
-      ValueError: if it is not wholly known.
+        ValueError: If a dimension is unknown.
     """
     shape = _merged(tensor, known)
     if not shape.is_fully_defined():
         raise ValueError(
             f"{operation.name} has the tensor {tensor.name} of shape {shape}: trace the"
-            " function with shapes that are known, the batch's too."
+            " function with known shapes, including the batch."
         )
     return tuple(shape)
 

@@ -1,9 +1,12 @@
-"""Scaling what varies slowly or fast in a trained model's features, at inference."""
+"""Scales the slow or the fast component of a trained model's features at inference."""
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
+import tf_keras
 
 from grw_tf.layers import RandomMeanScaling
 from grw_tf.models.backbone import residual_blocks
@@ -13,26 +16,28 @@ from grw_tf.models.regularization_config import RMSConfig
 
 @dataclasses.dataclass(frozen=True)
 class _Given:
-    """Stands for a distribution of alpha: whatever the variable holds."""
+    """A stand-in for the distribution of alpha: the value of a variable."""
 
     mean: tf.Variable
 
 
 class ComponentScaling(RandomMeanScaling):
-    """Random Mean Scaling whose alpha, at inference, is a variable's value.
+    """Random Mean Scaling whose alpha is the value of a variable, also at inference.
 
-    At 1 the output equals the input.
+    If alpha is 1, the output equals the input.
 
     Args:
-      alpha: the variable, a float32 scalar; not one of the layer's own.
-      **kwargs: of `RandomMeanScaling`.
+        alpha: The variable, a float32 scalar. It is not one of the layer's weights.
+        **kwargs: Arguments of `RandomMeanScaling`.
     """
 
-    def __init__(self, alpha: tf.Variable, **kwargs):
+    def __init__(self, alpha: tf.Variable, **kwargs: Any):
         super().__init__(**kwargs)
         self._alpha = _Given(alpha)
 
-    def acts(self, training=None):
+    def acts(self, training: bool | None = None) -> bool:
+        """Returns True, as alpha acts at inference too."""
+        del training
         return True
 
 
@@ -40,32 +45,37 @@ class ScaledModel:
     """The logits of a model with a component of its features scaled, compiled once.
 
     Args:
-      model: a model of `build_model`. It is left as it was.
-      rms: where and by which filter; its `component` is scaled.
-      named: what errors put before the names of `before` and `blocks`.
+        model: A model of `build_model`. It does not change.
+        rms: Where features are filtered, the filter, and the `component` to scale.
+        named: The prefix of the names `before` and `blocks` in errors.
 
     Raises:
-      ValueError: if `rms` names what the model's blocks do not have.
+        ValueError: If `rms` names a part that the model's blocks do not have.
     """
 
-    def __init__(self, model, rms: RMSConfig, named="regularization.rms."):
+    def __init__(
+        self,
+        model: tf_keras.Model,
+        rms: RMSConfig,
+        named: str = "regularization.rms.",
+    ):
         self._alpha = tf.Variable(1.0, trainable=False)
         with _scaled(model, rms, self._alpha, named):
             self._logits = logits_function(model)
 
-    def __call__(self, clips, scale):
+    def __call__(self, clips: tf.Tensor, scale: float) -> tf.Tensor:
         """Returns float32 logits [batch, num_classes].
 
         Args:
-          clips: [batch, N, size, size, 3] in 0..1.
-          scale: of the component; at 1 the logits are the model's own, but for how
-            they are rounded: its graph can be optimised where this one cannot.
+            clips: [batch, N, size, size, 3] in 0..1.
+            scale: The component's factor. At 1 the logits are the model's own, apart
+                from rounding, as the model's graph can be optimized further.
         """
         self._alpha.assign(scale)
         return self._logits(clips)
 
 
-def logits_function(model):
+def logits_function(model: tf_keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns a compiled function from clips to a model's float32 logits."""
     config = model.config
     clips = tf.TensorSpec((None, config.frames, config.size, config.size, 3))
@@ -74,7 +84,7 @@ def logits_function(model):
     def logits(clips):
         return tf.cast(model(clips, training=False), tf.float32)
 
-    # Traced now, while the model is as it is.
+    # Tracing happens here, before the model changes.
     return logits.get_concrete_function()
 
 
@@ -98,7 +108,7 @@ def _scaled(model, rms, alpha, named):
 
 
 def _in_turn(first, second):
-    # The model's own RMS acts at inference too if its alpha has another mean than 1.
+    # The model's own RMS acts at inference too if the mean of its alpha is not 1.
     def both(inputs, training=None):
         return second(first(inputs, training=training), training=training)
 

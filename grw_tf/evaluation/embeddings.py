@@ -1,36 +1,40 @@
-"""One embedding a frame, of a model's clips, at one place of its network."""
+"""Embeds each frame of clips, at one place of a model."""
 
 from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 
 from grw_tf.models.backbone import endpoint_channels, endpoints
 from grw_tf.models.smoothing import FINAL, frame_places
 
 
-def embedding_layers(model) -> tuple[str, ...]:
+def embedding_layers(model: tf_keras.Model) -> tuple[str, ...]:
     """Returns the names of the places that have an embedding of each frame.
 
-    The last is where it is taken by default: "final", the embeddings Z of a transformer
-    head; else the backbone's last endpoint that keeps time.
+    The last one is the default: "final", the embeddings Z of a transformer head, or the
+    backbone's last endpoint that keeps time.
     """
     return tuple(frame_places(model.config, endpoint_channels(model.backbone)))
 
 
-def embed_clips(model, batches: Iterable, layer="") -> np.ndarray:
+def embed_clips(
+    model: tf_keras.Model, batches: Iterable[tuple], layer: str = ""
+) -> np.ndarray:
     """Embeds the frames of clips, at inference.
 
     Args:
-      model: a model of `build_model`.
-      batches: of tuples that begin with clips [batch, N, size, size, 3] in 0..1.
-      layer: of `embedding_layers`; an endpoint's features are averaged over space.
+        model: A model of `build_model`.
+        batches: Tuples that begin with clips [batch, N, size, size, 3] in 0..1.
+        layer: One of `embedding_layers`. The features of an endpoint are averaged over
+            space.
 
     Returns:
-      float32 [clips, N, K].
+        float32 [clips, N, K].
 
     Raises:
-      ValueError: for a place that the model does not have, or if there is no clip.
+        ValueError: If the model has no such place, or if there is no clip.
     """
     known = embedding_layers(model)
     layer = layer or known[-1]

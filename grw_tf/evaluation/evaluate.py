@@ -1,14 +1,16 @@
-"""Evaluating a checkpoint on records: by clips, by views, or frame by frame."""
+"""Evaluates a checkpoint on records: by clips, by views, or frame by frame."""
 
 import dataclasses
 from pathlib import Path
 
 import tensorflow as tf
+import tf_keras
 
 from grw_tf.common.checks import check_positive
 from grw_tf.common.flags import option
 from grw_tf.common.output_folder import check_writable
 from grw_tf.common.replacing import replacing
+from grw_tf.data.evaluation_clips import EvaluationClips
 from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.evaluation.inference import Predictions, predict_clips, predict_views
 from grw_tf.evaluation.measures import measure
@@ -30,33 +32,33 @@ class EvaluationConfig:
     """What to evaluate; each is a flag.
 
     Raises:
-      ValueError: at construction, for values that make no sense.
+        ValueError: At construction, for values that make no sense.
     """
 
     checkpoint: str = option(
-        "", "Checkpoint of a whole model: a prefix or folder, as runs/own/best_ckpt."
+        "", "Checkpoint of a whole model: a prefix or folder, e.g. runs/own/best_ckpt."
     )
     records: str = option("", "Records to evaluate on: records/test-*.tfrecord.")
-    output_dir: str = option("", "Folder that gets results, predictions and figures.")
-    batch_size: int = option(8, "Clips or views at once.")
+    output_dir: str = option("", "Folder for results, predictions and figures.")
+    batch_size: int = option(8, "Clips or views in a batch.")
     clips: int = option(
         1,
-        "Clips spread evenly over each video, whose probabilities are averaged; one is"
-        " the middle of the video.",
+        "Clips spread evenly over each video, whose probabilities are averaged; one"
+        " clip is the middle of the video.",
     )
     crops: int = option(
-        1, "Squares of each clip: 1, the centre, or 3 along the longer side."
+        1, "Squares of each clip: 1 (the center) or 3 (along the longer side)."
     )
     size: int = option(
-        0, "Pixels of a square's side; 0: the model's own. Weights fit any."
+        0, "Side of a square in pixels, which may be any; 0 for the model's own."
     )
     frame_fit: str = option(
         "",
-        "How frames become squares, short_side or square; empty: as the checkpoint"
-        " records it.",
+        "How frames become squares: short_side or square; empty for what the checkpoint"
+        " records.",
     )
     streaming: bool = option(
-        False, "Feed frame by frame: accuracy after each frame, and flicker."
+        False, "Feed single frames; reports the accuracy after each frame, and flicker."
     )
 
     def __post_init__(self):
@@ -76,29 +78,31 @@ class EvaluationConfig:
             )
         if self.streaming and not self.single_view:
             raise ValueError(
-                f"streaming feeds one clip of each video, and there are {self.clips}"
-                f" clips x {self.crops} crops: leave out either."
+                f"streaming feeds one clip of each video, not {self.clips} clips x"
+                f" {self.crops} crops: leave out one of them."
             )
 
     @property
     def single_view(self) -> bool:
+        """Whether each video has a single view."""
         return self.clips == self.crops == 1
 
 
 def evaluate(config: EvaluationConfig) -> dict:
     """Evaluates a model, and writes results, predictions and figures.
 
-    Nothing is written before all is known.
+    Files are written only after the whole evaluation.
 
     Args:
-      config: what to evaluate.
+        config: What to evaluate.
 
     Returns:
-      The results, as in results.json, and a "table" of them for people.
+        The results, as in results.json, and a "table" of them for people.
 
     Raises:
-      ValueError: if the checkpoint is of no whole model, or the records do not fit it.
-      OSError: if something cannot be read or written.
+        ValueError: If the checkpoint does not hold a whole model, or the records do not
+            fit the model.
+        OSError: If a file cannot be read or written.
     """
     check_writable(Path(config.output_dir))
     changes = {
@@ -106,18 +110,23 @@ def evaluate(config: EvaluationConfig) -> dict:
         for name in ("size", "frame_fit")
         if getattr(config, name)
     }
-    return evaluate_model(load_model(config.checkpoint, **changes), config)
+    model = load_model(config.checkpoint, **changes)
+    return evaluate_model(
+        model, EvaluationRecords(config.records, model.config), config
+    )
 
 
-def evaluate_model(model, config: EvaluationConfig) -> dict:
+def evaluate_model(
+    model: tf_keras.Model, records: EvaluationClips, config: EvaluationConfig
+) -> dict:
     """Evaluates a model that is loaded already, as `evaluate`.
 
     Args:
-      model: a model of `build_model`, of the config's checkpoint, size and fit.
-      config: what to evaluate.
+        model: A model of `build_model`, of the config's checkpoint, size and fit.
+        records: The clips, those of the config's records or others.
+        config: What to evaluate.
     """
     folder = Path(config.output_dir)
-    records = EvaluationRecords(config.records, model.config)
     streams = None
     if config.streaming:
         predicted, streams = _stream(model, records, config)

@@ -1,7 +1,7 @@
-"""How much models lean on what varies slowly, and fast, in their features.
+"""Measures how much models rely on the low and high frequencies of their features.
 
-As Kim et al. measure it: Regularization on Spatio-Temporally Smoothed Feature for
-Action Recognition, CVPR 2020, Figures 1 and 4.
+Source: Kim et al., Regularization on Spatio-Temporally Smoothed Feature for Action
+Recognition, CVPR 2020, Figures 1 and 4.
 """
 
 import csv
@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import math
 import os
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ TABLE_FILE = "accuracy_by_scale.csv"
 FIGURE_FILE = "accuracy_by_scale.png"
 
 COMPONENTS = {"low": "mean", "high": "residual"}
-"""What `RandomMeanScaling` calls the low and the high frequencies."""
+"""The names that `RandomMeanScaling` has for the low and the high frequencies."""
 
 _UNSCALED = "unscaled"
 _STEPS_OF_A_RANGE = 9
@@ -44,26 +45,26 @@ class SensitivityConfig(RMSOptions):
     """What to measure; each is a flag.
 
     Raises:
-      ValueError: at construction, for values that make no sense.
+        ValueError: At construction, for values that make no sense.
     """
 
     checkpoint_dir: str = option(
         "",
-        "--model_dir of a training, or a checkpoint that records its config; several,"
-        " separated by commas, come into one figure.",
+        "--model_dir of a training, or a checkpoint that records its config. Several,"
+        " separated by commas, share a figure.",
     )
     records: str = option("", "Records to measure on: records/test-*.tfrecord.")
-    output_dir: str = option("", "Folder that gets results, a table and the figure.")
+    output_dir: str = option("", "Folder for results, a table and the figure.")
     scales: str = option(
         "0..2",
-        "What the low or the high frequencies are multiplied by: numbers separated by"
-        f" commas, or a range, of which {_STEPS_OF_A_RANGE} even steps are taken.",
+        "Factors of the low or the high frequencies: numbers separated by commas, or a"
+        f" range, in {_STEPS_OF_A_RANGE} even steps.",
     )
     filter: str = option(
         RMSConfig().filter,
-        "Of the low frequencies: mean, or gaussian, weighed by distance.",
+        "Filter of the low frequencies: mean, or gaussian (weighted by distance).",
     )
-    batch_size: int = option(8, "Clips at once.")
+    batch_size: int = option(8, "Clips in a batch.")
 
     def __post_init__(self):
         check_positive(batch_size=self.batch_size)
@@ -82,6 +83,7 @@ class SensitivityConfig(RMSOptions):
 
     @property
     def checkpoint_dirs(self) -> tuple[str, ...]:
+        """The checkpoints to measure."""
         return listed(self.checkpoint_dir)
 
 
@@ -90,11 +92,11 @@ class Sensitivity:
     """The accuracy of a model with one component of its features scaled.
 
     Attributes:
-      name: of the model.
-      clips: number of clips.
-      unscaled: share of clips whose label the model itself finds likeliest.
-      scales: what the components were multiplied by.
-      low, high: the accuracy at each scale of the low and the high frequencies.
+        name: The model's name.
+        clips: The number of clips.
+        unscaled: The accuracy of the model itself.
+        scales: The factors of the components.
+        low, high: The accuracy at each factor of the low and the high frequencies.
     """
 
     name: str
@@ -108,23 +110,23 @@ class Sensitivity:
 def frequency_sensitivity(config: SensitivityConfig) -> dict:
     """Measures models, and writes results, a table and a figure.
 
-    Nothing is written before all is known. The clips are read once a model.
+    Files are written only after all measurements. Clips are read once for each model.
 
     Args:
-      config: what to measure.
+        config: What to measure.
 
     Returns:
-      The results, as in results.json, and a "table" of them for people.
+        The results, as in results.json, and a "table" of them for people.
 
     Raises:
-      ValueError: if there is no such model, the records do not fit it, or it has no
-        such blocks or batch normalisations.
-      OSError: if something cannot be read or written.
+        ValueError: If there is no such model, the records do not fit it, or it has no
+            such blocks or batch normalizations.
+        OSError: If a file cannot be read or written.
     """
     folder = Path(config.output_dir)
     check_writable(folder)
     scales = parse_scales(config.scales)
-    # What is wrong with the last is told before the first is measured.
+    # All models are checked before the first one is measured.
     prepared = [
         _prepare(checkpoint_dir, config) for checkpoint_dir in config.checkpoint_dirs
     ]
@@ -147,11 +149,11 @@ def frequency_sensitivity(config: SensitivityConfig) -> dict:
     return results | {"table": "\n\n".join(map(_table, measured))}
 
 
-def parse_scales(text) -> tuple[float, ...]:
-    """Returns the numbers of "0,0.5,1", or even steps of a range "0..2".
+def parse_scales(text: str) -> tuple[float, ...]:
+    """Returns the numbers of "0,0.5,1", or even steps of the range "0..2".
 
     Raises:
-      ValueError: for any other text, and numbers that are not finite or come twice.
+        ValueError: If the text is neither, or if a number is not finite or repeated.
     """
     low, dots, high = text.partition("..")
     try:
@@ -160,7 +162,7 @@ def parse_scales(text) -> tuple[float, ...]:
         numbers = []
     if not numbers or not all(map(math.isfinite, numbers)):
         raise ValueError(
-            f"scales is {text!r:.80}: give numbers, as 0,0.5,1, or a range, as 0..2."
+            f"scales is {text!r:.80}: give numbers (0,0.5,1) or a range (0..2)."
         )
     if dots:
         if numbers[0] >= numbers[1]:
@@ -171,17 +173,23 @@ def parse_scales(text) -> tuple[float, ...]:
     return tuple(sorted(numbers))
 
 
-def measure_sensitivity(name, forms, batches, scales) -> Sensitivity:
+def measure_sensitivity(
+    name: str,
+    forms: Mapping[str, Callable],
+    batches: Iterable[tuple],
+    scales: tuple[float, ...],
+) -> Sensitivity:
     """Returns the accuracy of a model with each component scaled.
 
     Args:
-      name: of the model.
-      forms: the model itself as "unscaled", a function from clips to logits; and a
-        `ScaledModel` of each of `COMPONENTS`.
-      batches: of (clips [batch, frames, size, size, 3] in 0..1, labels [batch], names).
-      scales: what components are multiplied by.
+        name: The model's name.
+        forms: A function from clips to the logits of the model itself, as "unscaled",
+            and a `ScaledModel` for each of `COMPONENTS`.
+        batches: Tuples of clips [batch, frames, size, size, 3] in 0..1, labels [batch]
+            and names.
+        scales: The factors of the components.
     """
-    # Graphs that differ are rounded otherwise: scaled by 1 is the model itself.
+    # Another graph rounds differently, so the model itself serves for factor 1.
     runs = {_UNSCALED: forms[_UNSCALED]} | {
         (component, scale): functools.partial(forms[component], scale=scale)
         for component in COMPONENTS
@@ -207,8 +215,8 @@ def measure_sensitivity(name, forms, batches, scales) -> Sensitivity:
     )
 
 
-def short_names(paths) -> list[str]:
-    """Returns what tells paths apart: without the folders that all are in."""
+def short_names(paths: Iterable[str]) -> list[str]:
+    """Returns paths without the folder that contains all of them."""
     paths = [os.path.abspath(path) for path in paths]
     shared = os.path.commonpath([os.path.dirname(path) for path in paths])
     return [os.path.relpath(path, shared) for path in paths]
@@ -246,7 +254,7 @@ def _write_table(path, measured):
 
 def _table(model):
     lines = [
-        f"{model.name}: top-1 {model.unscaled:.3f} of {model.clips} clips",
+        f"{model.name}: top-1 {model.unscaled:.3f} on {model.clips} clips",
         "scale  low frequencies  high frequencies",
     ]
     for scale, low, high in zip(model.scales, model.low, model.high, strict=True):

@@ -1,23 +1,24 @@
-"""The probabilities that a model gives to clips, or to the views of videos."""
+"""Computes a model's probabilities for clips, or for the views of videos."""
 
 import dataclasses
 from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 
-from grw_tf.data.records.evaluation_records import LabelledClip
+from grw_tf.data.evaluation_clips import LabelledClip
 from grw_tf.evaluation.views import average_views, cut_views
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a model said of labelled clips.
+    """A model's predictions for labeled clips.
 
     Attributes:
-      probabilities: [clips, classes].
-      labels: [clips].
-      names: of the clips.
+        probabilities: [clips, classes].
+        labels: [clips].
+        names: The names of the clips.
     """
 
     probabilities: np.ndarray
@@ -25,12 +26,13 @@ class Predictions:
     names: tuple[str, ...]
 
 
-def predict_clips(model, batches: Iterable) -> Predictions:
+def predict_clips(model: tf_keras.Model, batches: Iterable[tuple]) -> Predictions:
     """Runs a model on clips.
 
     Args:
-      model: a model of `build_model`.
-      batches: of (clips [batch, frames, size, size, 3] in 0..1, labels [batch], names).
+        model: A model of `build_model`.
+        batches: Tuples of clips [batch, frames, size, size, 3] in 0..1, labels [batch]
+            and names.
     """
     run = _compiled(model)
     probabilities, labels, names = [], [], []
@@ -44,18 +46,22 @@ def predict_clips(model, batches: Iterable) -> Predictions:
 
 
 def predict_views(
-    model, videos: Iterable[LabelledClip], clips, crops, batch_size
+    model: tf_keras.Model,
+    videos: Iterable[LabelledClip],
+    clips: int,
+    crops: int,
+    batch_size: int,
 ) -> Predictions:
-    """Runs a model on several views of each video, and averages its probabilities.
+    """Runs a model on each video's views (`cut_views`), and averages probabilities.
 
-    In memory are one video and its views; `cut_views` says what they are.
+    One video and its views are in memory at a time.
 
     Args:
-      model: a model of `build_model`.
-      videos: whole ones, frames as large as they are.
-      clips: number of clips over a video's time.
-      crops: number of squares along its longer side, 1 or 3.
-      batch_size: views at once, of one video.
+        model: A model of `build_model`.
+        videos: Whole videos with frames of their original size.
+        clips: Number of clips over a video's time.
+        crops: Number of squares along the longer side, 1 or 3.
+        batch_size: Number of views in a batch, all from one video.
     """
     run = _compiled(model)
     frames, geometry = model.config.frames, model.config.frame_geometry

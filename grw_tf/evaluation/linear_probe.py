@@ -1,4 +1,4 @@
-"""What a linear classifier makes of a pretrained backbone's features, as a baseline."""
+"""A linear classifier on a pretrained backbone's features, as a baseline."""
 
 import dataclasses
 from pathlib import Path
@@ -28,21 +28,21 @@ class LinearProbeConfig:
     """What to probe; each is a flag.
 
     Raises:
-      ValueError: at construction, for numbers that make no sense.
+        ValueError: At construction, if a number makes no sense.
     """
 
     preset: str = option("a0_stream", "Name of the model whose backbone is probed.")
-    checkpoint: str = option("", "Checkpoint of the backbone, a name or a path.")
+    checkpoint: str = option("", "Checkpoint of the backbone: a name or a path.")
     gating_activation: str = option(
-        "", "Gate the backbone was trained with, if not the model's own."
+        "", "Gate that the backbone was trained with, if not the model's own."
     )
     train_records: str = option("", "Records to learn from: records/train-*.tfrecord.")
     records: str = option("", "Records to evaluate on: records/test-*.tfrecord.")
-    output_dir: str = option("", "Folder that gets results.json.")
+    output_dir: str = option("", "Folder for results.json.")
     frames: int = option(16, "Frames of a clip.")
     size: int = option(172, "Height and width of a frame in pixels.")
     fps: float = option(5.0, "Frames a second.")
-    batch_size: int = option(8, "Clips at once.")
+    batch_size: int = option(8, "Clips in a batch.")
 
     def __post_init__(self):
         check_positive(
@@ -56,20 +56,20 @@ class LinearProbeConfig:
 def probe(config: LinearProbeConfig) -> dict:
     """Fits a logistic regression on features, and evaluates it.
 
-    A clip's features are the mean over its frames of the backbone's last ones. How
-    strongly the regression is regularised is chosen by cross-validation, as far as each
-    class has clips enough.
+    A clip's features are the backbone's last features, averaged over its frames. The
+    strength of the regression's regularization is chosen by cross-validation, with at
+    most as many folds as the rarest class has clips.
 
     Args:
-      config: what to probe.
+        config: What to probe.
 
     Returns:
-      The results, as in results.json, and a "table" of them for people.
+        The results, as in results.json, and a "table" of them for people.
 
     Raises:
-      ValueError: if the checkpoint or the records do not fit, or all clips to learn
-        from are of one class.
-      OSError: if something cannot be read or written.
+        ValueError: If the checkpoint or the records do not fit, or if all training
+            clips have the same class.
+        OSError: If a file cannot be read or written.
     """
     folder = Path(config.output_dir)
     check_writable(folder)
@@ -102,8 +102,8 @@ def probe(config: LinearProbeConfig) -> dict:
     counts = np.unique(labels, return_counts=True)[1]
     if len(counts) < 2:
         raise ValueError(
-            f"{config.train_records} has clips of one class alone: there is nothing to"
-            " tell apart."
+            f"{config.train_records} has clips of only one class: a classifier needs at"
+            " least two."
         )
     regression = make_pipeline(
         StandardScaler(),

@@ -1,30 +1,33 @@
-"""How well the probabilities of classes meet the labels."""
+"""Measures of a classifier: accuracy, precision, recall, F1, confusion."""
 
 import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from grw_tf.common.text_table import text_table
 
-# Sums of half-precision probabilities are off by less.
+# Sums of half-precision probabilities deviate by less.
 _SUM_TOLERANCE = 1e-2
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Measures:
-    """Measures of a classifier on labelled clips.
+    """Measures of a classifier on labeled clips.
 
     Attributes:
-      class_names: names of the classes.
-      top_1, top_5: share of the clips whose label is the likeliest class, or among the
-        five likeliest; with fewer classes than five, among all of them.
-      macro_f1: mean F1 of the classes that are a label or a prediction of any clip.
-      precision, recall, f1: [classes]; NaN where there is nothing to measure: precision
-        of a class never predicted, recall of one without clips, F1 of one with neither.
-      support: [classes], clips of each class.
-      confusion: [classes, classes], clips by label (rows) and prediction (columns).
+        class_names: Names of the classes.
+        top_1, top_5: Share of the clips whose label is the likeliest class, or among
+            the five likeliest (or all classes, if there are fewer).
+        macro_f1: Mean F1 of the classes that are the label or the prediction of a clip.
+        precision, recall, f1: [classes]; NaN where undefined: precision of a class that
+            is never predicted, recall of a class without clips, F1 of a class with
+            neither.
+        support: [classes], the number of clips of each class.
+        confusion: [classes, classes], the number of clips by label (rows) and
+            prediction (columns).
     """
 
     class_names: tuple[str, ...]
@@ -38,7 +41,7 @@ class Measures:
     confusion: np.ndarray
 
     def table(self) -> str:
-        """Returns the measures as text, a line for each class."""
+        """Returns the measures as text, with a line for each class."""
         overall = (
             ("clips", f"{self.support.sum():6}"),
             ("top-1", f"{self.top_1:.3f}"),
@@ -53,7 +56,7 @@ class Measures:
         return f"{text_table(overall)}\n\n{text_table([header, *rows])}"
 
     def to_dict(self) -> dict:
-        """Returns the measures as JSON can hold them, None for NaN."""
+        """Returns the measures in types that JSON has, with None for NaN."""
         keys = ("name", "precision", "recall", "f1", "support")
         return {
             "clips": int(self.support.sum()),
@@ -72,17 +75,19 @@ class Measures:
             yield (name, *(None if np.isnan(s) else s for s in row), support)
 
 
-def measure(labels, probabilities, class_names: Sequence[str]) -> Measures:
-    """Measures a classifier by scikit-learn.
+def measure(
+    labels: npt.ArrayLike, probabilities: npt.ArrayLike, class_names: Sequence[str]
+) -> Measures:
+    """Measures a classifier with scikit-learn.
 
     Args:
-      labels: whole numbers [clips], indices into `class_names`.
-      probabilities: [clips, classes].
-      class_names: names of the classes.
+        labels: Whole numbers [clips], indices into `class_names`.
+        probabilities: [clips, classes].
+        class_names: Names of the classes.
 
     Raises:
-      ValueError: if there is no clip, if shapes or labels do not fit the classes, or if
-        these are no probabilities.
+        ValueError: If there is no clip, if shapes or labels do not fit the classes, or
+            if `probabilities` are not probabilities.
     """
     labels, probabilities = check_predictions(labels, probabilities, class_names)
     ranked = likeliest(probabilities, 5)
@@ -104,20 +109,22 @@ def measure(labels, probabilities, class_names: Sequence[str]) -> Measures:
     )
 
 
-def likeliest(probabilities, k) -> np.ndarray:
-    """Returns the k likeliest classes [clips, k], likeliest first.
+def likeliest(probabilities: npt.ArrayLike, k: int) -> np.ndarray:
+    """Returns the k likeliest classes [clips, k], or all if there are fewer.
 
-    There are fewer if there are fewer classes; of equally likely ones the first leads,
-    as for argmax.
+    The likeliest class comes first. Equally likely classes keep their order, as with
+    argmax.
     """
     return np.argsort(-np.asarray(probabilities), axis=1, kind="stable")[:, :k]
 
 
-def check_predictions(labels, probabilities, class_names):
-    """Checks labels [clips] and probabilities [clips, classes], and returns arrays.
+def check_predictions(
+    labels: npt.ArrayLike, probabilities: npt.ArrayLike, class_names: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns labels [clips] and probabilities [clips, classes] as checked arrays.
 
     Raises:
-      ValueError: as `measure`.
+        ValueError: See `measure`.
     """
     labels = np.asarray(labels)
     probabilities = np.asarray(probabilities, np.float64)
@@ -145,18 +152,14 @@ def check_predictions(labels, probabilities, class_names):
     return labels, probabilities
 
 
-def check_labels(labels, num_classes):
-    """Checks that labels [clips] are indices of classes.
-
-    Raises:
-      ValueError: if one is not.
-    """
+def check_labels(labels: np.ndarray, num_classes: int) -> None:
+    """Raises a ValueError if labels [clips] are not indices of classes."""
     if not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(f"Labels must be whole numbers, got {labels.dtype}.")
     wrong = (labels < 0) | (labels >= num_classes)
     if wrong.any():
         raise ValueError(
-            f"Clip {wrong.argmax()} has label {labels[wrong][0]}, and the"
+            f"Clip {wrong.argmax()} has label {labels[wrong][0]}, but the"
             f" {num_classes} classes are 0 to {num_classes - 1}."
         )
 

@@ -1,9 +1,11 @@
-"""Files of predictions and of results."""
+"""Writes files of predictions and of results."""
 
 import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy.typing as npt
 
 from grw_tf.common.csv_file import write_csv
 from grw_tf.common.replacing import replacing
@@ -15,29 +17,30 @@ _TOP = 5
 def write_predictions(
     path: str | os.PathLike,
     names: Sequence[str],
-    labels,
-    probabilities,
+    labels: npt.ArrayLike,
+    probabilities: npt.ArrayLike,
     class_names: Sequence[str],
 ) -> None:
-    """Writes what a model says of each clip as CSV, whole or not at all.
+    """Writes a model's prediction for each clip as CSV, whole or not at all.
 
     The columns are path, label, predicted, probability_of_label, and the likeliest
     classes with their probabilities: top_1, probability_1, up to 5.
 
     Args:
-      path: the file, in UTF-8 but for names that are not.
-      names: of the clips.
-      labels: whole numbers [clips].
-      probabilities: [clips, classes].
-      class_names: names of the classes.
+        path: The file. It is UTF-8, except for names that are not.
+        names: The names of the clips.
+        labels: Whole numbers [clips].
+        probabilities: [clips, classes].
+        class_names: Names of the classes.
 
     Raises:
-      ValueError: if they do not fit each other, or these are no probabilities.
-      OSError: if the file cannot be written.
+        ValueError: If the arguments do not fit each other, or if `probabilities` are
+            not probabilities.
+        OSError: If the file cannot be written.
     """
     labels, probabilities = check_predictions(labels, probabilities, class_names)
     if len(names) != len(labels):
-        raise ValueError(f"There are {len(names)} names of {len(labels)} clips.")
+        raise ValueError(f"There are {len(names)} names for {len(labels)} clips.")
     ranked = likeliest(probabilities, _TOP)
     header = ["path", "label", "predicted", "probability_of_label"]
     for rank in range(1, ranked.shape[1] + 1):
@@ -49,8 +52,8 @@ def write_results(path: str | os.PathLike, results: dict) -> None:
     """Writes measures as JSON, whole or not at all.
 
     Raises:
-      ValueError: if a number is NaN or infinite, which JSON has no word for.
-      OSError: if the file cannot be written.
+        ValueError: If a number is NaN or infinite, which JSON does not have.
+        OSError: If the file cannot be written.
     """
     text = json.dumps(results, indent=2, allow_nan=False)
     with replacing(Path(path)) as unfinished:

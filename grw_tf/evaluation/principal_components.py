@@ -1,8 +1,9 @@
-"""Embeddings on the few directions in which they vary most, to be looked at."""
+"""Projects embeddings on the few directions in which they vary most."""
 
 import typing
 
 import numpy as np
+import numpy.typing as npt
 from scipy import linalg
 
 
@@ -10,23 +11,24 @@ class Projected(typing.NamedTuple):
     """Embeddings on their principal components.
 
     Attributes:
-      points: [clips, N, count].
-      shares: [count], of the embeddings' variance; NaN if they do not vary.
+        points: [clips, N, count].
+        shares: [count], shares of the embeddings' variance; NaN if they do not vary.
     """
 
     points: np.ndarray
     shares: np.ndarray
 
 
-def principal_components(z, count=2) -> Projected:
-    """Projects embeddings on the principal components of all of their frames.
+def principal_components(z: npt.ArrayLike, count: int = 2) -> Projected:
+    """Projects embeddings on the principal components of all their frames.
 
     Args:
-      z: [clips, N, K].
-      count: how many components.
+        z: [clips, N, K].
+        count: The number of components.
 
     Raises:
-      ValueError: if there are fewer than that: at most K, and the frames of all clips.
+        ValueError: If there are fewer components, which are at most K and at most the
+            number of frames of all clips.
     """
     z = np.asarray(z, np.float64)
     flat = z.reshape(-1, z.shape[-1])
@@ -35,23 +37,23 @@ def principal_components(z, count=2) -> Projected:
             f"{len(flat)} embeddings of {flat.shape[1]} channels have"
             f" {min(flat.shape)} principal components, not {count}."
         )
-    centre = flat.mean(axis=0)
-    _, scales, directions = np.linalg.svd(flat - centre, full_matrices=False)
+    center = flat.mean(axis=0)
+    _, scales, directions = np.linalg.svd(flat - center, full_matrices=False)
     variances = scales**2
     total = variances.sum()
     shares = variances[:count] / total if total else np.full(count, np.nan)
-    return Projected((z - centre) @ directions[:count].T, shares)
+    return Projected((z - center) @ directions[:count].T, shares)
 
 
-def turned_like(points, others):
-    """Turns and mirrors points so that they lie as close to others as they can.
+def turned_like(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Rotates and mirrors points so that they are as close to others as possible.
 
-    Principal components have no signs, and near equal variances no order: pictures of
-    two models would differ for nothing. Distances stay as they are.
+    Principal components have no signs, and no order if variances are nearly equal, so
+    pictures of two models would differ without a reason. Distances do not change.
 
     Args:
-      points: [clips, N, count].
-      others: the same clips' by another model.
+        points: [clips, N, count].
+        others: Points of the same clips from another model.
     """
     turn, _ = linalg.orthogonal_procrustes(_flat(points), _flat(others))
     return points @ turn

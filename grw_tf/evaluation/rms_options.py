@@ -1,4 +1,4 @@
-"""Flags that say where in a model, and how, features are taken apart."""
+"""Flags for where in a model, and with which filter, features are decomposed."""
 
 import dataclasses
 
@@ -11,29 +11,31 @@ _DEFAULT = RMSConfig()
 
 @dataclasses.dataclass(frozen=True)
 class RMSOptions:
-    """Fields of `RMSConfig` as flags, lists separated by commas."""
+    """Fields of `RMSConfig` as flags; lists are separated by commas."""
 
     before: str = option(
         ",".join(_DEFAULT.before),
-        "Which batch normalisations of a block: expansion, feature and projection of"
-        " MoViNets and MobileNetV3, bn1 to bn3 of SlowOnly's; empty for where RMS acts"
-        " by default.",
+        "Batch normalizations in a block: expansion, feature and projection of MoViNet"
+        " and MobileNetV3, bn1 to bn3 of SlowOnly; empty for those where RMS acts by"
+        " default.",
     )
     blocks: str = option(
         ",".join(_DEFAULT.blocks),
-        "Names of blocks, as block4_layer1, or of stages, as block4 or res5; empty for"
-        " the last two stages.",
+        "Names of blocks (block4_layer1) or of stages (block4, res5); empty for the"
+        " last two stages.",
     )
     kernel_size: int = option(
-        _DEFAULT.kernel_size, "Positions of the filter along each axis, odd."
+        _DEFAULT.kernel_size, "Odd number of positions of the filter along each axis."
     )
-    std: float = option(_DEFAULT.std, "Of the Gaussian filter, in positions.")
+    std: float = option(
+        _DEFAULT.std, "Standard deviation of the Gaussian filter, in positions."
+    )
 
-    def rms(self, filter, component=_DEFAULT.component) -> RMSConfig:
-        """Returns the config with a filter, of a component.
+    def rms(self, filter: str, component: str = _DEFAULT.component) -> RMSConfig:
+        """Returns the config with a filter and a component.
 
         Raises:
-          ValueError: for a filter that cannot be.
+            ValueError: If the filter is invalid.
         """
         RandomMeanScaling(filter, self.kernel_size, self.std, component=component)
         return RMSConfig(
@@ -46,6 +48,6 @@ class RMSOptions:
         )
 
 
-def listed(text) -> tuple[str, ...]:
-    """Returns the parts of a text separated by commas."""
+def listed(text: str) -> tuple[str, ...]:
+    """Returns the parts of a text that are separated by commas."""
     return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -1,4 +1,4 @@
-"""How smooth embeddings are over time."""
+"""Measures how smoothly embeddings move over time."""
 
 import dataclasses
 
@@ -13,26 +13,23 @@ class Smoothness:
     """Measures of embeddings that do not depend on their scale.
 
     Attributes:
-      acceleration_ratio: mean |acceleration| / mean |velocity| of frames' embeddings:
-        0 for straight lines at a steady pace, sqrt(3) for independent noise, NaN for
-        constants.
-      order_accuracy: how often the true order of a window's frames is the likeliest.
+        acceleration_ratio: Mean |acceleration| / mean |velocity| of frames' embeddings:
+            0 for straight lines at a constant speed, sqrt(3) for independent noise, NaN
+            for constants.
+        order_accuracy: Share of windows whose true frame order is the likeliest.
     """
 
     acceleration_ratio: float
     order_accuracy: float
 
 
-def smoothness(z, window) -> Smoothness:
+def smoothness(z: np.ndarray, window: int) -> Smoothness:
     """Measures how smoothly embeddings move.
 
     Args:
-      z: [clips, N, K], what the GRW loss sees: of a transformer head, what its affine
-        map gives (`embed` of the model).
-      window: T, frames in a window of the order accuracy.
-
-    Returns:
-      A `Smoothness`, of all clips together.
+        z: [clips, N, K], the embeddings that the GRW loss sees; with a transformer
+            head, the output of its affine map (the model's `embed`).
+        window: T, the frames in a window of the order accuracy.
     """
     velocity = np.diff(z, axis=1)
     acceleration = np.diff(velocity, axis=1)

@@ -1,10 +1,12 @@
-"""What a causal model says while a clip goes on, and how steadily."""
+"""Measures a causal model's predictions while it receives a clip frame by frame."""
 
 import dataclasses
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
+import tf_keras
 
 from grw_tf.common.text_table import text_table
 from grw_tf.evaluation.measures import check_labels
@@ -15,12 +17,12 @@ _SHOWN_FRAMES = 12
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StreamedClips:
-    """What a model said of clips, frame by frame.
+    """A model's predictions for clips, frame by frame.
 
     Attributes:
-      logits: [clips, frames, classes], after each frame.
-      labels: [clips].
-      names: of the clips.
+        logits: [clips, frames, classes], after each frame.
+        labels: [clips].
+        names: The names of the clips.
     """
 
     logits: np.ndarray
@@ -30,16 +32,19 @@ class StreamedClips:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StreamingMeasures:
-    """How right and how steady predictions are while a clip goes on.
+    """How accurate and how steady predictions are while clips arrive.
 
     Attributes:
-      accuracy: [frames], share of the clips predicted rightly after each frame.
-      label_changes_per_second: how often the likeliest class changes, mean over clips.
-      probability_change: sum over classes of |p_t - p_(t-1)|, mean over consecutive
-        frames and clips: twice the total variation, from 0 (constant) to 2.
-      seconds_to_settle: [clips], time from the first frame to the one from which on the
-        likeliest class is the label until the clip ends; NaN if it is not at the end.
-      fps: frames a second.
+        accuracy: [frames], the share of clips that are predicted correctly after each
+            frame.
+        label_changes_per_second: Mean number of changes of the likeliest class in a
+            second.
+        probability_change: Sum over classes of |p_t - p_(t-1)|, mean over consecutive
+            frames and clips: twice the total variation, from 0 (constant) to 2.
+        seconds_to_settle: [clips], the time of the frame from which on the likeliest
+            class is the label until the clip ends; NaN if it is not the label at the
+            end.
+        fps: Frames per second.
     """
 
     accuracy: np.ndarray
@@ -70,9 +75,9 @@ class StreamingMeasures:
         return f"{text_table(curve, '>')}\n\n{text_table(flicker)}"
 
     def to_dict(self) -> dict:
-        """Returns the measures as JSON can hold them.
+        """Returns the measures in types that JSON has.
 
-        Of the times to settle it is the median of the clips that do, None without any.
+        The time to settle is the median over the clips that settle, None without any.
         """
         return {
             "accuracy_after_each_frame": self.accuracy.tolist(),
@@ -86,17 +91,17 @@ class StreamingMeasures:
         return float(np.median(settled)) if settled.size else None
 
 
-def stream_clips(model, batches: Iterable) -> StreamedClips:
+def stream_clips(model: tf_keras.Model, batches: Iterable[tuple]) -> StreamedClips:
     """Feeds clips to a causal model one frame at a time.
 
     Args:
-      model: a causal model of `build_model`.
-      batches: of (clips [batch, frames, size, size, 3] in 0..1, labels [batch], names);
-        batches may differ in size, but not in frames.
+        model: A causal model of `build_model`.
+        batches: Tuples of clips [batch, frames, size, size, 3] in 0..1, labels [batch]
+            and names. All clips need the same number of frames.
 
     Raises:
-      ValueError: if the model is not causal, if there is no clip, or if clips, labels
-        or names do not fit the model or each other.
+        ValueError: If the model is not causal, if there is no clip, or if clips, labels
+            or names do not fit the model or each other.
     """
     stream = StreamingModel(model)
 
@@ -125,16 +130,18 @@ def stream_clips(model, batches: Iterable) -> StreamedClips:
     )
 
 
-def measure_streams(logits, labels, fps) -> StreamingMeasures:
+def measure_streams(
+    logits: npt.ArrayLike, labels: npt.ArrayLike, fps: float
+) -> StreamingMeasures:
     """Measures predictions after each frame.
 
     Args:
-      logits: [clips, frames, classes], of at least two frames.
-      labels: [clips].
-      fps: frames a second, as in the model's config.
+        logits: [clips, frames, classes], with at least two frames.
+        labels: [clips].
+        fps: Frames per second, as in the model's config.
 
     Raises:
-      ValueError: if shapes or labels do not fit, or there are fewer frames.
+        ValueError: If shapes or labels do not fit, or there are too few frames.
     """
     logits, labels = np.asarray(logits, np.float64), np.asarray(labels)
     if logits.ndim != 3 or labels.shape != logits.shape[:1] or not labels.size:

@@ -1,8 +1,9 @@
-"""The trajectories of any checkpoint's embeddings on any clips."""
+"""Writes the trajectories of a checkpoint's embeddings of clips."""
 
 import dataclasses
 import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -21,7 +22,8 @@ from grw_tf.data.videos.clips import read_clip
 from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
 from grw_tf.evaluation.principal_components import principal_components
 from grw_tf.evaluation.smoothness import smoothness
-from grw_tf.figures.trajectories import COLOURS, trajectory_figure
+from grw_tf.figures.trajectories import COLORS, trajectory_figure
+from grw_tf.models import ModelConfig
 from grw_tf.weights.restore import load_model
 
 CSV_FILE = "embeddings.csv"
@@ -30,28 +32,29 @@ FIGURE_FILE = "trajectories.png"
 
 @dataclasses.dataclass(frozen=True)
 class TrajectoryConfig:
-    """Whose embeddings to write; each is a flag.
+    """Which embeddings to write; each field is a flag.
 
     Raises:
-      ValueError: at construction, for values that make no sense.
+        ValueError: At construction, for values that make no sense.
     """
 
     checkpoint: str = option(
-        "", "Checkpoint of a whole model: a prefix or folder, as runs/own/best_ckpt."
+        "", "Checkpoint of a whole model: a prefix or folder, e.g. runs/own/best_ckpt."
     )
     clips: str = option(
-        "", "A folder of class folders of videos, videos by commas, or records."
+        "",
+        "A folder of class folders of videos, videos separated by commas, or records.",
     )
-    output_dir: str = option("", "Folder that gets the picture and the table.")
+    output_dir: str = option("", "Folder for the picture and the table.")
     layer: str = option(
         "",
-        "Where embeddings are taken: final, or an endpoint, averaged over space; by"
-        " default the last place there is.",
+        "Place of the embeddings: final, or an endpoint, averaged over space; empty for"
+        " the last place.",
     )
-    components: int = option(3, "Principal components in the table, 2 or more.")
-    all_dims: bool = option(False, "Every channel in the table, too.")
-    paths: int = option(3, "Clips drawn as paths, of each of ten classes.")
-    batch_size: int = option(8, "Clips at once.")
+    components: int = option(3, "Principal components in the table, at least 2.")
+    all_dims: bool = option(False, "Also write every channel to the table.")
+    paths: int = option(3, "Clips drawn as paths, for each of ten classes.")
+    batch_size: int = option(8, "Clips in a batch.")
 
     def __post_init__(self):
         check_positive(paths=self.paths, batch_size=self.batch_size)
@@ -62,18 +65,19 @@ class TrajectoryConfig:
 
 
 def write_trajectories(config: TrajectoryConfig) -> str:
-    """Embeds clips, and writes picture and table.
+    """Embeds clips, and writes a picture and a table.
 
     Args:
-      config: whose embeddings to write.
+        config: Which embeddings to write.
 
     Returns:
-      A summary for people.
+        A summary for people.
 
     Raises:
-      ValueError: if the checkpoint is of no whole model, has no such layer, or does not
-        fit the records; if there are no clips, or fewer components.
-      OSError: if something cannot be read or written.
+        ValueError: If the checkpoint does not hold a whole model, its model has no such
+            layer, or does not fit the records; if there are no clips, or too few
+            components.
+        OSError: If a file cannot be read or written.
     """
     folder = Path(config.output_dir)
     check_writable(folder)
@@ -94,14 +98,14 @@ def write_trajectories(config: TrajectoryConfig) -> str:
     there = sorted(set(labels))
     shown = [
         clip
-        for label in there[: len(COLOURS)]
+        for label in there[: len(COLORS)]
         for clip in np.flatnonzero(np.array(labels) == label)[: config.paths]
     ]
     plane = projected._replace(points=projected.points[..., :2])
     title = f"{len(z)} clips, {layer} of {os.path.normpath(config.checkpoint)}"
-    if len(there) > len(COLOURS):
-        title += f"\npaths of {len(COLOURS)} of {len(there)} classes"
-    figure = trajectory_figure(plane, labels, class_names, shown, title)
+    if len(there) > len(COLORS):
+        title += f"\npaths of {len(COLORS)} of {len(there)} classes"
+    figure = trajectory_figure(*plane, labels, class_names, shown, title)
 
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / FIGURE_FILE) as unfinished:
@@ -113,22 +117,24 @@ def write_trajectories(config: TrajectoryConfig) -> str:
     return summary
 
 
-def read_batches(source: str, config, batch_size):
-    """Reads the clips that a model of a config takes.
+def read_batches(
+    source: str, config: ModelConfig, batch_size: int
+) -> tuple[tuple[str, ...], Iterator[tuple]]:
+    """Reads clips as a model takes them.
 
     Args:
-      source: a folder of class folders of videos; videos, separated by commas, whose
-        classes are their folders; or records.
-      config: the model's `ModelConfig`.
-      batch_size: clips at once.
+        source: A folder of class folders of videos; videos separated by commas, whose
+            classes are their folders; or records.
+        config: The model's config.
+        batch_size: Number of clips in a batch.
 
     Returns:
-      The names of the classes, and batches of (clips [batch, N, size, size, 3] in 0..1,
-      labels [batch], names), of which those of records are read one by one.
+        The names of the classes, and batches: tuples of clips [batch, N, size, size, 3]
+        in 0..1, labels [batch] and names. Batches of records are read one at a time.
 
     Raises:
-      ValueError: if there are none, or they cannot be read.
-      OSError: if a file cannot be read.
+        ValueError: If there are no clips, or they cannot be read.
+        OSError: If a file cannot be read.
     """
     shape = config.frames, config.fps, config.frame_geometry
     if os.path.isdir(source):

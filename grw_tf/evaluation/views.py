@@ -1,6 +1,7 @@
-"""Several views of one video, and the mean of what a model says of them."""
+"""Cuts several views of a video, and averages their probabilities."""
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from grw_tf.frames import tensor_preparation
@@ -17,22 +18,23 @@ def cut_views(
 ) -> tf.Tensor:
     """Cuts the views of a video that a model is evaluated on.
 
-    They are those of `tensor_preparation.view_frames`, by which the trainer validates.
+    The trainer validates on the same views, which `tensor_preparation.view_frames`
+    cuts.
 
     Args:
-      video: uint8 [frames, height, width, 3] of a whole video.
-      frames: of a clip.
-      geometry: of the model.
-      clips: number of clips over the video's time.
-      crops: number of squares along its longer side, 1 or 3.
-      stride: frames of the video from one of a clip to the next.
+        video: uint8 [frames, height, width, 3], a whole video.
+        frames: Number of frames in a clip.
+        geometry: The model's frame geometry.
+        clips: Number of clips over the video's time.
+        crops: Number of squares along the longer side, 1 or 3.
+        stride: Step between a clip's frames, in frames of the video.
 
     Returns:
-      A tensor [crops * clips, frames, size, size, 3] in 0..1: all clips of the first
-      square, then those of the next.
+        [crops * clips, frames, size, size, 3] in 0..1: all clips of the first square,
+        then those of the next.
 
     Raises:
-      ValueError: if the video is of another shape or type, or a number makes no sense.
+        ValueError: If the video has another shape or type, or a number is out of range.
     """
     if video.ndim != 4 or video.dtype != np.uint8 or not len(video):
         raise ValueError(
@@ -51,17 +53,18 @@ def cut_views(
     return tf.cast(views, tf.float32) / 255
 
 
-def average_views(probabilities, views):
+def average_views(probabilities: npt.ArrayLike, views: int) -> np.ndarray:
     """Returns the mean probabilities [clips, classes] over the views of each clip.
 
-    Of probabilities, not logits, as the Model Garden's `video_classification` task.
+    It averages probabilities, not logits, as the Model Garden's `video_classification`
+    task does.
 
     Args:
-      probabilities: [clips * views, classes], those of a clip one after the other.
-      views: number of views of a clip.
+        probabilities: [clips * views, classes], with the views of a clip in sequence.
+        views: Number of views of a clip.
 
     Raises:
-      ValueError: if they are not so many views.
+        ValueError: If the number of rows is not a multiple of `views`.
     """
     probabilities = np.asarray(probabilities)
     if probabilities.ndim != 2 or views < 1 or len(probabilities) % views:

@@ -1,30 +1,26 @@
-"""What a stream's states are in a file: their types, and what they start from."""
+"""The states of a stream in a file, with their types and initial values."""
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 
-from grw_tf.streaming.native_output import silenced
-
-STEP = "step"
-IMAGE = "image"
+from grw_tf.streaming.litert import make_interpreter
+from grw_tf.streaming.signature_loop import IMAGE, STEP
 
 
 def state_entries(content: bytes) -> list[dict]:
     """Returns the states of a file as its manifest lists them.
 
     Args:
-      content: of a TFLite model with a signature `step`.
+        content: A TFLite model with a signature `step`.
 
     Returns:
-      For each state `name`, `shape`, `dtype` and `initial_value`, which stands for
-      zero; of a quantised one also `scale` and `zero_point`: its values are
-      scale (stored - zero_point).
+        For each state `name`, `shape`, `dtype` and `initial_value`, which stands for
+        zero. Quantized states also have `scale` and `zero_point`: their values are
+        scale (stored - zero_point).
 
     Raises:
-      ValueError: if there is no signature `step` from an image and states.
+        ValueError: If there is no signature `step` that takes an image and states.
     """
-    with silenced():
-        interpreter = Interpreter(model_content=content)
+    interpreter = make_interpreter(content=content)
     inputs = interpreter.get_signature_list().get(STEP, {"inputs": []})["inputs"]
     if IMAGE not in inputs:
         raise ValueError(

@@ -1,11 +1,14 @@
 """A model's streaming view, rewritten for devices.
 
-It gives the numbers of `grw_tf.models.StreamingModel` from the same weights, of 4-D
-tensors at most, time in the place of the batch, for GPU delegates take no more, and
-with states that stay bounded.
+It gives the numbers of `grw_tf.models.StreamingModel` with the same weights. Its
+tensors have at most 4 dimensions, as GPU delegates require, with time in place of the
+batch, and its states stay bounded.
 """
 
+from collections.abc import Mapping
+
 import tensorflow as tf
+import tf_keras
 
 from grw_tf.common.checks import check_positive
 from grw_tf.export.frame_features import FrameFeatures
@@ -13,11 +16,17 @@ from grw_tf.export.mobilenet_features import MobileNetFeatures
 from grw_tf.export.movinet_features import MovinetFeatures
 from grw_tf.export.stream_states import StreamStates
 from grw_tf.models.input_checks import check_states
-from grw_tf.models.streaming import STATE_PREFIX, check_causal, head_states
+from grw_tf.models.streaming import (
+    as_stream_states,
+    check_causal,
+    head_states,
+    streaming_head,
+)
 
 IMAGE_DTYPES = ("uint8", "float32")
 
-# Of frames, by the backbone's family; others' are Keras' own graph.
+# Graphs made for devices, by the backbone's family. Other families use Keras' own
+# graph.
 _FEATURES = {"movinet": MovinetFeatures, "mobilenet_v3": MobileNetFeatures}
 
 
@@ -25,83 +34,88 @@ class StreamingNetwork:
     """Steps of a stream of one video, in float32.
 
     Args:
-      model: a causal model of `build_model`.
-      frames_per_step: how many frames a step takes.
-      image_dtype: "uint8" for frames in 0..255, "float32" for frames in 0..1.
+        model: A causal model of `build_model`.
+        frames_per_step: Number of frames that a step takes.
+        image_dtype: "uint8" for frames in 0..255, "float32" for frames in 0..1.
 
     Raises:
-      ValueError: if the model is not causal or not float32, or an argument is unknown.
+        ValueError: If the model is not causal or not float32, or an argument is
+            invalid.
     """
 
-    def __init__(self, model, frames_per_step=1, image_dtype="uint8"):
+    def __init__(
+        self,
+        model: tf_keras.Model,
+        frames_per_step: int = 1,
+        image_dtype: str = "uint8",
+    ) -> None:
         check_causal(model.config)
         _check(model, frames_per_step, image_dtype)
         self.model = model
         self.frames_per_step = frames_per_step
         self.image_dtype = image_dtype
-        features = _FEATURES.get(model.config.backbone.family, FrameFeatures)
+        features = _FEATURES.get(model.config.backbone.family.name, FrameFeatures)
         unit = 1 / 255 if image_dtype == "uint8" else 1.0
+        self._head = streaming_head(model)
         self._features = features(model, frames_per_step, unit)
         self._specs = self._find_states()
 
     @property
-    def image_spec(self):
+    def image_spec(self) -> tf.TensorSpec:
         """The spec of the frames [frames_per_step, size, size, 3]."""
         size = self.model.config.size
         shape = (self.frames_per_step, size, size, 3)
         return tf.TensorSpec(shape, self.image_dtype, "image")
 
     @property
-    def signatures(self):
-        """What can be called: "step", and "classify" if steps give no logits."""
+    def signatures(self) -> list[str]:
+        """Names of the signatures: "step", and "classify" if steps give no logits."""
         on_demand = self.model.config.head.type == "transformer"
         return ["step", "classify"] if on_demand else ["step"]
 
-    def state_specs(self):
+    def state_specs(self) -> dict[str, tf.TensorSpec]:
         """Returns the states as a dict of `tf.TensorSpec`s; all start at zero."""
         return dict(self._specs)
 
-    def step(self, image, states):
+    def step(
+        self, image: tf.Tensor, states: Mapping[str, tf.Tensor]
+    ) -> tuple[tf.Tensor | None, dict[str, tf.Tensor]]:
         """Takes in the next frames.
 
         Args:
-          image: as `image_spec`.
-          states: as the last step returned them, or zeros.
+            image: As `image_spec`.
+            states: As the last step returned them, or zeros.
 
         Returns:
-          (logits [1, num_classes] after the last frame, or None for the "transformer"
-          head, which gives them on demand; the new states).
+            (logits [1, num_classes] after the last frame, or None for the "transformer"
+            head, which gives them on demand; the new states).
         """
         check_states(states, self._specs)
         kept = StreamStates(states)
         x = self._features(tf.cast(image, tf.float32), kept)
-        if self.model.config.backbone_pools_time:
+        if self._head is None:
             return self._features.classify(x), kept.new
         x = tf.reshape(x, (1, x.shape[0], x.shape[-1]))
         if self.model.config.head.type != "official":
             x = self.model.affine(x)
-        logits, new = self.model.head.update(x, head_states(states))
-        return logits, kept.new | _prefixed(new)
+        logits, new = self._head.update(x, head_states(states))
+        return logits, kept.new | as_stream_states(new)
 
-    def classify(self, states):
+    def classify(self, states: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns the logits [1, num_classes] of a "transformer" head's states."""
-        return self.model.head.classify(head_states(states))
+        return self._head.classify(head_states(states))
 
-    def classify_specs(self):
-        """Returns the specs of the states that `classify` looks at."""
-        return {n: s for n, s in self._specs.items() if n.startswith(STATE_PREFIX)}
+    def classify_specs(self) -> dict[str, tf.TensorSpec]:
+        """Returns the specs of the states that `classify` takes."""
+        return as_stream_states(head_states(self._specs))
 
     def _find_states(self):
         found = StreamStates()
         trace = tf.function(lambda image: self._features(image, found), autograph=False)
         trace.get_concrete_function(tf.TensorSpec(self.image_spec.shape, tf.float32))
-        if self.model.config.backbone_pools_time:
+        if self._head is None:
             return found.specs
-        return found.specs | _prefixed(self.model.head.state_specs(batch_size=1))
-
-
-def _prefixed(states):
-    return {STATE_PREFIX + name: state for name, state in states.items()}
+        return found.specs | as_stream_states(self._head.state_specs(batch_size=1))
 
 
 def _check(model, frames_per_step, image_dtype):

@@ -3,25 +3,23 @@
 import keras
 
 from grw_tf.keras3 import ops
-from grw_tf.random_walk import orders as orders_lib
 from grw_tf.random_walk.smoothing import Smoothing
 
 
 class _Keras3Smoothing:
-    """What Keras 3 spells in its own way for both GRW layers."""
+    """What is specific to Keras 3 in both GRW layers."""
 
     ops = ops
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         on_jax = keras.backend.backend() == "jax"
-        # JAX's trainer does not carry the metrics of layers.
+        # JAX's trainer does not support metrics of layers.
         names = () if on_jax else self.METRICS
         self._terms = [keras.metrics.Mean(f"{self.name}_{name}") for name in names]
-        method = orders_lib.choose_method(self.window, self.orders, self.max_orders)
-        if on_jax and method == "sampled" and self.seed is None:
+        if on_jax and self._method == "sampled" and self.seed is None:
             raise ValueError(
-                f"Layer '{self.name}': on JAX sampled orders need a seed, for a"
+                f"Layer '{self.name}': on JAX sampled orders need a seed, because a"
                 " compiled step would draw the same ones for ever."
             )
 
@@ -42,12 +40,12 @@ class _Keras3Smoothing:
 class GRWSmoothing(_Keras3Smoothing, Smoothing, keras.layers.Layer):
     """Returns its input, and while training adds the GRW loss of it.
 
-    Shapes, metrics and errors are those of `grw_tf.layers.GRWSmoothing`, but that
-    embeddings that are not finite show as a loss that is not, and that on JAX there are
-    no metrics and sampled orders need a seed.
+    Shapes, metrics and errors are those of `grw_tf.layers.GRWSmoothing`, except that
+    non-finite embeddings give a non-finite loss, and that on JAX there are no metrics
+    and sampled orders need a seed.
 
     Args:
-      window, weight, alpha, warmup_steps, orders, max_orders, seed: see
-        `grw_tf.layers.GRWSmoothing`.
-      **kwargs: of `keras.layers.Layer`.
+        window, weight, alpha, warmup_steps, orders, max_orders, seed: See
+            `grw_tf.layers.GRWSmoothing`.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """

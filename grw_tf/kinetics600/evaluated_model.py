@@ -7,7 +7,7 @@ from typing import Any
 
 from grw_tf.common.fingerprint import fingerprint
 from grw_tf.models import ModelConfig, build_model
-from grw_tf.weights.checkpoint_match import compare
+from grw_tf.weights.checkpoint_match import match_checkpoint
 from grw_tf.weights.model_variables import assign
 from grw_tf.weights.restore import load_model
 from grw_tf.weights.saved_variables import open_checkpoint
@@ -61,7 +61,7 @@ def open_whole_model(checkpoint: str | os.PathLike, **changes: Any) -> WholeMode
                 f"{checkpoint} records no config: evaluate a training's checkpoint, one"
                 " of scripts.import_torch_weights, or the PyTorch file itself."
             )
-        found = compare(saved, saved.config, ("backbone", "affine", "head"))
+        found = match_checkpoint(saved, saved.config, ("backbone", "affine", "head"))
         if found.missing or found.reshaped:
             raise ValueError(f"{checkpoint} is of no whole model: {found.line()}.")
         values = {name: saved.value(key) for name, key in found.matched.items()}

@@ -1,14 +1,16 @@
 """A classification head that gives logits at every frame of a stream."""
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 import tf_keras
 
 from grw_tf.layers.running_mean import running_mean
-from grw_tf.layers.temporal_transformer_head import TemporalTransformerHead
+from grw_tf.layers.transformer_head import TransformerHead
 
 
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
-class CausalTemporalTransformerHead(TemporalTransformerHead):
+class CausalTemporalTransformerHead(TransformerHead):
     """`TemporalTransformerHead` in which a frame sees itself and earlier frames only.
 
     A stream so keeps each block's keys and values and the mean over frames, pays for
@@ -20,7 +22,7 @@ class CausalTemporalTransformerHead(TemporalTransformerHead):
     Args, call arguments, output shape, errors: as `TemporalTransformerHead`.
     """
 
-    def state_specs(self, batch_size):
+    def state_specs(self, batch_size: int | None) -> dict[str, tf.TensorSpec]:
         """Returns the stream's states as a dict of `tf.TensorSpec`s, all from zero.
 
         Each block's `key` and `value` [batch, frames - 1, channels], the newest last,
@@ -28,7 +30,7 @@ class CausalTemporalTransformerHead(TemporalTransformerHead):
         `frames`.
 
         Args:
-          batch_size: number of streams, or None if it is not known.
+            batch_size: Number of streams, or None if it is not known.
         """
         past = tf.TensorSpec(
             (batch_size, self.frames - 1, self._channels), self.compute_dtype
@@ -43,15 +45,17 @@ class CausalTemporalTransformerHead(TemporalTransformerHead):
             "frame_count": tf.TensorSpec((1,), tf.int32),
         }
 
-    def update(self, inputs, states):
+    def update(
+        self, inputs: tf.Tensor, states: Mapping[str, tf.Tensor]
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Takes embeddings into the states.
 
         Args:
-          inputs: embeddings [batch, time, channels] of the next frames.
-          states: as the last `update` returned them, or zeros.
+            inputs: Embeddings [batch, time, channels] of the next frames.
+            states: As the last `update` returned them, or zeros.
 
         Returns:
-          (logits [batch, num_classes] after the last of them, states).
+            (logits [batch, num_classes] after the last of them, states).
         """
         time = inputs.shape[1]
         count = states["frame_count"]
@@ -77,11 +81,11 @@ class CausalTemporalTransformerHead(TemporalTransformerHead):
         new_states |= {"mean": mean, "frame_count": count}
         return self._classifier(mean), new_states
 
-    def classify(self, states):
+    def classify(self, states: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns the logits [batch, num_classes] after the last frame.
 
         Args:
-          states: as `update` returned them.
+            states: As `update` returned them.
         """
         return self._classifier(states["mean"])
 

@@ -49,7 +49,7 @@ class GRWSmoothing(_TensorFlowSmoothing, Smoothing, tf_keras.layers.Layer):
     The loss is `weight` times the mean over clips of the mean of
     `grw_tf.losses.grw_loss` over a clip's windows. It is added with `add_loss`, as the
     mean over the replica's own clips: trainers divide it by the number of replicas as
-    they do with every regulariser.
+    they do with every regularizer.
 
     While training the layer also keeps three metrics, named after it:
     `<name>_loss` (unweighted), `<name>_velocity` (1/2 sum_t |v_t|^2 of a window) and
@@ -60,32 +60,32 @@ class GRWSmoothing(_TensorFlowSmoothing, Smoothing, tf_keras.layers.Layer):
     At inference, and with weight 0, it costs nothing.
 
     Args:
-      window: T, frames in a window, at least 3; the paper takes 0.5-1.0 s of video.
-      weight: lambda, of the whole loss (default 0.1).
-      alpha: of the velocity term within the loss (default 0.5).
-      warmup_steps: training steps over which the weight grows linearly from 0.
-      orders: "auto", "exact" or "sampled", see `grw_loss`.
-      max_orders: how many orders are sampled, see `grw_loss`.
-      seed: of the sampled orders, see `grw_loss`.
-      **kwargs: of `tf_keras.layers.Layer`.
+        window: T, frames in a window, at least 3; the paper takes 0.5-1.0 s of video.
+        weight: Lambda, of the whole loss (default 0.1).
+        alpha: Of the velocity term within the loss (default 0.5).
+        warmup_steps: Training steps over which the weight grows linearly from 0.
+        orders: "auto", "exact" or "sampled", see `grw_loss`.
+        max_orders: How many orders are sampled, see `grw_loss`.
+        seed: Of the sampled orders, see `grw_loss`.
+        **kwargs: Of `tf_keras.layers.Layer`.
 
     Call arguments:
-      inputs: embeddings [batch, N, K], N >= window; the frames after the last whole
-        window have no part in the loss.
-      training: whether the loss is added.
-      new_frames: bool [batch, N], False for frames that only repeat the one before; a
-        window of such frames alone has no part in the loss and the metrics. All frames
-        count if it is not given.
+        inputs: Embeddings [batch, N, K], N >= window; the frames after the last whole
+            window have no part in the loss.
+        training: Whether the loss is added.
+        new_frames: bool [batch, N], False for frames that only repeat the one before; a
+            window of such frames alone has no part in the loss and the metrics. All
+            frames count if it is not given.
 
     Input shape: [batch, N, K].
 
     Output shape: as the input's.
 
     Raises:
-      ValueError: for arguments out of range, and for inputs of another rank or with
-        fewer frames than a window.
-      tf.errors.InvalidArgumentError: for embeddings that are not finite (except under
-        XLA, which has no such check).
+        ValueError: For arguments out of range, and for inputs of another rank or with
+            fewer frames than a window.
+        tf.errors.InvalidArgumentError: For embeddings that are not finite (except under
+            XLA, which has no such check).
 
     Reference: Goldman et al., Smooth Regularization for Efficient Video Recognition,
     NeurIPS 2025, arXiv 2511.20928.

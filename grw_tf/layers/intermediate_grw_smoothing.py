@@ -1,5 +1,7 @@
 """GRW smoothing of a feature map inside a network, as a Keras layer."""
 
+from typing import Any
+
 import tensorflow as tf
 import tf_keras
 
@@ -13,36 +15,36 @@ class IntermediateGRWSmoothing(
 ):
     """Returns its input, and while training adds the GRW loss of its frames.
 
-    A frame's embedding is its mean over space, batch-normalised without learned scale
+    A frame's embedding is its mean over space, batch-normalized without learned scale
     and offset (at least in float32). The network's own path is untouched.
 
     Args:
-      window: as every further argument not named here, of `GRWSmoothing`.
-      momentum: of the batch normalisation's moving statistics (default 0.99).
-      epsilon: added to the batch normalisation's variance (default 1e-3).
-      synchronized: whether batch statistics are taken over all replicas (default).
-      **kwargs: of `GRWSmoothing`.
+        window: As every further argument not named here, of `GRWSmoothing`.
+        momentum: Of the batch normalization's moving statistics (default 0.99).
+        epsilon: Added to the batch normalization's variance (default 1e-3).
+        synchronized: Whether batch statistics are taken over all replicas (default).
+        **kwargs: Of `GRWSmoothing`.
 
     Call arguments:
-      inputs: features [batch, N, height, width, channels], N >= window.
-      training: whether the loss is added.
-      new_frames: bool [batch, N], see `GRWSmoothing`.
+        inputs: Features [batch, N, height, width, channels], N >= window.
+        training: Whether the loss is added.
+        new_frames: bool [batch, N], see `GRWSmoothing`.
 
     Input shape: [batch, N, height, width, channels].
 
     Output shape: as the input's.
 
     Raises:
-      As `GRWSmoothing`.
+        As `GRWSmoothing`.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._batch_norm = tf_keras.layers.BatchNormalization(
             synchronized=self.synchronized, **self._batch_norm_arguments()
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: tf.TensorShape) -> None:
         super().build(input_shape)
         batch, frames, _, _, channels = input_shape
         with tf.name_scope(self._batch_norm.name):

@@ -5,11 +5,13 @@ import math
 import tensorflow as tf
 
 
-def local_mean(x, kernel_size=3, std=None, causal=False):
+def local_mean(
+    x: tf.Tensor, kernel_size: int = 3, std: float | None = None, causal: bool = False
+) -> tf.Tensor:
     """Returns the weighted mean over each position's window (equation 1).
 
-    At borders only neighbours that exist count: the weights are those of the window
-    divided by their sum over such neighbours.
+    At borders only neighbors that exist count: the weights are those of the window
+    divided by their sum over such neighbors.
 
     It is a product with a banded matrix along each axis, in float32 at least (on GPUs
     in TF32 by default, as convolutions): depthwise convolutions would do as well, but
@@ -17,18 +19,18 @@ def local_mean(x, kernel_size=3, std=None, causal=False):
     beyond its windows.
 
     Args:
-      x: [batch, time, height, width, channels] or [batch, height, width, channels].
-      kernel_size: positions of the window along each axis, odd.
-      std: standard deviation in positions of a Gaussian filter, whose weights are
-        exp(-distance^2 / (2 std^2)); None weighs all neighbours alike.
-      causal: whether the window in time is a frame and the kernel_size - 1 before it
-        (for a Gaussian filter the half with these distances) rather than centred.
+        x: [batch, time, height, width, channels] or [batch, height, width, channels].
+        kernel_size: Positions of the window along each axis, odd.
+        std: Standard deviation in positions of a Gaussian filter, whose weights are
+            exp(-distance^2 / (2 std^2)); None weighs all neighbors alike.
+        causal: Whether the window in time is a frame and the kernel_size - 1 before it
+            (for a Gaussian filter the half with these distances) rather than centered.
 
     Returns:
-      The mean, of x's shape and dtype.
+        The mean, of x's shape and dtype.
 
     Raises:
-      ValueError: for x of another rank.
+        ValueError: For x of another rank.
 
     Reference: Kim et al., Regularization on Spatio-Temporally Smoothed Feature for
     Action Recognition, CVPR 2020.
@@ -61,10 +63,10 @@ def _averages(length, weights, past_only, dtype):
     """Returns [length, length], in each row what a position takes of all positions.
 
     Args:
-      length: of the axis.
-      weights: by distance, 0 beyond.
-      past_only: whether later positions have no weight.
-      dtype: of the result.
+        length: Of the axis.
+        weights: By distance, 0 beyond.
+        past_only: Whether later positions have no weight.
+        dtype: Of the result.
     """
     position = tf.range(length)
     distance = position[:, None] - position

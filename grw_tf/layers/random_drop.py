@@ -1,5 +1,7 @@
 """RandomDrop, which is stochastic depth of the whole batch."""
 
+from typing import Any
+
 import tf_keras
 
 from grw_tf.layers.stochastic_depth import StochasticDepth
@@ -14,26 +16,26 @@ class RandomDrop(StochasticDepth):
     the output is the very input, at no cost.
 
     Args:
-      rate: how often the branch is dropped, in [0, 1).
-      level: "batch" drops all of the (replica's) batch or nothing, "clip" each clip by
-        itself.
-      **kwargs: of `tf_keras.layers.Layer`.
+        rate: How often the branch is dropped, in [0, 1).
+        level: "batch" drops all of the (replica's) batch or nothing, "clip" each clip
+            by itself.
+        **kwargs: Of `tf_keras.layers.Layer`.
 
     Call arguments:
-      inputs: [batch, ...].
-      training: whether it acts.
+        inputs: [batch, ...].
+        training: Whether it acts.
 
     Input shape: [batch, ...].
 
     Output shape: as the input's.
 
     Raises:
-      ValueError: for arguments out of range.
+        ValueError: For arguments out of range.
 
     Reference: Huang et al., 2016, arXiv 1603.09382; Table 2 of Kim et al.,
     Regularization on Spatio-Temporally Smoothed Feature for Action Recognition, CVPR
     2020.
     """
 
-    def __init__(self, rate=0.5, level="batch", **kwargs):
+    def __init__(self, rate: float = 0.5, level: str = "batch", **kwargs: Any) -> None:
         super().__init__(rate, level, **kwargs)

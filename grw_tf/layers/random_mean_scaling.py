@@ -1,6 +1,7 @@
 """Random Mean Scaling, as a Keras layer."""
 
 import math
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -16,7 +17,14 @@ COMPONENTS = ("mean", "residual", "feature")
 _LARGEST_KERNEL = 99
 
 
-def check_scaling(filter, kernel_size, std, distribution, component, level):
+def check_scaling(
+    filter: str,
+    kernel_size: int,
+    std: float | None,
+    distribution: str,
+    component: str,
+    level: str,
+) -> None:
     """Raises a ValueError if `RandomMeanScaling` cannot have these arguments."""
     if filter not in FILTERS:
         raise ValueError(
@@ -46,20 +54,21 @@ class RandomMeanScaling(tf_keras.__internal__.layers.BaseRandomLayer):
     the output is the very input, at no cost.
 
     Args:
-      filter: "mean" weighs all neighbours in the window alike, "gaussian" by distance.
-      kernel_size: positions of the window along each axis, odd.
-      std: of the Gaussian filter, in positions.
-      distribution: of alpha, "normal(mean, standard deviation)" or
-        "uniform(low, high)", or the `Normal` or `Uniform` that these spell.
-      component: what is scaled: "mean" is m(x), "residual" is x - m(x), "feature" is x.
-      level: what has an alpha of its own: "clip" each clip, "batch" the batch (of the
-        replica); it is the same for all positions and channels.
-      causal: whether the window in time ends with the frame itself, see `local_mean`.
-      **kwargs: of `tf_keras.layers.Layer`.
+        filter: "mean" weighs all neighbors in the window alike, "gaussian" by distance.
+        kernel_size: Positions of the window along each axis, odd.
+        std: Of the Gaussian filter, in positions.
+        distribution: Of alpha, "normal(mean, standard deviation)" or "uniform(low,
+            high)", or the `Normal` or `Uniform` that these spell.
+        component: What is scaled: "mean" is m(x), "residual" is x - m(x), "feature" is
+            x.
+        level: What has an alpha of its own: "clip" each clip, "batch" the batch (of the
+            replica); it is the same for all positions and channels.
+        causal: Whether the window in time ends with the frame itself, see `local_mean`.
+        **kwargs: Of `tf_keras.layers.Layer`.
 
     Call arguments:
-      inputs: a feature map.
-      training: whether alpha is random.
+        inputs: A feature map.
+        training: Whether alpha is random.
 
     Input shape: [batch, time, height, width, channels], or [batch, height, width,
       channels], where the window is in space alone.
@@ -67,7 +76,7 @@ class RandomMeanScaling(tf_keras.__internal__.layers.BaseRandomLayer):
     Output shape: as the input's.
 
     Raises:
-      ValueError: for arguments out of range and inputs of another rank.
+        ValueError: For arguments out of range and inputs of another rank.
 
     Reference: Kim et al., Regularization on Spatio-Temporally Smoothed Feature for
     Action Recognition, CVPR 2020.
@@ -75,15 +84,15 @@ class RandomMeanScaling(tf_keras.__internal__.layers.BaseRandomLayer):
 
     def __init__(
         self,
-        filter="mean",
-        kernel_size=3,
-        std=0.4,
-        distribution="normal(1, 0.5)",
-        component="mean",
-        level="clip",
-        causal=False,
-        **kwargs,
-    ):
+        filter: str = "mean",
+        kernel_size: int = 3,
+        std: float | None = 0.4,
+        distribution: str = "normal(1, 0.5)",
+        component: str = "mean",
+        level: str = "clip",
+        causal: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         check_scaling(filter, kernel_size, std, distribution, component, level)
         self.filter = filter
@@ -95,17 +104,19 @@ class RandomMeanScaling(tf_keras.__internal__.layers.BaseRandomLayer):
         self.causal = causal
         self._alpha = parse_distribution(distribution)
 
-    def acts(self, training=None):
+    def acts(self, training: bool | tf.Tensor | None = None) -> bool:
         """Returns whether the output is another than the input.
 
         Args:
-          training: as of a call.
+            training: As of a call.
         """
         if training is None:
             training = tf_keras.backend.learning_phase()
         return training or self._alpha.mean != 1
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: tf.Tensor, training: bool | tf.Tensor | None = None
+    ) -> tf.Tensor:
         if inputs.shape.rank not in (4, 5):
             raise ValueError(
                 f"Layer '{self.name}' takes [batch, time, height, width, channels] or "
@@ -129,7 +140,7 @@ class RandomMeanScaling(tf_keras.__internal__.layers.BaseRandomLayer):
         mean = local_mean(x, self.kernel_size, std, self.causal)
         return mean if self.component == "mean" else x - mean
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filter": self.filter,

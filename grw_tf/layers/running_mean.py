@@ -3,17 +3,19 @@
 import tensorflow as tf
 
 
-def running_mean(mean, count, inputs, most):
+def running_mean(
+    mean: tf.Tensor, count: tf.Tensor, inputs: tf.Tensor, most: int
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Takes frames into a mean.
 
     Args:
-      mean: of the frames so far [batch, channels].
-      count: how many they are [1], int32, at most `most`.
-      inputs: the next frames [batch, time, channels].
-      most: number of frames beyond which the mean forgets at rate 1 / `most`.
+        mean: Of the frames so far [batch, channels].
+        count: How many they are [1], int32, at most `most`.
+        inputs: The next frames [batch, time, channels].
+        most: Number of frames beyond which the mean forgets at rate 1 / `most`.
 
     Returns:
-      The new mean and the new count.
+        The new mean and the new count.
     """
     time = inputs.shape[1]
     for step in range(time):

@@ -3,14 +3,14 @@
 import numpy as np
 
 
-def sincos_positions(positions, channels):
+def sincos_positions(positions: int, channels: int) -> np.ndarray:
     """Returns the encodings [positions, channels] of positions 0, 1, ...
 
     The first half of the channels is sin(p omega_i), the second cos(p omega_i), with
     omega_i = 10000^(-i / (channels / 2 - 1)), as in the published GRW models.
 
     Raises:
-      ValueError: if channels is odd or less than 4.
+        ValueError: If channels is odd or less than 4.
     """
     if channels % 2 or channels < 4:
         raise ValueError(

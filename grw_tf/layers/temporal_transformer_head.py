@@ -1,15 +1,15 @@
 """The published GRW models' classification head."""
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 import tf_keras
 
-from grw_tf.layers.self_attention import check_heads
-from grw_tf.layers.sincos_position import sincos_positions
-from grw_tf.layers.transformer_block import LAYER_NORM_EPSILON, TransformerBlock
+from grw_tf.layers.transformer_head import TransformerHead
 
 
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
-class TemporalTransformerHead(tf_keras.layers.Layer):
+class TemporalTransformerHead(TransformerHead):
     """Classifies per-frame embeddings with a transformer over time.
 
     LayerNorm, plus sine-cosine positions, `depth` blocks in which every frame sees
@@ -20,103 +20,35 @@ class TemporalTransformerHead(tf_keras.layers.Layer):
     `frames` frames have come it looks at those that have.
 
     Args:
-      num_classes: number of classes.
-      frames: most frames it sees at once.
-      depth: number of blocks.
-      num_heads: attention heads, dividing the channels.
-      mlp_dim: hidden channels of each block.
-      dropout_rate: before the last dense layer.
-      stochastic_depth_drop_rate: of each block's branches.
-      **kwargs: of `tf_keras.layers.Layer`.
+        num_classes: Number of classes.
+        frames: Most frames it sees at once.
+        depth: Number of blocks.
+        num_heads: Attention heads, dividing the channels.
+        mlp_dim: Hidden channels of each block.
+        dropout_rate: Before the last dense layer.
+        stochastic_depth_drop_rate: Of each block's branches.
+        **kwargs: Of `tf_keras.layers.Layer`.
 
     Call arguments:
-      inputs: embeddings [batch, time, channels], time <= frames.
-      training: whether dropout acts.
+        inputs: Embeddings [batch, time, channels], time <= frames.
+        training: Whether dropout acts.
 
     Output shape: logits [batch, num_classes], float32 under mixed precision.
 
     Raises:
-      ValueError: if the channels are odd or num_heads does not divide them.
+        ValueError: If the channels are odd or num_heads does not divide them.
 
     Reference: Goldman et al., NeurIPS 2025, arXiv 2511.20928.
     """
 
-    def __init__(
-        self,
-        num_classes,
-        frames,
-        depth,
-        num_heads,
-        mlp_dim,
-        dropout_rate=0.0,
-        stochastic_depth_drop_rate=0.0,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        self.num_classes = num_classes
-        self.frames = frames
-        self.depth = depth
-        self.num_heads = num_heads
-        self.mlp_dim = mlp_dim
-        self.dropout_rate = dropout_rate
-        self.stochastic_depth_drop_rate = stochastic_depth_drop_rate
-        self._input_norm = tf_keras.layers.LayerNormalization(
-            epsilon=LAYER_NORM_EPSILON, name="input_norm", dtype=self.dtype_policy
-        )
-        self._blocks = [
-            TransformerBlock(
-                num_heads,
-                mlp_dim,
-                stochastic_depth_drop_rate,
-                name=f"block{index}",
-                dtype=self.dtype_policy,
-            )
-            for index in range(depth)
-        ]
-        self._output_norm = tf_keras.layers.LayerNormalization(
-            epsilon=LAYER_NORM_EPSILON, name="output_norm", dtype=self.dtype_policy
-        )
-        self._dropout = tf_keras.layers.Dropout(dropout_rate, dtype=self.dtype_policy)
-        self._classifier = tf_keras.layers.Dense(
-            num_classes,
-            dtype="float64" if self.compute_dtype == "float64" else "float32",
-            name="classifier",
-        )
-
-    def build(self, input_shape):
-        self._channels = input_shape[-1]
-        self._positions = sincos_positions(self.frames, self._channels)
-        # Here, for Keras wraps what is raised within `call` in its own words.
-        check_heads(self._channels, self.num_heads)
-        super().build(input_shape)
-
-    def call(self, inputs, training=None):
-        x = self._with_positions(inputs, tf.range(inputs.shape[1]))
-        for block in self._blocks:
-            x, _ = block(x, mask=self._clip_mask(inputs.shape[1]), training=training)
-        x = tf.reduce_mean(self._output_norm(x), axis=1)
-        return self._classifier(self._dropout(x, training=training))
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_classes": self.num_classes,
-            "frames": self.frames,
-            "depth": self.depth,
-            "num_heads": self.num_heads,
-            "mlp_dim": self.mlp_dim,
-            "dropout_rate": self.dropout_rate,
-            "stochastic_depth_drop_rate": self.stochastic_depth_drop_rate,
-        }
-
-    def state_specs(self, batch_size):
+    def state_specs(self, batch_size: int | None) -> dict[str, tf.TensorSpec]:
         """Returns the stream's states as a dict of `tf.TensorSpec`s, all from zero.
 
         `embeddings` [batch, frames, channels], the newest last, and `frame_count` [1],
         which stops at `frames`.
 
         Args:
-          batch_size: number of streams, or None if it is not known.
+            batch_size: Number of streams, or None if it is not known.
         """
         shape = (batch_size, self.frames, self._channels)
         return {
@@ -124,25 +56,27 @@ class TemporalTransformerHead(tf_keras.layers.Layer):
             "frame_count": tf.TensorSpec((1,), tf.int32),
         }
 
-    def update(self, inputs, states):
+    def update(
+        self, inputs: tf.Tensor, states: Mapping[str, tf.Tensor]
+    ) -> tuple[None, dict[str, tf.Tensor]]:
         """Takes embeddings into the states.
 
         Args:
-          inputs: embeddings [batch, time, channels] of the next frames.
-          states: as the last `update` returned them, or zeros.
+            inputs: Embeddings [batch, time, channels] of the next frames.
+            states: As the last `update` returned them, or zeros.
 
         Returns:
-          (None, states): this head gives logits on demand, by `classify`.
+            (None, states): this head gives logits on demand, by `classify`.
         """
         kept = tf.concat([states["embeddings"], inputs], axis=1)[:, -self.frames :]
         count = tf.minimum(states["frame_count"] + inputs.shape[1], self.frames)
         return None, {"embeddings": kept, "frame_count": count}
 
-    def classify(self, states):
+    def classify(self, states: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns the logits [batch, num_classes] of the frames kept in the states.
 
         Args:
-          states: as `update` returned them, of a stream that has seen a frame.
+            states: As `update` returned them, of a stream that has seen a frame.
         """
         count = states["frame_count"]
         positions = tf.range(self.frames) - (self.frames - count)
@@ -153,10 +87,6 @@ class TemporalTransformerHead(tf_keras.layers.Layer):
         x = self._output_norm(x)
         x = tf.reduce_sum(x * tf.cast(seen, x.dtype)[:, None], axis=1)
         return self._classifier(x / tf.cast(count, x.dtype))
-
-    def _with_positions(self, embeddings, positions):
-        x = self._input_norm(embeddings)
-        return x + tf.gather(tf.constant(self._positions, x.dtype), positions)
 
     def _clip_mask(self, frames):
         del frames

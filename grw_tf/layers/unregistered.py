@@ -1,34 +1,39 @@
 """What stands for a layer whose class is not at hand."""
 
+from typing import Any
+
+import tensorflow as tf
 import tf_keras
 
 
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
 class Unregistered(tf_keras.layers.Layer):
-    """Returns its input at inference, as regularisers do, and refuses to train.
+    """Returns its input at inference, as regularizers do, and refuses to train.
 
-    So a model can be evaluated and exported without the code of a regulariser that it
+    So a model can be evaluated and exported without the code of a regularizer that it
     was trained with, and is never trained without it.
 
     Args:
-      wanted: name of the class that is missing.
-      **kwargs: of `tf_keras.layers.Layer`.
+        wanted: Name of the class that is missing.
+        **kwargs: Of `tf_keras.layers.Layer`.
 
     Call arguments:
-      inputs: any tensor.
-      training: whether it is asked to act.
+        inputs: Any tensor.
+        training: Whether it is asked to act.
 
     Output shape: as the input's.
 
     Raises:
-      ValueError: when called in training.
+        ValueError: When called in training.
     """
 
-    def __init__(self, wanted, **kwargs):
+    def __init__(self, wanted: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.wanted = wanted
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: tf.Tensor, training: bool | tf.Tensor | None = None
+    ) -> tf.Tensor:
         if training:
             raise ValueError(
                 f"No layer {self.wanted!r:.80} is registered with Keras, and the model"
@@ -37,5 +42,5 @@ class Unregistered(tf_keras.layers.Layer):
             )
         return inputs
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "wanted": self.wanted}

@@ -11,33 +11,38 @@ from grw_tf.random_walk import terms, windows
 from grw_tf.random_walk.terms import GRWTerms
 
 
-def cut_windows(z, window):
+def cut_windows(z: tf.Tensor, window: int) -> tf.Tensor:
     """Cuts embeddings into windows; frames after the last whole one are dropped.
 
     Args:
-      z: embeddings [batch, N, K].
-      window: T, frames of a window.
+        z: Embeddings [batch, N, K].
+        window: T, frames of a window.
 
     Returns:
-      Windows [batch * floor(N / window), window, K].
+        Windows [batch * floor(N / window), window, K].
 
     Raises:
-      ValueError: if z is not of rank 3, window < 3, or N < window.
+        ValueError: If z is not of rank 3, window < 3, or N < window.
     """
     return windows.cut_windows(ops, tf.convert_to_tensor(z), window)
 
 
-def grw_terms(z, orders="auto", max_orders=1000, seed=None) -> GRWTerms:
+def grw_terms(
+    z: tf.Tensor, orders: str = "auto", max_orders: int = 1000, seed: int | None = None
+) -> GRWTerms:
     """Returns the terms of the GRW loss of each window of embeddings.
 
     Args:
-      z, orders, max_orders, seed: see `grw_loss`.
+        z: As in `grw_loss`.
+        orders: As in `grw_loss`.
+        max_orders: As in `grw_loss`.
+        seed: As in `grw_loss`.
 
     Returns:
-      `GRWTerms`: order, velocity and order_accuracy, each [windows].
+        `GRWTerms`: order, velocity and order_accuracy, each [windows].
 
     Raises:
-      ValueError: as `grw_loss`.
+        ValueError: As `grw_loss`.
     """
     z = tf.convert_to_tensor(z)
     if not z.dtype.is_floating:
@@ -45,7 +50,13 @@ def grw_terms(z, orders="auto", max_orders=1000, seed=None) -> GRWTerms:
     return terms.grw_terms(ops, z, orders, max_orders, seed)
 
 
-def grw_loss(z, alpha=0.5, orders="auto", max_orders=1000, seed=None):
+def grw_loss(
+    z: tf.Tensor,
+    alpha: float = 0.5,
+    orders: str = "auto",
+    max_orders: int = 1000,
+    seed: int | None = None,
+) -> tf.Tensor:
     """Returns the GRW loss of each window of embeddings.
 
     L(Z) = -log(f(Z) / sum_pi f(Z_pi)) + alpha * 1/2 sum_t |v_t|^2, where f is the
@@ -53,20 +64,20 @@ def grw_loss(z, alpha=0.5, orders="auto", max_orders=1000, seed=None):
     keep the first in place.
 
     Args:
-      z: embeddings [windows, T, K], T >= 3, of any floating point type.
-      alpha: weight of the velocity term.
-      orders: "exact" (all orders, T <= 12), "sampled" (the published estimator), or
-        "auto": exact up to T = 12, sampled beyond.
-      max_orders: how many orders are sampled, the true one always among them; where
-        there are no more orders than that, all are taken.
-      seed: of the sampled orders, which are then the same at every call; None draws new
-        ones at each call.
+        z: Embeddings [windows, T, K], T >= 3, of any floating point type.
+        alpha: Weight of the velocity term.
+        orders: "exact" (all orders, T <= 12), "sampled" (the published estimator), or
+            "auto": exact up to T = 12, sampled beyond.
+        max_orders: How many orders are sampled, the true one always among them; where
+            there are no more orders than that, all are taken.
+        seed: Seed of the sampled orders, then the same at every call; None draws
+            new ones at each call.
 
     Returns:
-      The loss [windows], float64 where z is float64, float32 otherwise.
+        The loss [windows], float64 where z is float64, float32 otherwise.
 
     Raises:
-      ValueError: if z is not floating point of rank 3, T < 3, max_orders < 2, or orders
-        is "exact" for T > 12.
+        ValueError: If z is not floating point of rank 3, T < 3, max_orders < 2, or
+            orders is "exact" for T > 12.
     """
     return grw_terms(z, orders, max_orders, seed).loss(alpha)

@@ -1,4 +1,6 @@
-"""Models: config, clip view and streaming view."""
+"""Models: their configs, clip view and streaming view."""
+
+import tf_keras
 
 from grw_tf.models.classifiers import (
     MeanClassifier,
@@ -27,20 +29,19 @@ __all__ = [
 ]
 
 
-def build_model(config: ModelConfig):
+def build_model(config: ModelConfig) -> tf_keras.Model:
     """Builds the clip view of a model.
 
     Args:
-      config: the model's config.
+        config: The model's config.
 
     Returns:
-      A `tf_keras.Model` from clips [batch, frames, size, size, 3] in 0..1 to logits
-      [batch, num_classes]. `StreamingModel(model)` is its streaming view.
+        A `tf_keras.Model` from clips [batch, frames, size, size, 3] in 0..1 to logits
+        [batch, num_classes]. `StreamingModel(model)` is its streaming view.
 
     Raises:
-      ValueError: if the config names something that does not exist or fit.
+        ValueError: If the config names something that does not exist or does not fit.
     """
     if config.head.type != "official":
         return TransformerClassifier(config)
-    movinet = config.backbone.family == "movinet"
-    return (MovinetClassifier if movinet else MeanClassifier)(config)
+    return (MovinetClassifier if config.backbone_pools_time else MeanClassifier)(config)

@@ -1,6 +1,9 @@
-"""The backbones there are, by one interface."""
+"""One interface to all backbones."""
 
-# Importing a family's module makes it known.
+# Importing the module of a family registers it.
+import tensorflow as tf
+import tf_keras
+
 from grw_tf.models import (  # noqa: F401
     mobilenet_backbone,
     movinet_backbone,
@@ -8,61 +11,74 @@ from grw_tf.models import (  # noqa: F401
 )
 from grw_tf.models.batch_normalization import set_momentum, synchronize
 from grw_tf.models.config import BackboneConfig, ModelConfig
-from grw_tf.models.families import FAMILIES, model_ids
 from grw_tf.models.regularization import regularize
 from grw_tf.models.residual_block import ResidualBlock
 
 
-def build_backbone(config: ModelConfig):
-    """Builds the clip form of a model's backbone, with its regularisers.
+def build_backbone(config: ModelConfig) -> tf_keras.Model:
+    """Builds the clip form of a model's backbone, with its regularizers.
 
     Args:
-      config: the model's config.
+        config: The model's config.
 
     Returns:
-      A Keras model from clips [batch, N, size, size, 3], see `endpoints`.
+        A Keras model from clips [batch, N, size, size, 3], see `endpoints`.
 
     Raises:
-      ValueError: for an unknown model id, or what the backbone cannot have.
+        ValueError: If the config asks for something that the backbone cannot have.
     """
     chosen = config.backbone
-    if chosen.model_id not in model_ids():
-        raise ValueError(
-            f"Unknown model_id {chosen.model_id!r:.80}; known:"
-            f" {', '.join(model_ids())}."
-        )
-    backbone = FAMILIES[chosen.family].build(config)
+    backbone = chosen.family.build(config)
     regularize(residual_blocks(backbone, chosen), config)
     synchronize(backbone)
     set_momentum(backbone, chosen.norm_momentum)
     return backbone
 
 
-def residual_blocks(backbone, config: BackboneConfig) -> list[ResidualBlock]:
+def residual_blocks(
+    backbone: tf_keras.Model, config: BackboneConfig
+) -> list[ResidualBlock]:
     """Returns the blocks of a built backbone, in the network's order."""
-    return FAMILIES[config.family].residual_blocks(backbone)
+    return config.family.residual_blocks(backbone)
 
 
-def endpoints(backbone, clips, training=False):
+def endpoints(
+    backbone: tf_keras.Model,
+    clips: tf.Tensor,
+    training: bool | tf.Tensor | None = False,
+) -> dict[str, tf.Tensor]:
     """Runs a backbone.
 
     Args:
-      backbone: of `build_backbone`.
-      clips: [batch, N, size, size, 3] in 0..1.
-      training: whether regularisers act and statistics are the batch's.
+        backbone: A backbone of `build_backbone`.
+        clips: [batch, N, size, size, 3] in 0..1.
+        training: Whether regularizers act and batch normalizations use the batch's
+            statistics.
 
     Returns:
-      Features [batch, N, height, width, channels] by name. "head" is the last, after
-      pooling over space, of a MoViNet with the official head over time too.
+        Features [batch, N, height, width, channels] by name. "head" is the last, after
+        pooling over space. For a MoViNet with the official head it is pooled over time
+        too.
     """
     found = backbone(clips, training=training)
-    # The Model Garden's MoViNets give their states too.
+    # The Model Garden's MoViNets return their states too.
     return found[0] if isinstance(found, tuple) else found
 
 
-def endpoint_channels(backbone) -> dict[str, int]:
+def endpoint_channels(backbone: tf_keras.Model) -> dict[str, int]:
     """Returns the channels of each endpoint by its name, in the network's order."""
     network = getattr(backbone, "network", backbone)
     found = network.output
     found = found[0] if isinstance(found, tuple) else found
     return {name: tensor.shape[-1] for name, tensor in found.items()}
+
+
+def endpoint_names(config: ModelConfig) -> list[str]:
+    """Returns the names of the endpoints of a model's backbone, in its order.
+
+    Building some backbones takes a minute, so it is done only if it must be.
+    """
+    family = config.backbone.family
+    if family.endpoint_names is not None:
+        return family.endpoint_names(config.backbone.model_id)
+    return list(endpoint_channels(build_backbone(config)))

@@ -1,8 +1,8 @@
-"""Where families of backbones are made known; a new one needs nothing else.
+"""What a family of backbones says about itself; a new family needs nothing else.
 
-A plain dict would do for the project's own. But a config must know what the fields of a
-network can be before any is built, and a network's module must read configs: so the
-module tells here, and the config looks here.
+Configs must know a network's possible fields before any network is built, and the
+module of a network reads configs. So the module registers its family here, where
+configs and all others look it up.
 """
 
 import dataclasses
@@ -12,12 +12,26 @@ from typing import Any
 MOVINET = "movinet"
 
 NORM_MOMENTUM = 0.99
-"""Of official MoViNets' batch normalisations, and of families that say nothing else."""
+"""Of official MoViNets' batch normalizations, and of families that give no other."""
 
 
-def _no_blocks(backbone):
+def _no_blocks(backbone: Any) -> list:
     del backbone
     return []
+
+
+def _no_hidden_layer(model_id: str) -> int:
+    del model_id
+    return 0
+
+
+def _no_states(backbone: Any, config: Any, batch_size: int | None) -> dict:
+    del backbone, config, batch_size
+    return {}
+
+
+def _frame_by_frame(backbone: Any, frames: Any, states: Mapping) -> tuple[Any, dict]:
+    return backbone(frames)["head"], dict(states)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,19 +39,37 @@ class Family:
     """Backbones that are built alike.
 
     Attributes:
-      name: of the family. All but "movinet" have model ids that begin with it and "_".
-      model_ids: names of its networks.
-      build: function from a `ModelConfig` to a Keras model from clips
-        [batch, N, size, size, 3] in 0..1 to a dict of endpoints
-        [batch, N, height, width, channels] by name, in the network's order. "head" is
-        the last, of height and width 1. The model is functional, or has a functional
-        one of the same endpoints as `network`.
-      residual_blocks: function from a built backbone to its `ResidualBlock`s, in the
-        network's order; by default it has none, and no regulariser can act in it.
-      fixed: what the fields of `BackboneConfig` must be that describe a MoViNet. If
-        `causal` is true, frames are seen one by one.
-      norm_momentum: of the moving statistics of batch normalisations, where a config
-        gives none.
+        name: The family's name. Model ids begin with it and "_", except MoViNets'.
+        model_ids: Names of its networks.
+        build: Function from a `ModelConfig` to a Keras model from clips
+            [batch, N, size, size, 3] in 0..1 to a dict of endpoints
+            [batch, N, height, width, channels] by name, in the network's order. "head"
+            is the last, of height and width 1. The model is functional, or has a
+            functional model with the same endpoints as `network`.
+        residual_blocks: Function from a built backbone to its `ResidualBlock`s, in the
+            network's order. By default there are none, and no regularizer can act.
+        fixed: Values that fields of `BackboneConfig` must have. If `causal` is fixed to
+            true, the network sees frames one by one.
+        norm_momentum: Momentum of the moving statistics of batch normalizations, where
+            a config gives none.
+        choices: Known values of fields of `BackboneConfig` that vary in the family.
+        endpoint_names: Function from a model id to the names of its endpoints, in the
+            network's order. By default the network is built to find them.
+        variable_shapes: Function from a `BackboneConfig` to the shapes of the
+            backbone's variables, by names that begin with names of layers, and the
+            channels of "head". By default the network is built to find them, and names
+            are paths of attributes.
+        head_hidden_channels: Function from a model id to the channels of the official
+            head's hidden layer, 0 for none.
+        has_model_garden_head: Whether the official head is the Model Garden's MoViNet
+            head, for which the backbone pools over time. Otherwise it is `MeanHead`.
+        state_specs: Function from a built backbone, a `ModelConfig` and a batch size to
+            the `tf.TensorSpec`s of a stream's states. By default there are none.
+        stream_step: Function from a built backbone, frames and states to the features
+            of "head" and the new states. By default each frame is seen by itself.
+        trains_from_scratch: Whether its experiments train from random weights, and not
+            from published ones.
+        experiment_prefix: What names of experiments put before names of presets.
     """
 
     name: str
@@ -46,43 +78,79 @@ class Family:
     residual_blocks: Callable[[Any], list] = _no_blocks
     fixed: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     norm_momentum: float = NORM_MOMENTUM
+    choices: Mapping[str, Collection[str]] = dataclasses.field(default_factory=dict)
+    endpoint_names: Callable[[str], list[str]] | None = None
+    variable_shapes: Callable[[Any], tuple[dict, int]] | None = None
+    head_hidden_channels: Callable[[str], int] = _no_hidden_layer
+    has_model_garden_head: bool = False
+    state_specs: Callable[[Any, Any, int | None], dict] = _no_states
+    stream_step: Callable[[Any, Any, Mapping], tuple[Any, dict]] = _frame_by_frame
+    trains_from_scratch: bool = False
+    experiment_prefix: str = ""
+
+    @property
+    def prefix(self) -> str:
+        """What the family's model ids begin with."""
+        return "" if self.name == MOVINET else f"{self.name}_"
+
+    def check(self, config: Any) -> None:
+        """Raises a ValueError if a `BackboneConfig` has values that no network has."""
+        for name, value in self.fixed.items():
+            if getattr(config, name) != value:
+                raise ValueError(
+                    f"backbone.{name} is {getattr(config, name)!r:.80}: that of"
+                    f" {config.model_id} is {value!r}; take its experiment or preset,"
+                    " which set it."
+                )
+        for name, known in self.choices.items():
+            if getattr(config, name) not in known:
+                raise ValueError(
+                    f"Unknown {name} {getattr(config, name)!r:.80}; known:"
+                    f" {', '.join(known)}."
+                )
 
 
 FAMILIES: dict[str, Family] = {}
 """Families by name."""
 
 
-def register(family: Family):
+def register(family: Family) -> None:
     """Makes a family known to configs and `build_model`.
 
     Args:
-      family: of a name that there is not yet.
+        family: A family with a new name.
 
     Raises:
-      ValueError: if there is one of that name, or a model id does not begin with it.
+        ValueError: If the name is taken, or a model id does not begin with it.
     """
     if family.name in FAMILIES:
         raise ValueError(f"There is a family of backbones {family.name!r} already.")
     for model_id in family.model_ids:
-        if family.name != MOVINET and not model_id.startswith(f"{family.name}_"):
+        if not model_id.startswith(family.prefix):
             raise ValueError(
                 f"model_id {model_id!r} of the family {family.name!r} must begin with"
-                f" '{family.name}_'."
+                f" {family.prefix!r}."
             )
     FAMILIES[family.name] = family
 
 
-def family_of(model_id) -> str:
-    """Returns the name of the family of a model id.
+def family_of(model_id: str) -> Family:
+    """Returns the family of a model id.
 
-    Args:
-      model_id: known or not; what begins with no family's name is taken for a MoViNet.
+    Raises:
+        ValueError: For an unknown model id, with the known ones.
     """
-    families = (name for name in FAMILIES if model_id.startswith(f"{name}_"))
-    return next(families, MOVINET)
+    named = (f for f in FAMILIES.values() if f.prefix and model_id.startswith(f.prefix))
+    family = next(named, FAMILIES[MOVINET])
+    if model_id not in family.model_ids:
+        known = family.model_ids if family.prefix else model_ids()
+        raise ValueError(
+            f"Unknown model_id {model_id!r:.80}; known: {', '.join(known)}."
+        )
+    return family
 
 
-def model_ids():
+def model_ids() -> list[str]:
     """Lists the model ids of all families, MoViNets first."""
     families = sorted(FAMILIES.values(), key=lambda family: family.name != MOVINET)
     return [name for family in families for name in sorted(family.model_ids)]

@@ -1,5 +1,8 @@
 """The Model Garden's MoViNet backbone, built from the project's config."""
 
+from collections.abc import Mapping
+
+import tensorflow as tf
 import tf_keras
 from official.projects.movinet.modeling import movinet
 from official.vision.modeling.layers import nn_layers
@@ -7,9 +10,13 @@ from official.vision.modeling.layers import nn_layers
 from grw_tf.layers.perturbed_batch_normalization import PerturbedBatchNormalization
 from grw_tf.layers.stochastic_depth import StochasticDepth
 from grw_tf.models import block_specs
-from grw_tf.models.config import BackboneConfig
+from grw_tf.models.config import BackboneConfig, ModelConfig
 from grw_tf.models.families import MOVINET, Family, register
+from grw_tf.models.movinet_variables import movinet_variables
 from grw_tf.models.residual_block import NormSite, ResidualBlock
+
+CONV_TYPES = ("2plus1d", "3d_2plus1d", "3d")
+_SE_TYPES = ("2plus3d", "3d", "2d", "none")
 
 GATES = {
     # When official stream weights were trained (July 2021) "hard_sigmoid" was Keras 2's
@@ -22,31 +29,31 @@ GATES = {
 
 
 class _Movinet(movinet.Movinet):
-    """The Model Garden's, with batch normalisations that others can come before."""
+    """The Model Garden's MoViNet, with `PerturbedBatchNormalization`s."""
 
     def _build_network(self, *args, **kwargs):
         self._norm = PerturbedBatchNormalization
         return super()._build_network(*args, **kwargs)
 
 
-def build_movinet(config: BackboneConfig, average_pooling_type) -> movinet.Movinet:
+def build_movinet(config: BackboneConfig, average_pooling_type: str) -> movinet.Movinet:
     """Builds the clip form of a MoViNet.
 
     Args:
-      config: the backbone's config.
-      average_pooling_type: of the last layer: "3d" pools over time too, "2d" keeps it.
+        config: The backbone's config.
+        average_pooling_type: Pooling of the last layer: "3d" pools over time too, "2d"
+            keeps it.
 
     Returns:
-      A `Movinet` from clips [batch, N, height, width, 3] to (endpoints, states).
+        A `Movinet` from clips [batch, N, height, width, 3] to (endpoints, states).
 
     Raises:
-      ValueError: for an unknown model id, or positional encoding of a base model.
+        ValueError: For positional encoding of a base model.
     """
-    block_specs.check_model_id(config.model_id)
     if config.use_positional_encoding and not config.causal:
         raise ValueError(
-            "use_positional_encoding=True needs causal=True: the Model Garden leaves"
-            " positions out of base models without a word."
+            "use_positional_encoding=True needs causal=True: the Model Garden"
+            " silently leaves positions out of base models."
         )
     backbone = _Movinet(
         model_id=config.model_id,
@@ -58,7 +65,7 @@ def build_movinet(config: BackboneConfig, average_pooling_type) -> movinet.Movin
         gating_activation=GATES[config.gating_activation],
         stochastic_depth_drop_rate=config.stochastic_depth_drop_rate,
         average_pooling_type=average_pooling_type,
-        # The Model Garden's experiments give their own; the layers' default is another.
+        # The Model Garden's experiments set it; the layers have another default.
         kernel_regularizer=None,
     )
     if config.stochastic_depth_drop_rate:
@@ -119,7 +126,52 @@ def _build(config):
     return build_movinet(config.backbone, pooling)
 
 
+def _state_specs(
+    backbone: movinet.Movinet, config: ModelConfig, batch_size: int | None
+) -> dict[str, tf.TensorSpec]:
+    shape = (batch_size, 1, config.size, config.size, 3)
+    return {
+        name: tf.TensorSpec(spec.shape, _state_dtype(backbone, spec))
+        for name, spec in backbone.initial_state_specs(shape).items()
+        # These are unused without pooling over time.
+        if config.backbone_pools_time or not name.startswith("state_head_pool")
+    }
+
+
+def _state_dtype(backbone, spec):
+    # Under mixed precision the Model Garden's specs name the variables' type.
+    is_floating = tf.as_dtype(spec.dtype).is_floating
+    return backbone.compute_dtype if is_floating else spec.dtype
+
+
+def _stream_step(
+    backbone: movinet.Movinet, frames: tf.Tensor, states: Mapping[str, tf.Tensor]
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    x = frames
+    for stage in backbone.layers:
+        if not isinstance(stage, tf_keras.layers.InputLayer):
+            x, states = stage(x, states=states)
+    return x, states
+
+
 register(
-    # The Model Garden's dict itself: what is put into it is known.
-    Family(MOVINET, movinet.BLOCK_SPECS, _build, residual_blocks)
+    Family(
+        MOVINET,
+        # The Model Garden's dict itself, so that additions to it are known.
+        movinet.BLOCK_SPECS,
+        _build,
+        residual_blocks,
+        choices={
+            "conv_type": CONV_TYPES,
+            "se_type": _SE_TYPES,
+            "gating_activation": tuple(GATES),
+        },
+        endpoint_names=block_specs.endpoint_names,
+        variable_shapes=movinet_variables,
+        head_hidden_channels=block_specs.head_hidden_channels,
+        has_model_garden_head=True,
+        state_specs=_state_specs,
+        stream_step=_stream_step,
+        experiment_prefix="movinet_",
+    )
 )

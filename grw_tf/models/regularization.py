@@ -1,32 +1,35 @@
-"""Where RMS, drops and layers of one's own act in a backbone, from the config."""
+"""Places regularizers in a backbone, as the config says."""
 
 import dataclasses
+from collections.abc import Callable
 
 import tensorflow as tf
+import tf_keras
 
 from grw_tf.layers import RandomDrop, RandomMeanScaling, ShakeDrop
 from grw_tf.layers.alpha_distribution import Uniform, parse_distribution
 from grw_tf.layers.unfolded import Unfolded
 from grw_tf.models.config import ModelConfig
-from grw_tf.models.own_layer import make_own_layer
+from grw_tf.models.registered_layer import make_registered_layer
 from grw_tf.models.regularization_config import OwnLayerConfig, RMSConfig
 from grw_tf.models.residual_block import NormSite, ResidualBlock
 
 _LATE_STAGES = 2
 
 
-def regularize(blocks: list[ResidualBlock], config: ModelConfig):
-    """Lets the regularisers that a config chooses act in residual blocks.
+def regularize(blocks: list[ResidualBlock], config: ModelConfig) -> None:
+    """Lets the regularizers that a config chooses act in residual blocks.
 
-    They add no variables nor anything else to checkpoints, and do nothing at inference,
-    but for an RMS whose alpha has another mean than 1.
+    They add nothing to checkpoints, and do nothing at inference, except RMS if the mean
+    of its alpha is not 1.
 
     Args:
-      blocks: all of a backbone, in the network's order.
-      config: the model's config.
+        blocks: All blocks of a backbone, in the network's order.
+        config: The model's config.
 
     Raises:
-      ValueError: if it names what the blocks do not have, or values make no sense.
+        ValueError: If the config names something that the blocks lack, or has unusable
+            values.
     """
     chosen = config.regularization
     if "rms" in chosen.methods:
@@ -43,7 +46,8 @@ def regularize(blocks: list[ResidualBlock], config: ModelConfig):
 def lasting_rms(config: ModelConfig) -> RMSConfig | None:
     """Returns a model's RMS if it acts at inference too: if alpha's mean is not 1.
 
-    What makes no difference then is as by default, so that equal ones do equal things.
+    Fields that have no effect then have their defaults, so that equal results act
+    alike.
     """
     rms = config.regularization.rms
     mean = parse_distribution(rms.distribution).mean
@@ -61,22 +65,22 @@ def lasting_rms(config: ModelConfig) -> RMSConfig | None:
 def norm_sites(
     blocks: list[ResidualBlock],
     rms: RMSConfig | OwnLayerConfig,
-    named="regularization.rms.",
+    named: str = "regularization.rms.",
 ) -> list[NormSite]:
-    """Returns the batch normalisations that RMS comes before, in the network's order.
+    """Returns the batch normalizations that RMS comes before, in the network's order.
 
     Args:
-      blocks: all of a backbone, in the network's order.
-      rms: whose `before` and `blocks` choose among them, or those of another.
-      named: what errors put before the names of these two.
+        blocks: All blocks of a backbone, in the network's order.
+        rms: Config whose `before` and `blocks` choose among them.
+        named: What error messages put before these two names.
 
     Raises:
-      ValueError: if they name what the blocks do not have.
+        ValueError: If they name something that the blocks lack.
     """
     selected = _select(blocks, rms.blocks, named)
     if not any(block.norms for block in selected):
         raise ValueError(
-            f"{named}before names batch normalisations, and the blocks"
+            f"{named}before names batch normalizations, and the blocks"
             f" {', '.join(_names(selected)) or '(none)'} have none: choose other blocks"
             " or leave the method out."
         )
@@ -89,14 +93,19 @@ def norm_sites(
     ]
 
 
-def place_scaling(sites: list[NormSite], make_layer, rms: RMSConfig, config):
-    """Puts a layer of its own before each of some batch normalisations.
+def place_scaling(
+    sites: list[NormSite],
+    make_layer: Callable[..., tf_keras.layers.Layer],
+    rms: RMSConfig,
+    config: ModelConfig,
+) -> None:
+    """Puts a new layer before each of some batch normalizations.
 
     Args:
-      sites: of `norm_sites`.
-      make_layer: `RandomMeanScaling`, or what takes the same arguments.
-      rms: the layers' arguments.
-      config: the model's `ModelConfig`.
+        sites: Places of `norm_sites`.
+        make_layer: `RandomMeanScaling`, or a function of the same arguments.
+        rms: The layers' arguments.
+        config: The model's `ModelConfig`.
     """
     arguments = dataclasses.asdict(rms)
     del arguments["before"], arguments["blocks"]
@@ -110,9 +119,9 @@ def _place_own(blocks, own, config):
         if site.norm.before is not None:
             raise ValueError(
                 "regularization.own_layer and regularization.rms come before the same"
-                f" batch normalisation, {site.norm.name}: choose other places for one."
+                f" batch normalization, {site.norm.name}: choose other places for one."
             )
-        layer = make_own_layer(own, site.norm.moving_mean.shape[0])
+        layer = make_registered_layer(own, site.norm.moving_mean.shape[0])
         _attach(site.norm, "before", _unfolded(layer, site.fold, config.frames))
 
 
@@ -144,7 +153,7 @@ def _names(blocks):
 
 
 def _place_drops(blocks, layer_class, drop, frames):
-    """Drops more often the later a block is, as both methods' papers have it."""
+    """Drops later blocks more often, as in both methods' papers."""
     arguments = dataclasses.asdict(drop)
     rate = arguments.pop("rate")
     if all(block.branch_owner is None for block in blocks):
@@ -162,7 +171,7 @@ def _place_drops(blocks, layer_class, drop, frames):
 
 @tf.__internal__.tracking.no_automatic_dependency_tracking
 def _attach(owner, attribute, layer):
-    """Sets an attribute that checkpoints know nothing of."""
+    """Sets an attribute that is not saved in checkpoints."""
     setattr(owner, attribute, layer)
 
 

@@ -1,7 +1,7 @@
-"""Tells repeated frames of a clip from new ones.
+"""Finds the frames of a clip that are not repeated.
 
-A clip that is too short ends in its last frame, repeated (`grw_tf.frames.choice`).
-Nothing moves there, so smoothing has nothing to learn from it.
+A clip that is too short repeats its last frame (`grw_tf.frames.choice`). Nothing moves
+there, so smoothing has nothing to learn from it.
 """
 
 import tensorflow as tf
@@ -13,7 +13,7 @@ def new_frames(clips: tf.Tensor) -> tf.Tensor:
     The first frame of a clip is always new.
 
     Args:
-      clips: [batch, N, height, width, 3].
+        clips: [batch, N, height, width, 3].
     """
     repeated = tf.reduce_all(clips[:, 1:] == clips[:, :-1], axis=(2, 3, 4))
     return tf.concat([tf.ones_like(repeated[:, :1]), ~repeated], axis=1)

@@ -13,6 +13,8 @@ smooth embeddings.
 
 import functools
 import itertools
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -76,13 +78,13 @@ def _steps(frames):
     return steps
 
 
-def log_ratio_of_others(ops, gram, best_only=False):
+def log_ratio_of_others(ops: ModuleType, gram: Any, best_only: bool = False) -> Any:
     """Returns log sum_pi f(Z_pi) / f(Z) [windows] over all but the true order.
 
     Args:
-      ops: the array library.
-      gram: Gram matrices [windows, T, T], T >= 4.
-      best_only: take the likeliest order instead of the sum over orders.
+        ops: The array library.
+        gram: Gram matrices [windows, T, T], T >= 4.
+        best_only: Take the likeliest order instead of the sum over orders.
     """
     frames = gram.shape[-1]
     forms, index = _triples(frames)

@@ -1,5 +1,6 @@
-"""The terms of the GRW loss, one value a window."""
+"""The terms of the GRW loss, one value per window."""
 
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,36 +13,42 @@ class GRWTerms(NamedTuple):
     """Terms of the loss, each [windows].
 
     Attributes:
-      order: -log(f(Z) / sum_pi f(Z_pi)), how unlikely the true order is.
-      velocity: 1/2 sum_t |v_t|^2.
-      order_accuracy: 1 where the true order is the likeliest of all, else 0 (a tie is
-        0). It has no gradient.
+        order: -log(f(Z) / sum_pi f(Z_pi)), how unlikely the true order is.
+        velocity: 1/2 sum_t |v_t|^2.
+        order_accuracy: 1 where the true order is the likeliest of all, else 0 (a tie is
+            0). It has no gradient.
     """
 
     order: Any
     velocity: Any
     order_accuracy: Any
 
-    def loss(self, alpha):
+    def loss(self, alpha: float) -> Any:
         """Returns order + alpha * velocity [windows]."""
         return self.order + alpha * self.velocity
 
 
-def grw_terms(ops, z, orders="auto", max_orders=1000, seed=None):
+def grw_terms(
+    ops: ModuleType,
+    z: Any,
+    orders: str = "auto",
+    max_orders: int = 1000,
+    seed: int | None = None,
+) -> GRWTerms:
     """Returns the `GRWTerms` of windows z [windows, T, K].
 
     Args:
-      ops: the array library.
-      z: embeddings [windows, T, K], floating point. Computed in float64 where z is
-        float64, in float32 otherwise.
-      orders: "exact" (T <= 12), "sampled", or "auto": exact where it can be.
-      max_orders: how many orders are sampled, the true one always among them; where
-        there are no more orders than that, all are taken.
-      seed: of the sampled orders, which are then the same at every call; None draws new
-        ones at each call.
+        ops: The array library.
+        z: Embeddings [windows, T, K], floating point. Computed in float64 where z is
+            float64, in float32 otherwise.
+        orders: "exact" (T <= 12), "sampled", or "auto": exact where it can be.
+        max_orders: How many orders are sampled, the true one always among them; where
+            there are no more orders than that, all are taken.
+        seed: Seed of the sampled orders, then the same at every call; None draws
+            new ones at each call.
 
     Raises:
-      ValueError: if z is not of rank 3, T not static, or as `choose_method`.
+        ValueError: If z is not of rank 3, T not static, or as `choose_method`.
     """
     if len(z.shape) != 3 or z.shape[1] is None or z.shape[2] is None:
         raise ValueError(

@@ -1,12 +1,16 @@
 """Cutting a sequence of embeddings into windows."""
 
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
 
-def count_windows(frames, window):
+
+def count_windows(frames: int, window: int) -> int:
     """Returns how many windows of `window` frames fit into `frames` frames.
 
     Raises:
-      ValueError: if a window has fewer than 3 frames (no acceleration), or the
-        sequence fewer than a window.
+        ValueError: If a window has fewer than 3 frames (no acceleration), or the
+            sequence fewer than a window.
     """
     if window < 3:
         raise ValueError(
@@ -21,13 +25,13 @@ def count_windows(frames, window):
     return frames // window
 
 
-def cut_windows(ops, z, window):
+def cut_windows(ops: ModuleType, z: Any, window: int) -> Any:
     """Cuts z [batch, N, K] into windows [batch * floor(N / window), window, K].
 
     Frames after the last whole window are dropped.
 
     Raises:
-      ValueError: if z is not of rank 3, N is not static, or as `count_windows`.
+        ValueError: If z is not of rank 3, N is not static, or as `count_windows`.
     """
     if len(z.shape) != 3:
         raise ValueError(
@@ -43,22 +47,28 @@ def cut_windows(ops, z, window):
     return ops.reshape(z[:, : windows * window], (-1, window, channels))
 
 
-def mean_of_windows(ops, values, window, new_frames, shape):
+def mean_of_windows(
+    ops: ModuleType,
+    values: Any,
+    window: int,
+    new_frames: Any,
+    shape: Sequence[int | None],
+) -> Any:
     """Returns the mean over clips of the mean over a clip's windows, a scalar.
 
     Windows without a new frame take no part. A clip that has no window left counts as
     0.
 
     Args:
-      ops: the array library.
-      values: of the windows of `cut_windows`, [batch * floor(N / window)].
-      window: frames in a window.
-      new_frames: bool [batch, N], False for frames that only repeat the one before; all
-        are new if it is None.
-      shape: (batch, N), which `new_frames` must have; None for what is not known.
+        ops: The array library.
+        values: Values of the windows of `cut_windows`, [batch * floor(N / window)].
+        window: Frames in a window.
+        new_frames: bool [batch, N], False for frames that only repeat the one before;
+            all are new if it is None.
+        shape: (batch, N), which `new_frames` must have; None for what is not known.
 
     Raises:
-      ValueError: if `new_frames` is of another shape or type.
+        ValueError: If `new_frames` is of another shape or type.
     """
     if new_frames is None:
         return ops.mean(values)

@@ -11,6 +11,7 @@ from ai_edge_litert.environment import Environment
 from ai_edge_litert.hardware_accelerator import HardwareAccelerator
 from ai_edge_litert.options import CpuOptions, Options
 
+from grw_tf.streaming.exported_file import ExportedFile
 from grw_tf.streaming.native_output import silenced
 
 
@@ -21,20 +22,25 @@ class CompiledRunner:
     leaves the buffer of an output that is an input unchanged as it is; the states of
     this project's files all change at each step.)
 
-    LiteRT does not look whether the file is sound, and dies if it is not: see
+    LiteRT does not check whether the file is sound, and crashes if it is not: see
     `model_check`.
 
-    Args, Raises: as `InterpreterRunner`.
+    Args:
+        exported: The file.
+        num_threads: Number of threads.
+
+    Raises:
+        Exception: Any exception, if the model cannot be run.
     """
 
-    def __init__(self, exported, num_threads=1, xnnpack=True):
+    def __init__(self, exported: ExportedFile, num_threads: int = 1) -> None:
         self._specs = exported.states
         self._classes = len(exported.labels)
         options = Options(
             hardware_accelerators=HardwareAccelerator.CPU,
             cpu_options=CpuOptions(
                 num_threads=num_threads,
-                kernel_mode=CpuKernelMode.XNNPACK if xnnpack else CpuKernelMode.BUILTIN,
+                kernel_mode=CpuKernelMode.XNNPACK,
             ),
         )
         with silenced():
@@ -51,20 +57,15 @@ class CompiledRunner:
             if "classify" in signatures:
                 self._classified = signatures["classify"]["inputs"]
                 self._classify_logits = self._output("classify", "logits")
+            # Writing to a buffer starts LiteRT's runtime, which writes messages.
             self.reset()
-            # The first run starts more of LiteRT, and finds what is amiss.
-            taken = exported.manifest["input"]
-            self.step(np.zeros(taken["shape"], taken["dtype"]))
-            if self._classified:
-                self.classify()
-        self.reset()
 
-    def reset(self):
+    def reset(self) -> None:
         """Gives all states their initial values."""
         for name, (shape, dtype, value) in self._specs.items():
             self._now[name].write(np.full(shape, value, dtype))
 
-    def step(self, image):
+    def step(self, image: np.ndarray) -> np.ndarray | None:
         """Takes frames as the model does; returns their logits, or None."""
         self._image.write(image)
         inputs, outputs = {"image": self._image, **self._now}, self._next
@@ -74,15 +75,15 @@ class CompiledRunner:
         self._now, self._next = self._next, self._now
         return self._read(self._logits) if self._logits is not None else None
 
-    def classify(self):
+    def classify(self) -> np.ndarray:
         """Returns the logits of the states."""
         states = {name: self._now[name] for name in self._classified}
         outputs = {"logits": self._classify_logits}
         self._model.run_by_name("classify", states, outputs)
         return self._read(self._classify_logits)
 
-    def close(self):
-        """Lets go of the model."""
+    def close(self) -> None:
+        """Releases the model."""
         with silenced():
             self._image = self._now = self._next = None
             self._logits = self._classify_logits = None
@@ -100,6 +101,6 @@ class CompiledRunner:
 
 @functools.cache
 def _environment():
-    """Returns LiteRT's environment, which all sessions share until the process ends."""
+    """Returns LiteRT's environment, which all sessions share."""
     folder = os.path.dirname(os.path.abspath(ai_edge_litert.__file__))
     return Environment.create(runtime_path=folder)

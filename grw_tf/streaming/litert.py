@@ -1,9 +1,10 @@
-"""LiteRT's interpreter, or one line on why it is not there."""
+"""LiteRT's interpreter, or one line on why it cannot be imported."""
 
 import platform
 import sys
 
 from grw_tf.common.error_text import one_line
+from grw_tf.streaming.native_output import silenced
 
 try:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -16,4 +17,38 @@ except ImportError as error:
         name=error.name,
     ) from None
 
-__all__ = ["Interpreter", "OpResolverType"]
+__all__ = ["Interpreter", "make_interpreter"]
+
+
+def make_interpreter(
+    path: str | None = None,
+    content: bytes | None = None,
+    num_threads: int = 1,
+    xnnpack: bool = True,
+    keep_tensors: bool = False,
+) -> Interpreter:
+    """Returns an interpreter of a TFLite model, without LiteRT's messages.
+
+    Args:
+        path: The model's file, or None to give its content.
+        content: The model's bytes, or None to give its file.
+        num_threads: Number of threads.
+        xnnpack: Whether XNNPACK computes; otherwise TFLite's own kernels do.
+        keep_tensors: Whether all tensors can be read after a run.
+
+    Raises:
+        RuntimeError, ValueError: If the model is damaged or cannot be run.
+    """
+    resolver = (
+        OpResolverType.AUTO
+        if xnnpack
+        else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    )
+    with silenced():
+        return Interpreter(
+            model_path=path,
+            model_content=content,
+            num_threads=num_threads,
+            experimental_op_resolver_type=resolver,
+            experimental_preserve_all_tensors=keep_tensors,
+        )

@@ -1,39 +1,64 @@
 """Choosing what runs an exported model."""
 
 import logging
+from typing import Protocol
+
+import numpy as np
 
 from grw_tf.common.error_text import one_line
-from grw_tf.streaming.interpreter_runner import InterpreterRunner
+from grw_tf.streaming.exported_file import ExportedFile
+from grw_tf.streaming.litert import make_interpreter
 from grw_tf.streaming.model_check import check_model
+from grw_tf.streaming.native_output import silenced
+from grw_tf.streaming.signature_loop import SignatureLoop
 
 RUNNERS = ("compiled", "interpreter")
 _MOST_THREADS = 1024
 
 
-def open_runner(exported, name=None, num_threads=1, xnnpack=True):
+class Runner(Protocol):
+    """Runs a stream's steps and keeps its states."""
+
+    def step(self, image: np.ndarray) -> np.ndarray | None:
+        """Takes frames as the model does; returns their logits, or None."""
+
+    def classify(self) -> np.ndarray:
+        """Returns the logits of the states, for models whose steps give none."""
+
+    def reset(self) -> None:
+        """Gives all states their initial values."""
+
+    def close(self) -> None:
+        """Releases the model."""
+
+
+def open_runner(
+    exported: ExportedFile, name: str | None = None, num_threads: int = 1
+) -> tuple[str, Runner]:
     """Opens an exported model.
 
     Args:
-      exported: an `ExportedFile`.
-      name: one of `RUNNERS`; by default the first that runs here.
-      num_threads: threads to compute with.
-      xnnpack: whether by XNNPACK, else by TFLite's own kernels.
+        exported: The file.
+        name: One of `RUNNERS`; by default the first that runs here.
+        num_threads: Number of threads.
 
     Returns:
-      (the name of the runner; the runner, with `step`, `classify`, `reset`, `close`).
+        The name of the runner, and the runner.
 
     Raises:
-      ValueError: if the model is damaged or cannot be run, or an argument is unfit.
+        ValueError: If the model is damaged or cannot be run, or an argument is invalid.
     """
     if name is not None and name not in RUNNERS:
         raise ValueError(f"Unknown runner {name!r}; known: {', '.join(RUNNERS)}.")
     check_threads(num_threads)
     check_model(exported)
+    taken = exported.manifest["input"]
+    image = np.zeros(taken["shape"], taken["dtype"])
     if name != "interpreter":
         try:
             from grw_tf.streaming.compiled_runner import CompiledRunner
 
-            return "compiled", CompiledRunner(exported, num_threads, xnnpack)
+            return "compiled", warmed_up(CompiledRunner(exported, num_threads), image)
         # Older LiteRT lacks it, and its interface is young: it may fail in any way.
         except Exception as error:
             if name == "compiled":
@@ -42,14 +67,17 @@ def open_runner(exported, name=None, num_threads=1, xnnpack=True):
                     f" ({one_line(error)}): use the interpreter."
                 ) from None
             logging.getLogger(__name__).warning(
-                "%s runs in the interpreter, which copies the states at each step, for"
-                " it cannot be run as a compiled model: %s. A newer ai-edge-litert may"
-                " do it; runner='interpreter' leaves out this warning.",
+                "%s runs in the interpreter, which copies the states at each step,"
+                " because it cannot be run as a compiled model: %s. A newer"
+                " ai-edge-litert may do it; runner='interpreter' leaves out this"
+                " warning.",
                 exported.path,
                 one_line(error),
             )
     try:
-        return "interpreter", InterpreterRunner(exported, num_threads, xnnpack)
+        interpreter = make_interpreter(exported.path, num_threads=num_threads)
+        loop = SignatureLoop(interpreter, exported.states)
+        return "interpreter", warmed_up(loop, image)
     except (RuntimeError, ValueError) as error:
         raise ValueError(
             f"{exported.path} cannot be run ({one_line(error)}): it is"
@@ -57,8 +85,21 @@ def open_runner(exported, name=None, num_threads=1, xnnpack=True):
         ) from None
 
 
-def check_threads(num_threads):
-    """Raises a `ValueError` if it is no number of threads."""
+def warmed_up(runner: Runner, image: np.ndarray) -> Runner:
+    """Returns a runner after a trial run.
+
+    The first run starts more of LiteRT, which writes messages, and fails if the model
+    cannot be run.
+    """
+    with silenced():
+        if runner.step(image) is None:
+            runner.classify()
+    runner.reset()
+    return runner
+
+
+def check_threads(num_threads: int) -> None:
+    """Raises a `ValueError` for a number of threads that cannot be."""
     is_number = isinstance(num_threads, int) and not isinstance(num_threads, bool)
     if not (is_number and 1 <= num_threads <= _MOST_THREADS):
         raise ValueError(

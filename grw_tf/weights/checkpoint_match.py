@@ -1,23 +1,25 @@
-"""What of a model a checkpoint holds: matched, missing, unused, shape differs."""
+"""Which variables of a model a checkpoint holds, lacks, or has in another shape."""
 
 import dataclasses
+from collections.abc import Iterable
 
 from grw_tf.models import ModelConfig
 from grw_tf.weights.model_variables import CONVERTIBLE, model_layout, with_conv_type
+from grw_tf.weights.saved_variables import SavedVariables
 
 _SHOWN = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
-    """Of a part of a model with a checkpoint.
+class CheckpointMatch:
+    """The variables of parts of a model, matched with those of a checkpoint.
 
     Attributes:
-      matched: the checkpoint's key by the name of each variable it has in its shape, or
-        in one that is converted.
-      missing: names of the model that the checkpoint lacks.
-      unused: names of the checkpoint that the model lacks.
-      reshaped: (saved shape, the model's) by name where they differ.
+        matched: The checkpoint's key by variable name, for each variable that it has in
+            the model's shape or in one that can be converted.
+        missing: Names of the model's variables that the checkpoint lacks.
+        unused: Names of the checkpoint's variables that the model lacks.
+        reshaped: (saved shape, model's shape) by name, where they differ.
     """
 
     matched: dict[str, str]
@@ -26,19 +28,19 @@ class Comparison:
     reshaped: dict[str, tuple]
 
     @property
-    def differences(self):
-        """How many variables differ."""
+    def differences(self) -> int:
+        """The number of variables that differ."""
         return len(self.missing) + len(self.unused) + len(self.reshaped)
 
-    def table(self):
-        """Returns counts, and the first names of what differs, as lines of text."""
+    def table(self) -> str:
+        """Returns counts and the first differing names, as lines of text."""
         return "\n".join(
             f"  {title:14}{len(names):5d}  {_shortened(names)}".rstrip()
             for title, names in self._rows()
         )
 
-    def line(self):
-        """Returns what `table` does, as one line."""
+    def line(self) -> str:
+        """Returns the content of `table` in one line."""
         return "; ".join(
             f"{title} {len(names)} {_shortened(names)}".rstrip()
             for title, names in self._rows()
@@ -64,34 +66,36 @@ def _shortened(names):
     return ", ".join([*names[:_SHOWN], *more])
 
 
-def compare(saved, config: ModelConfig, parts, convert=True) -> Comparison:
-    """Compares parts of a model with those in a checkpoint.
+def match_checkpoint(
+    saved: SavedVariables,
+    config: ModelConfig,
+    parts: Iterable[str],
+    convert: bool = True,
+) -> CheckpointMatch:
+    """Matches the variables of parts of a model with those in a checkpoint.
 
     Args:
-      saved: the checkpoint's `SavedVariables`.
-      config: the model's config.
-      parts: of "backbone", "affine", "head".
-      convert: whether variables of one of the `CONVERTIBLE` convolution types match
-        those of the other.
-
-    Returns:
-      A `Comparison`.
+        saved: The checkpoint's variables.
+        config: The model's config.
+        parts: The parts to match, among "backbone", "affine" and "head".
+        convert: Whether variables of one of the `CONVERTIBLE` convolution types match
+            those of the other.
     """
     conv_type = config.backbone.conv_type
     tried = CONVERTIBLE if convert and conv_type in CONVERTIBLE else (conv_type,)
     found = [
-        _compare_as(saved, with_conv_type(config, saved_type), config, parts)
+        _match_as(saved, with_conv_type(config, saved_type), config, parts)
         for saved_type in tried
     ]
-    return min(found, key=lambda comparison: comparison.differences)
+    return min(found, key=lambda match: match.differences)
 
 
-def _compare_as(saved, saved_config, config, parts):
+def _match_as(saved, saved_config, config, parts):
     layout = model_layout(config)
-    # The same variables in the same order, by the names the checkpoint has for them.
+    # The same variables in the same order, by their names in the checkpoint.
     expected = model_layout(saved_config)
     keys = saved.keys(expected)
-    found = Comparison({}, [], [], {})
+    found = CheckpointMatch({}, [], [], {})
     for (name, shape), (saved_name, saved_shape) in zip(
         layout.items(), expected.items(), strict=True
     ):

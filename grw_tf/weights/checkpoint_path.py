@@ -1,4 +1,4 @@
-"""From what a user gives as checkpoint to a prefix that TensorFlow reads."""
+"""Finds the prefix that TensorFlow reads of the checkpoint that a user names."""
 
 import contextlib
 import dataclasses
@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import tempfile
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -17,12 +18,12 @@ from grw_tf.weights.unpacking import extract
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
-    """Where a checkpoint lies.
+class FoundCheckpoint:
+    """A checkpoint that was found.
 
     Attributes:
-      prefix: its path without `.index`.
-      config: of its model where that is known: of an official one by its name.
+        prefix: Its path without `.index`.
+        config: The config of its model, known for official checkpoints by their name.
     """
 
     prefix: str
@@ -30,51 +31,53 @@ class Place:
 
 
 @contextlib.contextmanager
-def located(init_checkpoint):
-    """Yields the `Place` of a checkpoint.
+def find_checkpoint(
+    init_checkpoint: str | os.PathLike,
+) -> Iterator[FoundCheckpoint]:
+    """Yields the checkpoint that a user names.
 
-    What is in an archive is unpacked for as long as the context lasts.
+    An archive stays unpacked while the context lasts.
 
     Args:
-      init_checkpoint: prefix, folder or .tar.gz, local or such as gs://, or the name of
-        an official checkpoint, which is downloaded once. A path that exists comes
-        before a name.
+        init_checkpoint: A prefix, folder or .tar.gz, local or remote (gs://), or the
+            name of an official checkpoint, which is downloaded once. An existing path
+            takes precedence over a name.
 
     Raises:
-      OSError: if it cannot be read or downloaded.
-      ValueError: if there is no checkpoint, or which one is open.
+        OSError: If it cannot be read or downloaded.
+        ValueError: If there is no checkpoint, or if it is ambiguous which one is meant.
     """
     path = os.path.expanduser(os.fspath(init_checkpoint))
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            place = _find(path, pathlib.Path(scratch))
+            found = _find(path, pathlib.Path(scratch))
         except tf.errors.OpError as error:
             raise OSError(f"{path} cannot be read: {one_line(error)}") from None
-        yield place
+        yield found
 
 
 def _find(path, scratch):
     prefix = re.sub(r"\.(index|data-\d+-of-\d+)$", "", path)
     if tf.io.gfile.exists(f"{prefix}.index"):
-        return Place(_checked(prefix))
+        return FoundCheckpoint(_checked(prefix))
     if tf.io.gfile.isdir(path):
-        return Place(_within(path, path))
+        return FoundCheckpoint(_within(path, path))
     if path.endswith((".tar.gz", ".tgz")) and tf.io.gfile.exists(path):
-        return Place(_unpacked(path, scratch))
+        return FoundCheckpoint(_unpacked(path, scratch))
     if tf.io.gfile.exists(path):
         raise ValueError(
             f"{path} is no TensorFlow checkpoint (there is no {prefix}.index): give the"
             " prefix of one, its folder or a .tar.gz; scripts/import_torch_weights.py"
-            " makes one of a PyTorch file."
+            " makes one from a PyTorch file."
         )
     checkpoint = official.find(path)
     if checkpoint is None:
         raise ValueError(
             f"There is no checkpoint {path} (no {prefix}.index, folder or archive, and"
-            f" no official one of this name). {official.hint(path)}"
+            f" no official checkpoint of this name). {official.hint(path)}"
         )
     folder = str(fetch(checkpoint))
-    return Place(_within(folder, folder), checkpoint.config)
+    return FoundCheckpoint(_within(folder, folder), checkpoint.config)
 
 
 def _unpacked(archive, scratch):
@@ -88,12 +91,12 @@ def _unpacked(archive, scratch):
 
 
 def _within(folder, given):
-    """Returns the latest checkpoint in a folder by its state, else the only one."""
+    """Returns the latest checkpoint that a folder's state names, else the only one."""
     found = sorted(
         os.path.join(parent, name).removesuffix(".index")
         for parent, _, names in tf.io.gfile.walk(folder)
         for name in names
-        # Hidden: archives made on macOS hold a `._ckpt.index` beside `ckpt.index`.
+        # Archives made on macOS hold a hidden `._ckpt.index` beside `ckpt.index`.
         if name.endswith(".index") and not name.startswith(".")
     )
     parents = {os.path.dirname(prefix) for prefix in found}
@@ -114,9 +117,9 @@ def _within(folder, given):
 
 
 def _latest(folder):
-    """Returns what the folder's state names, wherever the folder was then."""
-    # Not tf.train.latest_checkpoint: that logs an error where this is None, and does
-    # not find what has moved.
+    """Returns the checkpoint that a folder's state names, even if the folder moved."""
+    # tf.train.latest_checkpoint logs an error without a state, and does not find
+    # checkpoints that moved.
     state = tf.train.get_checkpoint_state(folder)
     name = os.path.basename(state.model_checkpoint_path) if state else ""
     return os.path.join(folder, name)
@@ -125,7 +128,7 @@ def _latest(folder):
 def _checked(prefix):
     if re.search(r"[][*?]", prefix):
         raise ValueError(
-            f"{prefix}: TensorFlow reads no checkpoint whose path has one of [ ] * ?:"
+            f"{prefix}: TensorFlow cannot read a path that has one of [ ] * ?:"
             " rename it."
         )
     folder, name = os.path.split(prefix)

@@ -1,4 +1,4 @@
-"""Downloads that can be cut, killed and run twice at once."""
+"""Downloads that survive interruption and run in several processes at once."""
 
 import base64
 import hashlib
@@ -13,6 +13,7 @@ import urllib.request
 import tqdm
 
 from grw_tf.common.file_lock import locked
+from grw_tf.weights.official import OfficialCheckpoint
 from grw_tf.weights.unpacking import extract
 
 _ATTEMPTS = 4
@@ -21,7 +22,7 @@ _TIMEOUT_SECONDS = 30.0
 
 
 def cache_folder() -> pathlib.Path:
-    """Returns where downloads lie: $GRW_TF_CACHE, or grw_tf in the user's cache."""
+    """Returns the folder of downloads: $GRW_TF_CACHE, or grw_tf in the user's cache."""
     named = os.environ.get("GRW_TF_CACHE")
     if named:
         return pathlib.Path(named).expanduser()
@@ -29,18 +30,18 @@ def cache_folder() -> pathlib.Path:
     return pathlib.Path(caches).expanduser() / "grw_tf"
 
 
-def fetch(checkpoint) -> pathlib.Path:
+def fetch(checkpoint: OfficialCheckpoint) -> pathlib.Path:
     """Returns the folder of an official checkpoint, downloaded if it is not there.
 
-    A download that was cut goes on where it ended. An archive that the user put into
-    the cache as `<name>.tar.gz` is taken instead.
+    An interrupted download resumes. An archive that the user put into the cache as
+    `<name>.tar.gz` takes precedence over a download.
 
     Args:
-      checkpoint: an `OfficialCheckpoint`.
+        checkpoint: The official checkpoint.
 
     Raises:
-      OSError: if it cannot be downloaded.
-      ValueError: if the archive cannot be unpacked.
+        OSError: If it cannot be downloaded.
+        ValueError: If the archive cannot be unpacked.
     """
     cache = cache_folder()
     folder = cache / checkpoint.name
@@ -94,9 +95,9 @@ def _receive_all(checkpoint, part):
 
 def _advice(checkpoint, part, error):
     size = _size(part)
-    kept = f" {size} bytes are kept: run again to go on from there." if size else ""
+    kept = f" {size} bytes are kept: run again to resume." if size else ""
     return (
-        f"{checkpoint.url} cannot be downloaded: {error}.{kept} If that stays so, get"
+        f"{checkpoint.url} cannot be downloaded: {error}.{kept} If this repeats, get"
         f" it by other means and give its path, /path/{checkpoint.name}.tar.gz, in"
         f" place of its name, or put it into {part.parent} as"
         f" {checkpoint.name}.tar.gz."
@@ -104,9 +105,9 @@ def _advice(checkpoint, part, error):
 
 
 def _receive(checkpoint, part):
-    """Downloads what is missing and returns the headers of the server's answer."""
+    """Downloads the missing bytes and returns the headers of the server's answer."""
     have = _size(part)
-    # Servers may unpack what they send to clients that do not take gzip.
+    # Servers may unpack archives for clients that do not accept gzip.
     request = urllib.request.Request(
         checkpoint.url, headers={"Accept-Encoding": "gzip"}
     )
@@ -127,7 +128,7 @@ def _receive(checkpoint, part):
             have = 0
         elif not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
             part.unlink()
-            raise OSError(f"the server did not go on from byte {have}")
+            raise OSError(f"the server did not resume from byte {have}")
         total = None if response.length is None else have + response.length
         with (
             open(part, "ab" if resumed else "wb") as file,
@@ -151,7 +152,7 @@ def _size(path):
 
 
 def _md5(headers):
-    """Returns the base64 MD5 that Google's storage sends along, None without."""
+    """Returns the base64 MD5 in the headers of Google's storage, None without one."""
     for header in headers.get_all("x-goog-hash", []):
         for entry in header.split(","):
             kind, _, value = entry.strip().partition("=")

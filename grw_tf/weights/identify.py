@@ -1,16 +1,16 @@
-"""Which model a checkpoint is of: what it records, else from its variables alone."""
+"""Identifies a checkpoint's model: by its recorded config, else by its variables."""
 
 import dataclasses
 import itertools
 
 from grw_tf.models import BackboneConfig, HeadConfig, ModelConfig
 from grw_tf.models.block_specs import endpoint_names, model_ids
-from grw_tf.models.config import CONV_TYPES
+from grw_tf.models.movinet_backbone import CONV_TYPES
 from grw_tf.models.presets import official_config
-from grw_tf.weights.checkpoint_match import compare
+from grw_tf.weights.checkpoint_match import match_checkpoint
 from grw_tf.weights.saved_variables import SavedVariables
 
-# Squeeze excitations that variables tell apart: those of "2d" are those of "3d".
+# Types of squeeze excitation with different variables: "2d" has those of "3d".
 _SE_TYPES = ("2plus3d", "3d", "none")
 
 GATES_EXPLAINED = (
@@ -20,21 +20,21 @@ GATES_EXPLAINED = (
 
 
 def identify(saved: SavedVariables) -> ModelConfig:
-    """Returns the config that a checkpoint records, else a MoViNet's of its variables.
+    """Returns the config that a checkpoint records, else one inferred from variables.
 
-    Of the latter, what variables do not show is as in the official model of these
-    sizes: stream for the (2+1)D convolution types, else base.
+    Only MoViNets can be inferred. What variables do not show is taken from the official
+    model of the same size: stream for the (2+1)D convolution types, else base.
 
     Raises:
-      ValueError: if nothing is recorded and no known MoViNet has exactly the variables;
-        it says which is nearest, and how that differs.
+        ValueError: If no config is recorded and no known MoViNet has exactly these
+            variables; the message names the nearest and its differences.
     """
     if saved.config:
         return saved.config
     if not saved.is_movinet():
         raise ValueError(
-            "no MoViNet, and it records no config, by which alone other models are told"
-            " apart."
+            "no MoViNet, and it records no config, without which other models cannot be"
+            " identified."
         )
     config = _nearest(saved, _backbones(saved), ("backbone",))
     if not saved.has("head"):
@@ -42,9 +42,9 @@ def identify(saved: SavedVariables) -> ModelConfig:
     return _nearest(saved, [_with_head(saved, config)], ("affine", "head"))
 
 
-def describe(backbone: BackboneConfig):
-    """Returns what of a backbone its variables show, in a few words."""
-    if backbone.family != "movinet":
+def describe(backbone: BackboneConfig) -> str:
+    """Returns the properties of a backbone that its variables show, in a few words."""
+    if not backbone.family.choices:
         return backbone.model_id
     positions = "with" if backbone.use_positional_encoding else "without"
     return (
@@ -54,14 +54,14 @@ def describe(backbone: BackboneConfig):
 
 
 def _nearest(saved, configs, parts):
-    comparison, config = min(
-        ((compare(saved, c, parts, convert=False), c) for c in configs),
+    match, config = min(
+        ((match_checkpoint(saved, c, parts, convert=False), c) for c in configs),
         key=lambda found: found[0].differences,
     )
-    if comparison.differences:
+    if match.differences:
         raise ValueError(
-            f"no known model; its {parts[-1]} is nearest to that of"
-            f" {describe(config.backbone)}, which differs:\n{comparison.table()}"
+            f"no known model; its {parts[-1]} is closest to that of"
+            f" {describe(config.backbone)}, which differs:\n{match.table()}"
         )
     return config
 

@@ -1,8 +1,9 @@
-"""A report on a checkpoint, for people."""
+"""A report on a checkpoint for people to read."""
 
 import math
+import os
 
-from grw_tf.weights.checkpoint_match import compare
+from grw_tf.weights.checkpoint_match import match_checkpoint
 from grw_tf.weights.identify import GATES_EXPLAINED, identify
 from grw_tf.weights.model_variables import model_layout
 from grw_tf.weights.saved_variables import open_checkpoint
@@ -10,16 +11,16 @@ from grw_tf.weights.saved_variables import open_checkpoint
 _UNRECORDED = " (not recorded: as in official models)"
 
 
-def inspect(checkpoint) -> str:
-    """Returns what a checkpoint is, a line a property.
+def inspect(checkpoint: str | os.PathLike) -> str:
+    """Returns the properties of a checkpoint's model, one a line.
 
     Args:
-      checkpoint: as `init_checkpoint` of `grw_tf.weights.restore.restore`.
+        checkpoint: As `init_checkpoint` of `grw_tf.weights.restore.restore`.
 
     Raises:
-      ValueError: if it is of no model known here, with reasons, or not of the model
-        that it says or is named after.
-      OSError: if it cannot be fetched or read.
+        ValueError: If its model is unknown; the message gives reasons. If its variables
+            are not those of its recorded config.
+        OSError: If it cannot be fetched or read.
     """
     with open_checkpoint(checkpoint) as saved:
         try:
@@ -33,11 +34,11 @@ def inspect(checkpoint) -> str:
 
 
 def _check_record(saved, checkpoint):
-    comparison = compare(saved, saved.config, _parts(saved), convert=False)
-    if comparison.differences:
+    match = match_checkpoint(saved, saved.config, _parts(saved), convert=False)
+    if match.differences:
         raise ValueError(
-            f"{checkpoint} has not the variables of its own config:\n"
-            f"{comparison.table()}"
+            f"{checkpoint} does not have the variables of its own config:\n"
+            f"{match.table()}"
         )
 
 
@@ -59,7 +60,7 @@ def _rows(saved, config):
     return {
         "model id": backbone.model_id,
         "kind": recorded("stream" if backbone.causal else "base"),
-        **(_movinet_rows(backbone, known) if backbone.family == "movinet" else {}),
+        **(_rows_of_choices(backbone, known) if backbone.family.choices else {}),
         "head": _head(config, recorded) if saved.has("head") else "none",
         "classes": config.num_classes if saved.has("head") else "none",
         "clip": recorded(
@@ -74,8 +75,8 @@ def _rows(saved, config):
     }
 
 
-def _movinet_rows(backbone, known):
-    """Returns the rows of what is the same in all networks of another family."""
+def _rows_of_choices(backbone, known):
+    """Returns the rows of properties that vary in the backbone's family."""
     se_type, activation = backbone.se_type, backbone.activation
     gate = backbone.gating_activation
     if not known:

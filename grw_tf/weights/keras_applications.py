@@ -1,4 +1,4 @@
-"""The weights that Keras Applications publishes of MobileNetV3, trained on ImageNet."""
+"""Keras Applications' published ImageNet weights of MobileNetV3."""
 
 import io
 import os
@@ -12,35 +12,39 @@ from tf_keras.src.applications import mobilenet_v3
 
 from grw_tf.common.error_text import one_line
 from grw_tf.models import BackboneConfig
-from grw_tf.weights.checkpoint_match import Comparison
+from grw_tf.models.mobilenet_backbone import MODEL_IDS
+from grw_tf.weights.checkpoint_match import CheckpointMatch
 
 IMAGENET = "imagenet"
-"""What an `init_checkpoint` is called that is Keras Applications' own."""
+"""The `init_checkpoint` that means the weights of Keras Applications."""
 
 
-def is_keras_weights(init_checkpoint) -> bool:
+def is_keras_weights(init_checkpoint: str | os.PathLike) -> bool:
     """Says whether an `init_checkpoint` is "imagenet" or an .h5 file."""
     name = os.fspath(init_checkpoint)
     return name == IMAGENET or name.endswith(".h5")
 
 
-def read_keras_weights(model, init_checkpoint) -> dict[str, np.ndarray]:
-    """Returns the values of a MobileNetV3's backbone, of each of its variables.
+def read_keras_weights(
+    model: tf_keras.Model, init_checkpoint: str | os.PathLike
+) -> dict[str, np.ndarray]:
+    """Returns the value of each variable of a MobileNetV3's backbone.
 
     Args:
-      model: a model of `build_model`.
-      init_checkpoint: "imagenet", which Keras downloads once, or path of a weights file
-        of Keras Applications without its top, local or gs://.
+        model: A model of `build_model`.
+        init_checkpoint: "imagenet", which Keras downloads once, or the path of a
+            weights file of Keras Applications without the top, local or gs://.
 
     Returns:
-      Values by the variables' names in `grw_tf.weights.model_variables`.
+        Arrays by the variables' names in `grw_tf.weights.model_variables`.
 
     Raises:
-      ValueError: if the model has another backbone, or the file is not exactly of its.
-      OSError: if it cannot be downloaded or read.
+        ValueError: If the model has another backbone, or the file's variables are not
+            exactly those of the backbone.
+        OSError: If it cannot be downloaded or read.
     """
     backbone = model.config.backbone
-    if backbone.family != "mobilenet_v3":
+    if backbone.model_id not in MODEL_IDS:
         raise ValueError(
             f"{init_checkpoint} is for mobilenet_v3_small and mobilenet_v3_large, and"
             f" the model's backbone is {backbone.model_id}: give a checkpoint of that."
@@ -49,7 +53,7 @@ def read_keras_weights(model, init_checkpoint) -> dict[str, np.ndarray]:
     if path == IMAGENET:
         path = _fetch(backbone)
     saved = _read(path)
-    wanted, found = {}, Comparison({}, [], [], {})
+    wanted, found = {}, CheckpointMatch({}, [], [], {})
     layers = [layer for layer in model.backbone.network.layers if layer.weights]
     for index, layer in enumerate(layers):
         for variable in layer.weights:
@@ -109,7 +113,7 @@ def _read(path):
         raise OSError(f"{path} cannot be read: {one_line(error)}") from None
     except (KeyError, OSError) as error:
         raise ValueError(
-            f"{path} is no weights file of Keras, as save_weights makes:"
+            f"{path} is no weights file of Keras, as save_weights writes:"
             f" {one_line(error)}."
         ) from None
 

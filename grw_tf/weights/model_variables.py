@@ -1,26 +1,22 @@
-"""The variables of a model by name and shape, a MoViNet's known without building it.
+"""The variables of a model by name and shape.
 
-Names are paths of attributes: `backbone/<layer>/...` with the backbone's layers by the
-names the Model Garden gives them (`layer_with_weights-<number>` where it gives none),
-`affine/...` and `head/...`. Keras' own names of variables have numbers that change from
-one build to the next.
+Names are paths of attributes: `backbone/...`, `affine/...` and `head/...`. If a family
+of backbones lists its variables, the name of a layer follows `backbone/`; else
+attributes do, or `layer_with_weights-<number>` for layers without one. Keras' own names
+of variables have numbers that change from one build to the next.
 """
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
-from official.projects.movinet.modeling import movinet
-from official.vision.modeling.layers import nn_layers
 
-from grw_tf.models import mobilenet_backbone
 from grw_tf.models.backbone import build_backbone, endpoint_channels
-from grw_tf.models.block_specs import check_model_id, endpoint_names
 from grw_tf.models.config import BackboneConfig, HeadConfig, ModelConfig
-
-SE_RATIO = 0.25
-"""Of a MoViNet's squeeze excitation: `MovinetBlock`'s default."""
+from grw_tf.models.variable_shapes import VariableShapes
 
 _NUMBERED = "layer_with_weights-"
 
@@ -29,16 +25,9 @@ CONVERTIBLE = ("2plus1d", "3d_2plus1d")
 
 
 def model_layout(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Returns the shapes of a model's variables by name, without smoothing's own.
-
-    Raises:
-      ValueError: for an unknown model id.
-    """
-    if config.backbone.family == "movinet":
-        backbone = _movinet_layout(config.backbone)
-        width = movinet.BLOCK_SPECS[config.backbone.model_id][-1].project_filters
-    else:
-        backbone, width = _built_layout(config.backbone)
+    """Returns the shapes of a model's variables by name, without smoothing's own."""
+    shapes_of = config.backbone.family.variable_shapes or _built_shapes
+    backbone, width = shapes_of(config.backbone)
     return {
         **backbone,
         **head_layout(config.head, width, config.num_classes, config.backbone),
@@ -46,7 +35,7 @@ def model_layout(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 
 
 @functools.cache
-def _built_layout(config):
+def _built_shapes(config):
     """Returns the shapes of a built backbone, and the channels of its last features."""
     built = build_backbone(
         ModelConfig(backbone=config, head=HeadConfig(type="transformer"), size=64)
@@ -65,63 +54,21 @@ def _built_layout(config):
     return found, endpoint_channels(built)["head"]
 
 
-def _movinet_layout(config):
-    """Returns the shapes of a MoViNet's variables by name, in the network's order.
-
-    The order is the same for all `CONVERTIBLE` convolution types.
-    """
-    check_model_id(config.model_id)
-    stem, *blocks, head = movinet.BLOCK_SPECS[config.model_id]
-    layers = iter(f"backbone/{name}" for name in endpoint_names(config.model_id))
-    found = _Layout(config.conv_type)
-    found.convolution(f"{next(layers)}/_stem", stem.kernel_size, 3, stem.filters)
-    inputs = stem.filters
-    for block in blocks:
-        for expanded, kernel_size, strides in zip(
-            block.expand_filters, block.kernel_sizes, block.strides, strict=True
-        ):
-            name, outputs = next(layers), block.base_filters
-            found.convolution(f"{name}/_expansion", (1, 1, 1), inputs, expanded)
-            found.convolution(f"{name}/_feature", kernel_size, 1, expanded)
-            found.convolution(f"{name}/_projection", (1, 1, 1), expanded, outputs)
-            found.squeeze_excitation(f"{name}/_attention", expanded, config)
-            if inputs != outputs or strides != (1, 1, 1):
-                found.convolution(
-                    f"{name}/_skip/_projection", (1, 1, 1), inputs, outputs
-                )
-            found[f"{name}/_mobile_bottleneck/_rezero/_scale"] = ()
-            inputs = outputs
-    found.convolution(
-        f"{next(layers)}/_project", (1, 1, 1), inputs, head.project_filters
-    )
-    return dict(found)
-
-
 def head_layout(
-    config: HeadConfig, width, num_classes, backbone: BackboneConfig
+    config: HeadConfig, width: int, num_classes: int, backbone: BackboneConfig
 ) -> dict[str, tuple[int, ...]]:
     """Returns the shapes of a head's variables by name, the affine map's too.
 
     Args:
-      config: the head's config.
-      width: channels of the backbone's features.
-      num_classes: number of classes.
-      backbone: the backbone's config.
+        config: The head's config.
+        width: Channels of the backbone's features.
+        num_classes: Number of classes.
+        backbone: The backbone's config.
     """
-    if config.type == "official" and backbone.family != "movinet":
-        found = _Layout()
-        if hidden := mobilenet_backbone.HIDDEN.get(backbone.model_id):
-            found.dense("head/_hidden", width, hidden)
-        found.dense("head/_classifier", hidden or width, num_classes)
-        return dict(found)
     if config.type == "official":
-        hidden = movinet.BLOCK_SPECS[backbone.model_id][-1].head_filters
-        found = _Layout(backbone.conv_type)
-        found.pointwise_with_bias("head/_head", width, hidden)
-        found.pointwise_with_bias("head/_classifier", hidden, num_classes)
-        return dict(found)
+        return _official_head_layout(width, num_classes, backbone)
     embed_dim = config.embed_dim or width
-    found = _Layout()
+    found = VariableShapes()
     found.dense("affine", width, embed_dim)
     found.layer_norm("head/_input_norm", embed_dim)
     for depth in range(config.depth):
@@ -137,15 +84,28 @@ def head_layout(
     return dict(found)
 
 
-def find_variable(model, name):
+def _official_head_layout(width, num_classes, backbone):
+    hidden = backbone.family.head_hidden_channels(backbone.model_id)
+    found = VariableShapes(backbone.conv_type)
+    if backbone.family.has_model_garden_head:
+        found.pointwise_with_bias("head/_head", width, hidden)
+        found.pointwise_with_bias("head/_classifier", hidden, num_classes)
+        return dict(found)
+    if hidden:
+        found.dense("head/_hidden", width, hidden)
+    found.dense("head/_classifier", hidden or width, num_classes)
+    return dict(found)
+
+
+def find_variable(model: tf_keras.Model, name: str) -> tf.Variable:
     """Returns the variable of a built model that a layout names.
 
     Raises:
-      KeyError: if the model has none of that name.
+        KeyError: If the model has none of that name.
     """
     part, *path = name.split("/")
     found = getattr(model, part)
-    if part == "backbone" and model.config.backbone.family == "movinet":
+    if part == "backbone" and model.config.backbone.family.variable_shapes:
         found = found.get_layer(path.pop(0))
     for attribute in path:
         if attribute.isdigit():
@@ -160,72 +120,14 @@ def find_variable(model, name):
     return found
 
 
-def assign(model, values):
+def assign(model: tf_keras.Model, values: Mapping[str, np.ndarray]) -> None:
     """Sets variables of a built model to values by name."""
     for name, value in values.items():
         find_variable(model, name).assign(value)
 
 
-def with_conv_type(config: ModelConfig, conv_type) -> ModelConfig:
+def with_conv_type(config: ModelConfig, conv_type: str) -> ModelConfig:
     """Returns the config with another convolution type."""
     return dataclasses.replace(
         config, backbone=dataclasses.replace(config.backbone, conv_type=conv_type)
     )
-
-
-class _Layout(dict):
-    """Shapes by name, collected layer by layer."""
-
-    def __init__(self, conv_type=None):
-        super().__init__()
-        self._conv_type = conv_type
-
-    def convolution(self, name, kernel_size, inputs, outputs):
-        """A convolution and its batch norm; depthwise if it has one input channel.
-
-        Those over time and space are two in the (2+1)D types.
-        """
-        time, height, width = kernel_size
-        if self._conv_type == "3d" or time == 1:
-            parts = {"": kernel_size}
-        else:
-            parts = {"": (1, height, width), "_temporal": (time, 1, 1)}
-        for suffix, size in parts.items():
-            self._kernel(f"{name}/_conv{suffix}", size, inputs, outputs)
-            for statistic in ("gamma", "beta", "moving_mean", "moving_variance"):
-                self[f"{name}/_batch_norm{suffix}/{statistic}"] = (outputs,)
-
-    def squeeze_excitation(self, name, channels, config):
-        if config.se_type == "none":
-            return
-        pools = 2 if config.se_type == "2plus3d" else 1
-        hidden = nn_layers.make_divisible(SE_RATIO * channels * pools, divisor=8)
-        if config.use_positional_encoding:
-            self[f"{name}/_pos_encoding/_rezero/_scale"] = ()
-        self.pointwise_with_bias(f"{name}/_se_reduce", pools * channels, hidden)
-        self.pointwise_with_bias(f"{name}/_se_expand", hidden, channels)
-
-    def pointwise_with_bias(self, name, inputs, outputs):
-        kernel = self._kernel(f"{name}/_conv", (1, 1, 1), inputs, outputs)
-        self[kernel.rpartition("/")[0] + "/bias"] = (outputs,)
-
-    def _kernel(self, name, size, inputs, outputs):
-        time, height, width = size
-        if self._conv_type != "2plus1d":
-            name, shape = f"{name}/kernel", (*size, inputs, outputs)
-        elif inputs == 1:
-            name = f"{name}/_conv/depthwise_kernel"
-            shape = (time * height, width, outputs, 1)
-        else:
-            name = f"{name}/_conv/kernel"
-            shape = (time * height, width, inputs, outputs)
-        self[name] = shape
-        return name
-
-    def dense(self, name, inputs, outputs):
-        self[f"{name}/kernel"] = (inputs, outputs)
-        self[f"{name}/bias"] = (outputs,)
-
-    def layer_norm(self, name, channels):
-        self[f"{name}/gamma"] = (channels,)
-        self[f"{name}/beta"] = (channels,)

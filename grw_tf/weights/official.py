@@ -17,12 +17,13 @@ class OfficialCheckpoint:
     """A published checkpoint of a whole model.
 
     Attributes:
-      name: such as `movinet_a0_stream`.
-      url: where its .tar.gz lies.
-      config: of the model; holds the size and frames of the clips it was measured on.
-      top1: published accuracy in percent.
-      top5: the same, of the five likeliest classes.
-      megabytes: published size.
+        name: Such as `movinet_a0_stream`.
+        url: The address of its .tar.gz.
+        config: The model's config, with the size and frames of the clips on which its
+            accuracy was measured.
+        top1: Published accuracy in percent.
+        top5: Published top-5 accuracy in percent.
+        megabytes: Published size in MB.
     """
 
     name: str
@@ -58,18 +59,18 @@ OFFICIAL = {
 """Official checkpoints by name."""
 
 
-def find(name) -> OfficialCheckpoint | None:
+def find(name: str) -> OfficialCheckpoint | None:
     """Returns the official checkpoint of a name, None if there is none.
 
     Args:
-      name: as `movinet_a0_stream`, `a0_stream` or `MoViNet-A0-Stream`.
+        name: Such as `movinet_a0_stream`, `a0_stream` or `MoViNet-A0-Stream`.
     """
     name = _plain(name)
     return OFFICIAL.get(name) or OFFICIAL.get(f"movinet_{name}")
 
 
-def hint(name) -> str:
-    """Returns a sentence for who gave a wrong name: the nearest, and all."""
+def hint(name: str) -> str:
+    """Returns a hint about an unknown name: the nearest name, and all names."""
     shorts = [official.removeprefix("movinet_") for official in OFFICIAL]
     near = nearest_name(_plain(name).removeprefix("movinet_"), shorts)
     question = f"Did you mean movinet_{near}? " if near else ""

@@ -1,13 +1,16 @@
-"""Starting a model from a checkpoint: its backbone strictly, its head where it fits."""
+"""Restores models from checkpoints: the backbone strictly, the head where it fits."""
 
 import dataclasses
 import logging
 import os
+from typing import Any
+
+import tf_keras
 
 from grw_tf.frames.geometry import SHORT_SIDE
 from grw_tf.models import ModelConfig, build_model
 from grw_tf.models.config_record import HEAD_FUNCTION, check_backbone
-from grw_tf.weights.checkpoint_match import compare
+from grw_tf.weights.checkpoint_match import match_checkpoint
 from grw_tf.weights.identify import GATES_EXPLAINED, describe, identify
 from grw_tf.weights.keras_applications import is_keras_weights, read_keras_weights
 from grw_tf.weights.model_variables import assign, find_variable, model_layout
@@ -18,12 +21,12 @@ _CLASSIFIER = "head/_classifier"
 
 @dataclasses.dataclass(frozen=True)
 class Restored:
-    """What came from a checkpoint.
+    """What was restored from a checkpoint.
 
     Attributes:
-      names: of the restored variables, as in `grw_tf.weights.model_variables`.
-      own: names of the head's variables that stay as the model had them.
-      message: all of it in words.
+        names: Names of the restored variables, as in `grw_tf.weights.model_variables`.
+        own: Names of the head's variables that kept the model's own values.
+        message: A summary in words.
     """
 
     names: tuple[str, ...]
@@ -31,29 +34,31 @@ class Restored:
     message: str
 
 
-def restore(model, init_checkpoint) -> Restored:
-    """Restores the backbone of a model entirely, and of its head what fits.
+def restore(model: tf_keras.Model, init_checkpoint: str | os.PathLike) -> Restored:
+    """Restores a model's whole backbone, and its head where it fits.
 
-    The head comes too if it is of the same kind and sizes; only its classifier, the
-    last layer, stays the model's own where the number of classes differs. Weights are
-    converted between `2plus1d` and `3d_2plus1d`, as by the Model Garden's
-    `convert_3d_2plus1d`. Smoothing layers keep their own state. Nothing of the model
-    changes if anything is refused.
+    The head is restored if it has the same type and sizes. If only the number of
+    classes differs, the model keeps its own classifier (the last layer). Weights are
+    converted between `2plus1d` and `3d_2plus1d`, as the Model Garden's
+    `convert_3d_2plus1d` does. Smoothing layers keep their state. If a checkpoint is
+    refused, the model does not change.
 
     Args:
-      model: a model of `build_model`.
-      init_checkpoint: name of an official checkpoint ("movinet_a0_stream"), or path of
-        one: prefix, folder or .tar.gz, local or gs://. Of a MobileNetV3 also
-        "imagenet", Keras Applications' own weights, or path of such an .h5 file.
+        model: A model of `build_model`.
+        init_checkpoint: The name of an official checkpoint ("movinet_a0_stream"), or
+            the path of a checkpoint: a prefix, folder or .tar.gz, local or gs://. For a
+            MobileNetV3 also "imagenet", the weights of Keras Applications, or the path
+            of such an .h5 file.
 
     Returns:
-      A `Restored`; its message is logged, as a warning if the model keeps some own.
+        What was restored. Its message is logged, as a warning if the model keeps values
+        of its own.
 
     Raises:
-      ValueError: if there is no such checkpoint, if it lacks any variable of the
-        backbone or has others (with a table of them), or if it is known to have been
-        trained as another function, as with another gating activation.
-      OSError: if it cannot be fetched or read.
+        ValueError: If there is no such checkpoint, if its backbone's variables differ
+            from the model's (the message has a table), or if its recorded config
+            computes another function, such as another gating activation.
+        OSError: If it cannot be fetched or read.
     """
     if is_keras_weights(init_checkpoint):
         values = read_keras_weights(model, init_checkpoint)
@@ -63,41 +68,45 @@ def restore(model, init_checkpoint) -> Restored:
         return _restore(model, init_checkpoint, saved)
 
 
-def load_model(checkpoint, **changes):
-    """Builds the model of a checkpoint that records its config, and restores it whole.
+def load_model(checkpoint: str | os.PathLike, **changes: Any) -> tf_keras.Model:
+    """Builds the model of a checkpoint that records its config, and restores all of it.
 
     Args:
-      checkpoint: as `init_checkpoint` of `restore`, but not of Keras Applications.
-      **changes: fields of `ModelConfig` to change that no variable depends on, as size.
+        checkpoint: As `init_checkpoint` of `restore`, but not of Keras Applications.
+        **changes: Fields of `ModelConfig` to change. No variable may depend on them;
+            size is such a field.
 
     Returns:
-      The model, as of `build_model`.
+        A model of `build_model`.
 
     Raises:
-      ValueError: as `restore`, or if the checkpoint records no config or lacks a part.
-      OSError: as `restore`.
+        ValueError: See `restore`; also if the checkpoint records no config or lacks a
+            part of the model.
+        OSError: See `restore`.
     """
     with open_checkpoint(checkpoint) as saved:
         if saved.config is None:
             raise ValueError(
-                f"{checkpoint} records no config: restore it into a model of the config"
-                " it was trained with, and save that."
+                f"{checkpoint} records no config: restore it into a model that is built"
+                " from the config it was trained with, and save that model."
             )
         model = build_model(dataclasses.replace(saved.config, **changes))
         restored = _restore(model, checkpoint, saved)
     if restored.own:
-        raise ValueError(f"{checkpoint} is of no whole model: {restored.message}")
+        raise ValueError(
+            f"{checkpoint} does not hold a whole model: {restored.message}"
+        )
     return model
 
 
-def recorded_config(init_checkpoint) -> ModelConfig | None:
+def recorded_config(init_checkpoint: str | os.PathLike) -> ModelConfig | None:
     """Returns the config that a checkpoint records, None if it records none.
 
     Args:
-      init_checkpoint: as of `restore`.
+        init_checkpoint: See `restore`.
 
     Raises:
-      ValueError, OSError: as `restore`.
+        ValueError, OSError: See `restore`.
     """
     if is_keras_weights(init_checkpoint):
         return None
@@ -107,7 +116,7 @@ def recorded_config(init_checkpoint) -> ModelConfig | None:
 
 def _restore(model, init_checkpoint, saved):
     config = model.config
-    backbone = compare(saved, config, ("backbone",))
+    backbone = match_checkpoint(saved, config, ("backbone",))
     if backbone.differences:
         raise ValueError(
             f"{init_checkpoint} does not hold this model's backbone,"
@@ -139,7 +148,7 @@ def _what(saved):
 
 
 def _matching_head(saved, config):
-    """Returns the checkpoint's keys of the head's variables that can come along."""
+    """Returns the checkpoint's keys of the head's variables that fit the model."""
     if not saved.has("head"):
         return {}
     if saved.config and any(
@@ -147,13 +156,13 @@ def _matching_head(saved, config):
         for field in HEAD_FUNCTION
     ):
         return {}
-    comparison = compare(saved, config, ("affine", "head"))
-    classifier = {n for n in comparison.reshaped if n.startswith(_CLASSIFIER)}
-    if comparison.differences > len(classifier):
+    match = match_checkpoint(saved, config, ("affine", "head"))
+    classifier = {n for n in match.reshaped if n.startswith(_CLASSIFIER)}
+    if match.differences > len(classifier):
         return {}
     return {
         name: key
-        for name, key in comparison.matched.items()
+        for name, key in match.matched.items()
         if not (classifier and name.startswith(_CLASSIFIER))
     }
 
@@ -163,16 +172,16 @@ def _check_complete(model, layout):
     unknown = [w.name for w in model.backbone.weights if id(w) not in known]
     if unknown:
         raise ValueError(
-            "This Model Garden's backbone has variables that no known checkpoint has:"
+            "The installed Model Garden's backbone has unknown variables:"
             f" {', '.join(unknown[:5])}; use tf-models-official 2.20."
         )
 
 
 def _gate_remark(saved, config):
-    """Yields what to say of a MoViNet's gate if the checkpoint does not record it."""
+    """Yields a remark on a MoViNet's gate if the checkpoint does not record it."""
     gate = config.backbone.gating_activation
-    known = saved.config or config.backbone.family != "movinet"
-    if not known and gate.startswith("hard_sigmoid"):
+    is_choice = "gating_activation" in config.backbone.family.choices
+    if is_choice and not saved.config and gate.startswith("hard_sigmoid"):
         yield (
             f"the gating activation is not recorded ({GATES_EXPLAINED}); the model's is"
             f" {gate}"
@@ -180,20 +189,20 @@ def _gate_remark(saved, config):
 
 
 def _fit_remark(saved, config):
-    """Yields what to say if the checkpoint's model saw frames laid out otherwise."""
-    # The Model Garden, whose checkpoints record no config, trains with this.
+    """Yields a remark if the checkpoint's model was trained with another frame_fit."""
+    # The Model Garden's checkpoints record no config; it trains with this fit.
     trained = saved.config.frame_fit if saved.config else SHORT_SIDE
     if trained != config.frame_fit:
         yield (
-            f"it was trained with frame_fit {trained}, and this model prepares frames"
-            f" by {config.frame_fit}"
+            f"it was trained with frame_fit {trained}, but this model prepares frames"
+            f" with {config.frame_fit}"
         )
 
 
 def _report(source, config, names, *remarks):
     own = tuple(name for name in model_layout(config) if name not in set(names))
     count = sum(name.startswith("backbone/") for name in names)
-    text = [f"{source}: all {count} variables of the backbone came"]
+    text = [f"{source}: restored all {count} variables of the backbone"]
     if not own:
         text.append(f"the head with its classifier of {config.num_classes} classes too")
     elif len(names) > count:

@@ -1,6 +1,6 @@
-"""A trained model as its training left it: weights, classes, and where its clips are.
+"""Reads the folder of a training: the best model, its classes and its records.
 
-Reads what `scripts.train` writes, or any other checkpoint that records its config.
+It is a folder of `scripts.train`, or any other checkpoint that records its config.
 """
 
 import dataclasses
@@ -23,14 +23,14 @@ _BEST, _AVERAGES = "best_ckpt", "ema_checkpoints"
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What a training left.
+    """The result of a training.
 
     Attributes:
-      model: the model, in float32, with the best weights.
-      class_names: names of its classes.
-      checkpoint: where the weights came from.
-      train_records, validation_records: paths of records, with wildcards or not,
-        separated by commas; empty where none are at hand.
+        model: The model, in float32, with the best weights.
+        class_names: The names of its classes.
+        checkpoint: The checkpoint of the weights.
+        train_records, validation_records: Paths of the records, perhaps with wildcards,
+            separated by commas; empty if they are not found here.
     """
 
     model: tf_keras.Model
@@ -40,30 +40,31 @@ class Run:
     validation_records: str = ""
 
 
-def load_best(checkpoint_dir):
-    """Loads the best model of a training, without its labels, as `read_run`."""
+def load_best(checkpoint_dir: str | os.PathLike) -> tf_keras.Model:
+    """Loads the best model of a training as `read_run` does, but without labels."""
     folder = os.path.expanduser(os.fspath(checkpoint_dir))
     params = _read_params(folder)
     return load_model(_best_checkpoint(folder, params))
 
 
-def read_run(checkpoint_dir, labels="") -> Run:
-    """Reads a training, and loads its best model.
+def read_run(checkpoint_dir: str | os.PathLike, labels: str = "") -> Run:
+    """Reads the folder of a training and loads its best model.
 
     Args:
-      checkpoint_dir: `--model_dir` of `scripts.train`; or a checkpoint that records its
-        config, as `grw_tf.weights.restore.load_model` takes it.
-      labels: file of the classes' names, one a line; by default `labels.txt` there or
-        in the folder above.
+        checkpoint_dir: The `--model_dir` of `scripts.train`, or a checkpoint that
+            records its config, as for `grw_tf.weights.restore.load_model`.
+        labels: File of the classes' names, one a line; by default `labels.txt` in that
+            folder or in its parent.
 
     Raises:
-      ValueError: if there is no model, no config, or no labels that fit it.
-      OSError: if something cannot be read.
+        ValueError: If there is no model or no config, or if the labels are missing or
+            do not fit the model.
+        OSError: If a file cannot be read.
     """
     folder = os.path.expanduser(os.fspath(checkpoint_dir))
     params = _read_params(folder)
     checkpoint = _best_checkpoint(folder, params)
-    # Before the model is built, which takes long.
+    # Labels come first, as building the model takes long.
     class_names = read_labels(labels or _find_labels(folder))
     model = load_model(checkpoint)
     check_class_names(class_names, model.config)
@@ -91,7 +92,7 @@ def _read_params(folder):
     if tf.io.gfile.isdir(os.path.join(folder, _BEST)):
         raise ValueError(
             f"{folder} is a training without its config, {_PARAMS_FILE}: put that back,"
-            f" or name a checkpoint, as {os.path.join(folder, _BEST)}."
+            f" or name a checkpoint, such as {os.path.join(folder, _BEST)}."
         )
     return None
 
@@ -106,8 +107,8 @@ def _best_checkpoint(folder, params):
         if tf.io.gfile.glob(os.path.join(path, "*.index")):
             return path
     raise ValueError(
-        f"{folder} has {_PARAMS_FILE} but no checkpoint: the training there ended"
-        " before its first; train on."
+        f"{folder} has {_PARAMS_FILE} but no checkpoint: the training ended before its"
+        " first checkpoint; resume it."
     )
 
 
@@ -127,5 +128,5 @@ def _records(params, split):
     task = (params or {}).get("task", {})
     paths = (task.get(split) or {}).get("input_path") or ""
     listed = paths.split(",") if isinstance(paths, str) else paths
-    at_hand = [path for path in listed if "://" in path or glob.glob(path)]
-    return ",".join(at_hand)
+    found = [path for path in listed if "://" in path or glob.glob(path)]
+    return ",".join(found)

@@ -1,6 +1,8 @@
-"""The variables of a model in a checkpoint, by the names of a layout."""
+"""The variables in a checkpoint, by the names that a model has for them."""
 
 import contextlib
+import os
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -8,42 +10,40 @@ from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from grw_tf.models import ModelConfig
 from grw_tf.models.config_record import RECORD
-from grw_tf.weights.checkpoint_path import located
+from grw_tf.weights.checkpoint_path import find_checkpoint
 
 _ALIASES = {
-    # What holds each part in a Model Garden model, in this project's, and in a
-    # Keras model that had neither attribute when it was saved.
+    # The attribute of each part in a Model Garden model and in this project's, and the
+    # layer in a Keras model that had neither attribute when it was saved.
     "backbone": ("backbone", "_backbone", "layer_with_weights-0"),
     "head": ("head", "layer_with_weights-1"),
     "affine": ("affine",),
 }
 
-# Children of a backbone's first layer: a MoViNet's, and a convolution of the others.
+# A child of a backbone's first layer: of a MoViNet's, and of the others' convolution.
 _MOVINET, _OTHER = "_stem", "kernel"
 
 
 class SavedVariables:
-    """Variables of a `tf.train.Checkpoint`, found through its object graph.
+    """The variables of a `tf.train.Checkpoint`, found through its object graph.
 
-    Its root may have a `model` (`Checkpoint(model=...)`, as the official ones), a
-    `backbone`, or be a model (`save_weights`).
+    The graph's root may have a `model` (`Checkpoint(model=...)`, as the official
+    checkpoints have), have a `backbone`, or be a model (`save_weights`).
 
     Args:
-      prefix: the checkpoint's path, without `.index`.
-      config: of the saved model, if that is known.
+        prefix: The checkpoint's path, without `.index`.
+        config: The saved model's config, if it is known.
 
     Attributes:
-      prefix: of the checkpoint.
-      config: of the saved model: the known one, or what the checkpoint records, or
-        None.
-      others: names of what else is at the root.
+        prefix: The checkpoint's path, without `.index`.
+        config: The saved model's config: the known or the recorded one, or None.
+        others: Names of the root's other children.
 
     Raises:
-      ValueError: if there is no readable checkpoint, or nothing that may be a backbone
-        in it.
+        ValueError: If there is no readable checkpoint, or no backbone in it.
     """
 
-    def __init__(self, prefix, config=None):
+    def __init__(self, prefix: str, config: ModelConfig | None = None):
         self.prefix = prefix
         self._reader, self._shapes, self._nodes = _open(prefix)
         root = self._children(0)
@@ -99,23 +99,28 @@ class SavedVariables:
     def _children(self, node):
         return {c.local_name: c.node_id for c in self._nodes[node].children}
 
-    def is_movinet(self):
-        """Says whether the backbone begins as a MoViNet."""
+    def is_movinet(self) -> bool:
+        """Says whether the backbone begins as a MoViNet does."""
         return _MOVINET in self._first_layer(self._parts["backbone"])
 
-    def layer_count(self):
+    def layer_count(self) -> int:
         """Returns the number of layers with weights in the backbone."""
         names = self._children(self._parts["backbone"])
         return sum(name.startswith("layer_with_weights-") for name in names)
 
-    def has(self, part):
-        """Says whether there is a "backbone", "head" or "affine"."""
+    def has(self, part: str) -> bool:
+        """Says whether there is a part: "backbone", "head" or "affine"."""
         return self._parts[part] is not None
 
-    def keys(self, layout) -> dict[str, str | None]:
-        """Returns the checkpoint's key of each name of a layout, None where missing."""
-        layers = _layer_indices(layout)
-        return {name: self._key(name, layers) for name in layout}
+    def keys(self, names: Iterable[str]) -> dict[str, str | None]:
+        """Returns the checkpoint's key of each variable, None where it is missing.
+
+        Args:
+            names: The names of the model's variables, in the network's order.
+        """
+        names = tuple(names)
+        layers = _layer_indices(names)
+        return {name: self._key(name, layers) for name in names}
 
     def _key(self, name, layers):
         part, *path = name.split("/")
@@ -135,16 +140,17 @@ class SavedVariables:
                 return attribute.checkpoint_key
         return None
 
-    def keys_below(self, part, layout) -> dict[str, str]:
+    def keys_below(self, part: str, names: Iterable[str]) -> dict[str, str]:
         """Returns a name for each variable of a part, by its key.
 
         Args:
-          part: "backbone", "head" or "affine".
-          layout: whose layers' names are used where they fit.
+            part: "backbone", "head" or "affine".
+            names: The names of the model's variables, whose layer names are used where
+                they fit.
         """
         layers = {
             f"layer_with_weights-{index}": name
-            for name, index in _layer_indices(layout).items()
+            for name, index in _layer_indices(names).items()
         }
         start = self._parts[part]
         seen, queue, found = {start}, [(start, (part,))], {}
@@ -153,7 +159,7 @@ class SavedVariables:
             if key:
                 found[key] = "/".join(path)
             steps = self._children(node)
-            # Layers have two names, of which one counts those without weights.
+            # Layers have two names; one of them counts layers without weights too.
             for step in sorted(steps, key=lambda step: (step not in layers, step)):
                 child = steps[step]
                 if child not in seen:
@@ -162,21 +168,19 @@ class SavedVariables:
                     queue.append((child, (*path, name)))
         return found
 
-    def shape(self, key) -> tuple[int, ...]:
+    def shape(self, key: str) -> tuple[int, ...]:
         """Returns a saved variable's shape."""
         return tuple(self._shapes[key])
 
-    def value(self, key) -> np.ndarray:
+    def value(self, key: str) -> np.ndarray:
         """Returns a saved variable's value.
 
         Raises:
-          ValueError: if it cannot be read or is not finite.
+            ValueError: If it cannot be read or is not finite.
         """
         value = self._read(key)
         if not isinstance(value, np.ndarray | np.generic) or value.dtype.kind != "f":
-            raise ValueError(
-                f"{self.prefix} holds something else than floats in {key}."
-            )
+            raise ValueError(f"{self.prefix} holds no floats in {key}.")
         if not np.isfinite(value).all():
             raise ValueError(
                 f"{self.prefix} holds values that are not finite in {key}: its"
@@ -195,28 +199,30 @@ class SavedVariables:
 
 
 @contextlib.contextmanager
-def open_checkpoint(init_checkpoint):
-    """Yields the `SavedVariables` of what a user gives as checkpoint.
+def open_checkpoint(
+    init_checkpoint: str | os.PathLike,
+) -> Iterator[SavedVariables]:
+    """Yields the variables of the checkpoint that a user names.
 
     Args:
-      init_checkpoint: see `grw_tf.weights.checkpoint_path.located`.
+        init_checkpoint: See `grw_tf.weights.checkpoint_path.find_checkpoint`.
 
     Raises:
-      ValueError, OSError: as `located` and `SavedVariables`.
+        ValueError, OSError: See `find_checkpoint` and `SavedVariables`.
     """
-    with located(init_checkpoint) as place:
-        yield SavedVariables(place.prefix, place.config)
+    with find_checkpoint(init_checkpoint) as found:
+        yield SavedVariables(found.prefix, found.config)
 
 
 def _open(prefix):
     graph = trackable_object_graph_pb2.TrackableObjectGraph()
     try:
-        # Not tf.train.load_checkpoint: of a prefix that is a folder too it reads the
-        # folder's.
+        # tf.train.load_checkpoint reads a folder's checkpoint if the prefix is also a
+        # folder.
         reader = tf.compat.v1.train.NewCheckpointReader(prefix)
         shapes = reader.get_variable_to_shape_map()
         graph.ParseFromString(reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
-    except Exception as error:  # TensorFlow's reader raises of many kinds.
+    except Exception as error:  # TensorFlow's reader raises many types.
         raise ValueError(
             f"{prefix} is no readable checkpoint of tf.train.Checkpoint:"
             f" {str(error).splitlines()[0]}"
@@ -229,11 +235,11 @@ def _open(prefix):
         or not all(0 <= child < len(nodes) for child in children)
         or not all(key in shapes for key in keys)
     ):
-        raise ValueError(f"{prefix} is damaged: its graph of objects is not sound.")
+        raise ValueError(f"{prefix} is damaged: its object graph is not sound.")
     return reader, shapes, nodes
 
 
-def _layer_indices(layout):
-    """Numbers a layout's backbone layers in the network's order."""
-    layers = (name.split("/")[1] for name in layout if name.startswith("backbone/"))
+def _layer_indices(names):
+    """Returns the position in the network of each backbone layer, by its name."""
+    layers = (name.split("/")[1] for name in names if name.startswith("backbone/"))
     return {layer: index for index, layer in enumerate(dict.fromkeys(layers))}

@@ -154,11 +154,11 @@ def test_settings_of_getting_started_are_an_experiments(tmp_path):
     )
     flags = [word.removeprefix("--").split("=") for word in words[1:]]
     files = [value for name, value in flags if name == "config_file"]
-    assert files == ["configs/own_clips_a0_stream_grw.yaml", "mine.yaml"]
+    assert files == ["configs/own_clips.yaml", "configs/grw.yaml", "mine.yaml"]
     params = parse_experiment(
         ParseConfigOptions(
             experiment=dict(flags)["experiment"],
-            config_file=[str(ROOT / files[0]), str(tmp_path / files[1])],
+            config_file=[*(str(ROOT / f) for f in files[:2]), str(tmp_path / files[2])],
             params_override="",
         )
     )

@@ -6,9 +6,9 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from exported_streams import write_stream
 from toy_heads import HEADS
 
-from grw_tf.export.tflite import write_streaming_tflite
 from grw_tf.streaming import StreamSession
 
 README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
@@ -19,7 +19,7 @@ CLASSES = ["a", "b", "c", "d", "e"]
 @pytest.mark.parametrize("head", ["official", "transformer"])
 def test_code_of_the_export_page_runs_a_file(nano, head, tmp_path, monkeypatch, capsys):
     path = tmp_path / "model.tflite"
-    write_streaming_tflite(path, nano(head=HEADS[head]), CLASSES)
+    write_stream(path, nano(head=HEADS[head]), CLASSES)
     frames = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
     (code,) = re.findall(r"```python\n(.*?)```", EXPORT.read_text(), re.DOTALL)
     monkeypatch.chdir(tmp_path)
@@ -44,8 +44,8 @@ def test_code_of_the_readme_runs(nano, tmp_path, monkeypatch, capsys):
         exec(block, names)
     assert len(blocks) == 5
     assert names["logits"].shape == (1, 10)
-    assert "all 385 variables of the backbone came" in capsys.readouterr().out
-    write_streaming_tflite(tmp_path / "model.tflite", nano(), CLASSES)
+    assert "restored all 385 variables of the backbone" in capsys.readouterr().out
+    write_stream(tmp_path / "model.tflite", nano(), CLASSES)
     picture = np.zeros((48, 64, 3), np.uint8)
     camera = [(index / 5, picture) for index in range(3)]
     names["watch"](camera, tmp_path / "model.tflite")

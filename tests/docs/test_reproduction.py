@@ -1,19 +1,24 @@
 """Tests that docs/reproduction.md names what there is, and settings that train."""
 
+import functools
 import pathlib
 import re
+import shlex
 
 import pytest
 import tensorflow as tf
+from former_recipes import FORMER_RECIPES
 from official.core.train_utils import ParseConfigOptions
 
 from grw_tf.models import ModelConfig, build_model, preset
+from grw_tf.training.experiments.former_names import check_names
 from grw_tf.training.experiments.parsing import parse_experiment
 from grw_tf.training.experiments.yaml_config import frozen
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "reproduction.md").read_text()
-CONFIG = re.compile(r"`(configs/\w+\.yaml)`")
+# The flags of a training in a cell, as shells take them.
+FLAGS = re.compile(r"`(--experiment=[^`]*)`")
 
 
 def _rows():
@@ -31,19 +36,29 @@ def _rows():
 
 
 ROWS = list(_rows())
-OVERRIDDEN = [
-    (config, re.search(r"with `(\{.*\})`", row["command"])[1])
-    for row in ROWS
-    if " with `{" in row["command"]
-    for config in CONFIG.findall(row["command"])
-]
 
 
-def _model(config, override):
-    (experiment,) = re.findall(r"--experiment=(\w+)", (ROOT / config).read_text())
+def _flags(text):
+    """Returns the experiment, files and override of flags."""
+    flags = [word.removeprefix("--").split("=", 1) for word in shlex.split(text)]
+    (experiment,) = (value for name, value in flags if name == "experiment")
+    files = tuple(value for name, value in flags if name == "config_file")
+    (override,) = [v for name, v in flags if name == "params_override"] or [""]
+    assert len(flags) == 1 + len(files) + bool(override), text
+    return experiment, files, override
+
+
+TRAINED = sorted(
+    {_flags(text) for row in ROWS for text in FLAGS.findall(row["command"])}
+)
+OVERRIDDEN = [flags for flags in TRAINED if flags[-1]]
+
+
+@functools.cache
+def _model(experiment, files, override):
     options = ParseConfigOptions(
         experiment=experiment,
-        config_file=[str(ROOT / config)],
+        config_file=[str(ROOT / file) for file in files],
         params_override=override,
     )
     return frozen(parse_experiment(options).task.model, ModelConfig)
@@ -76,19 +91,33 @@ def test_costs_are_those_of_the_cost_page():
 
 
 def test_each_config_has_a_row():
-    named = set(CONFIG.findall(TEXT))
+    named = {file for _, files, _ in TRAINED for file in files}
     there = {f"configs/{file.name}" for file in (ROOT / "configs").glob("*.yaml")}
     papers = {name for name in there if "kinetics" in name}
-    assert named == papers
+    assert named == papers | {f"configs/{o}.yaml" for o in ("grw", "rms", "rms_gf")}
 
 
-@pytest.mark.parametrize(("config", "override"), OVERRIDDEN)
-def test_override_changes_the_model_and_parses(config, override):
-    assert _model(config, override) != _model(config, "")
+def test_each_former_recipe_has_a_row():
+    named = {flags[:2] for flags in TRAINED}
+    for stem in FORMER_RECIPES:
+        if "kinetics" in stem:
+            with pytest.raises(ValueError, match=" is now ") as refused:
+                check_names("", [f"configs/{stem}.yaml"])
+            assert _flags(str(refused.value).split(" is now ")[1])[:2] in named
+
+
+@pytest.mark.parametrize("flags", TRAINED, ids=str)
+def test_flags_name_a_model(flags):
+    assert _model(*flags)
+
+
+@pytest.mark.parametrize(("experiment", "files", "override"), OVERRIDDEN)
+def test_override_changes_the_model_and_parses(experiment, files, override):
+    assert _model(experiment, files, override) != _model(experiment, files, "")
 
 
 def test_each_setting_of_the_rms_ablation_is_another():
-    settings = [o for o in OVERRIDDEN if "slowonly" in o[0]]
+    settings = [flags for flags in OVERRIDDEN if "slowonly" in flags[0]]
     assert len({_model(*setting) for setting in settings}) == len(settings) > 15
 
 

@@ -9,14 +9,14 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
+from exported_streams import write_stream
 from toy_heads import HEADS
 
 from grw_tf.common.paired_timing import Ratio
-from grw_tf.export.benchmark.benchmark import benchmark
+from grw_tf.export.benchmark import file_comparison as benchmark
 from grw_tf.export.benchmark.file_stream import open_step, open_stream
 from grw_tf.export.benchmark.model_garden_export import convert_stock
 from grw_tf.export.partitions import step_partitions
-from grw_tf.export.tflite import write_streaming_tflite
 from grw_tf.models import BackboneConfig, ModelConfig, preset
 
 CLASSES = ["a", "b", "c", "d", "e"]
@@ -26,7 +26,7 @@ CLASSES = ["a", "b", "c", "d", "e"]
 def ours(nano, tmp_path_factory):
     """An export of this project."""
     path = tmp_path_factory.mktemp("ours") / "model.tflite"
-    write_streaming_tflite(path, nano(), CLASSES)
+    write_stream(path, nano(), CLASSES)
     return str(path)
 
 
@@ -203,7 +203,7 @@ def test_options_that_make_no_sense_are_refused(change, message):
 
 def test_files_that_are_no_streams_are_refused(tmp_path):
     path = tmp_path / "model.tflite"
-    with pytest.raises(OSError, match="model.tflite is not there"):
+    with pytest.raises(OSError, match="model.tflite does not exist"):
         open_stream(path)
     with pytest.raises(OSError, match="is a folder"):
         open_step(tmp_path)
@@ -211,7 +211,7 @@ def test_files_that_are_no_streams_are_refused(tmp_path):
     with pytest.raises(ValueError, match="model.tflite cannot be run"):
         open_stream(path)
     path.write_bytes(_convert(step=lambda x: {"y": x + 1.0}))
-    with pytest.raises(ValueError, match="is no streaming model"):
+    with pytest.raises(ValueError, match="is not a streaming model"):
         open_stream(path)
 
 
@@ -247,7 +247,7 @@ def test_foreign_models_of_other_shapes_are_refused(tmp_path, image, state, mess
     for open_file in (open_stream, open_step):
         with pytest.raises(ValueError, match=message) as caught:
             open_file(path)
-        assert "model.tflite is no streaming model" in str(caught.value)
+        assert "model.tflite is not a streaming model" in str(caught.value)
         assert "\n" not in str(caught.value)
 
 

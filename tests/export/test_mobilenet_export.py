@@ -125,10 +125,10 @@ def test_only_the_head_has_states(model, transformer):
 
 
 def test_graph_is_one_for_devices(content):
-    counts = operation_counts.operations(content)
+    counts = operation_counts.count_operations(content)
     # Two to a squeeze excitation, and one to scale the bytes.
     assert counts["MUL"] == 2 * 9 + 1
-    # Batch normalisation is in the convolutions: these are shortcuts, mean and count.
+    # Batch normalization is in the convolutions: these are shortcuts, mean and count.
     assert counts["ADD"] == 6 + 1 + 1
     assert counts["HARD_SWISH"] == 19
     assert "PAD" not in counts
@@ -137,12 +137,12 @@ def test_graph_is_one_for_devices(content):
     assert max(len(tensor.shape) for tensor in subgraph.tensors) == 4
 
 
-def test_regularisers_leave_nothing_behind(model, content):
+def test_regularizers_leave_nothing_behind(model, content):
     regularization = RegularizationConfig(methods=("rms", "shake_drop"))
     config = dataclasses.replace(model.config, regularization=regularization)
     regularized = build_model(config)
-    found = operation_counts.operations(convert(StreamingNetwork(regularized)))
-    assert found == operation_counts.operations(content)
+    found = operation_counts.count_operations(convert(StreamingNetwork(regularized)))
+    assert found == operation_counts.count_operations(content)
 
 
 def test_exported_file_is_played(
@@ -184,7 +184,7 @@ def test_saved_model_gives_the_models_logits(request, kind, video, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["none", "float16", "dynamic", "int8"])
 @pytest.mark.parametrize("kind", ["model", "transformer"])
-def test_every_quantisation_passes_the_gate(
+def test_every_quantization_passes_the_gate(
     request, kind, mode, short_streams, tmp_path, coloured_records
 ):
     config = ExportConfig(

@@ -80,7 +80,7 @@ def test_wrong_crop_is_caught(tmp_path, streams, model):
     wrong = {"input": right | {"resize": 32}}
     parity = _check(network, tmp_path, streams, manifest=wrong)
     assert not parity.passed
-    assert "prepared otherwise" in parity.failures[0]
+    assert "prepares frames otherwise" in parity.failures[0]
 
 
 def test_crossed_states_are_caught(tmp_path, streams, model):
@@ -137,7 +137,7 @@ def test_model_that_says_nothing_cannot_be_compared(nano, tmp_path, streams):
         _check(StreamingNetwork(silent), tmp_path, streams)
 
 
-def test_quantised_file_is_held_to_agreement(tmp_path, streams, model):
+def test_quantized_file_is_held_to_agreement(tmp_path, streams, model):
     class Wrong(StreamingNetwork):
         def step(self, image, states):
             logits, new = super().step(image, states)
@@ -146,6 +146,6 @@ def test_quantised_file_is_held_to_agreement(tmp_path, streams, model):
     parity = _check(Wrong(model), tmp_path, streams, quantization="int8")
     failures = " ".join(parity.failures)
     assert "agree on the likeliest class at 0.0% of all frames" in failures
-    assert "before it was quantised the file differed" in failures
+    assert "before it was quantized the file differed" in failures
     right = _check(StreamingNetwork(model), tmp_path, streams, quantization="int8")
     assert right.passed

@@ -1,4 +1,4 @@
-"""Tests that quantised streams stay near the float32 ones, and say what they are."""
+"""Tests that quantized streams stay near the float32 ones, and say what they are."""
 
 import time
 
@@ -73,7 +73,7 @@ def float_file(nano):
 
 @pytest.fixture(scope="module")
 def quantized(float_file, clips):
-    """A function that quantises one of MODELS, once."""
+    """A function that quantizes one of MODELS, once."""
     kept = {}
 
     def make(name, mode):
@@ -92,7 +92,7 @@ def _error(content, expected, video):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", MODELS)
-def test_quantised_streams_stay_near_float32(float_file, quantized, name, mode):
+def test_quantized_streams_stay_near_float32(float_file, quantized, name, mode):
     video = _video(9, 60)
     expected = Rollout(float_file(name)).logits(video)
     content = quantized(name, mode).content
@@ -186,16 +186,16 @@ def test_initial_value_of_an_int8_state_means_zero(float_file):
     name = "state_block0_layer0_stream_sum1"
     content = quantize_states(float_file("official"), {name: (-1, 3)})
     entries = {entry["name"]: entry for entry in state_entries(content)}
-    quantised = entries.pop(name)
-    assert quantised["dtype"] == "int8"
-    assert quantised["initial_value"] == quantised["zero_point"] == -64
-    assert quantised["scale"] == pytest.approx(4 / 255)
+    quantized = entries.pop(name)
+    assert quantized["dtype"] == "int8"
+    assert quantized["initial_value"] == quantized["zero_point"] == -64
+    assert quantized["scale"] == pytest.approx(4 / 255)
     for entry in entries.values():
         assert entry["initial_value"] == 0
         assert "scale" not in entry
 
 
-def test_state_that_never_changes_is_quantised_too(tmp_path):
+def test_state_that_never_changes_is_quantized_too(tmp_path):
     names = ("image", "state_a", "state_b")
     specs = {name: tf.TensorSpec((1, 2), tf.float32, name) for name in names}
 
@@ -254,8 +254,8 @@ def test_noise_budget_must_be_positive(float_file, clips):
         quantize(float_file("official"), "int8", clips, noise_budget=0)
 
 
-def test_quantised_model_is_not_quantised_again(quantized):
-    with pytest.raises(ValueError, match="is quantised already, at "):
+def test_quantized_model_is_not_quantized_again(quantized):
+    with pytest.raises(ValueError, match="is quantized already, at "):
         quantize(quantized("official", "dynamic").content, "float16")
 
 
@@ -326,7 +326,7 @@ def test_long_streams_unlike_the_clips_end_alike(shared, trained_file, mode):
 
 
 @pytest.mark.slow
-def test_quantised_model_is_no_slower(shared, trained_file):
+def test_quantized_model_is_no_slower(shared, trained_file):
     clips = [_real_stream(shared, ["kickflip"])]
     contents = [trained_file] + [
         quantize(trained_file, mode, clips).content for mode in MODES[1:]

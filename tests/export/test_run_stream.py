@@ -18,14 +18,13 @@ import cv2
 import numpy as np
 import pytest
 from drawn_videos import BLUE, RED, write_video
-from exported_streams import CLASSES, write_counter
+from exported_streams import CLASSES, write_counter, write_stream
 from toy_heads import HEADS
 
 from export import video_sources
 from export.annotated_video import AnnotatedVideo, draw_classes
 from export.video_sources import file_frames, live_frames
 from grw_tf.data.videos.clips import stream_frames
-from grw_tf.export.tflite import write_streaming_tflite
 from grw_tf.streaming import StreamSession
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -45,7 +44,7 @@ def model(folder):
 @pytest.fixture(scope="module")
 def on_demand(nano, folder):
     path = folder / "on_demand.tflite"
-    write_streaming_tflite(path, nano(head=HEADS["transformer"]), CLASSES, 2)
+    write_stream(path, nano(head=HEADS["transformer"]), CLASSES, 2)
     return path
 
 

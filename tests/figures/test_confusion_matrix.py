@@ -48,7 +48,7 @@ def test_every_class_is_named_and_names_do_not_overlap(classes):
     height, width, _ = figure_pixels(figure).shape
     boxes = [label.get_window_extent() for label in axis.get_yticklabels()]
     assert all(above.y0 >= box.y1 for above, box in itertools.pairwise(boxes))
-    assert all(0 <= box.x0 and 0 <= box.y0 and box.y1 <= height for box in boxes)
+    assert all(box.x0 >= 0 and box.y0 >= 0 and box.y1 <= height for box in boxes)
     below = [label.get_window_extent() for label in axis.get_xticklabels()]
     assert all(box.y0 >= 0 and box.x1 <= width for box in below)
 

@@ -19,14 +19,14 @@ def _expected_loss(window, epsilon=1e-3):
 
 
 @pytest.mark.parametrize("synchronized", [True, False])
-def test_loss_is_of_batch_normalised_means_over_space(synchronized):
+def test_loss_is_of_batch_normalized_means_over_space(synchronized):
     layer = IntermediateGRWSmoothing(3, weight=0.5, synchronized=synchronized)
     np.testing.assert_array_equal(layer(X, training=True), X)
     (loss,) = layer.losses
     np.testing.assert_allclose(loss, 0.5 * _expected_loss(3), rtol=1e-5)
 
 
-def test_epsilon_is_that_of_the_batch_normalisation():
+def test_epsilon_is_that_of_the_batch_normalization():
     layer = IntermediateGRWSmoothing(3, weight=1.0, epsilon=0.7)
     layer(X, training=True)
     np.testing.assert_allclose(layer.losses[0], _expected_loss(3, 0.7), rtol=1e-5)

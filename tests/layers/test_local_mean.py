@@ -1,4 +1,4 @@
-"""Tests of the local mean, against plain loops over neighbours."""
+"""Tests of the local mean, against plain loops over neighbors."""
 
 import itertools
 import math
@@ -13,7 +13,7 @@ FILTERS = [(1, None), (3, None), (5, None), (3, 0.4), (3, 2.0), (5, 1.0), (3, 1e
 
 
 def _expected(x, kernel_size, std, causal):
-    """The mean, neighbour by neighbour."""
+    """The mean, neighbor by neighbor."""
     result = np.zeros(x.shape)
     sides = x.shape[1:-1]
     half = kernel_size // 2
@@ -44,9 +44,7 @@ def maps():
 
 @pytest.mark.parametrize(("kernel_size", "std"), FILTERS)
 @pytest.mark.parametrize(("rank", "causal"), [(4, False), (5, False), (5, True)])
-def test_mean_is_that_of_the_neighbours_that_exist(
-    maps, rank, causal, kernel_size, std
-):
+def test_mean_is_that_of_the_neighbors_that_exist(maps, rank, causal, kernel_size, std):
     x = maps[rank]
     mean = local_mean(tf.constant(x), kernel_size, std, causal)
     expected = _expected(x, kernel_size, std, causal)

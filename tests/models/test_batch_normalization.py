@@ -1,4 +1,4 @@
-"""Tests of the momentum and the places of batch normalisations in each family."""
+"""Tests of the momentum and the places of batch normalizations in each family."""
 
 import json
 

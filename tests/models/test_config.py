@@ -6,7 +6,6 @@ import json
 import pytest
 
 from grw_tf.models import BackboneConfig, HeadConfig, ModelConfig, SmoothingConfig
-from grw_tf.models.config import GATING_ACTIVATIONS
 from grw_tf.models.movinet_backbone import GATES
 from grw_tf.models.presets import PRESETS
 
@@ -129,4 +128,4 @@ def test_official_presets_keep_the_aspect_and_published_ones_do_not():
 
 
 def test_each_gate_of_the_config_is_built():
-    assert set(GATES) == set(GATING_ACTIVATIONS)
+    assert set(BackboneConfig().family.choices["gating_activation"]) == set(GATES)

@@ -20,8 +20,6 @@ def toy(monkeypatch):
         return tf_keras.Model(clips, outputs)
 
     monkeypatch.setattr(families, "FAMILIES", dict(families.FAMILIES))
-    for module in ("config", "backbone"):
-        monkeypatch.setattr(f"grw_tf.models.{module}.FAMILIES", families.FAMILIES)
     register(Family("toy", ("toy_net",), build, fixed={"activation": "relu"}))
 
 
@@ -31,7 +29,7 @@ def _config(**fields):
 
 
 def test_registered_family_is_built(toy):
-    assert family_of("toy_net") == "toy"
+    assert family_of("toy_net").name == "toy"
     assert "toy_net" in families.model_ids()
     backbone = build_backbone(_config())
     assert endpoint_channels(backbone) == {"stem": 4, "head": 4}
@@ -51,7 +49,7 @@ def test_fields_that_the_family_fixes_are_checked(toy):
 
 
 @pytest.mark.parametrize("method", ["rms", "random_drop"])
-def test_regulariser_without_a_place_is_refused(toy, method):
+def test_regularizer_without_a_place_is_refused(toy, method):
     regularization = RegularizationConfig(methods=(method,))
     with pytest.raises(ValueError, match="have none: .*leave"):
         build_backbone(_config(regularization=regularization))
@@ -65,6 +63,5 @@ def test_family_and_ids_that_cannot_be_are_refused(toy):
 
 
 def test_unknown_model_id_is_told_with_those_of_all_families():
-    config = ModelConfig(backbone=BackboneConfig(model_id="b0"))
     with pytest.raises(ValueError, match="'b0'; known: .*a0.*slowonly_34"):
-        build_backbone(config)
+        BackboneConfig(model_id="b0")

@@ -62,10 +62,10 @@ def _blocks(backbone):
 
 
 def _place(config):
-    """Lets regularisers act in blocks built before, and returns where they do.
+    """Lets regularizers act in blocks built before, and returns where they do.
 
     Returns:
-      The layers before batch normalisations, and those on branches.
+      The layers before batch normalizations, and those on branches.
     """
     (backbone,) = (n for n, known in BACKBONES.items() if known == config.backbone)
     blocks = _blocks(backbone)
@@ -86,7 +86,7 @@ def _inner(layer):
 
 
 # Of the last two stages: MoViNet's two blocks of three (a (2+1)D convolution has two
-# batch normalisations), of basic blocks both, of bottlenecks the last; of MobileNetV3's
+# batch normalizations), of basic blocks both, of bottlenecks the last; of MobileNetV3's
 # eight blocks all three.
 @pytest.mark.parametrize(
     ("backbone", "folds"),
@@ -165,7 +165,7 @@ def test_bad_settings_are_told_in_a_line(backbone, rms, message):
     assert str(told.value).isprintable()
 
 
-def test_blocks_without_batch_normalisation_are_refused():
+def test_blocks_without_batch_normalization_are_refused():
     block = ResidualBlock("only", "only", {}, (), None, "")
     with pytest.raises(ValueError, match="the blocks only have none"):
         regularize([block], _config("stream"))
@@ -174,7 +174,7 @@ def test_blocks_without_batch_normalisation_are_refused():
 @pytest.mark.parametrize(
     "backbone", [pytest.param("stream", marks=pytest.mark.slow), "slowonly_nano"]
 )
-def test_plain_checkpoints_match_all_that_a_regularised_model_tracks(
+def test_plain_checkpoints_match_all_that_a_regularized_model_tracks(
     backbone, tmp_path
 ):
     plain = build_model(_config(backbone, ()))
@@ -282,7 +282,7 @@ def test_unfolding_does_nothing_where_the_layer_does_not():
 
 def test_rms_that_stays_at_inference_is_not_streamed():
     rms = RMSConfig(distribution="uniform(0, 1)")
-    with pytest.raises(ValueError, match=r"uniform\(0, 1\) has another mean than 1"):
+    with pytest.raises(ValueError, match=r"uniform\(0, 1\) has a mean other than 1"):
         check_causal(_config("stream", rms=rms))
 
 

@@ -1,4 +1,4 @@
-"""Each backbone with each regulariser: trains two steps, then streams or classifies."""
+"""Each backbone with each regularizer: trains two steps, then streams or classifies."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ BACKBONES = {
     **{name: BackboneConfig.of_family(name) for name in OTHERS},
 }
 # Name: endpoints to smooth, head and methods.
-REGULARISERS = {
+REGULARIZERS = {
     "grw+rms": (("final",), "transformer", ("rms",)),
     "none": ((), "official", ()),
     "grw": (("final",), "causal_transformer", ()),
@@ -67,8 +67,8 @@ DEFAULT = [
 ]
 
 
-def _check(backbone, regulariser):
-    layers, head, methods = REGULARISERS[regulariser]
+def _check(backbone, regularizer):
+    layers, head, methods = REGULARIZERS[regularizer]
     layers = tuple(LAST_BLOCK[backbone] if n == "last block" else n for n in layers)
     tf_keras.utils.set_random_seed(0)
     model = build_model(
@@ -154,13 +154,13 @@ def _stream(model, clips):
     return stream.classify(states) if logits is None else logits
 
 
-@pytest.mark.parametrize(("backbone", "regulariser"), DEFAULT)
-def test_regularisers_train_and_vanish(backbone, regulariser):
-    _check(backbone, regulariser)
+@pytest.mark.parametrize(("backbone", "regularizer"), DEFAULT)
+def test_regularizers_train_and_vanish(backbone, regularizer):
+    _check(backbone, regularizer)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("regulariser", REGULARISERS)
+@pytest.mark.parametrize("regularizer", REGULARIZERS)
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_each_regulariser_goes_with_each_backbone(backbone, regulariser):
-    _check(backbone, regulariser)
+def test_each_regularizer_goes_with_each_backbone(backbone, regularizer):
+    _check(backbone, regularizer)

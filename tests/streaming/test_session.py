@@ -17,13 +17,16 @@ from exported_streams import (
     random_frames,
     with_manifest,
     write_counter,
+    write_stream,
 )
 from toy_heads import HEADS
 
-from grw_tf.export.tflite import write_streaming_tflite
 from grw_tf.frames.clock import FrameClock
 from grw_tf.frames.opencv_preparation import prepare_frame
 from grw_tf.streaming import StreamSession
+from grw_tf.streaming.exported_file import read_exported_file
+from grw_tf.streaming.litert import make_interpreter
+from grw_tf.streaming.signature_loop import SignatureLoop
 
 ON_DEMAND = "transformer"
 
@@ -41,7 +44,7 @@ def write(nano, tmp_path_factory):
                 if dynamic:
                     patch.setattr(tf.lite, "TFLiteConverter", _Quantizing)
                 model = nano(head=HEADS[head])
-                write_streaming_tflite(path, model, CLASSES, frames_per_step)
+                write_stream(path, model, CLASSES, frames_per_step)
             written[kind] = path
         return written[kind]
 
@@ -163,9 +166,12 @@ def test_runners_give_the_same_bits(write, head, frames_per_step, dynamic):
 def test_threads_and_plain_kernels_give_the_same_numbers(path, runner):
     frames = random_frames(20)
     expected = _all_logits(StreamSession(path, runner=runner), frames)
-    for setting in ({"num_threads": 2}, {"xnnpack": False}):
-        session = StreamSession(path, runner=runner, **setting)
-        _assert_close(_all_logits(session, frames), expected, 1e-5)
+    session = StreamSession(path, runner=runner, num_threads=2)
+    _assert_close(_all_logits(session, frames), expected, 1e-5)
+    plain = make_interpreter(str(path), xnnpack=False)
+    loop = SignatureLoop(plain, read_exported_file(path).states)
+    logits = [loop.step(frame[None])[0] for frame in frames]
+    _assert_close(np.stack(logits), expected, 1e-5)
 
 
 @pytest.mark.parametrize("runner", ["compiled", "interpreter"])

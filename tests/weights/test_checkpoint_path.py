@@ -8,7 +8,7 @@ import tarfile
 import pytest
 import tensorflow as tf
 
-from grw_tf.weights.checkpoint_path import located
+from grw_tf.weights.checkpoint_path import find_checkpoint
 
 NAME = "movinet_a0_stream"
 
@@ -25,16 +25,16 @@ def _pack(archive, folder):
 
 def _read(given):
     """Returns the prefix found, after it was read."""
-    with located(given) as place:
+    with find_checkpoint(given) as place:
         found = dict(tf.train.list_variables(place.prefix))
         assert "x/.ATTRIBUTES/VARIABLE_VALUE" in found
         return place.prefix
 
 
 def _refused(given, message):
-    with pytest.raises((OSError, ValueError), match=message) as error:
-        with located(given):
-            pass
+    refused = pytest.raises((OSError, ValueError), match=message)
+    with refused as error, find_checkpoint(given):
+        pass
     assert len(str(error.value).splitlines()) == 1
 
 
@@ -78,7 +78,7 @@ def test_remote_prefix_and_folder_are_found():
     # Another file system than the local one.
     prefix = _save("ram://place/ckpt")
     for given in (prefix, "ram://place", "ram://place/"):
-        with located(given) as place:
+        with find_checkpoint(given) as place:
             value = tf.Variable(0.0)
             tf.train.Checkpoint(x=value).read(place.prefix).expect_partial()
         assert os.path.basename(place.prefix) == "ckpt-1"
@@ -117,7 +117,9 @@ def test_latest_of_a_training_run_comes_before_its_best(tmp_path):
 
 def test_path_that_tensorflow_takes_for_a_pattern_is_refused(tmp_path):
     (tmp_path / "a[1]").mkdir()
-    _refused(_save(tmp_path / "ckpt").replace("ckpt", "a[1]/ckpt"), "no official one")
+    _refused(
+        _save(tmp_path / "ckpt").replace("ckpt", "a[1]/ckpt"), "no official checkpoint"
+    )
     for file in tmp_path.glob("ckpt*"):
         file.rename(tmp_path / "a[1]" / file.name)
     _refused(tmp_path / "a[1]", r"no checkpoint whose path has one of \[ \] \* \?")
@@ -241,6 +243,5 @@ def test_storage_that_cannot_be_read_is_named():
 
 def test_errors_of_the_user_pass_through(tmp_path):
     prefix = _save(tmp_path / "ckpt")
-    with pytest.raises(tf.errors.DataLossError):
-        with located(prefix):
-            raise tf.errors.DataLossError(None, None, "the user's")
+    with pytest.raises(tf.errors.DataLossError), find_checkpoint(prefix):
+        raise tf.errors.DataLossError(None, None, "the user's")

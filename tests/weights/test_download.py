@@ -194,7 +194,7 @@ def test_download_cut_again_and_again_goes_on_in_the_next_run(server):
     server.answers = [_Answer(stop=100_000)]
     message = (
         rf"{NAME}.tar.gz cannot be downloaded: the connection ended after 100000 of "
-        rf"{len(ARCHIVE)} bytes. 100000 bytes are kept: run again to go on from there."
+        rf"{len(ARCHIVE)} bytes. 100000 bytes are kept: run again to resume."
     )
     with pytest.raises(OSError, match=message):
         fetch(server.checkpoint)

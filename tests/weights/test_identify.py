@@ -127,7 +127,7 @@ def test_record_that_does_not_fit_is_refused(nano, tmp_path):
     model = nano(fresh=True)
     model.config = dataclasses.replace(model.config, num_classes=6)
     tf.train.Checkpoint(model=model).save(tmp_path / "ckpt")
-    with pytest.raises(ValueError, match="has not the variables of its own config"):
+    with pytest.raises(ValueError, match="does not have the variables of its own"):
         inspect(tmp_path)
 
 

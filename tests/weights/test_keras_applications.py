@@ -49,8 +49,8 @@ def test_network_sees_what_that_of_keras_applications_sees(
     assert set(restored.names) == {n for n in layout if n.startswith("backbone/")}
     assert set(restored.own) == {n for n in layout if n.startswith("head/")}
     assert restored.message == (
-        f"{weights_file}: all {len(restored.names)} variables of the backbone came; no"
-        " head that fits: the model keeps its own official head of 5 classes."
+        f"{weights_file}: restored all {len(restored.names)} variables of the backbone;"
+        " no head that fits: the model keeps its own official head of 5 classes."
     )
     features = official(255 * clip.reshape((-1, 32, 32, 3)))
     wanted = np.mean(features, (1, 2)).reshape((2, 8, 1, 1, -1))
@@ -72,7 +72,7 @@ def test_imagenet_is_fetched_as_keras_applications_fetches(
         weight.assign(tf.zeros_like(weight))
     restored = restore(model, "imagenet")
     count = len(model.backbone.weights)
-    assert restored.message.startswith(f"imagenet: all {count} variables of the back")
+    assert restored.message.startswith(f"imagenet: restored all {count} variables")
     assert not any(np.all(weight == 0) for weight in model.backbone.weights)
     assert asked == [
         (

@@ -129,11 +129,11 @@ def test_plain_state_dict_of_a_published_model_needs_its_heads(tmp_path):
                     methods=("rms",), rms=RMSConfig(distribution="normal(0.5, 0.5)")
                 )
             },
-            r"rms.distribution=normal\(0.5, 0.5\), of another mean than 1",
+            r"rms.distribution=normal\(0.5, 0.5\), whose mean is not 1",
         ),
         (
             {"backbone": BACKBONES["slowonly_nano"]},
-            "ckpt-1: it is of slowonly_nano, and PyTorch's code has MoViNets alone: a0",
+            "ckpt-1: its backbone is slowonly_nano, and PyTorch's code has only",
         ),
     ],
     ids=["causal head", "head", "gate", "positions", "activation", "rms", "family"],
@@ -155,7 +155,9 @@ def test_record_of_another_family_is_refused_on_import(nano, tmp_path):
     config = nano(backbone=BACKBONES["slowonly_nano"]).config
     path = tmp_path / "model.pt"
     write_state_dict(path, {"x": np.zeros(1, "f4")}, {CONFIG_RECORD: config.to_json()})
-    with pytest.raises(ValueError, match="model.pt: it is of slowonly_nano, and PyTor"):
+    with pytest.raises(
+        ValueError, match="model.pt: its backbone is slowonly_nano, and Py"
+    ):
         import_torch_weights(path, tmp_path / "out")
 
 

@@ -55,7 +55,7 @@ WRONG = {
     "a tensor alone": (_plain(np.zeros(3, "f4")), "holds a ndarray, neither"),
     "a list": (_plain([1, 2]), "holds a list, neither"),
     "nothing": (_plain({}), "nearest is .*: matched 0; missing"),
-    "number as key": (_plain({0: np.zeros(3, "f4")}), "has 0 as key, no text"),
+    "number as key": (_plain({0: np.zeros(3, "f4")}), "has 0 as key, which is no text"),
     "unknown entry": (_odd(optimizer={}), "unknown entries: 'optimizer'"),
     "version as tensor": (_odd(version=np.array([10])), "of version array"),
     "EMA without prefix": (
@@ -107,8 +107,11 @@ WRONG = {
         "several of its keys are the same without prefixes",
     ),
     "integers": (_changed(BIAS, np.zeros(600, "i8")), "is int64, not float32"),
-    "version": (lambda path: _write(path, version=9), "of version 9; version 10"),
-    "no version": (_odd(version=None), "version None; version 10"),
+    "version": (
+        lambda path: _write(path, version=9),
+        "of version 9; only the published version 10",
+    ),
+    "no version": (_odd(version=None), "version None; only the published version 10"),
     "no EMA": (
         lambda path: write_snapshot(path, STATE, None, PARAMS),
         "has no EMA weights; --weights=model",
@@ -127,7 +130,7 @@ WRONG = {
     "other width": (_said(embed_dim=128), "says embed_dim is 128, but"),
     "other network": (
         lambda path: _write(path, backbone="a0s"),
-        "MovinetBackbone, but its tensors are of nanos",
+        "MovinetBackbone, but its tensors are those of nanos",
     ),
 }
 

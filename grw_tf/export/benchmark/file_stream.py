@@ -1,56 +1,69 @@
-"""Running any streaming TFLite file, this project's or the Model Garden's.
+"""Runs any streaming TFLite file, of this project or the Model Garden.
 
-Of numpy and LiteRT alone, so that a process that holds nothing else can be measured.
+It needs numpy and LiteRT alone, so that a process with nothing else can be measured.
 """
 
 import os
 import zipfile
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from grw_tf.common.error_text import one_line
 from grw_tf.streaming import StreamSession
+from grw_tf.streaming.litert import make_interpreter
 from grw_tf.streaming.native_output import silenced
 from grw_tf.streaming.runners import check_threads
+from grw_tf.streaming.signature_loop import IMAGE, STEP, SignatureLoop
 
 
-def open_stream(path, num_threads=1):
-    """Returns what its users would run a file by.
+def open_stream(
+    path: str | os.PathLike, num_threads: int = 1
+) -> tuple[Callable[[np.ndarray], Any], int, int]:
+    """Opens a file as its users would.
 
-    An export of this project runs in a `StreamSession`, any other by LiteRT's signature
-    runner, which takes and returns the states in dicts.
+    An export of this project runs in a `StreamSession`, any other file in LiteRT's
+    signature runner, which takes and returns the states in dicts.
 
     Returns:
-      (`push`, which takes a frame uint8 [size, size, 3]; size; frames of a step).
+        Function `push`, which takes a frame uint8 [size, size, 3]; the size; and the
+        frames of a step.
 
     Raises:
-      ValueError: if the file is no streaming model, or an argument is unfit.
-      OSError: if it cannot be read.
+        ValueError: If the file is not a streaming model, or an argument is invalid.
+        OSError: If it cannot be read.
     """
     _check_file(path)
     if _has_manifest(path):
         session = StreamSession(path, num_threads=num_threads)
         return session.push_prepared, session.size, session.frames_per_step
-    stream = _RunnerStream(path, num_threads)
+    interpreter, name = _streaming_signature(path, num_threads)
+    details = interpreter.get_signature_runner(name).get_input_details()
+    del details[IMAGE]
+    specs = {name: (d["shape"], d["dtype"], 0) for name, d in details.items()}
+    stream = _FrameStream(SignatureLoop(interpreter, specs, name))
     return stream.push, stream.size, stream.frames_per_step
 
 
-def open_step(path, num_threads=1, xnnpack=True):
-    """Returns a function that computes a step of a file and copies nothing.
+def open_step(
+    path: str | os.PathLike, num_threads: int = 1, xnnpack: bool = True
+) -> tuple[Callable[[], Any], int]:
+    """Returns a function that runs a step of a file and copies nothing.
 
     Args:
-      path: of a streaming model.
-      num_threads: to compute with.
-      xnnpack: whether by XNNPACK, else by TFLite's own kernels.
+        path: A streaming model.
+        num_threads: Number of threads.
+        xnnpack: Whether XNNPACK computes; otherwise TFLite's own kernels do.
 
     Returns:
-      (the function, which takes and returns nothing; frames of a step).
+        The function, which takes and returns nothing; and the frames of a step.
 
     Raises: as `open_stream`.
     """
     _check_file(path)
-    runner = _runner(path, num_threads, xnnpack)
+    interpreter, name = _streaming_signature(path, num_threads, xnnpack)
+    runner = interpreter.get_signature_runner(name)
     random = np.random.default_rng(0)
     inputs = {
         name: np.zeros(detail["shape"], detail["dtype"])
@@ -60,92 +73,76 @@ def open_step(path, num_threads=1, xnnpack=True):
     inputs["image"] = _as_image(image, inputs["image"].dtype)
     with silenced():
         runner(**inputs)
-    # All inputs are set: what is left of a call is to invoke the signature's graph.
+    # All inputs are set: only the signature's graph is left to invoke.
     wrapper, graph = runner._interpreter_wrapper, runner._subgraph_index
     return lambda: wrapper.Invoke(graph), image.shape[-4]
 
 
-def resident_bytes():
-    """Returns what this process keeps in memory; on Linux alone.
+def resident_bytes() -> int:
+    """Returns this process's resident memory in bytes, on Linux only.
 
     Raises:
-      OSError: elsewhere.
+        OSError: elsewhere.
     """
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-class _RunnerStream:
-    def __init__(self, path, num_threads):
-        self._runner = _runner(path, num_threads)
-        details = self._runner.get_input_details()
-        self._dtype = details["image"]["dtype"]
-        self._shape = tuple(details["image"]["shape"])
-        self.frames_per_step, self.size = self._shape[-4], self._shape[-3]
-        self._states = {
-            name: np.zeros(detail["shape"], detail["dtype"])
-            for name, detail in details.items()
-            if name != "image"
-        }
+class _FrameStream:
+    """A stream that is given one frame at a time."""
+
+    def __init__(self, loop: SignatureLoop) -> None:
+        self._loop = loop
+        self.frames_per_step, self.size = loop.image_shape[-4], loop.image_shape[-3]
         self._waiting = []
 
-    def push(self, frame):
+    def push(self, frame: np.ndarray) -> None:
         self._waiting.append(frame)
         if len(self._waiting) < self.frames_per_step:
             return
         frames = frame if self.frames_per_step == 1 else np.stack(self._waiting)
-        image = _as_image(frames.reshape(self._shape), self._dtype)
-        outputs = self._runner(image=image, **self._states)
-        self._states = {name: outputs[name] for name in self._states}
+        image = frames.reshape(self._loop.image_shape)
+        self._loop.step(_as_image(image, self._loop.image_dtype))
         self._waiting.clear()
 
 
-def _runner(path, num_threads, xnnpack=True):
-    resolver = (
-        OpResolverType.AUTO
-        if xnnpack
-        else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    )
+def _streaming_signature(path, num_threads, xnnpack=True):
+    """Returns an interpreter, and the name of its signature for steps of a stream."""
     check_threads(num_threads)
     try:
+        interpreter = make_interpreter(str(path), None, num_threads, xnnpack)
         with silenced():
-            interpreter = Interpreter(
-                str(path),
-                num_threads=num_threads,
-                experimental_op_resolver_type=resolver,
-            )
             interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"{path} cannot be run: {one_line(error)}") from None
     signatures = interpreter.get_signature_list()
-    name = "step" if "step" in signatures else next(iter(signatures), None)
+    name = STEP if STEP in signatures else next(iter(signatures), None)
     signature = signatures.get(name, {"inputs": [], "outputs": []})
-    states = set(signature["inputs"]) - {"image"}
-    takes_image = "image" in signature["inputs"]
+    states = set(signature["inputs"]) - {IMAGE}
+    takes_image = IMAGE in signature["inputs"]
     if not (takes_image and states and states <= set(signature["outputs"])):
         raise ValueError(
-            f"{path} is no streaming model: it has no signature from an image and"
-            " states to states of the same names."
+            f"{path} is not a streaming model: it has no signature from an image"
+            " and states to states of the same names."
         )
-    runner = interpreter.get_signature_runner(name)
-    detail = runner.get_input_details()["image"]
+    detail = interpreter.get_signature_runner(name).get_input_details()[IMAGE]
     shape = detail.get("shape_signature", detail["shape"]).tolist()
     if not (
-        (len(shape) == 4 or len(shape) == 5 and shape[0] == 1)
+        (len(shape) == 4 or (len(shape) == 5 and shape[0] == 1))
         and min(shape) >= 1
         and shape[-3] == shape[-2]
         and shape[-1] == 3
     ):
         raise ValueError(
-            f"{path} is no streaming model: its image is {shape}, and must be of fixed"
-            " size, [frames, size, size, 3] or [1, frames, size, size, 3]."
+            f"{path} is not a streaming model: its image is {shape}, and must have a"
+            " fixed size, [frames, size, size, 3] or [1, frames, size, size, 3]."
         )
-    return runner
+    return interpreter, name
 
 
 def _check_file(path):
     if not os.path.isfile(path):
-        what = "is a folder" if os.path.isdir(path) else "is not there"
+        what = "is a folder" if os.path.isdir(path) else "does not exist"
         raise OSError(f"{path} {what}: give a .tflite file.")
 
 
@@ -161,6 +158,6 @@ def _has_manifest(path):
     try:
         with zipfile.ZipFile(path) as archive:
             return "manifest.json" in archive.namelist()
-    # The session tells what is amiss.
+    # The session reports what is wrong.
     except (zipfile.BadZipFile, LookupError, OSError, RuntimeError, ValueError):
         return True

@@ -1,124 +1,102 @@
-"""Streams of frames run through a TFLite file, its own states fed back."""
+"""Streams of frames through a TFLite model, to measure its tensors and logits."""
+
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from grw_tf.export.flatbuffer import graph_index, read_model
-from grw_tf.export.state_entries import IMAGE, STEP, state_entries
-from grw_tf.streaming.native_output import silenced
+from grw_tf.export.state_entries import state_entries
+from grw_tf.streaming.exported_file import state_specs
+from grw_tf.streaming.litert import make_interpreter
+from grw_tf.streaming.runners import warmed_up
+from grw_tf.streaming.signature_loop import STEP, SignatureLoop
 
-LOGITS = "logits"
-# Heads that give logits on demand are asked once in so many steps.
+# Heads that give logits on demand are asked once in this many steps.
 _ASKED_EVERY = 4
 
 
 class Rollout:
-    """A stream through a file's float or quantised model.
+    """A stream through a float or quantized model.
 
     Args:
-      content: of a TFLite model with the signatures of `conversion.convert`.
-      threads: to compute with.
-      observed: names of the step's tensors that `values` will be asked for; TFLite's
-        own, slower kernels compute then.
+        content: A TFLite model with the signatures of `conversion.convert`.
+        threads: Number of threads.
+        observed: Names of the step's tensors that `values` will be asked for. TFLite's
+            own, slower kernels compute then.
 
     Raises:
-      ValueError: as `state_entries`.
+        ValueError: As `state_entries`.
     """
 
-    def __init__(self, content, threads=1, observed=()):
+    def __init__(
+        self, content: bytes, threads: int = 1, observed: Iterable[str] = ()
+    ) -> None:
         self._entries = state_entries(content)
-        options = {}
+        observed = set(observed)
         if observed:
-            self._graph, self._indices = _find_tensors(content, set(observed))
-            options = {
-                "experimental_preserve_all_tensors": True,
-                "experimental_op_resolver_type": (
-                    OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-                ),
-            }
-        with silenced():
-            self._interpreter = Interpreter(
-                model_content=content, num_threads=threads, **options
-            )
-            self._step = self._interpreter.get_signature_runner(STEP)
-        image = self._step.get_input_details()[IMAGE]
-        self.image_shape = tuple(image["shape"].tolist())
-        self._fractions = image["dtype"] == np.float32
-        self._classify, self._classified = None, ()
-        if LOGITS not in self._step.get_output_details():
-            self._classify = self._interpreter.get_signature_runner("classify")
-            self._classified = tuple(self._classify.get_input_details())
-        self.restart()
-        # The first calls plan memory, and say so.
-        with silenced():
-            self.step(np.zeros(self.image_shape, np.uint8))
-            if self._classify is not None:
-                self._asked()
-        self.restart()
+            self._graph, self._indices = _find_tensors(content, observed)
+        self._interpreter = make_interpreter(
+            content=content,
+            num_threads=threads,
+            xnnpack=not observed,
+            keep_tensors=bool(observed),
+        )
+        self._loop = SignatureLoop(self._interpreter, state_specs(self._entries))
+        self.image_shape = self._loop.image_shape
+        self._fractions = self._loop.image_dtype == np.float32
+        warmed_up(self._loop, np.zeros(self.image_shape, self._loop.image_dtype))
 
     @property
-    def states(self):
+    def states(self) -> dict[str, np.ndarray]:
         """The states by name, as the file stores them."""
-        return dict(self._states)
+        return dict(self._loop.states)
 
-    def restart(self, states=None):
+    def restart(self, states: Mapping[str, np.ndarray] | None = None) -> None:
         """Starts another stream.
 
         Args:
-          states: to start from, in float32 where the file may store them in int8; by
-            default the initial ones.
+            states: States to start from, in float32 where the file may store them in
+                int8; by default the initial ones.
         """
-        if states is None:
-            self._states = {
-                entry["name"]: np.full(
-                    entry["shape"], entry["initial_value"], entry["dtype"]
-                )
-                for entry in self._entries
-            }
-        else:
-            self._states = {
+        self._loop.reset()
+        if states is not None:
+            self._loop.states = {
                 entry["name"]: _stored(states[entry["name"]], entry)
                 for entry in self._entries
             }
 
-    def step(self, frames):
+    def step(self, frames: np.ndarray) -> np.ndarray | None:
         """Takes uint8 frames [frames_per_step, size, size, 3]; returns any logits."""
-        image = frames.astype(np.float32) / 255 if self._fractions else frames
-        outputs = self._step(**{IMAGE: image}, **self._states)
-        logits = outputs.pop(LOGITS, None)
-        self._states = outputs
-        return logits
+        return self._loop.step(
+            frames.astype(np.float32) / 255 if self._fractions else frames
+        )
 
-    def logits(self, frames):
-        """Takes in frames [frames, size, size, 3]; returns logits [times, classes].
+    def logits(self, frames: np.ndarray) -> np.ndarray:
+        """Takes frames [frames, size, size, 3]; returns logits [times, classes].
 
-        They are those after each step, or of some of them where the head gives them on
-        demand. Frames that do not fill a step are left out.
+        The times are the ends of all steps, or of some of them if the head gives
+        logits on demand. Frames that do not fill a step are left out.
         """
         found = []
         parts = list(self.steps(frames))
         for index, part in enumerate(parts, start=1):
             logits = self.step(part)
-            if self._classify is None:
+            if logits is not None:
                 found.append(logits)
             elif index % _ASKED_EVERY == 0 or index == len(parts):
-                found.append(self._asked())
+                found.append(self._loop.classify())
         return np.concatenate(found)
 
-    def steps(self, frames):
+    def steps(self, frames: np.ndarray) -> Iterator[np.ndarray]:
         """Yields the frames of each step."""
         count = self.image_shape[0]
         for start in range(0, len(frames) - count + 1, count):
             yield frames[start : start + count]
 
-    def values(self):
+    def values(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yields (name, value) of the observed tensors, of the last step."""
         for name, index in self._indices.items():
             yield name, self._interpreter.get_tensor(index, self._graph)
-
-    def _asked(self):
-        states = {name: self._states[name] for name in self._classified}
-        return self._classify(**states)[LOGITS]
 
 
 def _find_tensors(content, names):

@@ -1,7 +1,6 @@
-"""From the Model Garden's flags to an experiment's config, checked key by key."""
+"""Reads an experiment's config from the Model Garden's flags, checked key by key."""
 
 import dataclasses
-import difflib
 import math
 import types
 import typing
@@ -15,6 +14,7 @@ from official.core import exp_factory
 from official.modeling import hyperparams
 from official.modeling.hyperparams import params_dict
 
+from grw_tf.common.suggestions import suggest
 from grw_tf.training.experiments.checks import check_experiment
 from grw_tf.training.experiments.former_names import check_names
 from grw_tf.training.experiments.video_classification import EXPERIMENTS, fill_in
@@ -30,7 +30,7 @@ _UNUSED_FLAGS = {
     "tfhub_handle": "export the checkpoint",
     "tflex_output_uri": "export the checkpoint",
 }
-"""Flags of the Model Garden that do nothing here, and what to do instead."""
+"""What to do instead of using Model Garden flags that do nothing here."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,17 +75,18 @@ def parse_recipe(options: Any) -> Recipe:
     name, files = options.experiment, options.config_file or []
     check_names(name, files)
     if name not in EXPERIMENTS:
-        raise ValueError(f"Unknown experiment {name!r}{_near(name, EXPERIMENTS)}")
+        raise ValueError(f"Unknown experiment {name!r}; {suggest(name, EXPERIMENTS)}")
     for flag, instead in _UNUSED_FLAGS.items():
         if getattr(options, flag, None):
             raise ValueError(f"--{flag} does nothing here: {instead}.")
     params, sources = exp_factory.get_exp_config(name), {}
-    for file in files:
-        _override(params, _read(file), file, sources)
+    layers = [(read_yaml(file), file) for file in files]
     if options.params_override:
-        _override(params, *_given(options.params_override), sources)
+        layers.append(_given(options.params_override))
     if options.tpu:
-        _override(params, {"runtime": {"tpu": options.tpu}}, "--tpu", sources)
+        layers.append(({"runtime": {"tpu": options.tpu}}, "--tpu"))
+    for values, source in layers:
+        sources |= dict.fromkeys(override(params, values, source), source)
     given = dict(leaves(params.as_dict()))
     fill_in(params)
     for path, value in leaves(params.as_dict()):
@@ -109,19 +110,24 @@ def leaves(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any
 
 
 def _given(text):
-    """Returns the values of --params_override, and where they are from."""
+    """Returns the values of --params_override, and their source."""
     try:
-        # From pairs, as a.b=1,c=2.
+        # Pairs, such as a.b=1,c=2.
         yaml_text = params_dict.nested_csv_str_to_json_str(text)
     except ValueError:
         yaml_text = text
     values = _loaded(yaml_text, "--params_override")
     if isinstance(values, str) and "=" not in values:
-        return _read(values), values
+        return read_yaml(values), values
     return values, "--params_override"
 
 
-def _read(file):
+def read_yaml(file: str) -> Any:
+    """Returns what a YAML file holds.
+
+    Raises:
+        ValueError: If there is no such file, or it is no YAML.
+    """
     try:
         with tf.io.gfile.GFile(file) as opened:
             text = opened.read()
@@ -133,42 +139,55 @@ def _read(file):
             f"Config file {file!r:.200} cannot be read: {problem:.200}"
         ) from None
     except UnicodeDecodeError:
-        raise ValueError(f"{file} is no YAML of keys: it is no text.") from None
+        raise ValueError(f"{file} is not YAML with keys: it is not text.") from None
     return _loaded(text, file)
 
 
 def _loaded(text, source):
     try:
-        # The Model Garden's, which also reads the tuples of a run's params.yaml.
+        # The Model Garden's loader, which also reads tuples in a run's params.yaml.
         return yaml.load(text, Loader=yaml.FullLoader)
     except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
         problem = " ".join(str(error).split())
-        raise ValueError(f"{source} is no YAML of keys: {problem:.300}") from None
+        raise ValueError(f"{source} is not YAML with keys: {problem:.300}") from None
 
 
-def _override(params, values, source, sources):
+def override(params: hyperparams.Config, values: Any, source: str) -> list[str]:
+    """Overrides keys of an experiment, checked one by one.
+
+    Args:
+        params: The experiment.
+        values: Nested mappings of keys; None changes nothing.
+        source: Where they are from, for errors.
+
+    Returns:
+        The paths of the keys in dots.
+
+    Raises:
+        ValueError: If a key does not exist, or a value is of another type.
+    """
     # A file of comments alone is empty.
     if values is None:
-        return
+        return []
     try:
         fitted = _fitted(values, type(params), "", params)
         params.override(fitted)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
-    sources.update((path, source) for path, _ in leaves(fitted))
+    return [path for path, _ in leaves(fitted)]
 
 
 def _fitted(value, wanted, path, now=None):
-    """Returns a YAML value as a field has it: a whole number as a float, say.
+    """Returns a YAML value in the type of a field, such as a whole number as a float.
 
     Args:
-      value: of YAML.
-      wanted: the field's type.
-      path: of the field, in dots.
-      now: the field's value, which may be of a class below `wanted`.
+        value: The YAML value.
+        wanted: The field's type.
+        path: The path of the field, in dots.
+        now: The field's present value, which may be of a subclass of `wanted`.
 
     Raises:
-      ValueError: if it does not fit, with the path.
+        ValueError: If it does not fit, with the path.
     """
     kinds = _kinds(wanted)
     if value is None and type(None) in kinds:
@@ -202,12 +221,14 @@ def _fitted_keys(values, config_class, path, now):
     for key, value in values.items():
         inner = f"{path}.{key}" if path else str(key)
         if key not in hints:
-            raise ValueError(f"unknown key {inner!r}{_near(str(key), hints)}")
+            raise ValueError(f"unknown key {inner!r}; {suggest(key, sorted(hints))}")
         fitted[key] = _fitted(value, hints[key], inner, getattr(now, key, None))
     if issubclass(config_class, hyperparams.OneOfConfig):
         chosen, choices = fitted.get("type"), hints.keys() - {"type"}
         if chosen is not None and chosen not in choices:
-            raise ValueError(f"unknown {path}.type {chosen!r}{_near(chosen, choices)}")
+            raise ValueError(
+                f"unknown {path}.type {chosen!r}; {suggest(chosen, sorted(choices))}"
+            )
     return fitted
 
 
@@ -224,15 +245,15 @@ def _fitted_items(values, wanted, path):
 
 
 def _kinds(wanted):
-    """Returns the types that a field may be of."""
+    """Returns the types that a field may have."""
     if typing.get_origin(wanted) not in (typing.Union, types.UnionType):
         return (wanted,)
-    # Configs of any keys are how the Model Garden mixes data, which is not done here.
+    # The Model Garden mixes data sets with plain configs, which is not supported here.
     return tuple(k for k in typing.get_args(wanted) if k is not hyperparams.Config)
 
 
 def _is_plain(value):
-    """Says whether TensorFlow and the Model Garden's configs can hold a value."""
+    """Returns whether TensorFlow and the Model Garden's configs can hold a value."""
     if isinstance(value, (list, tuple)):
         return all(
             not isinstance(item, (list, tuple)) and _is_plain(item) for item in value
@@ -253,10 +274,3 @@ def _name(kind):
         inner = [_name(k) for k in typing.get_args(kind) if k is not ...]
         return f"list of {', '.join(inner)}"
     return getattr(kind, "__name__", str(kind))
-
-
-def _near(name, names):
-    near = difflib.get_close_matches(name, names, n=1)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; known: {', '.join(sorted(names))}."

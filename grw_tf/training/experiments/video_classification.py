@@ -6,6 +6,7 @@ GRW smoothing, is switched on by the overlays in `configs/`.
 
 import dataclasses
 import functools
+import json
 from typing import Any
 
 from official.core import config_definitions as cfg
@@ -14,6 +15,7 @@ from official.vision.configs import video_classification
 
 from grw_tf.models import ModelConfig, mobilenet_backbone
 from grw_tf.models.presets import PRESETS
+from grw_tf.models.smoothing_places import LAST_BLOCK, last_block
 from grw_tf.training.experiments.yaml_config import mirrored
 from grw_tf.training.optimization.two_rates import TwoRatesConfig
 from grw_tf.weights.keras_applications import IMAGENET
@@ -22,16 +24,17 @@ from grw_tf.weights.official import OFFICIAL
 _BATCH_SIZE = 16
 
 Model = mirrored(ModelConfig)
-"""`ModelConfig` for YAML files, field by field."""
+"""`ModelConfig` as a config that YAML files override."""
 
 
 @dataclasses.dataclass
 class Losses(video_classification.Losses):
-    """The Model Garden's losses.
+    """The Model Garden's losses, with class weights.
 
     Attributes:
-      class_weights: of each clip's loss in training: a list of numbers, one a class; or
-        "balanced", which weighs classes alike, however many clips each has; or null.
+        class_weights: The weight of each clip's loss in training: a list of numbers,
+            one per class; "balanced", which gives all classes the same total weight;
+            or null.
     """
 
     class_weights: Any = None
@@ -39,11 +42,11 @@ class Losses(video_classification.Losses):
 
 @dataclasses.dataclass
 class DataConfig(video_classification.DataConfig):
-    """The Model Garden's clips.
+    """The Model Garden's data config, with a switch for mirroring.
 
     Attributes:
-      aug_random_flip: whether each other training clip is mirrored; not for classes
-        that are each other's mirror image, as left and right.
+        aug_random_flip: Whether half of the training clips are mirrored. Switch it off
+            for classes that mirror each other, such as left and right.
     """
 
     aug_random_flip: bool = True
@@ -51,19 +54,19 @@ class DataConfig(video_classification.DataConfig):
 
 @dataclasses.dataclass
 class VideoClassificationTask(video_classification.VideoClassificationTask):
-    """The Model Garden's task with a model of this project.
+    """The Model Garden's task config with a model of this project.
 
     Attributes:
-      model: the model. It says the clips' frames and size, and the number of classes;
-        in `train_data` and `validation_data` these are left alone.
-      init_checkpoint: see `grw_tf.weights.restore`. "official" names the model's
-        official weights; empty starts from random weights.
-      seed: of the initial weights, of the order and augmentation of clips, and of
-        dropout.
-      freeze_backbone: whether the backbone never trains.
-      unfreeze_step: the step at which the backbone begins to train.
-      freeze_batch_norm: whether the backbone's batch normalisations keep their
-        statistics, scales and offsets.
+        model: The model. It gives the frames and size of clips and the number of
+            classes; leave these alone in `train_data` and `validation_data`.
+        init_checkpoint: See `grw_tf.weights.restore`. "official" names the model's
+            official weights; empty starts from random weights.
+        seed: The seed of the initial weights, of the order and augmentation of clips,
+            and of dropout.
+        freeze_backbone: Whether the backbone never trains.
+        unfreeze_step: The step at which the backbone begins to train.
+        freeze_batch_norm: Whether the backbone's batch normalizations keep their
+            statistics, scales and offsets.
     """
 
     model: Model = dataclasses.field(default_factory=Model)
@@ -81,17 +84,17 @@ class VideoClassificationTask(video_classification.VideoClassificationTask):
 
 @dataclasses.dataclass
 class TrainerConfig(cfg.TrainerConfig):
-    """The Model Garden's trainer.
+    """The Model Garden's trainer config, with recalibration and early stopping.
 
     Attributes:
-      batch_norm_recalibration: before each evaluation, the number of training clips on
-        which the statistics of batch normalisations are estimated anew, regularisers
-        off; 0 for none. What is evaluated, and saved as best, has these; training goes
-        on with its own.
-      early_stopping_patience: evaluations in a row without a better
-        `best_checkpoint_eval_metric` after which training ends; 0 for never.
-      recovery_max_trials: of the Model Garden's recovery, which is off: it would rewind
-        the weights, but not the data.
+        batch_norm_recalibration: The number of training clips on which the statistics
+            of batch normalizations are estimated before each evaluation, with
+            regularizers off; 0 for none. The evaluated and best checkpoints have the
+            estimates; training continues with its own statistics.
+        early_stopping_patience: The number of evaluations in a row without a better
+            `best_checkpoint_eval_metric` after which training stops; 0 for never.
+        recovery_max_trials: Switches the Model Garden's recovery off, which would
+            rewind the weights but not the data.
     """
 
     batch_norm_recalibration: int = 0
@@ -121,19 +124,18 @@ _SCRATCH = {
 }
 
 
-def experiment(preset) -> cfg.ExperimentConfig:
+def experiment(preset: str) -> cfg.ExperimentConfig:
     """Returns the experiment of a model preset, without data.
 
-    Of MoViNets and MobileNetV3 the recipe is the published one of arXiv 2511.20928 but
-    for the number of steps: AdamW, cosine from 1e-4 to 1e-6 for the backbone and from
-    1e-3 to 1e-5 for the head, and a moving average of the weights, which is what is
-    evaluated.
+    MoViNets and MobileNetV3 have the published recipe of arXiv 2511.20928, except for
+    the number of steps: AdamW, cosine from 1e-4 to 1e-6 for the backbone and from 1e-3
+    to 1e-5 for the head, and a moving average of the weights, which is evaluated.
 
-    SlowOnly is trained from random weights, by the Model Garden's recipe for 3-D
-    ResNets: SGD with momentum, cosine from 0.1 for each 64 clips of a batch, and
-    decayed weights; clips are cropped as in the RMS paper.
+    SlowOnly trains from random weights by the Model Garden's recipe for 3-D ResNets:
+    SGD with momentum, cosine from 0.1 per 64 clips of a batch, and weight decay. Clips
+    are cropped as in the RMS paper.
     """
-    from_scratch = PRESETS[preset].backbone.family == "slowonly"
+    from_scratch = PRESETS[preset].backbone.family.trains_from_scratch
     task = VideoClassificationTask(
         model=Model(),
         train_data=_data(is_training=True),
@@ -161,7 +163,7 @@ def experiment(preset) -> cfg.ExperimentConfig:
     )
 
 
-# Of the RMS paper, 4.1.
+# From the RMS paper, section 4.1.
 _RANDOM_RESIZED_CROP = {
     "aug_min_area_ratio": 0.25,
     "aug_max_area_ratio": 1.0,
@@ -182,8 +184,9 @@ def _data(is_training):
 def fill_in(experiment_config: cfg.ExperimentConfig) -> None:
     """Replaces what depends on other keys by its value.
 
-    Schedules without `decay_steps` decay over the whole training, and an
-    `init_checkpoint` of "official" becomes the name of the model's official weights.
+    Schedules without `decay_steps` decay over the whole training, an `init_checkpoint`
+    of "official" becomes the name of the model's official weights, and "last_block"
+    among the layers to smooth becomes the name of that endpoint.
 
     Raises:
         ValueError: If the model has no official weights.
@@ -196,6 +199,19 @@ def fill_in(experiment_config: cfg.ExperimentConfig) -> None:
             schedule.decay_steps = trainer.train_steps
     if task.init_checkpoint == "official":
         task.init_checkpoint = _official_weights(task.model.backbone)
+    _name_last_block(task.model)
+
+
+def _name_last_block(model):
+    layers = model.smoothing.layers
+    if LAST_BLOCK in layers:
+        # As if nothing were smoothed: the config is checked once it is complete.
+        plain = json.loads(json.dumps(model.as_dict()))
+        plain["smoothing"]["layers"] = []
+        last = last_block(ModelConfig.from_json(json.dumps(plain)))
+        model.smoothing.layers = tuple(
+            last if place == LAST_BLOCK else place for place in layers
+        )
 
 
 def _official_weights(backbone):
@@ -213,7 +229,7 @@ def _official_weights(backbone):
 
 
 EXPERIMENTS = {
-    f"movinet_{name}" if config.backbone.family == "movinet" else name: name
+    f"{config.backbone.family.experiment_prefix}{name}": name
     for name, config in PRESETS.items()
     if not name.endswith("_grw")
 }

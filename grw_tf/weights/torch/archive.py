@@ -1,24 +1,27 @@
-"""PyTorch's files as archives of records."""
+"""PyTorch files as archives of records."""
 
 import contextlib
 import math
+import os
 import struct
 import zipfile
+from collections.abc import Iterator
+from typing import BinaryIO
 
 from grw_tf.common.error_text import one_line
 
-# Before 1.6 PyTorch's files began with the pickle of a number, of any protocol.
+# PyTorch files from before version 1.6 begin with the pickle of this number.
 _OLD_START = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
 @contextlib.contextmanager
-def opened(path):
-    """Opens a PyTorch file as a `TorchArchive`.
+def open_archive(path: str | os.PathLike) -> Iterator["TorchArchive"]:
+    """Opens a PyTorch file as an archive of records.
 
     Raises:
-      ValueError: if it is damaged or no such file; in one line that begins with the
-        path, as do `ValueError`s raised while it is open.
-      OSError: if it cannot be read.
+        ValueError: If it is damaged or no PyTorch file. The message begins with the
+            path, also of a `ValueError` that is raised while the archive is open.
+        OSError: If it cannot be read.
     """
     with open(path, "rb") as file:
         try:
@@ -43,16 +46,16 @@ def opened(path):
 class TorchArchive:
     """A checked zip archive of uncompressed records in one folder."""
 
-    def __init__(self, file):
+    def __init__(self, file: BinaryIO):
         start = file.read(len(_OLD_START) + 2)
         self.file_size = file.seek(0, 2)
         if start[2:] == _OLD_START:
             raise ValueError(
-                "it has PyTorch's format of before version 1.6: load it and save it"
-                " again by a recent PyTorch."
+                "it has PyTorch's format from before version 1.6: load it and save it"
+                " again with a recent PyTorch."
             )
         if not start.startswith(b"PK"):
-            raise ValueError("it is no file of PyTorch, which are zip archives.")
+            raise ValueError("it is no PyTorch file: those are zip archives.")
         self._zip = zipfile.ZipFile(file)
         self._folder = _found_folder(self._zip.namelist())
         self._members = self._checked_members()
@@ -64,13 +67,13 @@ class TorchArchive:
                     " little-endian machine."
                 )
 
-    def size(self, record):
-        """Returns the size of a record, None if absent."""
+    def size(self, record: str) -> int | None:
+        """Returns the size of a record in bytes, None if there is no such record."""
         member = self._members.get(f"{self._folder}/{record}")
         return None if member is None else member.file_size
 
-    def read(self, record, most_bytes=math.inf):
-        """Returns a record's bytes; a ValueError if there are more than so many."""
+    def read(self, record: str, most_bytes: float = math.inf) -> bytes:
+        """Returns a record's bytes, of which there may be no more than `most_bytes`."""
         member = self._members[f"{self._folder}/{record}"]
         if member.file_size > most_bytes:
             raise ValueError(
@@ -85,7 +88,9 @@ class TorchArchive:
             if member.filename in members:
                 raise ValueError(f"its zip archive has {name} twice.")
             if ".." in member.filename.split("/"):
-                raise ValueError(f"its zip archive has {name}, which lies outside.")
+                raise ValueError(
+                    f"its zip archive has {name}, which is outside the archive."
+                )
             if member.flag_bits & 1:
                 raise ValueError(f"its record {name} is encrypted.")
             if (
@@ -93,16 +98,16 @@ class TorchArchive:
                 or member.compress_size != member.file_size
             ):
                 raise ValueError(
-                    f"its record {name} is not stored plainly, as by PyTorch: use the"
-                    " file as PyTorch wrote it."
+                    f"its record {name} is not stored plainly, as PyTorch does: use"
+                    " the file as PyTorch wrote it."
                 )
             if not 0 <= member.header_offset < self.file_size:
-                raise ValueError(f"its record {name} begins outside of the file.")
+                raise ValueError(f"its record {name} begins outside the file.")
             members[member.filename] = member
         total = sum(member.file_size for member in members.values())
         if total > self.file_size:
             raise ValueError(
-                f"its records have {total} bytes, the whole file {self.file_size}."
+                f"its records have {total} bytes, but the whole file {self.file_size}."
             )
         return members
 
@@ -111,13 +116,13 @@ def _found_folder(names):
     found = [name for name in names if name.endswith("/data.pkl")]
     if len(found) != 1:
         raise ValueError(
-            f"its zip archive has {len(found)} data.pkl in folders; PyTorch's files"
-            " have one."
+            f"its zip archive has {len(found)} folders with a data.pkl; a PyTorch file"
+            " has one."
         )
     folder = found[0].removesuffix("/data.pkl")
     if f"{folder}/constants.pkl" in names:
         raise ValueError(
-            "it is a TorchScript archive: save the model's state_dict() by torch.save"
-            " instead."
+            "it is a TorchScript archive: save the model's state_dict() with"
+            " torch.save instead."
         )
     return folder

@@ -1,12 +1,13 @@
-"""Writing a checkpoint as a state dict for PyTorch."""
+"""Writes checkpoints as state dicts for PyTorch."""
 
 import dataclasses
+import os
 
 import numpy as np
 
 from grw_tf.models import BackboneConfig, ModelConfig
 from grw_tf.models.regularization import lasting_rms
-from grw_tf.weights.checkpoint_match import compare
+from grw_tf.weights.checkpoint_match import match_checkpoint
 from grw_tf.weights.identify import GATES_EXPLAINED, identify
 from grw_tf.weights.model_variables import CONVERTIBLE, model_layout, with_conv_type
 from grw_tf.weights.saved_variables import open_checkpoint
@@ -20,30 +21,37 @@ from grw_tf.weights.torch.snapshot import CONFIG_RECORD
 from grw_tf.weights.torch.writer import write_state_dict
 
 
-def export_torch_weights(checkpoint, path, gating_activation="") -> ModelConfig:
+def export_torch_weights(
+    checkpoint: str | os.PathLike,
+    path: str | os.PathLike,
+    gating_activation: str = "",
+) -> ModelConfig:
     """Writes a model's weights as a plain state dict, without needing PyTorch.
 
-    Of transformer heads it is the published GRW code's `ActionRecognitionModel`'s, of
-    official heads MoViNet-pytorch's `MoViNet`'s. The config goes along as a record that
-    PyTorch ignores, so that importing the file gives the same model.
+    With a transformer head, the state dict is that of `ActionRecognitionModel` in the
+    published GRW code; with an official head, that of `MoViNet` in MoViNet-pytorch. The
+    file also holds the config, in a record that PyTorch ignores, so that importing the
+    file gives the same model.
 
     Args:
-      checkpoint: as `init_checkpoint` of `grw_tf.weights.restore.restore`.
-      path: the file to write; its tensors are float32.
-      gating_activation: of a checkpoint that records none.
+        checkpoint: As `init_checkpoint` of `grw_tf.weights.restore.restore`.
+        path: The file to write. Its tensors are float32.
+        gating_activation: The gating activation, if the checkpoint records none.
 
     Returns:
-      The config of the written model.
+        The config of the written model.
 
     Raises:
-      ValueError: if the checkpoint is of no known model or incomplete, or PyTorch's
-        code has no network of the same function.
-      OSError: if it cannot be read or the file not written.
+        ValueError: If the checkpoint's model is unknown or incomplete, or if PyTorch's
+            code has no network that computes the same.
+        OSError: If the checkpoint cannot be read or the file cannot be written.
     """
     with open_checkpoint(checkpoint) as saved:
         config = saved.config or _assumed(saved, checkpoint, gating_activation)
         written = _as_in_pytorch(config, checkpoint)
-        found = compare(saved, config, ("backbone", "affine", "head"), convert=False)
+        found = match_checkpoint(
+            saved, config, ("backbone", "affine", "head"), convert=False
+        )
         if found.differences:
             raise ValueError(f"{checkpoint} is no complete model:\n{found.table()}")
         names = zip(model_layout(config), model_layout(written).items(), strict=True)
@@ -58,10 +66,10 @@ def export_torch_weights(checkpoint, path, gating_activation="") -> ModelConfig:
 
 
 def _assumed(saved, checkpoint, gating_activation):
-    """Returns the config of a checkpoint that records none."""
+    """Returns the inferred config of a checkpoint that records none."""
     if not gating_activation:
         raise ValueError(
-            f"{checkpoint} records no gating activation ({GATES_EXPLAINED}): give it by"
+            f"{checkpoint} records no gating activation ({GATES_EXPLAINED}): set"
             " --gating_activation."
         )
     try:
@@ -73,7 +81,7 @@ def _assumed(saved, checkpoint, gating_activation):
 
 
 def _as_in_pytorch(config, checkpoint):
-    """Returns the config, of a PyTorch convolution type, if its code has the same."""
+    """Returns the config with PyTorch's convolution type, if its code has the model."""
     try:
         check_movinet(config)
     except ValueError as error:
@@ -82,7 +90,7 @@ def _as_in_pytorch(config, checkpoint):
         config = with_conv_type(config, "2plus1d")
     if config.head.type == "causal_transformer":
         raise ValueError(
-            f"{checkpoint} has a causal transformer head, which PyTorch's code has not."
+            f"{checkpoint} has a causal transformer head, which PyTorch's code lacks."
         )
     there = torch_config(config.backbone.model_id, config.backbone.causal, False)
     for field in dataclasses.fields(BackboneConfig):
@@ -96,12 +104,12 @@ def _as_in_pytorch(config, checkpoint):
     if lasting_rms(config):
         raise ValueError(
             f"{checkpoint} has regularization.rms.distribution="
-            f"{config.regularization.rms.distribution}, of another mean than 1: it acts"
-            " at inference too, which PyTorch's code has not."
+            f"{config.regularization.rms.distribution}, whose mean is not 1: it acts at"
+            " inference too, which PyTorch's code does not support."
         )
     if config.head.type == "official" and config.head.activation != "swish":
         raise ValueError(
             f"{checkpoint} has head.activation={config.head.activation}, PyTorch's code"
-            " swish."
+            " has swish."
         )
     return config

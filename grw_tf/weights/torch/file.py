@@ -1,13 +1,15 @@
-"""Reading PyTorch's files without PyTorch, and without running what they pickle."""
+"""Reads PyTorch's files without PyTorch, and without running their pickles."""
 
 import dataclasses
 import math
+import os
+from typing import Any
 
 import ml_dtypes
 import numpy as np
 
 from grw_tf.weights.torch import inert_pickle
-from grw_tf.weights.torch.archive import opened
+from grw_tf.weights.torch.archive import open_archive
 
 STORAGE_TYPES = {
     "FloatStorage": np.dtype("<f4"),
@@ -21,42 +23,41 @@ STORAGE_TYPES = {
     "ByteStorage": np.dtype("u1"),
     "BoolStorage": np.dtype("?"),
 }
-"""Types of elements by PyTorch's names."""
+"""Element types by the names of PyTorch's storage classes."""
 
 _CLASSES = ("TransformerParams", "MovinetBackbone")
 _PACKAGES = ("grw_smoothing_models.", "video_retrieval.")
-# A published file's pickle has 0.2 MiB.
+# The pickle of a published file has 0.2 MiB.
 _MOST_PICKLE_BYTES = 8 * 2**20
 _MOST_VALUES = 10**6
 _MOST_DEPTH = 50
 _MOST_RANK = 32
 _MOST_ELEMENTS = 2**40
-_RETURNED = (dict, list, tuple, str, int, float, type(None), np.ndarray) + (
-    inert_pickle.NamedClass,
-    inert_pickle.NamedInstance,
-    inert_pickle.Unread,
+_RETURNED = (
+    *(dict, list, tuple, str, int, float, type(None), np.ndarray),
+    *(inert_pickle.NamedClass, inert_pickle.NamedInstance, inert_pickle.Unread),
 )
 
 
-def read_torch_file(path):
+def read_torch_file(path: str | os.PathLike) -> Any:
     """Returns what `torch.save` wrote: tensors and plain values in plain containers.
 
     Args:
-      path: the file, a zip archive as PyTorch writes since 1.6.
+        path: The file: a zip archive, as PyTorch writes since version 1.6.
 
     Returns:
-      dicts (ordered ones too), lists and tuples of str, int, float, bool, None, of
-      read-only C-contiguous arrays, and of `NamedClass` and `NamedInstance` for the
-      published GRW code's two classes. A dict's keys are str or int. What a training
-      may save beside weights, as its arguments, is `Unread` within them, as value or
-      key, but for the outermost dict's keys.
+        Dicts (also for OrderedDicts), lists and tuples of str, int, float, bool, None
+        and read-only C-contiguous arrays, and `NamedClass` and `NamedInstance` for the
+        two classes of the published GRW code. Keys of dicts are str or int. Other
+        objects that a training saves beside weights, such as its arguments, are
+        `Unread`, both as values and as keys, but not as keys of the outermost dict.
 
     Raises:
-      ValueError: if the file is damaged or holds what no weights file needs; in one
-        line that begins with the path.
-      OSError: if it cannot be read.
+        ValueError: If the file is damaged or holds what no weights file needs. The
+            message is one line that begins with the path.
+        OSError: If it cannot be read.
     """
-    with opened(path) as archive:
+    with open_archive(path) as archive:
         tensors = _Tensors(archive)
         value = inert_pickle.load(
             archive.read("data.pkl", _MOST_PICKLE_BYTES),
@@ -70,18 +71,18 @@ def read_torch_file(path):
         return value
 
 
-def read_record(path, name) -> str | None:
-    """Returns a text that lies in a PyTorch file beside the pickle, None if absent.
+def read_record(path: str | os.PathLike, name: str) -> str | None:
+    """Returns a text record of a PyTorch file, None if it has no such record.
 
     Args:
-      path: the file.
-      name: of the text within the archive's folder.
+        path: The file.
+        name: The record's name within the archive's folder.
 
     Raises:
-      ValueError: if the file is damaged or the record no UTF-8 text.
-      OSError: if it cannot be read.
+        ValueError: If the file is damaged or the record is not UTF-8 text.
+        OSError: If it cannot be read.
     """
-    with opened(path) as archive:
+    with open_archive(path) as archive:
         if archive.size(name) is None:
             return None
         try:
@@ -97,16 +98,16 @@ class _Storage:
 
 
 class _Tensors:
-    """What stands for PyTorch's functions and storages."""
+    """Stand-ins for PyTorch's functions and storages, which read an archive."""
 
     def __init__(self, archive):
         self._archive = archive
         self._storages = {}
         self._left_to_copy = archive.file_size
         self._functions = {
-            "collections.OrderedDict": inert_pickle.Function(_empty_dict),
-            "torch._utils._rebuild_tensor_v2": inert_pickle.Function(self._tensor),
-            "torch._utils._rebuild_parameter": inert_pickle.Function(_parameter),
+            "collections.OrderedDict": _empty_dict,
+            "torch._utils._rebuild_tensor_v2": self._tensor,
+            "torch._utils._rebuild_parameter": _parameter,
         }
 
     def find_global(self, module, name):
@@ -114,7 +115,7 @@ class _Tensors:
             if name not in STORAGE_TYPES:
                 raise ValueError(
                     f"it holds tensors of torch's {name!r:.60}, which cannot be read:"
-                    " convert them, as by tensor.float()."
+                    " convert them, for example by tensor.float()."
                 )
             return STORAGE_TYPES[name]
         if name in _CLASSES and module.startswith(_PACKAGES):
@@ -125,7 +126,7 @@ class _Tensors:
         match key:
             case ("storage", np.dtype() as dtype, str(name), str(), int(count)):
                 return self._storage(name, dtype, count)
-        raise ValueError("its pickle refers to something that is no storage.")
+        raise ValueError("its pickle has a reference that is no storage.")
 
     def _storage(self, name, dtype, count):
         record = f"data/{name}"
@@ -144,23 +145,23 @@ class _Tensors:
         storage = self._storages[name]
         if storage.elements.dtype != dtype:
             raise ValueError(
-                f"its record {shown} is once of {storage.elements.dtype}, once of"
+                f"its record {shown} has two types: {storage.elements.dtype} and"
                 f" {dtype}."
             )
         return storage
 
-    def _tensor(self, arguments):
+    def _tensor(self, *arguments):
         match arguments:
             case (_Storage() as storage, offset, size, stride, _, dict(hooks), *more):
                 try:
                     if hooks or more:
-                        raise ValueError("has hooks or metadata, as a sign: refused.")
+                        raise ValueError("has hooks or metadata: refused.")
                     return self._view(storage.elements, offset, size, stride)
                 except ValueError as error:
                     raise ValueError(
                         f"its tensor in {storage.record} {error}"
                     ) from None
-        raise ValueError("its pickle has a tensor of unknown arguments.")
+        raise ValueError("its pickle has a tensor with unknown arguments.")
 
     def _view(self, elements, offset, size, stride):
         _check_whole("offset", (offset,))
@@ -183,7 +184,7 @@ class _Tensors:
         last = offset + sum((length - 1) * step for length, step in steps)
         if count and last >= len(elements):
             raise ValueError(f"reaches element {last} of {len(elements)}.")
-        # A stride that leads nowhere may be anything.
+        # A stride that is never taken may have any value.
         strides = [
             step * elements.itemsize if count and length > 1 else 0
             for length, step in steps
@@ -193,29 +194,29 @@ class _Tensors:
 
     def _contiguous(self, view):
         if not view.flags.c_contiguous:
-            # A small file may name one storage many times.
+            # A small file may refer to one storage many times.
             self._left_to_copy -= view.nbytes
             if self._left_to_copy < 0:
                 raise ValueError(
-                    "and others that are not contiguous take more than the file: save"
-                    " them again as tensor.contiguous()."
+                    "and others that are not contiguous need more memory than the"
+                    " file has: save them again as tensor.contiguous()."
                 )
             view = view.copy("C")
         view.flags.writeable = False
         return view
 
 
-def _empty_dict(arguments):
+def _empty_dict(*arguments):
     if arguments:
-        raise ValueError("its pickle makes an OrderedDict of arguments: refused.")
+        raise ValueError("its pickle makes an OrderedDict from arguments: refused.")
     return {}
 
 
-def _parameter(arguments):
+def _parameter(*arguments):
     match arguments:
         case (np.ndarray() as data, _, dict(hooks)) if not hooks:
             return data
-    raise ValueError("its pickle has a parameter of unknown arguments.")
+    raise ValueError("its pickle has a parameter with unknown arguments.")
 
 
 def _check_whole(name, values):
@@ -229,7 +230,7 @@ def _check_whole(name, values):
 
 
 def _check_tree(value):
-    """Refuses what takes forever to walk, and all types but those to return."""
+    """Refuses a value that takes forever to walk, or that has unexpected types."""
     level, left = [value], _MOST_VALUES
     for _ in range(_MOST_DEPTH):
         for item in level:

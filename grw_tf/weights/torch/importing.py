@@ -1,15 +1,17 @@
-"""Making a checkpoint of PyTorch weights."""
+"""Makes checkpoints from PyTorch weights."""
 
 import dataclasses
 import itertools
+import os
 import pathlib
 import re
 
+import numpy as np
 import tensorflow as tf
 
 from grw_tf.models import HeadConfig, ModelConfig, build_model
 from grw_tf.models.block_specs import model_ids
-from grw_tf.weights.checkpoint_match import Comparison
+from grw_tf.weights.checkpoint_match import CheckpointMatch
 from grw_tf.weights.model_variables import assign
 from grw_tf.weights.torch.names import (
     PUBLISHED_BACKBONE,
@@ -22,29 +24,30 @@ from grw_tf.weights.torch.names import (
 from grw_tf.weights.torch.snapshot import TorchSnapshot, read_snapshot
 
 CONFIG_FILE = "model_config.json"
-"""The config beside an imported checkpoint, for people; the checkpoint has it too."""
+"""The config beside an imported checkpoint, for people to read."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Imported:
-    """PyTorch weights as variables here.
+    """PyTorch weights as variables of a model here.
 
     Attributes:
-      config: of the model that has them.
-      values: arrays by the variables' names in `grw_tf.weights.model_variables`.
-      source: which of the file's weights they are, in words.
-      tensors: how many tensors they were.
-      left_out: keys of the others: batch norm's counters, of no use after training.
+        config: The model's config.
+        values: Arrays by the variables' names in `grw_tf.weights.model_variables`.
+        source: Which of the file's weights they are, in words.
+        tensors: The number of tensors that were used.
+        left_out: Keys of the unused tensors: batch norm's counters, which have no use
+            after training.
     """
 
     config: ModelConfig
-    values: dict
+    values: dict[str, np.ndarray]
     source: str
     tensors: int
     left_out: tuple[str, ...]
 
-    def text(self):
-        """Returns in words what was imported."""
+    def text(self) -> str:
+        """Returns a description of what was imported."""
         head = self.config.head
         kind = (
             f"{head.type} head (embed_dim {head.embed_dim}, depth {head.depth},"
@@ -63,20 +66,22 @@ class Imported:
         )
 
 
-def read_torch_weights(path, weights="ema", num_heads=0) -> Imported:
-    """Reads PyTorch weights of a MoViNet and infers which.
+def read_torch_weights(
+    path: str | os.PathLike, weights: str = "ema", num_heads: int = 0
+) -> Imported:
+    """Reads the PyTorch weights of a MoViNet and infers which MoViNet it is.
 
     Args:
-      path: file of a published GRW model (a0s, a1s, a2s, a3b), or of a state dict,
-        alone or in what a training saved, of one or of MoViNet-pytorch's networks with
-        their classifier.
-      weights: "ema" or "model", where the file has both.
-      num_heads: of the attention, where the file does not say.
+        path: The file of a published GRW model (a0s, a1s, a2s, a3b), or a state dict of
+            such a model or of MoViNet-pytorch's networks with their classifier, alone
+            or in a training's checkpoint.
+        weights: "ema" or "model": which weights to take if the file has both.
+        num_heads: The number of attention heads, if the file does not say.
 
     Raises:
-      ValueError: as `read_snapshot`, or if the tensors are not exactly a known model's
-        or not of the model that the file says.
-      OSError: if it cannot be read.
+        ValueError: See `read_snapshot`; also if the tensors are not exactly those of a
+            known model, or not those of the model that the file names.
+        OSError: If it cannot be read.
     """
     snapshot = read_snapshot(path, weights)
     try:
@@ -85,19 +90,26 @@ def read_torch_weights(path, weights="ema", num_heads=0) -> Imported:
         raise ValueError(f"{path}: {error}") from None
 
 
-def import_torch_weights(path, output_dir, weights="ema", num_heads=0) -> Imported:
+def import_torch_weights(
+    path: str | os.PathLike,
+    output_dir: str | os.PathLike,
+    weights: str = "ema",
+    num_heads: int = 0,
+) -> Imported:
     """Writes a checkpoint of PyTorch weights, and its config beside it.
 
     Args:
-      path, weights, num_heads: see `read_torch_weights`.
-      output_dir: folder that gets the checkpoint.
+        path: See `read_torch_weights`.
+        output_dir: The folder for the checkpoint.
+        weights: See `read_torch_weights`.
+        num_heads: See `read_torch_weights`.
 
     Returns:
-      What was imported.
+        What was imported.
 
     Raises:
-      ValueError: as `read_torch_weights`, or if the folder has a checkpoint.
-      OSError: if the file cannot be read or the checkpoint not written.
+        ValueError: See `read_torch_weights`; also if the folder has a checkpoint.
+        OSError: If the file cannot be read or the checkpoint cannot be written.
     """
     folder = pathlib.Path(output_dir)
     if (folder / "checkpoint").exists():
@@ -107,21 +119,21 @@ def import_torch_weights(path, output_dir, weights="ema", num_heads=0) -> Import
     assign(model, imported.values)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG_FILE).write_text(imported.config.to_json() + "\n")
-    # With a backbone of its own the Model Garden's init_checkpoint_modules works too.
+    # The Model Garden's init_checkpoint_modules needs the backbone as an item.
     tf.train.Checkpoint(model=model, **model.checkpoint_items).save(folder / "ckpt")
     return imported
 
 
 def _identified(snapshot, num_heads):
     found = {key: tensor.shape for key, tensor in snapshot.tensors.items()}
-    comparison, config = min(
-        ((_compare(found, c), c) for c in _candidates(snapshot, found)),
+    match, config = min(
+        ((_match(found, c), c) for c in _candidates(snapshot, found)),
         key=lambda pair: pair[0].differences,
     )
-    if comparison.differences:
+    if match.differences:
         raise ValueError(
             f"it holds no known MoViNet; nearest is {model_name(config)}:"
-            f" {comparison.line()}."
+            f" {match.line()}."
         )
     config = _with_heads(_agreeing(config, snapshot), snapshot, num_heads)
     tensors = torch_tensors(config)
@@ -173,11 +185,11 @@ def _published_head(found):
     )
 
 
-def _compare(found, config):
+def _match(found, config):
     wanted = {key: tensor.shape for key, tensor in torch_tensors(config).items()}
-    # Counters are left out; some files have none.
+    # Counters are unused, and some files have none.
     wanted |= {key: found[key] for key in counters(wanted) if key in found}
-    return Comparison(
+    return CheckpointMatch(
         matched={key: key for key in wanted if found.get(key) == wanted[key]},
         missing=[key for key in wanted if key not in found],
         unused=[f"{key!r:.120}" for key in found if key not in wanted],
@@ -190,12 +202,12 @@ def _compare(found, config):
 
 
 def _agreeing(config, snapshot):
-    """Returns the config with the window, if all that the file says agrees."""
+    """Returns the config with the file's window, if the rest of the file agrees."""
     named = re.search(r"\.(a\d[sb])\.", snapshot.backbone or "")
     if named and named.group(1) != model_name(config):
         raise ValueError(
-            f"it says its backbone is {snapshot.backbone}, but its tensors are of"
-            f" {model_name(config)}."
+            f"it says its backbone is {snapshot.backbone}, but its tensors are those"
+            f" of {model_name(config)}."
         )
     for name, said in (snapshot.head or {}).items():
         holder = config if name == "num_classes" else config.head
@@ -221,7 +233,7 @@ def _with_heads(config, snapshot, num_heads):
     num_heads = num_heads or said
     if not num_heads:
         raise ValueError(
-            "it does not say how many attention heads its model has: give --num_heads."
+            "it does not say how many attention heads its model has: set --num_heads."
         )
     head = dataclasses.replace(config.head, num_heads=num_heads)
     if head.embed_dim % num_heads:

@@ -1,13 +1,23 @@
-"""Reading pickles without running them: nothing that a pickle names is ever called."""
+"""Reads pickles without running them: nothing that a pickle names is ever called.
+
+This is Python's own unpickler with the operations that data needs, and checks before
+those that act on values. It is the one in Python, as the one in C cannot be restricted:
+it hashes any key (a few nested tuples take forever), calls `__setstate__` of whatever
+it finds on the stack (arrays have one), and reserves memory for any position in the
+memo.
+"""
 
 import dataclasses
+import io
+import pickle
 import pickletools
+import struct
 from collections.abc import Callable
 
 from grw_tf.common.error_text import one_line
 
 _MOST_ATTRIBUTES = 100
-# Modules whose functions run code, for which no data has a use.
+# Modules with functions that run code, which no data needs.
 _RUNNING = {
     *("os", "posix", "nt", "sys", "subprocess", "shutil", "pty", "commands"),
     *("runpy", "importlib", "imp", "code", "codeop", "pickle", "_pickle", "cPickle"),
@@ -17,21 +27,32 @@ _RUNNING = {
 }
 _RUNNING_FUNCTIONS = {"torch.load", "torch.hub.load", "torch.jit.load", "numpy.load"}
 _BUILTINS = {"builtins", "__builtin__"}
-# What is only data among the built-in names.
+# The built-in names that are only data.
 _BUILTIN_DATA = {
     *("bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int"),
     *("list", "object", "range", "xrange", "set", "slice", "str", "tuple", "long"),
     *("unicode",),
 }
+# The operations that data needs.
+_READ = (
+    *("PROTO", "FRAME", "STOP", "MARK", "MEMOIZE", "BINPUT", "LONG_BINPUT", "BINGET"),
+    *("LONG_BINGET", "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2"),
+    *("LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "TUPLE"),
+    *("EMPTY_TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_LIST", "APPEND", "APPENDS"),
+    *("EMPTY_DICT", "SETITEM", "SETITEMS", "FROZENSET", "ADDITEMS", "GLOBAL"),
+    *("STACK_GLOBAL", "BINPERSID", "REDUCE", "NEWOBJ", "BUILD"),
+)
+# Those whose values become `Unread`.
+_UNREAD = ("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "EMPTY_SET")
 
 
 @dataclasses.dataclass(frozen=True)
 class NamedClass:
-    """A class by its name alone.
+    """A class, known by its name alone.
 
     Attributes:
-      module: where the writer of the pickle had it.
-      name: its name there.
+        module: The module that it was pickled from.
+        name: Its name in that module.
     """
 
     module: str
@@ -40,236 +61,156 @@ class NamedClass:
 
 @dataclasses.dataclass(frozen=True)
 class NamedInstance:
-    """An instance of a class that is known by name alone.
+    """An instance of a class that is known by its name alone.
 
     Attributes:
-      named_class: the class.
-      state: its attributes, whole numbers.
+        named_class: The class.
+        state: Its attributes, which are whole numbers.
     """
 
     named_class: NamedClass
     state: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
-@dataclasses.dataclass(frozen=True)
-class Function:
-    """What stands for a function that pickles may call.
-
-    Attributes:
-      apply: takes the tuple of arguments, any values, and returns the result.
-    """
-
-    apply: Callable[[tuple], object]
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Unread:
-    """Stands for what a pickle makes of classes that are not known here, as a value.
+    """A placeholder for an object of a class that is unknown here.
 
-    Nothing is kept of it: neither arguments nor attributes nor items.
+    It ignores the arguments, attributes and items that a pickle gives the object.
 
     Attributes:
-      reason: why it was not read, as a sentence.
+        reason: Why the object was not read, as a sentence.
     """
 
     reason: str
 
+    def __call__(self, *_) -> "Unread":
+        """Returns itself as the object that the unknown class makes."""
+        return self
 
-def load(data, find_global, load_persistent):
+    def append(self, _) -> None:
+        """Ignores an item."""
+
+    extend = add = append
+
+
+def load(
+    data: bytes,
+    find_global: Callable[[str, str], object],
+    load_persistent: Callable[[object], object],
+) -> object:
     """Returns what a pickle holds.
 
-    Understood are plain containers, numbers, strings, and what stands for the pickle's
-    globals. Anything else that is data becomes `Unread`, also as a dict's key. The
-    result may be nested deeply or in itself.
+    Plain containers, numbers and strings are read as they are. Any other data becomes
+    `Unread`, also as a key of a dict. The result may be deeply nested or contain
+    itself.
 
     Args:
-      data: bytes of the pickle.
-      find_global: takes a module and a name and returns what stands for it: a
-        `Function`, a `NamedClass` or another value; or None, and it is `Unread`.
-      load_persistent: takes a persistent id, any value, and returns what it stands for.
+        data: The pickle.
+        find_global: Takes a module and a name and returns what replaces that global: a
+            function that the pickle may call, a `NamedClass` or another value; None for
+            `Unread`.
+        load_persistent: Takes a persistent id, which may be any value, and returns what
+            it stands for.
 
     Raises:
-      ValueError: if the pickle is damaged, names what runs code, or does anything else.
+        ValueError: If the pickle is damaged, names a function that runs code, or has an
+            operation that data does not need.
     """
-    machine = _Machine(find_global, load_persistent)
-    for opcode, argument, _ in _operations(data):
-        machine.run(opcode.name, argument)
-    return machine.result()
-
-
-def _operations(data):
+    unpickler = _InertUnpickler(io.BytesIO(data))
+    unpickler.find_global, unpickler.persistent_load = find_global, load_persistent
     try:
-        yield from pickletools.genops(data)
-    except ValueError as error:
-        raise ValueError(f"its pickle is damaged ({one_line(error)}).") from None
+        value = unpickler.load()
+    except EOFError:
+        raise _damaged("it ends before its STOP") from None
+    except (
+        *(AttributeError, IndexError, KeyError, TypeError, UnicodeDecodeError),
+        *(pickle.UnpicklingError, struct.error),
+    ) as error:
+        raise _damaged(one_line(error, 200)) from None
+    if unpickler.stack or unpickler.metastack:
+        raise _damaged("it does not end with one value")
+    return value
 
 
-class _Machine:
-    def __init__(self, find_global, load_persistent):
-        self._find_global = find_global
-        self._load_persistent = load_persistent
-        self._stack = []
-        self._below_marks = []
-        self._memo = {}
+class _Handlers(dict):
+    """The unpickler's methods by operation; any other operation is an error."""
 
-    def run(self, name, argument):
-        match name:
-            case "PROTO" | "FRAME" | "STOP":
-                pass
-            case "BININT" | "BININT1" | "BININT2" | "BINFLOAT":
-                self._push(argument)
-            case "LONG1":
-                if argument.bit_length() > 63:
-                    argument = Unread(
-                        "its pickle has a number of over 8 bytes: refused."
-                    )
-                self._push(argument)
-            case "EMPTY_SET" | "BINBYTES" | "SHORT_BINBYTES" | "BINBYTES8":
-                self._push(Unread(_unneeded(name)))
-            case "FROZENSET":
-                self._pop_to_mark()
-                self._push(Unread(_unneeded(name)))
-            case "ADDITEMS":
-                self._pop_to_mark()
-                self._top(Unread)
-            case "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8":
-                self._push(argument)
-            case "NONE":
-                self._push(None)
-            case "NEWTRUE" | "NEWFALSE":
-                self._push(name == "NEWTRUE")
-            case "EMPTY_TUPLE":
-                self._push(())
-            case "EMPTY_LIST":
-                self._push([])
-            case "EMPTY_DICT":
-                self._push({})
-            case "MARK":
-                self._below_marks.append(self._stack)
-                self._stack = []
-            case "TUPLE":
-                self._push(tuple(self._pop_to_mark()))
-            case "TUPLE1" | "TUPLE2" | "TUPLE3":
-                self._push(tuple(self._pop(int(name[-1]))))
-            case "APPEND":
-                self._append(self._pop(1))
-            case "APPENDS":
-                self._append(self._pop_to_mark())
-            case "SETITEM":
-                self._set_items(self._pop(2))
-            case "SETITEMS":
-                self._set_items(self._pop_to_mark())
-            case "BINPUT" | "LONG_BINPUT":
-                self._memo[argument] = self._top()
-            case "MEMOIZE":
-                self._memo[len(self._memo)] = self._top()
-            case "BINGET" | "LONG_BINGET":
-                if argument not in self._memo:
-                    raise _damaged(f"{name} of {argument}, which nothing put")
-                self._push(self._memo[argument])
-            case "GLOBAL":
-                self._push_global(*argument.partition(" ")[::2])
-            case "STACK_GLOBAL":
-                self._push_global(*self._pop(2))
-            case "BINPERSID":
-                self._push(self._load_persistent(*self._pop(1)))
-            case "REDUCE":
-                self._reduce(*self._pop(2))
-            case "NEWOBJ":
-                self._make_instance(*self._pop(2))
-            case "BUILD":
-                self._build(*self._pop(1))
-            case _:
-                raise ValueError(_unneeded(name))
+    def __missing__(self, code):
+        if chr(code) not in pickletools.code2op:
+            raise _damaged(f"it has the unknown operation {code:#x}")
+        raise ValueError(_unneeded(pickletools.code2op[chr(code)].name))
 
-    def result(self):
-        if self._below_marks or len(self._stack) != 1:
-            raise _damaged("it does not end with one value")
-        return self._stack[0]
 
-    def _push(self, value):
-        self._stack.append(value)
+class _InertUnpickler(pickle._Unpickler):
+    dispatch = _Handlers()
 
-    def _pop(self, count):
-        if len(self._stack) < count:
-            raise _damaged("a value is missing")
-        values = self._stack[-count:]
-        del self._stack[-count:]
-        return values
+    def find_class(self, module, name):
+        found = self.find_global(module, name)
+        if found is not None:
+            return found
+        reason = (
+            f"its pickle names {f'{module}.{name}'!r:.120}, which no weights file"
+            " needs: refused; save the state dict alone."
+        )
+        if _runs_code(module, name):
+            raise ValueError(reason)
+        return Unread(reason)
 
-    def _pop_to_mark(self):
-        if not self._below_marks:
-            raise _damaged("a mark is missing")
-        values, self._stack = self._stack, self._below_marks.pop()
-        return values
+    def load_long1(self):
+        super().load_long1()
+        if self.stack[-1].bit_length() > 63:
+            reason = "its pickle has a number of over 8 bytes: refused."
+            self.stack[-1] = Unread(reason)
 
-    def _top(self, kind=object):
-        if not self._stack:
-            raise _damaged("a value is missing")
-        if not isinstance(self._stack[-1], kind):
-            raise _damaged(f"a {_kind(self._stack[-1])} where a {kind.__name__} is due")
-        return self._stack[-1]
+    def load_frozenset(self):
+        self.pop_mark()
+        self.append(Unread(_unneeded("FROZENSET")))
 
-    def _append(self, values):
-        if not isinstance(self._top(), Unread):
-            self._top(list).extend(values)
+    def load_setitem(self):
+        value, key = self.stack.pop(), self.stack.pop()
+        self._set_items([key, value])
 
-    def _set_items(self, values):
-        if len(values) % 2:
-            raise _damaged("a key without a value")
-        if isinstance(self._top(), Unread):
-            return
-        keys = [
-            key
-            if type(key) in (str, int)
-            else Unread(f"its pickle has a {_kind(key)} as key: refused.")
-            for key in values[::2]
-        ]
-        self._top(dict).update(zip(keys, values[1::2], strict=True))
+    def load_setitems(self):
+        self._set_items(self.pop_mark())
 
-    def _push_global(self, module, name):
-        if not (isinstance(module, str) and isinstance(name, str)):
-            raise _damaged(f"a global named by a {_kind(module)} and a {_kind(name)}")
-        found = self._find_global(module, name)
-        if found is None:
-            reason = (
-                f"its pickle names {f'{module}.{name}'!r:.120}, which no weights file"
-                " needs: refused; save the state dict alone."
-            )
-            if _runs_code(module, name):
-                raise ValueError(reason)
-            found = Unread(reason)
-        self._push(found)
-
-    def _reduce(self, function, arguments):
-        if isinstance(function, Unread):
-            self._push(function)
-            return
-        if not isinstance(function, Function) or not isinstance(arguments, tuple):
-            raise ValueError(
-                f"its pickle calls a {_kind(function)} with a {_kind(arguments)}:"
-                " refused."
-            )
-        self._push(function.apply(arguments))
-
-    def _make_instance(self, named_class, arguments):
-        if isinstance(named_class, Unread):
-            self._push(named_class)
-            return
-        none = isinstance(arguments, tuple) and not arguments
-        if not isinstance(named_class, NamedClass) or not none:
-            raise ValueError(
-                f"its pickle makes an instance of a {_kind(named_class)} with a"
-                f" {_kind(arguments)}: refused."
-            )
-        self._push(NamedInstance(named_class))
-
-    def _build(self, state):
-        target = self._top()
-        # The attributes of a dict are those of an OrderedDict, of use to nobody here.
-        if isinstance(target, dict) and isinstance(state, dict):
-            return
+    def _set_items(self, items):
+        target = self.stack[-1]
         if isinstance(target, Unread):
+            return
+        if not isinstance(target, dict):
+            raise _damaged(f"a {_kind(target)} where a dict is due")
+        if len(items) % 2:
+            raise _damaged("a key without a value")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            # The hash of a small nested tuple may take forever.
+            if type(key) not in (str, int):
+                key = Unread(f"its pickle has a {_kind(key)} as key: refused.")
+            target[key] = value
+
+    def load_reduce(self):
+        if not isinstance(self.stack[-1], tuple):
+            raise _damaged(f"a call with a {_kind(self.stack[-1])}")
+        super().load_reduce()
+
+    def load_newobj(self):
+        arguments, named_class = self.stack.pop(), self.stack.pop()
+        match (named_class, arguments):
+            case (Unread(), _):
+                self.append(named_class)
+            case (NamedClass(), ()):
+                self.append(NamedInstance(named_class))
+            case _:
+                raise ValueError(
+                    f"its pickle makes an instance of a {_kind(named_class)} with a"
+                    f" {_kind(arguments)}: refused."
+                )
+
+    def load_build(self):
+        state, target = self.stack.pop(), self.stack[-1]
+        # The attributes of an OrderedDict are of no use here.
+        ignored = isinstance(target, dict) and isinstance(state, dict)
+        if ignored or isinstance(target, Unread):
             return
         if not isinstance(target, NamedInstance) or not _has_whole_numbers(state):
             raise ValueError(
@@ -277,6 +218,25 @@ class _Machine:
                 " not those of an instance to whole numbers: refused."
             )
         target.state.update(state)
+
+
+def _unread(name):
+    """Returns the handler of an operation that discards the value it makes."""
+    handler = pickle._Unpickler.dispatch[getattr(pickle, name)[0]]
+
+    def handle(unpickler):
+        handler(unpickler)
+        unpickler.stack[-1] = Unread(_unneeded(name))
+
+    return handle
+
+
+for _name in _READ:
+    _code = getattr(pickle, _name)[0]
+    _method = pickle._Unpickler.dispatch[_code].__name__
+    _InertUnpickler.dispatch[_code] = getattr(_InertUnpickler, _method)
+for _name in _UNREAD:
+    _InertUnpickler.dispatch[getattr(pickle, _name)[0]] = _unread(_name)
 
 
 def _has_whole_numbers(state):

@@ -1,12 +1,13 @@
 """Names and shapes of a model's weights in PyTorch state dicts.
 
-Of the published GRW code (github.com/gilgoldm/grw-smoothing) for transformer heads, and
-of MoViNet-pytorch (github.com/Atze00/MoViNet-pytorch), on which it builds, for the
-official head.
+With a transformer head, they are those of the published GRW code
+(github.com/gilgoldm/grw-smoothing); with the official head, those of MoViNet-pytorch
+(github.com/Atze00/MoViNet-pytorch), on which it builds.
 """
 
 import dataclasses
 import re
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from official.projects.movinet.modeling import movinet
@@ -17,12 +18,12 @@ from grw_tf.models.presets import official_config, published_config
 from grw_tf.weights.model_variables import model_layout
 
 PUBLISHED_BACKBONE = "video_backbone._encoder."
-"""What the published GRW models' backbone keys begin with."""
+"""The prefix of the backbone's keys in published GRW models."""
 
 COUNTER = "num_batches_tracked"
-"""PyTorch's count of batch norm's training steps: it has no use after training."""
+"""PyTorch's count of a batch norm's training steps, which has no use after training."""
 
-# PyTorch's axes in TensorFlow's order: Dense, Conv2D and Conv3D kernels by rank.
+# PyTorch's axes in TensorFlow's order, by the rank of Dense, Conv2D, Conv3D kernels.
 _KERNEL_AXES = {2: (1, 0), 4: (2, 3, 1, 0), 5: (2, 3, 4, 1, 0)}
 _DEPTHWISE_AXES = (2, 3, 0, 1)
 
@@ -55,55 +56,55 @@ _HEAD_PARTS = {
 
 @dataclasses.dataclass(frozen=True)
 class TorchTensor:
-    """A tensor of a state dict, as one variable or several.
+    """A tensor of a state dict, which is one variable or several here.
 
     Attributes:
-      names: of the variables, stacked along the tensor's first axis.
-      axes: the tensor's axes in TensorFlow's order; None if they are in order.
-      shape: of the tensor.
+        names: Names of the variables, which are stacked along the tensor's first axis.
+        axes: The tensor's axes in TensorFlow's order; None if the order is the same.
+        shape: The tensor's shape.
     """
 
     names: tuple[str, ...]
     axes: tuple[int, ...] | None
     shape: tuple[int, ...]
 
-    def to_variables(self, value) -> dict[str, np.ndarray]:
-        """Returns the variables' values by name, of the tensor's."""
+    def to_variables(self, value: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns the variables' values by name, from the tensor's value."""
         parts = np.split(value, len(self.names)) if len(self.names) > 1 else [value]
         return {
             name: part if self.axes is None else part.transpose(self.axes)
             for name, part in zip(self.names, parts, strict=True)
         }
 
-    def from_variables(self, values) -> np.ndarray:
-        """Returns the tensor's value, of the variables' by name."""
+    def from_variables(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Returns the tensor's value, from the variables' values by name."""
         parts = [values[name] for name in self.names]
         if self.axes is not None:
             parts = [part.transpose(np.argsort(self.axes)) for part in parts]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
-def check_movinet(config: ModelConfig):
-    """Raises a ValueError for a model whose backbone PyTorch's code has not."""
-    if config.backbone.family != "movinet":
+def check_movinet(config: ModelConfig) -> None:
+    """Raises a ValueError if PyTorch's code lacks the model's backbone."""
+    if config.backbone.model_id not in model_ids():
         raise ValueError(
-            f"it is of {config.backbone.model_id}, and PyTorch's code has MoViNets"
-            f" alone: {', '.join(model_ids())}."
+            f"its backbone is {config.backbone.model_id}, and PyTorch's code has only"
+            f" MoViNets: {', '.join(model_ids())}."
         )
 
 
-def model_name(config: ModelConfig):
+def model_name(config: ModelConfig) -> str:
     """Returns the published code's name of a network: "a0s" stream, "a3b" base."""
     return f"{config.backbone.model_id}{'s' if config.backbone.causal else 'b'}"
 
 
-def torch_config(model_id, causal, published) -> ModelConfig:
+def torch_config(model_id: str, causal: bool, published: bool) -> ModelConfig:
     """Returns the config of a network of PyTorch's code.
 
     Args:
-      model_id: its size.
-      causal: whether it is a stream model.
-      published: whether it is a published GRW model, or one of MoViNet-pytorch.
+        model_id: The network's size.
+        causal: Whether it is a stream model.
+        published: Whether it is a published GRW model; else one of MoViNet-pytorch.
     """
     config = (published_config if published else official_config)(model_id, causal)
     backbone = dataclasses.replace(config.backbone, use_positional_encoding=False)
@@ -111,13 +112,13 @@ def torch_config(model_id, causal, published) -> ModelConfig:
 
 
 def torch_tensors(config: ModelConfig) -> dict[str, TorchTensor]:
-    """Returns the tensors of a model's state dict by key, but for the counters.
+    """Returns the tensors of a model's state dict by key, without the counters.
 
     Args:
-      config: the model's, of conv_type "2plus1d" or "3d".
+        config: The model's config, with conv_type "2plus1d" or "3d".
 
     Raises:
-      ValueError: if it has what PyTorch's code has not, as positional encoding.
+        ValueError: If PyTorch's code lacks a part of it, such as positional encoding.
     """
     layout = model_layout(config)
     key_of = _Keys(config)
@@ -127,8 +128,8 @@ def torch_tensors(config: ModelConfig) -> dict[str, TorchTensor]:
     return {key: _tensor(stacked) for key, stacked in variables.items()}
 
 
-def counters(keys):
-    """Returns the keys of the counters that go with a state dict's batch norms."""
+def counters(keys: Iterable[str]) -> list[str]:
+    """Returns the keys of the counters of a state dict's batch norms."""
     variance = "running_var"
     return [key.removesuffix(variance) + COUNTER for key in keys if variance in key]
 
@@ -149,7 +150,7 @@ def _tensor(stacked):
 
 
 class _Keys:
-    """The key of a variable, by its name."""
+    """Finds the key of a variable by its name."""
 
     def __init__(self, config):
         self._official = config.head.type == "official"
@@ -194,7 +195,7 @@ class _Keys:
         raise ValueError(f"PyTorch's MoViNets have nothing like {layer}/{path}.")
 
     def _inner(self, path):
-        """Returns the rest of a key in a convolution with batch norm."""
+        """Returns the rest of a key within a convolution with batch norm."""
         kind, *_, attribute = path.split("/")
         index = 2 if kind.endswith("_temporal") else 1
         if kind.startswith("_batch_norm"):
@@ -209,7 +210,7 @@ class _Keys:
         block = f"attention.transformer.layers.{depth}"
         if part in _TRANSFORMER_PARTS:
             return f"{block}.{_TRANSFORMER_PARTS[part]}.{_dense(attribute)}"
-        # The query's, the key's and the value's dense layers, in this order, are one.
+        # The dense layers of query, key and value are one tensor, in this order.
         return f"{block}.1.in_proj_{_dense(attribute)}"
 
 

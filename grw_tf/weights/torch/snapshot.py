@@ -1,7 +1,8 @@
-"""The weights in a PyTorch file, checked, and what it says of their model."""
+"""Reads the weights in a PyTorch file, checked, and what it says about their model."""
 
 import collections
 import dataclasses
+import os
 
 import ml_dtypes
 import numpy as np
@@ -13,7 +14,7 @@ from grw_tf.weights.torch.names import COUNTER
 from grw_tf.weights.torch.wrappings import model_state, without_prefixes
 
 CONFIG_RECORD = "grw_tf_config.json"
-"""The model's config, in the files that this project writes."""
+"""The record of the model's config in files that this project writes."""
 
 _VERSION = 10
 _ENTRIES = {
@@ -33,14 +34,14 @@ class TorchSnapshot:
     """A PyTorch file's weights.
 
     Attributes:
-      tensors: by key of the state dict: float32, finite; batch norm's counters as they
-        are.
-      source: which of the file's weights they are, in words, and what was taken off or
-        converted to get them.
-      head: the published file's transformer_params, None if it has none.
-      window: T, frames of a GRW window, None if it does not say.
-      backbone: path of the published backbone's class, None if it does not say.
-      config: the config in files of this project, else None.
+        tensors: Finite float32 arrays by key of the state dict; batch norm's counters
+            may have any type.
+        source: Which of the file's weights they are, in words, and what was stripped or
+            converted.
+        head: The transformer_params of a published file, else None.
+        window: T, the frames of a GRW window, in a published file, else None.
+        backbone: The path of the backbone's class in a published file, else None.
+        config: The config in a file of this project, else None.
     """
 
     tensors: dict[str, np.ndarray]
@@ -51,20 +52,20 @@ class TorchSnapshot:
     config: ModelConfig | None = None
 
 
-def read_snapshot(path, weights) -> TorchSnapshot:
-    """Reads a published GRW model's file, or a state dict, without running it.
+def read_snapshot(path: str | os.PathLike, weights: str) -> TorchSnapshot:
+    """Reads a published GRW model's file or a state dict, without running its pickle.
 
-    A state dict may lie in an entry of what a training saved, its keys may have the
+    The state dict may be an entry of a training's checkpoint, its keys may have the
     names of wrappers, and its tensors may be float16, bfloat16 or float64.
 
     Args:
-      path: the file.
-      weights: "ema" (moving averages) or "model", where a file has both.
+        path: The file.
+        weights: "ema" (moving averages) or "model": which to take if a file has both.
 
     Raises:
-      ValueError: if it is damaged or holds what no weights file needs, has no such
-        weights, or if a tensor is of no float type or not finite.
-      OSError: if it cannot be read.
+        ValueError: If the file is damaged or holds what no weights file needs, if it
+            has no such weights, or if a tensor is not finite or has no float type.
+        OSError: If it cannot be read.
     """
     if weights not in ("ema", "model"):
         raise ValueError(f"weights must be 'ema' or 'model', got {weights!r}.")
@@ -80,25 +81,25 @@ def read_snapshot(path, weights) -> TorchSnapshot:
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
         tensors, stripped, converted = _tensors(state, weights, path, "its weights")
-        source = _told("state dict", [*said, *stripped, *converted])
+        source = _described("state dict", [*said, *stripped, *converted])
         return TorchSnapshot(tensors, source, config=_recorded(path))
     version = content.get("version")
     if type(version) is not int or version != _VERSION:
         raise ValueError(
-            f"{path} is a snapshot of version {version!r:.80}; version"
-            f" {_VERSION}, the published one, can be read."
+            f"{path} is a snapshot of version {version!r:.80}; only the published"
+            f" version {_VERSION} can be read."
         )
     unknown = sorted(map(str, content.keys() - _ENTRIES))
     if unknown:
         raise ValueError(f"{path} has unknown entries: {', '.join(unknown)!r:.120}.")
     name = {"ema": "its EMA weights", "model": "its model weights"}[weights]
     state = _chosen(content, weights, path)
-    # Its averages always have their wrapper's prefix.
+    # The averages of published files always have their wrapper's prefix.
     tensors, _, converted = _tensors(state, weights, path, name)
     left_out = {"ema": "model", "model": "EMA"}[weights]
     return TorchSnapshot(
         tensors,
-        _told(
+        _described(
             {"ema": "EMA weights", "model": "model weights"}[weights],
             [f"its {left_out} weights left out", *converted],
         ),
@@ -109,7 +110,7 @@ def read_snapshot(path, weights) -> TorchSnapshot:
 
 
 def _is_published(content) -> bool:
-    # Others save a model_state with a version of their own.
+    # Other trainings save a model_state with a version too.
     own = "transformer_params" in content or {"version", "T"} <= content.keys()
     return own and "model_state" in content
 
@@ -128,19 +129,19 @@ def _chosen(content, weights, path):
         state = content.get("ema_weights")
         if state is None:
             raise ValueError(
-                f"{path} has no EMA weights; --weights=model reads the others."
+                f"{path} has no EMA weights; --weights=model reads the model weights."
             )
     if not isinstance(state, dict):
         raise ValueError(f"{path}: its {weights} weights are no state dict.")
     return state
 
 
-def _told(source, said):
+def _described(source, said):
     return f"{source} ({'; '.join(said)})" if said else source
 
 
 def _tensors(state, weights, path, name):
-    """Returns a state dict's tensors, checked, and what was stripped and converted."""
+    """Returns a state dict's checked tensors, and what was stripped and converted."""
     try:
         state, stripped = without_prefixes(state, weights, name)
     except ValueError as error:
@@ -150,7 +151,9 @@ def _tensors(state, weights, path, name):
         if isinstance(key, Unread):
             raise ValueError(f"{path}: its state dict cannot be read: {key.reason}")
         if not isinstance(key, str):
-            raise ValueError(f"{path}: its state dict has {key!r} as key, no text.")
+            raise ValueError(
+                f"{path}: its state dict has {key!r} as key, which is no text."
+            )
         if isinstance(value, Unread):
             raise ValueError(f"{path}: {key!r:.120} cannot be read: {value.reason}")
         if not isinstance(value, np.ndarray):
@@ -158,11 +161,11 @@ def _tensors(state, weights, path, name):
                 f"{path}: {key!r:.120} is a {type(value).__name__}; a state dict has"
                 " tensors only."
             )
-        # The model has no use for counters, of whatever type.
+        # Counters may have any type, as the model does not use them.
         if not key.endswith(COUNTER):
             if value.dtype in _FLOATS:
                 converted[value.dtype.name] += 1
-                # What float32 cannot hold is found below.
+                # Values beyond float32 become infinite and are refused below.
                 with np.errstate(over="ignore"):
                     value = value.astype("float32")
             _check_tensor(key, value, path)

@@ -1,8 +1,8 @@
-"""Finds a model's state dict in what trainings save, and takes its keys' prefixes off.
+"""Finds a model's state dict in a training's checkpoint, and strips its keys' prefixes.
 
 Trainings save a state dict alone or beside the optimizer's, as in `{"epoch": 3,
-"state_dict": {...}}`, and parallel, compiled and averaged models put the names of their
-wrappers before the keys.
+"state_dict": {...}}`. Parallel, compiled and averaged models prefix the keys with the
+names of their wrappers.
 """
 
 import re
@@ -11,19 +11,19 @@ import numpy as np
 
 from grw_tf.weights.torch.inert_pickle import Unread
 
-# Words that entries with a model's state dict are named by, as model_state_dict, and
-# trainers' attributes that hold a model, perhaps beside losses and metrics.
+# Words in the names of entries that are a model's state dict, such as model_state_dict,
+# and trainers' attributes that hold a model, perhaps beside losses and metrics.
 _WORDS = {"model", "net", "network", "module", "state", "dict", "weights", "params"}
 _HELD = {"model", "net", "network", "backbone", "movinet", "student", "online"}
 _AVERAGED = {"ema", "swa", "averaged", "shadow"}
-# Wrappers of a model or of a part of it, after which no layer is called: torch.compile,
-# FSDP, checkpointed activations and Lightning's strategies.
+# Wrappers of a model or of a part of it, whose names no layer has: torch.compile, FSDP,
+# checkpointed activations and Lightning's strategies.
 _WRAPPERS = (
     *("_orig_mod", "_fsdp_wrapped_module", "_fpw_module"),
     *("_checkpoint_wrapped_module", "_forward_module"),
 )
 _WITHIN = re.compile(rf"(?:^|(?<=\.))({'|'.join(_WRAPPERS)})\.")
-# Of DataParallel, and of averages by torch.optim.swa_utils.
+# The prefix of DataParallel and of averages by torch.optim.swa_utils.
 _PARALLEL = "module."
 _AVERAGES_COUNT = "n_averaged"
 _EXTRA_STATE = "_extra_state"
@@ -32,21 +32,21 @@ _MOST_DEPTH = 4
 
 
 def model_state(content: dict, weights: str) -> tuple[dict, list[str]]:
-    """Returns the state dict in what a training saved, itself if it is one.
+    """Returns the model's state dict in a training's checkpoint.
 
-    Entries named as a model's state dict come first; if there are none, a state dict
-    in any entry is taken, if it is the only one.
+    Entries with the name of a model's state dict are preferred. Without them, the only
+    state dict in any entry is taken.
 
     Args:
-      content: as `read_torch_file` gives it.
-      weights: "ema" or "model": which to take where there are both.
+        content: The checkpoint, from `read_torch_file`. It may itself be a state dict.
+        weights: "ema" or "model": which to take if there are both.
 
     Returns:
-      The state dict, and in words what it was taken out of; `content` itself if no
-      entry holds a state dict.
+        The state dict, and remarks on the entry that held it; `content` itself if no
+        entry holds a state dict.
 
     Raises:
-      ValueError: if there are several of a kind.
+        ValueError: If several state dicts qualify.
     """
     if _is_state(content):
         return content, []
@@ -76,21 +76,21 @@ def model_state(content: dict, weights: str) -> tuple[dict, list[str]]:
 def without_prefixes(state: dict, weights: str, name: str) -> tuple[dict, list[str]]:
     """Returns a state dict without the prefixes that wrappers give its keys.
 
-    Those are any that all keys have, and the names of wrappers within keys. Of a model
-    within another, whose keys begin with `model.` or the like, what is beside it is
-    left out.
+    Any prefix that all keys have is stripped, and the names of wrappers within keys. If
+    only some keys begin with `model.` or a similar prefix, the model is inside another
+    module, and the other keys are left out.
 
     Args:
-      state: the state dict.
-      weights: "ema" or "model": which to take where keys of both begin so, as with
-        `ema_model.` and `model.`.
-      name: what to call it in errors, in the plural: "its weights".
+        state: The state dict.
+        weights: "ema" or "model": which to take if keys have both prefixes, such as
+            `ema_model.` and `model.`.
+        name: The state dict's name for errors, in the plural: "its weights".
 
     Returns:
-      The state dict, and in words what was taken off.
+        The state dict, and remarks on what was stripped.
 
     Raises:
-      ValueError: if keys become the same, or some of them lack a wrapper's prefix.
+        ValueError: If keys become equal, or some of them lack a wrapper's prefix.
     """
     if not all(isinstance(key, str) for key in state):
         return state, []
@@ -125,7 +125,7 @@ def without_prefixes(state: dict, weights: str, name: str) -> tuple[dict, list[s
 
 
 def _prefix(names, weights: str, what: str) -> str | None:
-    """Returns the first part of all names, or of those of a model among others."""
+    """Returns the prefix of all names, or of the names of a model among others."""
     names = list(names)
     parts = dict.fromkeys(name.partition(".")[0] for name in names if "." in name)
     if len(parts) == 1:
@@ -145,7 +145,7 @@ def _prefix(names, weights: str, what: str) -> str | None:
 
 
 def _is_state(value) -> bool:
-    """Says whether a value is a state dict, perhaps with tensors that are unread."""
+    """Says whether a value is a state dict, perhaps with unread tensors."""
     if not isinstance(value, dict):
         return False
     tensors = [
@@ -159,7 +159,7 @@ def _is_state(value) -> bool:
 
 
 def _states(content, path, depth, is_named) -> dict[tuple[str, ...], dict]:
-    """Returns the state dicts within entries of such names, by path."""
+    """Returns the state dicts within entries that have accepted names, by path."""
     found = {}
     for key, value in content.items() if depth else ():
         inner = (*path, key)
@@ -177,7 +177,7 @@ def _named_as_model(key, _) -> bool:
 
 
 def _named_at_all(key, value) -> bool:
-    # A model's keys say in which part of it a tensor is; an optimizer's do not.
+    # Only a model's keys have dots, for the part that a tensor is in.
     dotted = any(isinstance(inner, str) and "." in inner for inner in value)
     return isinstance(key, str) and (dotted or not _is_state(value))
 
@@ -187,7 +187,7 @@ def _has_only(key, words) -> bool:
 
 
 def _words(path) -> set[str]:
-    """Returns the words of keys, as model_state_dict, modelStateDict or model0."""
+    """Returns the words of keys such as model_state_dict, modelStateDict or model0."""
     text = " ".join(map(str, path))
     text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).lower()
     return set(re.findall(r"[^\W\d_]+", text))

@@ -1,4 +1,4 @@
-"""Writing state dicts for PyTorch, without PyTorch."""
+"""Writes state dicts for PyTorch, without PyTorch."""
 
 import os
 import pathlib
@@ -17,20 +17,23 @@ _HEADER_BYTES = 30
 _ALIGNMENT = 64
 
 
-def write_state_dict(path, tensors: Mapping[str, np.ndarray], records=None):
-    """Writes what `torch.load` reads, `weights_only` too, as an OrderedDict of tensors.
+def write_state_dict(
+    path: str | os.PathLike,
+    tensors: Mapping[str, np.ndarray],
+    records: Mapping[str, str] | None = None,
+) -> None:
+    """Writes an OrderedDict of tensors that `torch.load(weights_only=True)` reads.
 
-    Of the same arguments the file has the same bytes. It is there whole or not at all.
+    The same arguments give the same bytes. The file is written whole or not at all.
 
     Args:
-      path: the file to write; it grows beside itself as `<path>.unfinished`.
-      tensors: arrays by the tensors' names, of PyTorch's float, int and bool types.
-      records: texts by name, to lie beside the tensors for `read_record`; PyTorch
-        ignores them.
+        path: The file to write. Until it is complete, it is `<path>.unfinished`.
+        tensors: Arrays of PyTorch's float, int and bool types by the tensors' names.
+        records: Texts by name, for `read_record`; PyTorch ignores them.
 
     Raises:
-      ValueError: if an array is of a type that the file cannot hold.
-      OSError: if the file cannot be written.
+        ValueError: If an array's type is not one that the file can hold.
+        OSError: If the file cannot be written.
     """
     arrays = {name: np.asarray(value) for name, value in tensors.items()}
     path = pathlib.Path(path)
@@ -50,9 +53,9 @@ def write_state_dict(path, tensors: Mapping[str, np.ndarray], records=None):
 
 
 def _add(archive, name, data):
-    # Without a date, files of the same content are the same.
+    # Without a date, the same content gives the same file.
     member = zipfile.ZipInfo(f"{_FOLDER}/{name}")
-    # PyTorch aligns records, for mapping them to memory, by a field of padding.
+    # PyTorch pads records to align them, so that they can be mapped to memory.
     start = archive.fp.tell() + _HEADER_BYTES + len(member.filename.encode()) + 4
     padding = -start % _ALIGNMENT
     member.extra = struct.pack("<2sH", b"FB", padding) + bytes(padding)
@@ -65,8 +68,10 @@ def _state_dict(arrays):
         for key, (name, array) in enumerate(arrays.items())
     ]
     return b"".join(
-        [pickle.PROTO, b"\x02", _EMPTY_DICT, pickle.MARK, *items]
-        + [pickle.SETITEMS, pickle.STOP]
+        [
+            *(pickle.PROTO, b"\x02", _EMPTY_DICT, pickle.MARK),
+            *(*items, pickle.SETITEMS, pickle.STOP),
+        ]
     )
 
 
@@ -103,7 +108,7 @@ def _tensor(name, key, array):
 
 
 def _plain(value):
-    """Returns the operations that make a value, of its pickle's without its ends."""
+    """Returns the operations of a value's pickle, without its header and its end."""
     return pickle.dumps(value, protocol=2)[2:-1]
 
 

@@ -1,6 +1,7 @@
-"""Writing frames with the likeliest classes drawn onto them."""
+"""Writes a video of frames with the likeliest classes drawn onto them."""
 
 import os
+from collections.abc import Sequence
 from fractions import Fraction
 
 import av
@@ -13,16 +14,16 @@ _SUFFIXES = (".mp4", ".mkv", ".mov", ".avi")
 
 
 class AnnotatedVideo:
-    """A video file that is written frame by frame, and playable once closed.
+    """A video file that is written frame by frame and can be played once closed.
 
     Args:
-        path: Of the file, .mp4, .mkv, .mov or .avi.
+        path: The file, with suffix .mp4, .mkv, .mov or .avi.
 
     Raises:
         OSError, ValueError: If it cannot be written.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         if not path.lower().endswith(_SUFFIXES):
             raise ValueError(
                 f"{path} cannot be written as a video: end its name in one of"
@@ -40,21 +41,23 @@ class AnnotatedVideo:
         self._stream = None
         self._last = -1
 
-    def __enter__(self):
+    def __enter__(self) -> "AnnotatedVideo":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def write(self, seconds, picture, top):
+    def write(
+        self, seconds: float, picture: np.ndarray, top: Sequence[tuple[str, float]]
+    ) -> None:
         """Adds a frame.
 
         Args:
-            seconds: Since the first.
-            picture: uint8 [height, width, 3], RGB, always of one size.
-            top: Classes to draw as (name, probability).
+            seconds: Seconds since the first frame.
+            picture: uint8 [height, width, 3], RGB, with the same size each time.
+            top: Classes to draw, as (name, probability).
         """
-        # H.264 wants even sides.
+        # H.264 needs even sides.
         height, width = (side // 2 * 2 for side in picture.shape[:2])
         drawn = draw_classes(picture[:height, :width], top)
         frame = av.VideoFrame.from_ndarray(drawn, format="rgb24")
@@ -70,7 +73,7 @@ class AnnotatedVideo:
         except (av.FFmpegError, OSError, ValueError) as error:
             raise self._error(error) from None
 
-    def close(self):
+    def close(self) -> None:
         """Finishes the file.
 
         Raises:
@@ -88,8 +91,8 @@ class AnnotatedVideo:
         return OSError(f"{self._path} cannot be written as a video: {reason}.")
 
 
-def draw_classes(picture, top):
-    """Returns a picture with a line and a bar for each class in its upper left."""
+def draw_classes(picture: np.ndarray, top: Sequence[tuple[str, float]]) -> np.ndarray:
+    """Returns a picture with a line and a bar for each class, at its upper left."""
     picture = np.ascontiguousarray(picture).copy()
     height, width = picture.shape[:2]
     scale = max(0.35, min(height, width) / 600)

@@ -1,9 +1,9 @@
-"""Times exported files frame by frame, side by side, and measures their memory.
+r"""Times exported files frame by frame, side by side, and measures their memory.
 
-    python -m export.benchmark_tflite --models=float.tflite,dynamic.tflite \\
+    python -m export.benchmark_tflite --models=float.tflite,dynamic.tflite \
         --checkpoint_dir=runs/own [--json]
 
-With --checkpoint_dir, also what the Model Garden's own tools make of the same MoViNet.
+With --checkpoint_dir, the Model Garden's own export of the same MoViNet is timed too.
 """
 
 import json
@@ -19,7 +19,8 @@ from grw_tf.export.benchmark.file_comparison import (
 flags.define_flags(BenchmarkConfig, required=["models"])
 
 
-def main(_):
+def main(_: object) -> None:
+    """Prints the comparison."""
     config = flags.config_from_flags(BenchmarkConfig)
     figures, times = benchmark(config)
     if config.json:

@@ -1,10 +1,10 @@
-"""Exports a trained model as a TensorFlow SavedModel, for servers.
+r"""Exports a trained model as a TensorFlow SavedModel, for servers.
 
-    python -m export.export_saved_model --checkpoint_dir=runs/own \\
+    python -m export.export_saved_model --checkpoint_dir=runs/own \
         --output_dir=serving/own/1
 
-Signature `serving_default` classifies clips; of stream models, `init_states`, `step`
-and, for the head that answers on demand, `classify` take videos frame by frame.
+Signature `serving_default` classifies clips. Stream models also have `init_states`,
+`step` and, if the head gives logits on demand, `classify`, for videos frame by frame.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from grw_tf.weights.run_directory import read_run
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What to export; each is a flag."""
+    """What to export; each field is a flag."""
 
     checkpoint_dir: str = option(
         "", "--model_dir of the training, or a checkpoint that records its config."
@@ -35,9 +35,10 @@ class Options:
 flags.define_flags(Options, required=["checkpoint_dir", "output_dir"])
 
 
-def main(_):
+def main(_: object) -> None:
+    """Exports the model."""
     options = flags.config_from_flags(Options)
-    # Before the model is built, which takes long.
+    # Before the model is built, which takes a long time.
     check_replaceable(options.output_dir)
     check_writable(Path(options.output_dir))
     run = read_run(options.checkpoint_dir, options.labels)

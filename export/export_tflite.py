@@ -1,9 +1,9 @@
-"""Exports a trained model as a streaming TFLite file that runs by itself.
+r"""Exports a trained model as one streaming TFLite file.
 
-Converts, quantizes, replays streams through model and file, and writes the file with
-its labels, manifest and figures inside, if it gives the model's numbers.
+Converts and quantizes the model, replays streams through model and file, and, if they
+agree, writes the file with its labels, manifest and report inside.
 
-    python -m export.export_tflite --checkpoint_dir=runs/own --output=model.tflite \\
+    python -m export.export_tflite --checkpoint_dir=runs/own --output=model.tflite \
         [--quantization=none|float16|dynamic|int8]
 """
 
@@ -13,7 +13,8 @@ from grw_tf.export.export import REPORT_FILE, ExportConfig, export
 flags.define_flags(ExportConfig, required=["checkpoint_dir", "output"])
 
 
-def main(_):
+def main(_: object) -> None:
+    """Exports the model."""
     config = flags.config_from_flags(ExportConfig)
     print(export(config).table())
     print(f"Written to {config.output}, with {REPORT_FILE} beside it.")

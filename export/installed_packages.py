@@ -1,16 +1,16 @@
-"""Says in one line what to install where a program's packages are not there."""
+"""Says in one line what to install if packages of a program are missing."""
 
 import contextlib
 import sys
 from collections.abc import Iterator
 
-# What the extra `video` of setup.py brings, by the names that are imported.
+# Packages of the extra `video` in setup.py, by the names that are imported.
 _VIDEO = ("absl", "av", "cv2")
 
 
 @contextlib.contextmanager
 def video_packages() -> Iterator[None]:
-    """Ends the program with a message if something imported within is not installed."""
+    """Ends the program with a message if an import within fails."""
     try:
         yield
     except ImportError as error:

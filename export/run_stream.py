@@ -1,16 +1,16 @@
-"""Runs an exported model on a video, a camera or a network stream, frame by frame.
+r"""Runs an exported model on a video, a camera or a network stream, frame by frame.
 
-Prints the likeliest classes after each frame, and draws them onto the frames of a copy
-of the video; a summary comes at the end, to standard error. Ctrl-C ends it. Frames of
-cameras and network streams are timed by when they come, those of a file at a URL
-(http://...) by its own time stamps.
+Prints the likeliest classes after each frame, and can draw them onto a copy of the
+video. At the end it prints a summary to standard error. Ctrl-C ends it. Frames of
+cameras and network streams have the time of their arrival, those of a file at a URL
+(http://...) their own time stamps.
 
     python -m export.run_stream --model=model.tflite --source=video.mp4
     python -m export.run_stream --model=model.tflite --source=0 --json
-    python -m export.run_stream --model=model.tflite --source=rtsp://camera/stream \\
+    python -m export.run_stream --model=model.tflite --source=rtsp://camera/stream \
         --output=annotated.mp4
 
-It needs no TensorFlow: `pip install '.[video]'` brings all that it needs.
+It needs no TensorFlow: `pip install '.[video]'` installs all that it needs.
 """
 
 import contextlib
@@ -41,18 +41,18 @@ _SOURCE = flags.DEFINE_string(
 )
 _OUTPUT = flags.DEFINE_string("output", None, "Video to write, with classes drawn on.")
 _JSON = flags.DEFINE_bool("json", False, "Print a JSON object a line.")
-_TOP = flags.DEFINE_integer("top", 3, "How many classes to tell.", lower_bound=1)
+_TOP = flags.DEFINE_integer("top", 3, "Number of classes to print.", lower_bound=1)
 _MAX_GAP = flags.DEFINE_float(
     "max_gap",
     None,
-    "Seconds for which a frame is repeated where a stream's next one is late; as"
-    " StreamSession's by default.",
+    "Most seconds for which a frame is repeated if the next one is late; by default"
+    " that of StreamSession.",
 )
-_THREADS = flags.DEFINE_integer("num_threads", 1, "Threads to compute with.")
+_THREADS = flags.DEFINE_integer("num_threads", 1, "Number of threads.")
 
 
 class _Run:
-    """A run of a model over a source: what it has told, and how long it took."""
+    """A run of a model over a source: its results and times."""
 
     def __init__(self, session):
         self._session = session
@@ -61,7 +61,7 @@ class _Run:
         self._spent = 0.0
 
     def push(self, seconds, push, *arguments):
-        """Gives a frame to the session, and prints what it makes of it."""
+        """Gives a frame to the session, and prints the result."""
         steps = self._session.steps
         start = time.perf_counter()
         push(*arguments)
@@ -98,9 +98,9 @@ class _Run:
 
 @contextlib.contextmanager
 def _ended_by_signals():
-    """Yields a list that gets the number of the signal that asks for the end.
+    """Yields a list that receives the number of the signal that asks for the end.
 
-    A second one ends the program at once.
+    A second signal ends the program at once.
     """
     received = []
 
@@ -113,7 +113,8 @@ def _ended_by_signals():
     yield received
 
 
-def main(_):
+def main(_: object) -> int:
+    """Runs the stream; returns the exit status."""
     source = as_path(_SOURCE.value)
     with contextlib.ExitStack() as stack:
         ended = stack.enter_context(_ended_by_signals())
@@ -152,7 +153,7 @@ def _live(run, session, source):
             run.push(seconds, session.push, picture, seconds)
             yield seconds, picture
     except OSError:
-        # It breaks off: what came is still classified.
+        # The source broke off: the frames so far are still classified.
         run.push(seconds, session.flush)
         raise
     run.push(seconds, session.flush)
@@ -169,9 +170,9 @@ def _recorded(run, session, path):
 
 
 def _check_output(source):
-    if os.path.exists(source) and os.path.exists(_OUTPUT.value):
-        if os.path.samefile(source, _OUTPUT.value):
-            raise ValueError(f"{source} would be overwritten: give another --output.")
+    both = os.path.exists(source) and os.path.exists(_OUTPUT.value)
+    if both and os.path.samefile(source, _OUTPUT.value):
+        raise ValueError(f"{source} would be overwritten: give another --output.")
 
 
 def _summarize(run, seconds):

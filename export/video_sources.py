@@ -10,15 +10,17 @@ import math
 import os
 import socket
 import time
+from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
 import av
+import numpy as np
 
 from grw_tf.data.videos.orientation import UprightPictures
 from grw_tf.data.videos.sampling import sample_pictures
 from grw_tf.data.videos.stream_choice import open_video
 
-# Of a network source that does not answer.
+# Limit for a network source that does not answer.
 _TIMEOUT_MS = 10_000
 # FFmpeg's formats that list where the video is.
 _PLAYLISTS = ("hls", "dash", "sdp")
@@ -28,7 +30,7 @@ _MOST_RATE = 60
 _MOST_INDEX = 2**31 - 1
 
 
-def as_path(source):
+def as_path(source: str) -> str:
     """Returns the path of a file:// URL, and other sources as they are."""
     scheme, separator, rest = source.partition("://")
     if separator and scheme.lower() == "file":
@@ -36,36 +38,38 @@ def as_path(source):
     return source
 
 
-def is_live(source):
-    """Whether a source is a camera's index or a stream's URL, and no file.
+def is_live(source: str) -> bool:
+    """Returns whether a source is a camera's index or a stream's URL, not a file.
 
-    What is at a URL of http is a file if it tells how long it lasts, or if the server
-    tells its size.
+    What is at an http URL is a file if its duration is known, or if the server gives
+    its size.
     """
     if not _is_web(source):
         return source.isdecimal() or "://" in source
     try:
         with _open(source, threads=1) as (container, _):
-            # The size of a playlist is none of the video's.
+            # The size of a playlist is not the video's.
             is_playlist = container.format.name in _PLAYLISTS
             return not container.duration and (is_playlist or container.size <= 0)
-    # Reading it will tell what is amiss.
+    # Reading it will report what is wrong.
     except (av.FFmpegError, OSError, ValueError):
         return True
 
 
-def file_frames(path, fps, all_frames=False):
+def file_frames(
+    path: str, fps: float, all_frames: bool = False
+) -> Iterator[tuple[float, np.ndarray, bool]]:
     """Yields a video file's frames at a steady rate, as `sample_frames`.
 
     Args:
         path: A video or an animated GIF, or the URL of one.
-        fps: Frames a second of the model.
+        fps: The model's frames per second.
         all_frames: Whether to yield the frames between them too, at the least multiple
-            of `fps` that leaves none out (up to 60 a second).
+            of `fps` that leaves none out (up to 60 per second).
 
     Yields:
-        (seconds since the first; uint8 [height, width, 3], RGB, upright; whether it is
-        one of the model's).
+        Seconds since the first frame; uint8 [height, width, 3], RGB, upright; and
+        whether the frame is one of the model's.
 
     Raises:
         OSError, ValueError: If the file cannot be read or holds no video.
@@ -83,22 +87,21 @@ def file_frames(path, fps, all_frames=False):
         ) from None
 
 
-def live_frames(source):
+def live_frames(source: str) -> Iterator[tuple[float, np.ndarray]]:
     """Yields the frames of a camera or network stream as they come.
 
-    Frames of a stream that are damaged, or cannot be decoded, are left out; how many is
-    logged at the end.
+    Damaged frames of a stream are left out; their number is logged at the end.
 
     Args:
         source: A camera's index, or a URL that FFmpeg knows.
 
     Yields:
-        (seconds since the first; uint8 [height, width, 3], RGB, upright, all of the
-        size of the first).
+        Seconds since the first frame; and uint8 [height, width, 3], RGB, upright, all
+        of the size of the first.
 
     Raises:
         OSError: If it cannot be opened, gives no frame, stalls or breaks off.
-        ValueError: If there can be no such camera, or the stream holds no video.
+        ValueError: If there is no such camera, or the stream has no video.
     """
     frames = _camera_frames if source.isdecimal() else _stream_frames
     start = None
@@ -118,7 +121,7 @@ def _camera_frames(source):
         raise ValueError(
             f"There is no camera {source:.40}: cameras are numbered 0, 1, ..."
         )
-    # What it would tell comes as one line of ours.
+    # Errors are reported below, in one line.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     capture = cv2.VideoCapture(int(source))
     try:
@@ -142,7 +145,7 @@ def _stream_frames(source):
     try:
         with _open(source, threads=0) as (container, stream):
             endless = container.size < 0
-            # Threads that decode whole frames would hold each back for some others.
+            # Threads that decode whole frames would delay each by some others.
             stream.thread_type = "SLICE"
             for packet in _then_none(container.demux(stream)):
                 try:
@@ -160,10 +163,10 @@ def _stream_frames(source):
                     waiting_since = time.monotonic()
     except av.FFmpegError as error:
         reason = _reason(error)
-        # Some protocols have other words for it.
+        # Some protocols report a timeout otherwise.
         if time.monotonic() - waiting_since >= _TIMEOUT_MS / 1000:
             reason = _nothing_came()
-        # A server that tells no length ends a stream so.
+        # A server that gives no length ends a stream like this.
         elif error.errno == errno.EIO and _is_web(source) and endless:
             reason = ""
         if good and reason:
@@ -185,7 +188,7 @@ def _stream_frames(source):
 
 
 def _then_none(packets):
-    """Yields packets and, if they break off, None, at which decoders give the rest."""
+    """Yields packets, and None if they break off, so that decoders give the rest."""
     try:
         yield from packets
     except av.FFmpegError:
@@ -202,7 +205,7 @@ def _no_frames(source, why):
 
 
 def _why_none(source, error, reason):
-    """Says why a stream gives no frames, as far as FFmpeg's error tells."""
+    """Returns why a stream gives no frames, as far as FFmpeg's error says."""
     if isinstance(error, _HTTP_ERRORS):
         return f"the server answered {reason.removeprefix('Server returned ')}."
     if isinstance(error, av.error.ProtocolNotFoundError):
@@ -210,7 +213,7 @@ def _why_none(source, error, reason):
     host = _missing_host(source)
     if host:
         return f"there is no host {host}."
-    # A server that tells no length ends what is no video so.
+    # A server that gives no length ends other content like this.
     ended = error.errno == errno.EIO and source.lower().startswith("http://")
     if ended or isinstance(error, av.error.InvalidDataError | av.error.EOFError):
         return "what is there is not a video."
@@ -218,7 +221,7 @@ def _why_none(source, error, reason):
 
 
 def _missing_host(source):
-    """Returns the name of a URL's host if it cannot be found, for FFmpeg hides it."""
+    """Returns the name of a URL's host if it cannot be found, which FFmpeg hides."""
     try:
         host = urlsplit(source).hostname
         if host:
@@ -251,5 +254,5 @@ def _is_web(source):
 def _multiple(path, fps):
     with _open(path, threads=1) as (_, stream):
         rate = float(stream.average_rate or 0)
-    # Rates of 29.97 and the like are not doubled.
+    # Rates such as 29.97 are not doubled.
     return max(1, math.ceil(min(rate, _MOST_RATE) / fps - 0.01))

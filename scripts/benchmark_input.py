@@ -20,7 +20,8 @@ from grw_tf.common import flags, paired_timing, programs
 from grw_tf.common.checks import check_positive
 from grw_tf.common.flags import option
 from grw_tf.common.text_table import text_table
-from grw_tf.data.preparation.prepare import PreparationConfig, prepare
+from grw_tf.data.preparation.config import PreparationConfig
+from grw_tf.data.preparation.prepare import prepare
 from grw_tf.models import block_specs, presets
 from grw_tf.training import step_timing
 from grw_tf.training.tasks.video_classification import Task

@@ -17,8 +17,9 @@ Other files, such as texts, pictures and hidden files, do not change it.
 import sys
 
 from grw_tf.common import flags, programs
+from grw_tf.data.preparation.config import PreparationConfig
 from grw_tf.data.preparation.manifest import report
-from grw_tf.data.preparation.prepare import PreparationConfig, prepare
+from grw_tf.data.preparation.prepare import prepare
 
 flags.define_flags(PreparationConfig, required=["output_dir"])
 

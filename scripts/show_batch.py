@@ -1,15 +1,17 @@
-"""Writes a contact sheet of a batch as the model sees it, after augmentation.
+r"""Writes a contact sheet of a batch as the model sees it, after augmentation.
 
-    python -m scripts.show_batch --experiment=movinet_a0_stream \\
-        --config_file=configs/own_clips.yaml --config_file=configs/grw.yaml \\
+    python -m scripts.show_batch --experiment=movinet_a0_stream \
+        --config_file=configs/own_clips.yaml --config_file=configs/grw.yaml \
         --output=batch.png
 
---experiment, --config_file and --params_override are those of scripts.train, of which a
-training without other workers sees the same clips at the same step. Each row is a clip,
-its label beside it, and up to eight of its frames.
+--experiment, --config_file and --params_override are those of scripts.train: a training
+with one worker sees the same clips at the same step. Each row shows a clip: its label
+and up to eight of its frames.
 """
 
 import dataclasses
+import os
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,12 +19,13 @@ import tensorflow as tf
 import tf_keras
 from absl import flags as absl_flags
 from official.common import flags as tfm_flags
+from official.core import config_definitions as cfg
 
 from grw_tf.common import flags, programs
 from grw_tf.common.checks import check_positive
 from grw_tf.common.error_text import one_line
 from grw_tf.common.flags import option
-from grw_tf.figures.contact_sheet import contact_sheet, label_text
+from grw_tf.figures.contact_sheet import Sheet, contact_sheet, label_text
 from grw_tf.training.experiments.parsing import parse_experiment
 from grw_tf.training.tasks.video_classification import Task
 
@@ -31,54 +34,52 @@ SPLITS = ("train", "validation")
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What to show; each is a flag."""
+    """What to show; each field is a flag."""
 
     output: str = option("batch.png", "PNG to write.")
-    split: str = option("train", "What to show, train or validation.")
-    clips: int = option(8, "Clips to show; at most those of the batch.")
-    step: int = option(0, "Step of training whose batch to show; batch of validation.")
+    split: str = option("train", "The clips to show: train or validation.")
+    clips: int = option(8, "Number of clips to show, at most the batch size.")
+    step: int = option(0, "Training step, or number of the validation batch, to show.")
 
 
-def read_batch(task, split, step):
-    """Returns a batch of a task: clips [batch, time, height, width, 3], and labels.
+def read_batch(task: Task, split: str, step: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns clips `[batch, time, height, width, 3]` and labels of one batch.
 
     Raises:
         ValueError: If there is no such split or batch; as the task's `build_inputs`.
         OSError: If a file cannot be read.
     """
     if split not in SPLITS:
-        raise ValueError(f"--split={split} is neither of {', '.join(SPLITS)}.")
+        raise ValueError(f"--split={split} must be {' or '.join(SPLITS)}.")
     if step < 0:
         raise ValueError(f"--step={step} must be 0 or more.")
     trains = split == "train"
     data = task.task_config.train_data if trains else task.task_config.validation_data
     if trains:
         task.first_step = step
-    # Of the augmentations that the clips' own seeds do not decide.
+    # Some augmentations do not draw by the clips' own seeds.
     tf_keras.utils.set_random_seed(task.task_config.seed)
     try:
         batches = task.build_inputs(data).skip(0 if trains else step)
         for features, labels in batches.take(1):
             clips = tf.cast(features["image"], tf.float32).numpy()
-            # Several views of a clip are so many clips in a row.
+            # The views of a clip follow one another.
             return clips, np.repeat(labels, len(clips) // len(labels), axis=0)
     except tf.errors.OpError as error:
         raise OSError(one_line(error)) from error
-    raise ValueError(f"--step={step}: the {split} clips are fewer than batches to it.")
+    raise ValueError(f"--step={step}: there are fewer {split} batches than that.")
 
 
-def draw(params, options):
-    """Draws what the options ask of an experiment.
+def draw(params: cfg.ExperimentConfig, options: Options) -> Sheet:
+    """Draws the contact sheet of a batch of an experiment.
 
     Args:
         params: The experiment's config.
-        options: `Options`.
-
-    Returns:
-        A `Sheet`.
+        options: What to show.
 
     Raises:
-        ValueError, OSError: As `read_batch`.
+        ValueError: See `read_batch`.
+        OSError: See `read_batch`.
     """
     check_positive(clips=options.clips)
     task = Task(params.task)
@@ -92,21 +93,22 @@ def draw(params, options):
     )
 
 
-def write_png(path, pixels):
-    """Writes uint8 [height, width, 3], RGB.
+def write_png(path: str | os.PathLike, pixels: np.ndarray) -> None:
+    """Writes RGB pixels, uint8 `[height, width, 3]`.
 
     Raises:
         OSError: If the file cannot be written.
     """
     try:
         written = cv2.imwrite(str(path), pixels[..., ::-1])
-    except cv2.error:  # As for a suffix of no picture.
+    except cv2.error:  # For example, for an unknown suffix.
         written = False
     if not written:
         raise OSError(f"--output={path} cannot be written: name a PNG file.")
 
 
-def main(_):
+def main(_: Any) -> None:
+    """Writes the sheet that the flags ask for."""
     options = flags.config_from_flags(Options)
     sheet = draw(parse_experiment(absl_flags.FLAGS), options)
     write_png(options.output, sheet.pixels)

@@ -1,7 +1,7 @@
-"""Trains and evaluates an experiment of the Model Garden's factory.
+r"""Trains and evaluates an experiment of the Model Garden's factory.
 
-    python -m scripts.train --experiment=movinet_a0_stream --mode=train_and_eval \\
-        --config_file=configs/own_clips.yaml --config_file=configs/grw.yaml \\
+    python -m scripts.train --experiment=movinet_a0_stream --mode=train_and_eval \
+        --config_file=configs/own_clips.yaml --config_file=configs/grw.yaml \
         --model_dir=runs/own
 
 The flags are those of the Model Garden's training drivers, and --print_config, which
@@ -9,6 +9,8 @@ prints the resolved config instead of training. If training is killed, rerun the
 command: it resumes from the last checkpoint in --model_dir and ends with the same
 weights.
 """
+
+from typing import Any
 
 from absl import flags
 from official.common import flags as tfm_flags
@@ -35,7 +37,8 @@ for _flag in ("mode", "model_dir"):
     )
 
 
-def main(_):
+def main(_: Any) -> None:
+    """Trains, evaluates or prints the config."""
     if flags.FLAGS.print_config:
         print(recipe_text(parse_recipe(flags.FLAGS)), end="")
         return

@@ -154,7 +154,8 @@ def coloured_records(tmp_path_factory):
     """A folder of records of red and blue videos, 8 train and 4 test ones of each."""
     from drawn_videos import write_video
 
-    from grw_tf.data.preparation.prepare import PreparationConfig, prepare
+    from grw_tf.data.preparation.config import PreparationConfig
+    from grw_tf.data.preparation.prepare import prepare
 
     folder = tmp_path_factory.mktemp("coloured")
     for name, colour in (("red", (255, 0, 0)), ("blue", (0, 0, 255))):

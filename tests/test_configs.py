@@ -16,7 +16,7 @@ from former_recipes import FORMER_RECIPES, FORMER_SMOKE
 from official.core import exp_factory
 from official.core.train_utils import ParseConfigOptions
 
-from grw_tf.data.preparation.prepare import PreparationConfig
+from grw_tf.data.preparation.config import PreparationConfig
 from grw_tf.evaluation.evaluate import EvaluationConfig
 from grw_tf.models import ModelConfig
 from grw_tf.models.presets import PRESETS

@@ -164,13 +164,13 @@ class StreamSession(file: File, numThreads: Int = 1, maxGap: Double = 1.0) : Aut
      *     completed one; otherwise null.
      */
     fun push(frame: Bitmap, time: Double? = null): FloatArray? {
-        val colours = IntArray(frame.width * frame.height)
-        frame.getPixels(colours, 0, frame.width, 0, 0, frame.width, frame.height)
-        val rgb = ByteArray(colours.size * 3)
-        for (i in colours.indices) {
-            rgb[3 * i] = (colours[i] shr 16).toByte()
-            rgb[3 * i + 1] = (colours[i] shr 8).toByte()
-            rgb[3 * i + 2] = colours[i].toByte()
+        val colors = IntArray(frame.width * frame.height)
+        frame.getPixels(colors, 0, frame.width, 0, 0, frame.width, frame.height)
+        val rgb = ByteArray(colors.size * 3)
+        for (i in colors.indices) {
+            rgb[3 * i] = (colors[i] shr 16).toByte()
+            rgb[3 * i + 1] = (colors[i] shr 8).toByte()
+            rgb[3 * i + 2] = colors[i].toByte()
         }
         return push(rgb, frame.width, frame.height, time)
     }

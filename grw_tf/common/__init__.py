@@ -1,1 +1,1 @@
-"""What every part of the project uses, and which uses none of them."""
+"""Tools that every package uses. They import nothing from the other packages."""

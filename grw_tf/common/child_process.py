@@ -1,26 +1,28 @@
-"""Running a function in a process of its own, which gives back all memory."""
+"""Runs a function in a child process, which returns all memory when it ends."""
 
 import logging
 import multiprocessing
 import signal
 import traceback
+from collections.abc import Callable
+from typing import Any
 
 from grw_tf.common.error_text import one_line
 from grw_tf.common.programs import quieten
 from grw_tf.common.worker_process import end_with_parent
 
 
-def failure_of(function, argument) -> str:
-    """Runs a function of a module in a new process.
+def failure_of(function: Callable[[Any], Any], argument: Any) -> str:
+    """Runs a function in a new process and returns why it failed.
 
-    It ends with this process, and with an interruption of it.
+    The process ends with this one, also if this one is interrupted.
 
     Args:
-        function: What to run.
-        argument: Of it, which can be pickled.
+        function: A function of a module.
+        argument: Its argument, which must be picklable.
 
     Returns:
-        "" if it returned; else why not, in one line.
+        The reason in one line, or "" if the function returned.
     """
     # A copy of this process would share TensorFlow's threads and GPUs.
     context = multiprocessing.get_context("spawn")

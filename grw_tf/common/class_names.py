@@ -1,7 +1,7 @@
-"""Names of classes: one form for each, one order, and a word on names that look alike.
+"""Class names: one Unicode form, one order, and a warning about names that look alike.
 
-Names of folders come composed or decomposed, as the system stores them ("é" in one
-character or in two), and look the same: they are of one class.
+Systems store names of folders composed or decomposed ("é" as one character or as two).
+Both look the same, so both are the same class.
 """
 
 import collections
@@ -14,27 +14,27 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
 
 
 def normal_name(name: str) -> str:
-    """Returns a name of a class in composed form (NFC of Unicode)."""
+    """Returns a class name in composed form (Unicode NFC)."""
     return unicodedata.normalize("NFC", name)
 
 
 def normal_names(names: Sequence[str], where: str) -> tuple[str, ...]:
-    """Returns names that are recorded already in composed form, in their order.
+    """Returns recorded class names in composed form, in the same order.
 
-    Names of which two would become one are left as they are, with a warning: a model
+    If two names would become one, all stay as they are, with a warning, since a model
     may have been trained on them.
 
     Args:
-        names: All different.
-        where: What holds them, to name it in the warning.
+        names: Different names.
+        where: What holds the names, for the warning.
     """
     normal = tuple(map(normal_name, names))
     counts = collections.Counter(normal)
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
         logging.warning(
-            "%s has %r twice, composed and decomposed: what was made with it has two"
-            " classes for one; make the records again, and train on those.",
+            "%s has %r twice, composed and decomposed: records and models made with it"
+            " have two classes for one. Make the records again and train on those.",
             where,
             twice[0],
         )
@@ -43,9 +43,10 @@ def normal_names(names: Sequence[str], where: str) -> tuple[str, ...]:
 
 
 def sort_class_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Sorts names in the order of their labels: numbers by value, if all are numbers.
+    """Sorts names in the order of their labels, by value if all names are numbers.
 
-    So 0, 1, 2, 10 are labels 0 to 3. Other names are sorted by their letters' codes.
+    For example, 0, 1, 2, 10 have the labels 0 to 3. Other names are sorted by the code
+    points of their characters.
     """
     names = set(names)
     if all(map(_NUMBER.fullmatch, names)):
@@ -54,14 +55,14 @@ def sort_class_names(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def warn_of_alike(labels: Iterable[str], where: str) -> None:
-    """Warns of classes whose names look alike.
+    """Warns about classes whose names look alike.
 
-    Those differ in case, blanks, underscores, dashes, leading zeros, characters without
-    width, or forms of characters, such as full width, alone.
+    Such names differ only in case, spaces, underscores, dashes, leading zeros,
+    zero-width characters or variants of characters, such as full-width letters.
 
     Args:
-        labels: The class of each video.
-        where: What lists the videos, to name it in the warning.
+        labels: Class of each video.
+        where: What lists the videos, for the warning.
     """
     counts = collections.Counter(labels)
     alike = collections.defaultdict(list)
@@ -71,8 +72,8 @@ def warn_of_alike(labels: Iterable[str], where: str) -> None:
         if len(names) > 1:
             logging.warning(
                 "%s has the classes %s, alike but for case, blanks, dashes, zeros or"
-                " the form of characters: they are taken for different ones. If they"
-                " are one, give them one name.",
+                " the form of characters. They count as different classes: if they are"
+                " one, give them one name.",
                 where,
                 " and ".join(f"{name!r} ({counts[name]} videos)" for name in names),
             )
@@ -87,5 +88,5 @@ def _look(name):
     )
     if _NUMBER.fullmatch(seen):
         return float(seen)
-    # A name of signs alone keeps them.
+    # A name without any other characters keeps its underscores and dashes.
     return re.sub(r"[_-]", "", seen) or seen

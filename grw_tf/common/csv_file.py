@@ -1,4 +1,4 @@
-"""Tables as CSV."""
+"""Writes tables as CSV."""
 
 import csv
 import os
@@ -11,7 +11,9 @@ from grw_tf.common.replacing import replacing
 def write_csv(
     path: str | os.PathLike, header: Sequence[str], rows: Iterable[Sequence]
 ) -> None:
-    """Writes a table, whole or not at all, in UTF-8 but for names that are not.
+    """Writes a table completely or not at all.
+
+    The encoding is UTF-8. File names that are not UTF-8 keep their bytes.
 
     Raises:
         OSError: If the file cannot be written.

@@ -1,10 +1,14 @@
-"""Fingerprints that tell whether a run found on disk is the one asked for."""
+"""Fingerprints that tell whether a run on disk is the requested one."""
 
 import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+import tf_keras
 
 
-def fingerprint(arrays):
-    """Returns a short hash of arrays' shapes, types and values."""
+def fingerprint(arrays: Iterable[np.ndarray]) -> str:
+    """Returns a short hash of the shapes, types and values of arrays."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.shape}{array.dtype}".encode())
@@ -12,6 +16,6 @@ def fingerprint(arrays):
     return digest.hexdigest()[:16]
 
 
-def weights_fingerprint(model):
-    """Returns a short hash of a model's trainable weights (smoothing adds none)."""
+def weights_fingerprint(model: tf_keras.Model) -> str:
+    """Returns a short hash of a model's trainable weights. Smoothing adds none."""
     return fingerprint(weight.numpy() for weight in model.trainable_weights)

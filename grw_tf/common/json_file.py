@@ -1,4 +1,4 @@
-"""Files of JSON."""
+"""Writes JSON files."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,6 @@ from grw_tf.common.replacing import replacing
 
 
 def write_json(path: Path, content: dict | list) -> None:
-    """Writes a file of JSON, whole or not at all."""
+    """Writes a JSON file completely or not at all."""
     with replacing(path) as unfinished:
         unfinished.write_text(json.dumps(content, indent=2) + "\n")

@@ -1,6 +1,8 @@
-"""The file that names a model's or a data set's classes, one a line."""
+"""The file with the class names of a model or data set, one per line."""
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 from grw_tf.common.class_names import normal_names
 from grw_tf.common.stored_file import read_bytes
@@ -9,17 +11,17 @@ LABELS_FILE = "labels.txt"
 
 
 def read_labels(path: str | os.PathLike) -> tuple[str, ...]:
-    """Returns the names of the classes, composed, in the order of their indices.
+    """Returns the class names in composed form, in the order of their indices.
 
     Args:
-        path: A text file in UTF-8, one name a line; local or of a cloud storage.
+        path: A UTF-8 text file with a name per line, local or in cloud storage.
 
     Raises:
-        ValueError: If a line is empty or there twice, or the file is empty.
+        ValueError: If a line is empty or repeated, or the file is empty.
         OSError: If the file cannot be read.
     """
     try:
-        # Other line ends, which a name may hold, divide nothing.
+        # Other line separators may be part of a name.
         lines = read_bytes(path).decode("utf-8-sig").removesuffix("\n").split("\n")
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not text in UTF-8: save it as such.") from None
@@ -37,8 +39,13 @@ def read_labels(path: str | os.PathLike) -> tuple[str, ...]:
     return normal_names(tuple(labels), os.fspath(path))
 
 
-def check_class_names(class_names, config):
-    """Raises a ValueError if names are not one for each class of a model."""
+def check_class_names(class_names: Sequence[str], config: Any) -> None:
+    """Raises a `ValueError` unless there is one name for each class of a model.
+
+    Args:
+        class_names: Names of the classes.
+        config: A `ModelConfig`.
+    """
     if len(class_names) != config.num_classes:
         raise ValueError(
             f"The model has {config.num_classes} classes, got {len(class_names)} names."

@@ -1,23 +1,23 @@
-"""The folder of results: known to be usable before the work, made after it."""
+"""Checks the folder for results before the work begins."""
 
 import tempfile
 from pathlib import Path
 
 
 def check_writable(folder: Path) -> None:
-    """Checks that a folder is there or can be made, and written to; leaves no trace.
+    """Checks that a folder can be written to, or created. It leaves no trace.
 
     Raises:
-        OSError: If it is not so.
+        OSError: If it cannot.
     """
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if not nearest.is_dir():
         raise OSError(
-            f"{nearest} is a file, so {folder} can be no folder of results: give"
+            f"{nearest} is a file, so {folder} cannot be a folder for results: give"
             " another --output_dir."
         )
     try:
-        # Permissions alone say nothing of disks that are read-only.
+        # Permissions do not show that a disk is read-only.
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:

@@ -1,27 +1,29 @@
-"""Timing things side by side, in turn, for machines are shared and noisy."""
+"""Times functions side by side, in turn, since machines are shared and noisy."""
 
 import dataclasses
 import time
 import typing
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tqdm
 
 
 class Seconds(typing.NamedTuple):
-    """How long something took, or took in each of several rounds.
+    """Seconds that something took, once or in each of several rounds.
 
     Attributes:
-        wall: As a clock on the wall has it.
-        cpu: Of all cores that this process kept busy. Where there is no other device,
-            it tells small differences on a machine that does other work too.
+        wall: Wall-clock time.
+        cpu: CPU time on all cores. Without a GPU, it shows small differences even if
+            the machine does other work.
     """
 
     wall: float | np.ndarray
     cpu: float | np.ndarray
 
     @classmethod
-    def now(cls):
+    def now(cls) -> "Seconds":
+        """Returns the present time."""
         return cls(time.perf_counter(), time.process_time())
 
     def __sub__(self, earlier):
@@ -30,7 +32,7 @@ class Seconds(typing.NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Ratio:
-    """A median of paired ratios, and the 95 % interval of it by bootstrap."""
+    """Median of paired ratios, with its 95 % bootstrap interval."""
 
     median: float
     low: float
@@ -40,18 +42,19 @@ class Ratio:
         return f"{self.median:.3f}  {self.low:.3f}..{self.high:.3f}"
 
 
-def time_in_turn(timed, rounds):
-    """Calls functions that time themselves in turn, in another order each round.
+def time_in_turn(
+    timed: Mapping[str, Callable[[], Seconds]], rounds: int
+) -> dict[str, Seconds]:
+    """Calls functions that time themselves, in another order each round.
 
-    So what else the machine does falls on all of them.
+    Other work on the machine therefore affects all of them alike.
 
     Args:
-        timed: Functions that return `Seconds`, by name. Each is called once more at
-            first.
-        rounds: How often each is called.
+        timed: Functions by name. Each is called once more to warm up.
+        rounds: Calls of each function.
 
     Returns:
-        `Seconds` with arrays of all rounds, by name.
+        By name, `Seconds` with an array over rounds.
     """
     seconds = {name: [] for name in timed}
     rng = np.random.default_rng(0)
@@ -63,8 +66,8 @@ def time_in_turn(timed, rounds):
     return {name: Seconds(*np.transpose(rows)) for name, rows in seconds.items()}
 
 
-def paired_ratio(over, under) -> Ratio:
-    """Returns the ratio of two arrays of seconds, taken round by round."""
+def paired_ratio(over: np.ndarray, under: np.ndarray) -> Ratio:
+    """Returns the ratio of two arrays of seconds, round by round."""
     ratios = over / under
     drawn = np.random.default_rng(0).choice(ratios, (10_000, len(ratios)))
     low, high = np.quantile(np.median(drawn, axis=1), (0.025, 0.975))

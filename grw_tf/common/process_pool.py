@@ -1,4 +1,4 @@
-"""Runs a function in processes of its own, and leaves none behind."""
+"""Runs a function in a pool of processes and leaves none of them behind."""
 
 import itertools
 import multiprocessing
@@ -21,22 +21,22 @@ def run_parallel(
 ) -> Iterator[tuple[Any, Any]]:
     """Yields (task, `function(task)`) as the calls end, in any order.
 
-    Close it to wait for no more than the calls that have begun.
+    Closing the iterator waits only for the calls that have begun.
 
     Args:
         function: A function of a module.
-        tasks: Its arguments; few are taken in advance.
-        workers: Processes; 0 is one for each CPU.
-        in_order: Whether to yield them in the order of the tasks instead.
+        tasks: Arguments of the function. Only a few are taken in advance.
+        workers: Processes. 0 is one per CPU.
+        in_order: Whether to yield in the order of the tasks instead.
 
     Raises:
         ChildProcessError: If a process was killed.
         Exception: Whatever `function` raises.
     """
     workers = workers or os.cpu_count()
-    # Forking this process would copy its threads' locks.
+    # A fork of this process would copy the locks of its threads.
     context = multiprocessing.get_context("forkserver")
-    # Imported once, for all processes.
+    # Imported once for all processes.
     context.set_forkserver_preload([function.__module__])
     pool = ProcessPoolExecutor(workers, context, _begin)
     tasks = iter(tasks)
@@ -58,8 +58,8 @@ def run_parallel(
         begun = ", ".join(map(str, itertools.islice(running.values(), workers)))
         raise ChildProcessError(
             "A worker process was killed, perhaps for lack of memory, at one of"
-            f" {begun}: run the same command again, with fewer --workers, and it goes"
-            " on from here."
+            f" {begun}: run the same command again, with fewer --workers, to continue"
+            " from here."
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)

@@ -1,24 +1,27 @@
-"""Running the scripts: what users see when something is wrong."""
+"""Runs programs and shows users their errors in one line."""
 
 import logging as python_logging
 import sys
+from collections.abc import Callable
 
 from absl import app, flags, logging
 
 
-def quieten():
-    """Lets only warnings be logged, and of TensorFlow only errors."""
+def quieten() -> None:
+    """Logs only warnings, and only errors of TensorFlow."""
     logging.set_verbosity(logging.WARNING)
-    # It warns of deprecations in the Model Garden.
+    # TensorFlow warns of deprecations in the Model Garden.
     python_logging.getLogger("tensorflow").setLevel(python_logging.ERROR)
 
 
-def run(main):
-    """Runs `main` with parsed flags, as `absl.app.run`.
+def run(main: Callable) -> None:
+    """Runs `main` with parsed flags, as `absl.app.run` does.
 
-    A bad value or a file that cannot be used ends the program with a message; with
-    --verbosity=1 the traceback comes before it. Without --verbosity only warnings are
-    logged.
+    A bad value or an unusable file ends the program with a message. --verbosity=1 shows
+    the traceback too. Without --verbosity, only warnings are logged.
+
+    Args:
+        main: Takes the arguments that are left and returns the exit status.
     """
 
     def guarded(arguments):
@@ -30,7 +33,7 @@ def run(main):
             logging.debug("The error came from here:", exc_info=True)
             sys.exit(f"{type(error).__name__}: {error}")
         except KeyboardInterrupt:
-            # As shells say that Ctrl-C ended a program.
+            # The status that shells give to programs ended by Ctrl-C.
             sys.exit(130)
 
     app.run(guarded)

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whenever the program is killed."""
+"""Writes files that are complete or absent, even if the program is killed."""
 
 import contextlib
 import os
@@ -8,12 +8,12 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def replacing(path: Path, folder: Path | None = None) -> Iterator[Path]:
-    """Yields another path to write to; what is there then takes the place of `path`.
+    """Yields a temporary path to write to, then moves that file to `path`.
 
     Args:
-        path: The file.
-        folder: Where it is written until whole, on the same disk; by default the
-            folder of `path`.
+        path: The file to write or replace.
+        folder: Folder of the temporary file, on the same disk. By default the folder
+            of `path`.
 
     Raises:
         OSError: If the file cannot be written.
@@ -21,7 +21,7 @@ def replacing(path: Path, folder: Path | None = None) -> Iterator[Path]:
     unfinished = (folder or path.parent) / f"{path.name}.{os.getpid()}.unfinished"
     try:
         yield unfinished
-        # The disk holds the content before the name.
+        # The content must reach the disk before the name does.
         with unfinished.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(unfinished, path)

@@ -1,4 +1,4 @@
-"""Files on the disk or in a cloud storage."""
+"""Reads files from disk or cloud storage."""
 
 import os
 
@@ -8,6 +8,11 @@ from grw_tf.common.error_text import one_line
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
+    """Returns the content of a file.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
     try:
         with tf.io.gfile.GFile(os.fspath(path), "rb") as file:
             return file.read()

@@ -100,7 +100,7 @@ class Outcome:
 
     @functools.cached_property
     def right(self):
-        """bool [clips], whether each prediction is right."""
+        """Bool [clips], whether each prediction is right."""
         return np.array(self.labels) == np.array(self.predicted)
 
     @property

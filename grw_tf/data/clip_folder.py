@@ -31,7 +31,7 @@ class ClipSet:
         labels: int64 [clips], indices into `class_names`.
         class_names: Names of the classes.
         paths: The file of each clip.
-        unreadable: "path: reason" of each file that was left out.
+        unreadable: "path: reason" for each file that was left out.
     """
 
     videos: np.ndarray
@@ -43,7 +43,13 @@ class ClipSet:
 
 @dataclasses.dataclass(frozen=True)
 class ClipList:
-    """Files of a split, not yet read: `paths`, and `labels` into `class_names`."""
+    """Files of a split that are not read yet.
+
+    Attributes:
+        paths: The files.
+        labels: Class of each file, as an index into `class_names`.
+        class_names: Names of the classes.
+    """
 
     paths: tuple[Path, ...]
     labels: tuple[int, ...]
@@ -57,18 +63,18 @@ def find_clips(
 ) -> ClipList:
     """Lists the videos of a folder of class folders, without reading them.
 
-    The splits are those of `list_folder`; if it gives none, about a fifth of each
-    class is the test split, by `assign_splits`.
+    The splits are those of `list_folder`. If it gives none, `assign_splits` makes about
+    a fifth of each class the test split.
 
     Args:
         directory: The folder.
-        split: "train" or "test"; everything if not given.
-        classes: Classes to keep, in the order of their labels; all of them, by
-            name or number, if not given.
+        split: "train" or "test". By default all videos are listed.
+        classes: Classes to keep, in the order of their labels. By default all, sorted
+            by name or number.
 
     Raises:
-        ValueError: If the folder is not there, has fewer than two classes or no
-            video for the split, or lacks one of `classes`.
+        ValueError: If the folder does not exist, has fewer than two classes or no
+            video of the split, or lacks one of `classes`.
     """
     if split not in ("train", "test", None):
         raise ValueError(f'split is {split!r}: use "train", "test" or None.')
@@ -111,23 +117,23 @@ def load_clips(
 ) -> ClipSet:
     """Reads the videos of a folder of class folders into memory.
 
-    A video that cannot be read is left out and named in a warning.
+    Videos that cannot be read are left out, with a warning that names them.
 
     Args:
-        directory: The folder, laid out as `find_clips` says.
+        directory: The folder, as for `find_clips`.
         frames: Frames of a clip.
         fps: Frames per second to sample at.
-        geometry: How frames are prepared, `config.frame_geometry` of a model.
-        split: "train" or "test"; everything if not given.
-        classes: Classes to keep, as in `find_clips`.
-        workers: Threads to decode in; by default one for each CPU.
+        geometry: `config.frame_geometry` of the model.
+        split: As for `find_clips`.
+        classes: As for `find_clips`.
+        workers: Threads to decode in. By default one per CPU.
 
     Returns:
         The clips, in the order of `find_clips`.
 
     Raises:
-        ValueError: As `find_clips`, if no video at all can be read, or if `frames`
-            or `fps` is not positive.
+        ValueError: As `find_clips`, if no video can be read, or if `frames` or `fps` is
+            not positive.
     """
     check_positive(frames=frames, fps=fps)
     size = geometry.size

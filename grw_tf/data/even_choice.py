@@ -1,21 +1,22 @@
-"""Choosing some of many clips, of all classes and from all parts of their order."""
+"""Chooses some of many clips, from all classes and all parts of their order."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
 
-def choose_evenly(labels, count) -> np.ndarray:
+def choose_evenly(labels: Sequence[int] | np.ndarray, count: int) -> np.ndarray:
     """Chooses clips of all classes, evenly spread over their order.
 
-    The choice is always the same. Each class has about the share that it has of all
-    clips, but at least one clip; if `count` is too small for that, the largest classes
-    have one.
+    The choice is deterministic. Each class keeps about its share of all clips, but at
+    least one clip. If `count` is too small for that, the largest classes have one each.
 
     Args:
-        labels: Whole numbers [clips], the class of each.
-        count: How many to choose; all, if there are no more.
+        labels: Class of each clip, whole numbers [clips].
+        count: Number of clips to choose. If there are no more, all are chosen.
 
     Returns:
-        int64 [min(count, clips)], indices of the chosen clips, in rising order.
+        Indices of the chosen clips in rising order, int64 [min(count, clips)].
     """
     labels = np.asarray(labels)
     if count >= len(labels):
@@ -31,12 +32,12 @@ def choose_evenly(labels, count) -> np.ndarray:
 
 
 def _spread(size, quota):
-    """Returns the middles of `quota` equal parts of a row."""
+    """Returns the middle indices of `quota` equal parts of a row."""
     return (2 * np.arange(quota) + 1) * size // (2 * max(quota, 1))
 
 
 def _quotas(sizes, count):
-    """Divides a count by sizes, by the method of Sainte-Lague after one for each."""
+    """Divides a count by sizes: one for each, then by the Sainte-Laguë method."""
     quotas = np.zeros(len(sizes), np.int64)
     largest = np.argsort(-sizes, kind="stable")[:count]
     quotas[largest] = 1

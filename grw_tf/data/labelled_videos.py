@@ -1,4 +1,4 @@
-"""Videos of one split, in memory."""
+"""Labeled videos of one split, in memory."""
 
 import dataclasses
 import functools
@@ -26,21 +26,23 @@ class LabelledVideos:
     def __len__(self):
         return len(self.videos)
 
-    def chosen_evenly(self, count):
-        """Returns some of them, as `choose_evenly` chooses."""
+    def chosen_evenly(self, count: int) -> "LabelledVideos":
+        """Returns the videos that `choose_evenly` chooses."""
         chosen = choose_evenly(self.labels, count)
         return LabelledVideos(
             self.videos[chosen], self.labels[chosen], self.class_names
         )
 
-    def batches(self, batch_size):
-        """Returns a `tf.data.Dataset` of (clips in 0..1, labels), in order."""
+    def batches(self, batch_size: int) -> tf.data.Dataset:
+        """Returns a dataset of (clips in 0..1, labels), in order."""
         return self._dataset(np.arange(len(self)), batch_size, drop_remainder=False)
 
-    def shuffled_batches(self, batch_size, seed, epoch):
-        """As `batches`, in an order that depends on seed and epoch alone.
+    def shuffled_batches(
+        self, batch_size: int, seed: int, epoch: int
+    ) -> tf.data.Dataset:
+        """Returns `batches` in an order that depends only on seed and epoch.
 
-        The last batch, if not full, is dropped.
+        A last batch that is not full is dropped.
         """
         order = np.random.default_rng([seed, epoch]).permutation(len(self))
         return self._dataset(order, batch_size, drop_remainder=True)

@@ -1,9 +1,7 @@
-"""TFDS data sets as a source of the trainer's clips.
-
-Their frames are decoded only once they are sampled.
-"""
+"""Reads clips for training from TFDS data sets. Only sampled frames are decoded."""
 
 import re
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -20,25 +18,24 @@ _FORMAT = "tfrecord"
 class TfdsSource:
     """A split of a TFDS data set with `video` and `label`, such as ucf101.
 
-    What is not prepared yet is, which may mean a long download.
+    A data set that is not prepared yet is prepared, which may mean a long download. The
+    attributes are those of `RecordSource`.
 
     Args:
-        name: Of the data set, `ucf101/ucf101_1`.
-        split: `train`, `test[:50%]`, ...
-        data_dir: Where it is, or is prepared; None for the TFDS default.
-
-    Attributes: see `RecordSource`.
+        name: Name of the data set, such as `ucf101/ucf101_1`.
+        split: Split or part of one, such as `train` or `test[:50%]`.
+        data_dir: Folder of the data sets; None for the TFDS default.
 
     Raises:
-        ValueError: If there is no such data set, split or feature, or its files are no
-            TFRecords.
-        OSError: If it is not prepared and cannot be, or lacks a file.
+        ValueError: If the data set, split or a feature does not exist, or the files are
+            not TFRecords.
+        OSError: If the data set cannot be prepared or lacks a file.
     """
 
-    def __init__(self, name, split, data_dir=None):
+    def __init__(self, name: str, split: str, data_dir: str | None = None):
         self.where = f"{name}, split {split}"
         builder = _builder(name, data_dir)
-        # Before a download of what cannot be read.
+        # Checked before a download of something that cannot be read.
         _check_format(name, builder)
         _check_features(name, builder.info.features)
         _prepare(name, builder)
@@ -48,11 +45,11 @@ class TfdsSource:
         form = info.features.tf_example_spec
         self._form = {key: form[key] for key in (_FRAMES, _LABEL)}
 
-    def decoder(self, image_key: str, label_key: str):
-        """Returns a function from a record to a dict of encoded frames and label."""
+    def decoder(self, image_key: str, label_key: str) -> Callable:
+        """Returns a function from a record to a dict of encoded frames and a label."""
 
         def decode(record):
-            # Not by TFDS' SkipDecoding, which takes longer, frame by frame.
+            # SkipDecoding of TFDS is slower: it works frame by frame.
             example = tf.io.parse_single_example(record, self._form)
             return {image_key: example[_FRAMES], label_key: example[_LABEL]}
 
@@ -62,7 +59,7 @@ class TfdsSource:
 def _builder(name, data_dir):
     import tensorflow_datasets as tfds
 
-    # This project's, too, are known by name.
+    # Registers the data sets of this project.
     from grw_tf.data import airplanes, labelled_clips  # noqa: F401
 
     try:
@@ -91,7 +88,7 @@ def _prepare(name, builder):
 
 
 def _names_like(name):
-    """Lists the data sets that TFDS knows, or the configs of the one that is meant."""
+    """Lists the data sets that TFDS knows, or the configs of the named one."""
     import tensorflow_datasets as tfds
 
     names = tfds.list_builders(with_community_datasets=False)
@@ -106,8 +103,8 @@ def _check_format(name, builder):
     stored = builder.info.file_format.value
     if stored != _FORMAT:
         raise ValueError(
-            f"{name} in {builder.data_dir} is of {stored} files, of which this project"
-            f" reads none: give a tfds_data_dir for which `tfds build {name}"
+            f"{name} in {builder.data_dir} has {stored} files, which this project"
+            f" cannot read: give a tfds_data_dir for which `tfds build {name}"
             f" --file_format={_FORMAT}` made it."
         )
 

@@ -1,13 +1,15 @@
 """A TFLite file that carries its labels and manifest.
 
-As TFLite metadata does with its associated files: a zip archive after the model, which
-`unzip -l` lists and TFLite's own tools read.
+They are in a zip archive after the model, as TFLite metadata has its associated files.
+`unzip -l` lists them, and TFLite's own tools can read them.
 """
 
 import io
 import json
+import os
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from grw_tf.common.replacing import replacing
@@ -15,14 +17,16 @@ from grw_tf.common.replacing import replacing
 LABELS, MANIFEST = "labels.txt", "manifest.json"
 
 
-def write_bundle(path, content: bytes, class_names, manifest: dict):
-    """Writes a file, whole or not at all.
+def write_bundle(
+    path: str | os.PathLike, content: bytes, class_names: Sequence[str], manifest: dict
+) -> None:
+    """Writes a file completely or not at all.
 
     Args:
         path: The file.
-        content: Of the TFLite model.
+        content: The TFLite model.
         class_names: Names of the classes, in the order of the logits.
-        manifest: As of `make_manifest`, with what is known besides.
+        manifest: What `make_manifest` returns, and anything added to it.
 
     Raises:
         OSError: If it cannot be written.
@@ -31,8 +35,8 @@ def write_bundle(path, content: bytes, class_names, manifest: dict):
         unfinished.write_bytes(bundle(content, class_names, manifest))
 
 
-def bundle(content: bytes, class_names, manifest: dict) -> bytes:
-    """Returns the bytes of such a file, with the model's checksum in the manifest."""
+def bundle(content: bytes, class_names: Sequence[str], manifest: dict) -> bytes:
+    """Returns the file's bytes, with the model's checksum in the manifest."""
     manifest = manifest | {"model_crc32": zlib.crc32(content)}
     file = io.BytesIO(content)
     with zipfile.ZipFile(file, "a") as archive:

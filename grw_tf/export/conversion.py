@@ -1,4 +1,4 @@
-"""From a streaming network to the bytes of a float32 TFLite model."""
+"""Converts a streaming network to a float32 TFLite model."""
 
 import re
 import tempfile
@@ -10,15 +10,15 @@ from grw_tf.export.streaming_network import StreamingNetwork
 
 
 def convert(network: StreamingNetwork) -> bytes:
-    """Converts a network to TFLite, of built-in operations alone.
+    """Converts a network to TFLite, with built-in operations only.
 
-    Signature `step` takes the frames as `image`, and the states, and returns the new
-    states under the same names, and `logits` [1, num_classes] where the head gives them
-    at each step. Signature `classify` returns the `logits` of the states where it does
-    not. Both are in one file with one set of weights.
+    Signature `step` takes the frames as `image`, and the states. It returns the new
+    states under the same names, and `logits` [1, num_classes] if the head gives them at
+    each step. If it does not, signature `classify` returns the `logits` of the states.
+    Both share one set of weights.
 
     Raises:
-        ValueError: If an operation is none of TFLite's own; it names its layer.
+        ValueError: If an operation is not built into TFLite, with its layer.
     """
 
     def named(specs):
@@ -40,7 +40,7 @@ def convert(network: StreamingNetwork) -> bytes:
     functions = {"step": step, "classify": classify}
     signatures = {name: functions[name] for name in network.signatures}
 
-    # The variables alone: a Keras model would be traced whole, over and over.
+    # Only the variables: a whole Keras model would be traced again and again.
     module = tf.Module()
     module.weights = list(network.model.weights)
     with tempfile.TemporaryDirectory() as folder:
@@ -54,12 +54,12 @@ def convert(network: StreamingNetwork) -> bytes:
 
 
 def _in_words(message):
-    """Returns what pages of graph amount to."""
+    """Returns the converter's message in one line."""
     found = re.search(r'"([^"@]*)@[^\n]*\'tf\.(\w+)\' op is neither', message)
     if not found:
-        return f"TFLite cannot have this model: {message[:500]}"
+        return f"TFLite cannot convert this model: {message[:500]}"
     layer, operation = found.groups()
     return (
-        f"{operation} at {layer} is none of TFLite's built-in operations and would need"
+        f"{operation} at {layer} is not a built-in operation of TFLite and would need"
         " Flex, which phones lack: train with another activation."
     )

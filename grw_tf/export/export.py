@@ -1,4 +1,4 @@
-"""From a trained model to one checked TFLite file, ready to run."""
+"""Exports a trained model as one checked TFLite file."""
 
 import dataclasses
 import functools
@@ -29,10 +29,10 @@ _CALIBRATION_STREAMS = 2
 
 @dataclasses.dataclass(frozen=True)
 class ExportConfig:
-    """What to export, and how; each is a flag.
+    """What to export and how; each field is a flag.
 
     Raises:
-        ValueError: At construction, for values that make no sense.
+        ValueError: At construction, for invalid values.
     """
 
     checkpoint_dir: str = option(
@@ -46,20 +46,20 @@ class ExportConfig:
     )
     frames_per_step: int = option(1, "Frames that the file takes at once.")
     image_dtype: str = option(
-        "uint8", "Of frames: uint8 in 0..255, or float32 in 0..1."
+        "uint8", "Type of frames: uint8 in 0..255, or float32 in 0..1."
     )
     clips: str = option(
         "",
         "Clips to check and calibrate on: a folder of class folders of videos, or"
-        " records; by default the training's own where they are at hand, else drawn"
-        " scenes, to check on alone.",
+        " records; by default the training's own if they are available, otherwise drawn"
+        " scenes, for checks only.",
     )
     labels: str = option(
-        "", "File of the classes' names; by default labels.txt of the training."
+        "", "File with the names of the classes; by default labels.txt of the training."
     )
     min_agreement: float = option(
         0.95,
-        "Least share of frames at which a dynamic or int8 file must name the model's"
+        "Least fraction of frames at which a dynamic or int8 file must give the model's"
         " likeliest class.",
     )
     allow_mismatch: bool = option(
@@ -68,7 +68,7 @@ class ExportConfig:
         " inside.",
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.quantization not in MODES:
             raise ValueError(
                 f"quantization is {self.quantization!r}: it must be one of"
@@ -90,7 +90,7 @@ class ExportConfig:
             )
         if "://" in self.output:
             raise ValueError(
-                f"output is {self.output}: files are written locally, copy it there."
+                f"output is {self.output}: write a local file and copy it there."
             )
 
 
@@ -100,11 +100,11 @@ class Report:
 
     Attributes:
         file: Its name.
-        quantization: Its mode, and what became of each part, by `quantize`.
+        quantization: Its mode and the precision of each part, by `quantize`.
         megabytes: Its size.
-        operations: How many of each its graph has.
-        partitions: Of it, how many parts XNNPACK takes, and what is outside.
-        parity: How it compares with its model.
+        operations: Number of operations of each kind in its graph.
+        partitions: How XNNPACK divides the graph.
+        parity: Comparison with its model.
     """
 
     file: str
@@ -115,12 +115,12 @@ class Report:
     parity: Parity
 
     def to_dict(self) -> dict:
-        """Returns it as JSON can hold it."""
+        """Returns the report as a dict for JSON."""
         partitions = {"partitions": self.partitions._asdict()}
         return dataclasses.asdict(self) | partitions
 
     def table(self) -> str:
-        """Returns it as text."""
+        """Returns the report as text."""
         parity = self.parity
         count, partitions, outside = self.partitions
         most = list(self.operations.items())[:4]
@@ -142,7 +142,7 @@ class Report:
 
 
 def export(config: ExportConfig) -> Report:
-    """Exports a training's best model, as `export_run`."""
+    """Exports a training's best model; see `export_run`."""
     _check_output(Path(config.output))
     return export_run(read_run(config.checkpoint_dir, config.labels), config)
 
@@ -155,19 +155,19 @@ def export_run(run: Run, config: ExportConfig) -> Report:
         config: What to write, and how.
 
     Returns:
-        A `Report`, which the file holds too, and `export_report.json` beside it, of the
-        last export there.
+        The `Report`. It is also in the file, and in `export_report.json` beside it,
+        which has the last export of the folder.
 
     Raises:
-        ValueError: If the model cannot be exported so, or the file does not give its
-            numbers (unless `allow_mismatch`); nothing is written then.
+        ValueError: If the model cannot be exported as asked, or the file does not give
+            its numbers (unless `allow_mismatch`). Nothing is written then.
         OSError: If something cannot be read or written.
     """
     output = Path(config.output)
     _check_output(output)
     network = StreamingNetwork(run.model, config.frames_per_step, config.image_dtype)
     int8 = config.quantization == "int8"
-    # Before the conversion, which takes long.
+    # Before the conversion, which takes a long time.
     calibration = _calibration_streams(run, config) if int8 else None
     kind, streams = _parity_streams(run, config)
     print(f"Converting ({config.quantization}).", flush=True)
@@ -223,7 +223,7 @@ def _judge(report, allow_mismatch):
 
 
 def _parity_streams(run, config):
-    """Returns what kind they are, and streams of clips not calibrated on."""
+    """Returns the kind of clips, and streams of clips that calibration did not use."""
     model_config, frames = run.model.config, _frames(run, config)
     if config.clips:
         part = (1, 2) if config.quantization == "int8" else (0, 1)
@@ -242,13 +242,13 @@ def _calibration_streams(run, config):
     if run.train_records:
         return real_streams(run.train_records, model_config, count, frames=frames)
     raise ValueError(
-        "--quantization=int8 is calibrated on clips, and there are none of the training"
-        " at hand: give --clips, a folder of class folders of videos or records."
+        "--quantization=int8 is calibrated on clips, and the training's clips are not"
+        " available: give --clips, a folder of class folders of videos or records."
     )
 
 
 def _frames(run, config):
-    """Returns how long a stream is: of whole steps, and no shorter than a clip."""
+    """Returns the length of a stream: whole steps, and at least a clip."""
     step = config.frames_per_step
     return -(-max(FRAMES, run.model.config.frames) // step) * step
 
@@ -257,12 +257,12 @@ def _check_output(output):
     if output.suffix != ".tflite":
         raise ValueError(f"--output={output}: name a .tflite file.")
     if output.is_dir() or not output.parent.is_dir():
-        what = "is a folder" if output.is_dir() else "is in a folder that is not there"
+        what = "is a folder" if output.is_dir() else "is in a missing folder"
         raise OSError(f"--output={output} {what}: give a file's path.")
     if not os.access(output.parent, os.W_OK):
         raise OSError(f"--output={output}: {output.parent} cannot be written to.")
 
 
 def _short(checkpoint):
-    """Returns the last parts of a path, which tell enough in a file for others."""
+    """Returns the last parts of a path, to be written into a file for others."""
     return "/".join(Path(checkpoint).parts[-2:])

@@ -1,4 +1,4 @@
-"""Reading TFLite models as objects to edit, and writing them."""
+"""Reads TFLite models as objects to edit, and writes them."""
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -6,17 +6,17 @@ from ai_edge_litert.tools import flatbuffer_utils
 
 
 def read_model(content: bytes) -> schema.ModelT:
-    """Returns a model as an object, wherever in the bytes its weights are."""
+    """Returns a model as an object, wherever its weights are stored."""
     model = flatbuffer_utils.read_model_from_bytearray(content)
     for buffer in model.buffers:
         if buffer.data is not None:
-            # Others are written byte by byte, in half a minute.
+            # Other types are written byte by byte, in half a minute.
             buffer.data = np.frombuffer(buffer.data, np.uint8)
     return model
 
 
 def write_model(model: schema.ModelT) -> bytes:
-    """Returns the bytes of a model, its weights within."""
+    """Returns the bytes of a model, with its weights inside."""
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 

@@ -1,6 +1,7 @@
-"""A model's convolutions as plain arrays, with batch normalization folded in."""
+"""A MoViNet's convolutions as arrays, with batch normalization folded in."""
 
 import numpy as np
+import tf_keras
 
 from grw_tf.weights.model_variables import find_variable, model_layout
 
@@ -8,32 +9,34 @@ _BATCH_NORM_EPSILON = 1e-3
 
 
 class FoldedWeights:
-    """Kernels and biases of a MoViNet, alike for all convolution types, in float64.
+    """Kernels and biases of a MoViNet in float64, in one form for all convolutions.
 
     Args:
         model: A model of `build_model`.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: tf_keras.Model) -> None:
         self._values = {
             name: find_variable(model, name).numpy().astype(np.float64)
             for name in model_layout(model.config)
         }
 
-    def __contains__(self, name):
+    def __contains__(self, name: str) -> bool:
         return f"{name}/_batch_norm/gamma" in self._values
 
-    def convolution(self, name, size, part=""):
+    def convolution(
+        self, name: str, size: tuple[int, int, int], part: str = ""
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Returns a convolution and the batch normalization after it.
 
         Args:
-            name: Of the layer, as in `grw_tf.weights.model_variables`.
+            name: The layer's name, as in `grw_tf.weights.model_variables`.
             size: (time, height, width) of the kernel.
-            part: "" or "_temporal", the second of a (2+1)D convolution.
+            part: "", or "_temporal" for the second part of a (2+1)D convolution.
 
         Returns:
-            The kernel [time, height, width, inputs, outputs], of 1 input if depthwise,
-            and the bias [outputs].
+            The kernel [time, height, width, inputs, outputs], with 1 input if it is
+            depthwise, and the bias [outputs].
         """
         gamma, beta, mean, variance = (
             self._values[f"{name}/_batch_norm{part}/{statistic}"]
@@ -43,13 +46,13 @@ class FoldedWeights:
         kernel = self._variable(f"{name}/_conv{part}", "kernel")
         return kernel.reshape(*size, -1, scale.size) * scale, beta - mean * scale
 
-    def pointwise(self, name):
+    def pointwise(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Returns a kernel [1, 1, 1, inputs, outputs] and its bias [outputs]."""
         bias = self._variable(f"{name}/_conv", "bias")
         kernel = self._variable(f"{name}/_conv", "kernel")
         return kernel.reshape(1, 1, 1, -1, bias.size), bias
 
-    def scale(self, name):
+    def scale(self, name: str) -> float:
         """Returns the factor of a `Scale` layer."""
         return float(self._values[f"{name}/_scale"])
 

@@ -1,4 +1,4 @@
-"""What a stranger must know to run an exported file, as JSON."""
+"""All that is needed to run an exported file, as JSON."""
 
 import json
 
@@ -11,7 +11,7 @@ FORMAT_VERSION = 2
 
 
 def frame_entries(geometry: FrameGeometry) -> dict:
-    """Returns what a manifest says of how frames are prepared.
+    """Returns a manifest's entries on the preparation of frames.
 
     With `frame_fit` "short_side" a frame's shorter side is resized to `resize` pixels,
     with "square" both sides are. The middle square is then cropped.
@@ -20,13 +20,13 @@ def frame_entries(geometry: FrameGeometry) -> dict:
 
 
 def make_manifest(network: StreamingNetwork, content: bytes) -> dict:
-    """Returns a file's signatures, input, states and timing.
+    """Returns the manifest of a file: its signatures, input, states and timing.
 
-    All in it can be read without knowing this project; `model` is its config.
+    It can be understood without this project; `model` is the model's config.
 
     Args:
-        network: What the file came from.
-        content: Of the TFLite model.
+        network: The network that the file was converted from.
+        content: The TFLite model.
     """
     config = network.model.config
     image = network.image_spec

@@ -1,27 +1,29 @@
-"""The features of a MoViNet's stream, rewritten for devices.
+"""Streaming features of a MoViNet, rewritten for devices.
 
-They are those of the model's streaming view from the same weights, but
+They equal those of the model's streaming view with the same weights, but have
 
-- of 4-D tensors at most, for `3d` and `3d_2plus1d` convolutions too;
-- with states that stay bounded: running means instead of sums, so that nothing
-  saturates, whatever the precision and however long the stream;
-- with all that is linear folded into the convolutions: batch normalization, the slope,
-  offset and scale of the gates, the residual's factor, the bytes' 1/255;
-- without buffers of frames to shift: a temporal convolution keeps, for each frame to
-  come, the part of its sum that is known (the transposed form of an FIR filter).
+- 4-D tensors at most, even with `3d` and `3d_2plus1d` convolutions;
+- states that stay bounded: running means instead of sums, so that nothing saturates,
+  whatever the precision and however long the stream;
+- everything linear folded into the convolutions: batch normalization, the slope, offset
+  and scale of the gates, the residual's factor, the bytes' 1/255;
+- no buffers of frames to shift: for each of the next frames, a temporal convolution
+  keeps the part of its sum that is known (the transposed form of an FIR filter).
 """
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 from official.modeling import tf_utils
 from official.projects.movinet.modeling import movinet
 
 from grw_tf.export.folded_weights import FoldedWeights
+from grw_tf.export.stream_states import StreamStates
 from grw_tf.models.block_specs import endpoint_names
 
 FRAME_COUNT = "state_frame_count"
 
-# Beyond it float32 counts no further; a running mean forgets at this rate from there.
+# Float32 cannot count further; from there on, a running mean forgets at this rate.
 _MOST_FRAMES = 2**24
 
 # A hard gate is relu6(slope x + 3) * scale, by name as (slope, scale).
@@ -33,15 +35,17 @@ _HARD_GATES = {
 
 
 class MovinetFeatures:
-    """Features of a stream's frames by a MoViNet, and its official head's logits.
+    """Features of a stream's frames by a MoViNet, and logits of its official head.
 
     Args:
         model: A causal MoViNet of `build_model`.
-        frames_per_step: How many frames a step takes.
+        frames_per_step: Number of frames that a step takes.
         unit: What 1 in the frames stands for, in 0..1.
     """
 
-    def __init__(self, model, frames_per_step, unit):
+    def __init__(
+        self, model: tf_keras.Model, frames_per_step: int, unit: float
+    ) -> None:
         self._frames_per_step = frames_per_step
         self._unit = unit
         self._pools_time = model.config.backbone_pools_time
@@ -50,7 +54,7 @@ class MovinetFeatures:
         self._spec = movinet.BLOCK_SPECS[self._config.model_id]
         self._weights = FoldedWeights(model)
 
-    def __call__(self, image, states):
+    def __call__(self, image: tf.Tensor, states: StreamStates) -> tf.Tensor:
         """Returns the features [frames, 1, 1, channels].
 
         If the model pools over time, they are the mean [1, 1, 1, channels] of all
@@ -80,7 +84,7 @@ class MovinetFeatures:
                 x = self._running_mean(x, states, "state_head_pool_mean")[-1:]
         return x
 
-    def classify(self, features):
+    def classify(self, features: tf.Tensor) -> tf.Tensor:
         """Returns the official head's logits [1, num_classes]."""
         kernel, bias = self._weights.pointwise("head/_head")
         x = _conv2d(features, kernel[0], bias)
@@ -93,7 +97,7 @@ class MovinetFeatures:
         self._indices = [count + index for index in range(self._frames_per_step)]
         new = tf.minimum(count + self._frames_per_step, _MOST_FRAMES)
         states.new[FRAME_COUNT] = new
-        # Of each frame in the mean of all up to it.
+        # Shares of frames in the mean of all frames up to them.
         self._shares = [1.0 / tf.cast(i + 1, tf.float32) for i in self._indices]
 
     def _block(self, inputs, states, name, size, strides):
@@ -119,7 +123,7 @@ class MovinetFeatures:
         return x + inputs
 
     def _convolution(self, x, states, name, path, size, strides, unit=1.0):
-        """Convolves over space and time, activated; x is in units of `unit`."""
+        """Convolves over space and time, and activates; x is in units of `unit`."""
         path = f"backbone/{path}"
         time, height, width = size
         strides = strides[1:]
@@ -133,7 +137,7 @@ class MovinetFeatures:
             x = self._activate(tf.nn.bias_add(x, _constant(bias)))
             kernel, bias = self._weights.convolution(path, (time, 1, 1), "_temporal")
             *earlier, last = kernel
-            # A depthwise convolution adds the bias in passing.
+            # A depthwise convolution adds the bias at no cost.
             taps = [tf.nn.bias_add(_either_conv2d(x, last, 1), _constant(bias))]
             taps += [x * _constant(tap[0, 0, 0]) for tap in reversed(earlier)]
         return self._activate(self._sum_over_time(taps, states, f"state_{name}_stream"))
@@ -143,7 +147,7 @@ class MovinetFeatures:
 
         Args:
             taps: Tensors [frames, height, width, channels].
-            states: The stream's; of these, what is known of the next frames' sums.
+            states: The stream's states, with the known parts of the next frames' sums.
             name: Prefix of the states' names.
         """
         names = [f"{name}_sum{index}" for index in range(1, len(taps))]
@@ -160,7 +164,7 @@ class MovinetFeatures:
         return _joined(sums[: self._frames_per_step])
 
     def _gate(self, x, states, name):
-        """Returns the squeeze excitation's gate, but for its scale, and the scale."""
+        """Returns the squeeze excitation's unscaled gate, and its scale."""
         path = f"backbone/{name}/_attention"
         x = tf.reduce_mean(x, (1, 2), keepdims=True)
         if self._config.se_type != "2d":
@@ -192,7 +196,7 @@ class MovinetFeatures:
     def _positions(self, channels):
         """Returns the Model Garden's encodings [frames, 1, 1, channels] of positions.
 
-        By the same operations, for at large positions roundings show.
+        They use the same operations, because rounding matters at large positions.
         """
         pairs = _constant(2 * (np.arange(channels) // 2))
         angles = 1.0 / tf.math.pow(10_000.0, pairs / float(channels))

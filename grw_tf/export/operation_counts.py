@@ -1,4 +1,4 @@
-"""What a TFLite model is made of."""
+"""Counts the operations of a TFLite model."""
 
 import collections
 
@@ -12,9 +12,9 @@ _NAMES = {
 
 
 def count_operations(content: bytes) -> dict[str, int]:
-    """Returns how many of each operation its signatures have, the most frequent first.
+    """Returns the number of operations of each kind, the most frequent first.
 
-    A custom one goes by its own name.
+    A custom operation has its own name.
     """
     model = schema.ModelT.InitFromPackedBuf(content)
     codes = [

@@ -1,12 +1,14 @@
-"""Whether an exported file gives, frame by frame, the numbers of its model."""
+"""Checks that an exported file gives the numbers of its model, frame by frame."""
 
 import contextlib
 import dataclasses
+import os
 import time
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 import tqdm
 
 from grw_tf.frames.numpy_preparation import FramePreparation
@@ -15,39 +17,41 @@ from grw_tf.models import StreamingModel
 from grw_tf.streaming import StreamSession
 
 LARGEST_DIFFERENCE = {"none": 1e-4, "float16": 1e-2, "dynamic": 0.5, "int8": 0.5}
-"""Of logits, relative to the largest: limits by quantization.
+"""Limits of differences of logits, relative to the largest, by quantization.
 
-In 8 bits it is agreement that counts; the limit is for models whose likeliest class
-never changes.
+In 8 bits, agreement is what counts. The limit serves models whose likeliest class never
+changes.
 """
 
 _REPLAYED_FRAMES = 8
-# Of roundings.
+# Difference by rounding.
 _LEVELS = 1
 
 
 @dataclasses.dataclass(frozen=True)
 class Parity:
-    """How a file compares with its model.
+    """Comparison of a file with its model.
 
     Attributes:
-        streams, frames: How many were replayed, and how long each is.
+        streams, frames: Number of replayed streams, and length of each.
         clips: "real" or "drawn".
-        largest_logit: The largest absolute logit of the streaming model.
-        clip_difference: Between the clip model's logits of the first frames of each
-            stream and the streaming model's; this and the next relative to
-            largest_logit.
-        conversion_difference: Between the streaming model's logits and those of the
-            file before it was quantized.
-        largest_difference: Between the streaming model's and the file's logits.
-        agreement: Share of frames with the same likeliest class.
-        late_agreement: The same of the last sixth of each stream.
-        reset_difference: Between the file's logits at first and after a reset.
-        preparation_difference: Between frames as the file's runtime resizes and crops
-            them and as evaluation does, in levels of 255.
-        milliseconds: Median time of a frame in the file, one thread.
-        passed: Whether all is within the limits.
-        failures: What is not, in words.
+        largest_logit: The streaming model's largest absolute logit.
+        clip_difference: Difference between the logits of the clip model and the
+            streaming model for the first frames of each stream. All differences of
+            logits are relative to largest_logit.
+        conversion_difference: Difference between the logits of the streaming model and
+            the file before quantization.
+        largest_difference: Difference between the logits of the streaming model and the
+            file.
+        agreement: Fraction of frames with the same likeliest class.
+        late_agreement: The same for the last sixth of each stream.
+        reset_difference: Difference between the file's logits at first and after a
+            reset.
+        preparation_difference: Difference between frames as prepared by the file's
+            runtime and in evaluation, in levels of 255.
+        milliseconds: Median time of the file for a frame, with one thread.
+        passed: Whether all values are within the limits.
+        failures: Values beyond the limits, in words.
     """
 
     streams: int
@@ -67,26 +71,27 @@ class Parity:
 
 
 def check_parity(
-    path,
-    model,
+    path: str | os.PathLike,
+    model: tf_keras.Model,
     streams: Sequence[np.ndarray],
-    clips,
-    quantization,
-    min_agreement,
-    float_path=None,
+    clips: str,
+    quantization: str,
+    min_agreement: float,
+    float_path: str | os.PathLike | None = None,
 ) -> Parity:
     """Replays streams through the clip model, the streaming model and the file.
 
     Args:
         path: An exported file.
-        model: The model it came from.
+        model: The model that the file was exported from.
         streams: Each uint8 [frames, size, size, 3], of as many frames as the model's
             clips or more.
-        clips: "real" or "drawn", what the streams are of.
-        quantization: Of the file; in floats, differences are limited, else agreement.
-        min_agreement: The least share of frames with the same likeliest class.
-        float_path: The file before it was quantized, which agreement alone would not
-            tell from a wrong one; by default the same file.
+        clips: "real" or "drawn", the kind of the streams.
+        quantization: The file's quantization, which says what is limited: differences
+            for floats, otherwise agreement.
+        min_agreement: Least fraction of frames with the same likeliest class.
+        float_path: The file before quantization, to detect wrong conversions, which
+            agreement alone may miss; by default the same file.
 
     Returns:
         A `Parity`.
@@ -132,7 +137,7 @@ def check_parity(
 
 
 class _Reference:
-    """The model, over clips and over streams."""
+    """The model's logits of clips and of streams."""
 
     def __init__(self, model):
         self._model = model
@@ -212,10 +217,10 @@ def _compare_preparation(session, geometry):
 
 
 def _failures(numbers, quantization, min_agreement):
-    # Written so that a number that is none fails, too.
+    # Written so that NaN fails, too.
     if numbers["preparation_difference"] > _LEVELS:
         yield (
-            "the file says that frames are prepared otherwise than in training: they"
+            "the file prepares frames otherwise than training does: they"
             f" differ by {numbers['preparation_difference']} of 255 levels"
         )
     if not numbers["clip_difference"] <= LARGEST_DIFFERENCE["none"]:
@@ -224,7 +229,7 @@ def _failures(numbers, quantization, min_agreement):
             f" {numbers['clip_difference']:.1e} of the largest logit (limit"
             f" {LARGEST_DIFFERENCE['none']:.0e})"
         )
-    if not numbers["reset_difference"] == 0:
+    if numbers["reset_difference"] != 0:
         yield (
             "after a reset the file gives other logits than at first, by"
             f" {numbers['reset_difference']:.1e} of the largest"

@@ -1,4 +1,4 @@
-"""What of a file's step XNNPACK computes."""
+"""How XNNPACK divides a file's step."""
 
 import typing
 
@@ -15,9 +15,9 @@ class Partitions(typing.NamedTuple):
     """How a step is divided.
 
     Attributes:
-        operations: Of the step in the file.
-        partitions: Parts of it that XNNPACK takes as a whole; one is best.
-        outside: Operations between the parts, by TFLite's own kernels.
+        operations: Number of operations of the step.
+        partitions: Number of parts that XNNPACK runs as a whole; one is best.
+        outside: Number of operations between the parts, which TFLite's own kernels run.
     """
 
     operations: int
@@ -29,13 +29,13 @@ def step_partitions(content: bytes) -> Partitions:
     """Returns how XNNPACK divides the signature `step` of a file, or its only one.
 
     Args:
-        content: Of a TFLite model.
+        content: A TFLite model.
     """
     interpreter = make_interpreter(content=_step_alone(content))
     with silenced():
         interpreter.allocate_tensors()
     nodes = interpreter._get_ops_details()
-    # What XNNPACK took is still listed, before it.
+    # Operations that XNNPACK took are still listed, before it.
     makers = {tensor: node for node in nodes for tensor in node["outputs"]}
     wanted = [output["index"] for output in interpreter.get_output_details()]
     used = {}
@@ -53,7 +53,7 @@ def step_partitions(content: bytes) -> Partitions:
 
 
 def _step_alone(content):
-    """Returns a model of one graph, for LiteRT tells of the first alone."""
+    """Returns a model with one graph, because LiteRT only describes the first."""
     model = schema.ModelT.InitFromPackedBuf(content)
     steps = [s for s in model.signatureDefs or () if s.signatureKey == b"step"]
     index = steps[0].subgraphIndex if steps else 0

@@ -1,17 +1,19 @@
 """A model as a TensorFlow SavedModel, for servers.
 
-`tf.saved_model.load` and TensorFlow Serving run it without this project.
+`tf.saved_model.load` and TensorFlow Serving can run it without this project.
 """
 
 import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 
 import grw_tf
 from grw_tf.common.labels_file import check_class_names
@@ -25,7 +27,9 @@ EXTRA = "assets.extra"
 _PRODUCER = "grw_tf"
 
 
-def write_saved_model(path, model, class_names):
+def write_saved_model(
+    path: str | os.PathLike, model: tf_keras.Model, class_names: Sequence[str]
+) -> None:
     """Writes a model as a SavedModel for any batch size.
 
     Its signatures take and return tensors by name. Frames are `image`, float32 in 0..1,
@@ -43,18 +47,19 @@ def write_saved_model(path, model, class_names):
     `assets.extra` holds `labels.txt` and `manifest.json`.
 
     Args:
-        path: The folder to write, whole or not at all. An earlier export is replaced.
+        path: The folder to write, completely or not at all. An earlier export is
+            replaced.
         model: A model of `build_model`.
         class_names: Names of the classes, in the order of the logits.
 
     Raises:
-        ValueError: If the names are not one for each class, or the folder is something
-            else than an earlier export.
+        ValueError: If the number of names is not that of classes, or the folder is not
+            an earlier export.
         OSError: If it cannot be written.
     """
     check_class_names(class_names, model.config)
     with _replacing_folder(Path(path)) as unfinished:
-        # The variables alone: a Keras model would be traced whole, over and over.
+        # Only the variables: a whole Keras model would be traced again and again.
         module = tf.Module()
         module.weights = list(model.weights)
         signatures = make_signatures(model)
@@ -66,8 +71,8 @@ def write_saved_model(path, model, class_names):
         (extra / MANIFEST).write_text(manifest + "\n")
 
 
-def check_replaceable(path):
-    """Raises a ValueError if a path is taken by anything but an earlier export."""
+def check_replaceable(path: str | os.PathLike) -> None:
+    """Raises a ValueError if a path exists and is not an earlier export."""
     path = Path(path)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
@@ -78,12 +83,12 @@ def check_replaceable(path):
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
     raise ValueError(
-        f"{path} is there and is no earlier export: give another --output_dir, or"
+        f"{path} exists and is not an earlier export: give another --output_dir, or"
         " remove it."
     )
 
 
-def make_signatures(model):
+def make_signatures(model: tf_keras.Model) -> dict[str, Any]:
     """Returns the functions of `write_saved_model`, traced, by name."""
     config = model.config
 
@@ -180,11 +185,11 @@ def _describe(tensors):
 
 @contextlib.contextmanager
 def _replacing_folder(path) -> Iterator[Path]:
-    """Yields another path to make; it then takes the place of the folder `path`."""
+    """Yields a new path to write, which then replaces the folder `path`."""
     check_replaceable(path)
     path = Path(os.path.abspath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Names that a server, which looks for version numbers, passes over.
+    # Names that servers ignore, because they look for version numbers.
     unfinished, old = (
         path.with_name(f".{path.name}.{os.getpid()}.{what}")
         for what in ("unfinished", "old")

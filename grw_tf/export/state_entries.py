@@ -1,4 +1,4 @@
-"""What a stream's states are in a file: their types, and what they start from."""
+"""The states of a stream in a file, with their types and initial values."""
 
 import numpy as np
 
@@ -10,15 +10,15 @@ def state_entries(content: bytes) -> list[dict]:
     """Returns the states of a file as its manifest lists them.
 
     Args:
-        content: Of a TFLite model with a signature `step`.
+        content: A TFLite model with a signature `step`.
 
     Returns:
         For each state `name`, `shape`, `dtype` and `initial_value`, which stands for
-        zero; of a quantized one also `scale` and `zero_point`: its values are scale
-        (stored - zero_point).
+        zero. Quantized states also have `scale` and `zero_point`: their values are
+        scale (stored - zero_point).
 
     Raises:
-        ValueError: If there is no signature `step` from an image and states.
+        ValueError: If there is no signature `step` that takes an image and states.
     """
     interpreter = make_interpreter(content=content)
     inputs = interpreter.get_signature_list().get(STEP, {"inputs": []})["inputs"]

@@ -1,11 +1,14 @@
 """A model's streaming view, rewritten for devices.
 
-It gives the numbers of `grw_tf.models.StreamingModel` from the same weights, of 4-D
-tensors at most, time in the place of the batch, for GPU delegates take no more, and
-with states that stay bounded.
+It gives the numbers of `grw_tf.models.StreamingModel` with the same weights. Its
+tensors have at most 4 dimensions, as GPU delegates require, with time in place of the
+batch, and its states stay bounded.
 """
 
+from collections.abc import Mapping
+
 import tensorflow as tf
+import tf_keras
 
 from grw_tf.common.checks import check_positive
 from grw_tf.export.frame_features import FrameFeatures
@@ -22,7 +25,8 @@ from grw_tf.models.streaming import (
 
 IMAGE_DTYPES = ("uint8", "float32")
 
-# Graphs made for devices, by the backbone's family. Others stream Keras' own graph.
+# Graphs made for devices, by the backbone's family. Other families use Keras' own
+# graph.
 _FEATURES = {"movinet": MovinetFeatures, "mobilenet_v3": MobileNetFeatures}
 
 
@@ -31,15 +35,20 @@ class StreamingNetwork:
 
     Args:
         model: A causal model of `build_model`.
-        frames_per_step: How many frames a step takes.
+        frames_per_step: Number of frames that a step takes.
         image_dtype: "uint8" for frames in 0..255, "float32" for frames in 0..1.
 
     Raises:
         ValueError: If the model is not causal or not float32, or an argument is
-            unknown.
+            invalid.
     """
 
-    def __init__(self, model, frames_per_step=1, image_dtype="uint8"):
+    def __init__(
+        self,
+        model: tf_keras.Model,
+        frames_per_step: int = 1,
+        image_dtype: str = "uint8",
+    ) -> None:
         check_causal(model.config)
         _check(model, frames_per_step, image_dtype)
         self.model = model
@@ -52,23 +61,25 @@ class StreamingNetwork:
         self._specs = self._find_states()
 
     @property
-    def image_spec(self):
+    def image_spec(self) -> tf.TensorSpec:
         """The spec of the frames [frames_per_step, size, size, 3]."""
         size = self.model.config.size
         shape = (self.frames_per_step, size, size, 3)
         return tf.TensorSpec(shape, self.image_dtype, "image")
 
     @property
-    def signatures(self):
-        """What can be called: "step", and "classify" if steps give no logits."""
+    def signatures(self) -> list[str]:
+        """Names of the signatures: "step", and "classify" if steps give no logits."""
         on_demand = self.model.config.head.type == "transformer"
         return ["step", "classify"] if on_demand else ["step"]
 
-    def state_specs(self):
+    def state_specs(self) -> dict[str, tf.TensorSpec]:
         """Returns the states as a dict of `tf.TensorSpec`s; all start at zero."""
         return dict(self._specs)
 
-    def step(self, image, states):
+    def step(
+        self, image: tf.Tensor, states: Mapping[str, tf.Tensor]
+    ) -> tuple[tf.Tensor | None, dict[str, tf.Tensor]]:
         """Takes in the next frames.
 
         Args:
@@ -90,12 +101,12 @@ class StreamingNetwork:
         logits, new = self._head.update(x, head_states(states))
         return logits, kept.new | as_stream_states(new)
 
-    def classify(self, states):
+    def classify(self, states: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns the logits [1, num_classes] of a "transformer" head's states."""
         return self._head.classify(head_states(states))
 
-    def classify_specs(self):
-        """Returns the specs of the states that `classify` looks at."""
+    def classify_specs(self) -> dict[str, tf.TensorSpec]:
+        """Returns the specs of the states that `classify` takes."""
         return as_stream_states(head_states(self._specs))
 
     def _find_states(self):

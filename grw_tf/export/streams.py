@@ -1,4 +1,4 @@
-"""Long streams of frames to check and to calibrate exported files on."""
+"""Long streams of frames for checks and calibration of exported files."""
 
 import itertools
 import logging
@@ -15,21 +15,29 @@ from grw_tf.data.listing.video_list import list_folder
 from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.data.videos.clips import stream_frames
 from grw_tf.frames.opencv_preparation import prepare_frame
+from grw_tf.models.config import ModelConfig
 
 FRAMES = 300
 _SCENE_FRAMES = 25
 
 
-def real_streams(clips, config, count, part=(0, 1), frames=FRAMES):
-    """Reads streams of real clips end to end, over again if they are few.
+def real_streams(
+    clips: str,
+    config: ModelConfig,
+    count: int,
+    part: tuple[int, int] = (0, 1),
+    frames: int = FRAMES,
+) -> list[np.ndarray]:
+    """Reads streams of real clips end to end, repeated if there are too few.
 
     Args:
-        clips: Paths of records, with wildcards or not, separated by commas; or a folder
-            of class folders of videos.
+        clips: Paths of records, separated by commas, with or without wildcards; or a
+            folder of class folders of videos.
         config: The model's `ModelConfig`.
-        count: How many streams.
-        part: (start, step) of the videos to use, to keep those of two uses apart.
-        frames: Of each stream.
+        count: Number of streams.
+        part: (start, step) of the videos to use, so that two uses can have different
+            ones.
+        frames: Length of each stream.
 
     Returns:
         A list of uint8 [frames, size, size, 3], RGB, as `prepare_frame` makes them.
@@ -44,8 +52,10 @@ def real_streams(clips, config, count, part=(0, 1), frames=FRAMES):
     ]
 
 
-def drawn_streams(config, count, frames=FRAMES, seed=0):
-    """Draws streams of scenes: soft blobs that drift, with cuts, as videos have.
+def drawn_streams(
+    config: ModelConfig, count: int, frames: int = FRAMES, seed: int = 0
+) -> list[np.ndarray]:
+    """Draws streams of scenes: soft, drifting blobs, with cuts as in videos.
 
     Args, returns: as `real_streams`; `seed` says which scenes.
     """
@@ -102,7 +112,7 @@ def _read(path, config):
 
 
 def _scene(rng, side):
-    """Yields the frames of one scene, a window that moves over a soft picture."""
+    """Yields the frames of one scene: a window that moves over a soft picture."""
     coarse = rng.integers(0, 256, (12, 12, 3), np.uint8)
     picture = cv2.resize(coarse, (2 * side, 2 * side), interpolation=cv2.INTER_CUBIC)
     place, velocity = rng.uniform(0, side, 2), rng.uniform(-0.05, 0.05, 2) * side

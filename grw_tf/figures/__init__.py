@@ -1,1 +1,1 @@
-"""Figures, drawn from arrays."""
+"""Draws figures from arrays."""

@@ -1,4 +1,4 @@
-"""A picture of how accuracy grows while clips go on."""
+"""Draws how the accuracy grows while clips are seen."""
 
 from collections.abc import Sequence
 
@@ -14,13 +14,13 @@ def draw_accuracy(
     label_changes_per_second: float,
     probability_change: float,
 ) -> Figure:
-    """Draws the accuracy after each frame, over frames below and seconds above.
+    """Draws the accuracy after each frame, over frames (below) and seconds (above).
 
     Args:
-        accuracy: [frames], after each frame.
-        fps: Frames a second.
+        accuracy: Accuracy after each frame, [frames].
+        fps: Frames per second.
         label_changes_per_second: How often the likeliest class changes.
-        probability_change: Mean absolute change of a class's probability a frame.
+        probability_change: Mean absolute change of a class probability per frame.
     """
     figure = Figure(figsize=(6.4, 4), layout="constrained")
     axis = figure.subplots()

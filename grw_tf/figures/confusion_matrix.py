@@ -1,4 +1,4 @@
-"""A picture of which classes are taken for which."""
+"""Draws which classes are mistaken for which."""
 
 from collections.abc import Sequence
 
@@ -14,18 +14,18 @@ _LONGEST_NAME = 24
 _POINTS_PER_INCH = 72
 
 
-def draw_confusion(counts, class_names: Sequence[str]) -> Figure:
-    """Draws a confusion matrix, each row in shares of its class's clips.
+def draw_confusion(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
+    """Draws a confusion matrix, each row in shares of the clips of its class.
 
-    Up to 20 classes the counts are written in the cells. The figure grows with the
-    classes up to 120; of more, numbers along the axes take the place of names.
+    For up to 20 classes, the cells show the counts. The figure grows with the classes
+    up to 120. Beyond that, numbers replace the names along the axes.
 
     Args:
-        counts: [classes, classes], clips by label (rows) and prediction (columns).
+        counts: Clips by label (rows) and prediction (columns), [classes, classes].
         class_names: Names of the classes.
 
     Raises:
-        ValueError: If there is no class, or the counts are of others or below 0.
+        ValueError: If there is no class, or the counts do not fit or are below 0.
     """
     counts, classes = np.asarray(counts), len(class_names)
     if not classes or counts.shape != (classes, classes):
@@ -48,7 +48,7 @@ def draw_confusion(counts, class_names: Sequence[str]) -> Figure:
     figure = Figure(figsize=(height + 0.9, height), layout="constrained")
     axis = figure.subplots()
     colors = colormaps["Blues"].with_extremes(bad="#e0e0e0")
-    # Confusions of many classes are spread thin: a root makes small shares visible.
+    # With many classes, shares are small: a square root makes them visible.
     scale = PowerNorm(1 if counted else 0.5, vmin=0, vmax=1)
     image = axis.imshow(shares, cmap=colors, norm=scale)
     bar = figure.colorbar(image, shrink=0.8, pad=0.02, aspect=30)
@@ -61,7 +61,7 @@ def draw_confusion(counts, class_names: Sequence[str]) -> Figure:
 
 
 def figure_pixels(figure: Figure) -> np.ndarray:
-    """Returns a figure as uint8 [height, width, 3], RGB, as TensorBoard's images."""
+    """Returns a figure as an image for TensorBoard: uint8 [height, width, 3], RGB."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.array(canvas.buffer_rgba())[..., :3]
@@ -69,7 +69,7 @@ def figure_pixels(figure: Figure) -> np.ndarray:
 
 def _label_axes(axis, names, points):
     if names:
-        # Not as mathematics, which a $ would begin.
+        # A $ would begin mathematics otherwise.
         font = {"fontsize": points, "parse_math": False}
         axis.set_xticks(range(len(names)), names, rotation=90, **font)
         axis.set_yticks(range(len(names)), names, **font)

@@ -1,4 +1,4 @@
-"""A contact sheet of clips as a model sees them, a row a clip, with its label."""
+"""Draws a contact sheet of clips as a model sees them: a row per clip, with label."""
 
 import dataclasses
 import itertools
@@ -27,9 +27,9 @@ class Sheet:
 
     Attributes:
         pixels: uint8 [height, width, 3], RGB.
-        boxes: (left, top, scale) of the frames, by row and column: where they are, and
-            how many pixels of the sheet one of theirs has on a side.
-        shown: Indices of the frames that the columns show.
+        boxes: (left, top, scale) of each frame, by row and column. A pixel of the frame
+            is a square of `scale` pixels of the sheet.
+        shown: Frame index of each column.
     """
 
     pixels: np.ndarray
@@ -43,11 +43,11 @@ def contact_sheet(
     """Draws a row of evenly spaced frames for each clip.
 
     Args:
-        clips: Float [clips, time, height, width, 3], 0 is black and 1 white. What is
-            beyond them is cut, and the sheet says so.
-        labels: What to write beside each clip; lines that are too long are broken.
-        title: What to write above.
-        columns: Frames of a clip to show, if it has as many.
+        clips: Float [clips, time, height, width, 3]; 0 is black and 1 is white. Other
+            values are clipped, and the sheet says so.
+        labels: Text beside each clip. Long lines are broken.
+        title: Text above the clips.
+        columns: Most frames of a clip to show.
     """
     clips = np.asarray(clips, np.float32)
     _, time, height, width, _ = clips.shape
@@ -78,18 +78,18 @@ def contact_sheet(
 
 
 def label_text(label: np.ndarray, names: tuple[str, ...]) -> str:
-    """Returns a clip's label in words, with shares if several classes share it.
+    """Returns the label of a clip as text, with shares if it has several classes.
 
     Args:
-        label: An index, or shares of classes, [classes].
-        names: Of the classes.
+        label: Index of a class, or shares of classes [classes].
+        names: Names of the classes.
     """
     label = np.asarray(label)
     if label.size == 1 and len(names) > 1:
         return names[int(label.reshape(()))]
     if label.max() > 1 - _LEAST_SHARE:
         return names[label.argmax()]
-    # Smoothed labels have a little of every class.
+    # Smoothed labels hold a small share of every class.
     least = label.min() + _LEAST_SHARE
     kept = [k for k in np.argsort(-label, kind="stable")[:3] if label[k] > least]
     lines = [f"{label[k]:.0%} {names[k]}" for k in kept]
@@ -106,7 +106,7 @@ def _described(clips):
         f"{time} frames of {width} x {height} px, values {low:.3g} to {high:.3g}, mean"
         f" {clips.mean():.3g}"
     )
-    # Not as a model of this project takes them.
+    # Models of this project take 0..1.
     return f"{text}: BEYOND 0..1, shown cut" if low < 0 or high > 1 else text
 
 

@@ -1,4 +1,7 @@
-"""A picture of accuracy against the scale of low and of high frequencies."""
+"""Draws accuracy against the scale of low and of high frequencies."""
+
+from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -7,8 +10,8 @@ from matplotlib.lines import Line2D
 _MARKERS = {"low": "o", "high": "^"}
 
 
-def draw_sensitivity(measured) -> Figure:
-    """Draws two curves for each model, and a line at the accuracy of itself.
+def draw_sensitivity(measured: Sequence[Any]) -> Figure:
+    """Draws two curves for each model, and a line at its unscaled accuracy.
 
     Args:
         measured: `Sensitivity` of each model.
@@ -43,7 +46,7 @@ def draw_sensitivity(measured) -> Figure:
         frameon=False,
     )
     for text in models.get_texts():
-        # Not as mathematics, which a $ would begin.
+        # A $ would begin mathematics otherwise.
         text.set_parse_math(False)
     return figure
 

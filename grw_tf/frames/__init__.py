@@ -1,1 +1,1 @@
-"""How frames become what a model sees: geometry, choice in time, pixels."""
+"""Turns frames into model input: geometry, choice in time, and pixels."""

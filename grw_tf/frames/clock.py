@@ -1,7 +1,7 @@
-"""Which of the frames that come with times a model at a steady rate is to see.
+"""Chooses, from frames with time stamps, those that a model at a steady rate sees.
 
-Training samples videos by the same clock (`grw_tf.data.videos.sampling`), and
-`export/cpp` and `export/android` hold it in C++ and Kotlin.
+Training samples videos by the same clock (`grw_tf.data.videos.sampling`). `export/cpp`
+and `export/android` implement it in C++ and Kotlin.
 """
 
 import logging
@@ -16,39 +16,41 @@ from grw_tf.common.checks import check_positive
 TOLERANCE = 1e-3
 # Seconds beyond which a gap is a jump of the clock, as ffmpeg's `dts_delta_threshold`.
 _LEAST_JUMP = 10.0
-# Seconds. A frame that is earlier by more was not merely stored out of order.
+# Seconds. A frame that is earlier by more than this was not just stored out of order.
 _MOST_OUT_OF_ORDER = 1.0
 
 
 class FrameClock:
-    """Counts the ticks of a model's frame rate that fall to each frame.
+    """Counts the ticks of a model's frame rate during which each frame is on screen.
 
-    At each tick, k / fps after the first frame, the model sees the frame then on
-    screen: frames are dropped or repeated. A frame is on screen until the next one
-    comes, so only then is it known how many ticks fall to it. Time stamps need not run
-    on steadily:
+    At each tick, k / fps after the first frame, the model sees the frame on screen, so
+    frames are dropped or repeated. A frame is on screen until the next one arrives, and
+    only then is its number of ticks known. Time stamps may be irregular:
 
-    - A frame without one comes an interval after the one before: `interval`, or else as
-      long as that one came after its own predecessor, or else 1 / `fps`.
-    - Where they jump ahead by more than 10 s, or `max_gap` if that is more, the frame
-      on screen is repeated for `max_gap`, and the next one counts as coming then.
-    - Where they are set back, the next frame counts as coming an interval after the one
-      before, and time goes on from there. They are set back if a frame is earlier by
-      more than a second, or if two frames in a row are earlier than one before them and
-      the second is later than the first.
-    - After either jump, a frame whose time fits the clock from before it is placed by
-      that clock: where a container's counter overflows, the two may alternate.
-    - Any other frame that is not later than the one before takes its place: some
+    - A frame without a time stamp comes one interval after the frame before it. The
+      interval is `interval` if given, else the last one seen, else 1 / `fps`.
+    - If times jump ahead by more than 10 s, or by more than a longer `max_gap`, the
+      frame on screen is repeated for `max_gap`, and the next frame counts as arriving
+      then.
+    - If times are set back, the next frame counts as arriving one interval after the
+      frame before it, and time continues from there. Times are set back if a frame is
+      earlier by more than a second, or if two frames in a row are earlier than a frame
+      before them and the second is later than the first.
+    - After either jump, a frame whose time fits the clock from before the jump is
+      placed by that clock. When the counter of a container overflows, both may
+      alternate.
+    - Any other frame that is not later than the frame before replaces it, since some
       containers store frames out of order.
 
-    Jumps, and frames that take another's place, are warned of once each.
+    The first jump and the first replaced frame each cause a warning.
 
     Args:
-        fps: Ticks a second.
-        max_gap: Seconds for which a frame is repeated where times jump ahead.
-        interval: Seconds between frames where times do not tell.
+        fps: Ticks per second.
+        max_gap: Seconds for which a frame is repeated if times jump ahead.
+        interval: Seconds between frames without time stamps.
         start: Seconds after the first frame at which the ticks begin.
-        warn: Called with "jump" or "overlap" and a message; logs it if not given.
+        warn: Called with "jump" or "overlap" and a message. By default the message is
+            logged.
 
     Raises:
         ValueError: If `max_gap` is not above 0.
@@ -73,41 +75,41 @@ class FrameClock:
         self.restart()
 
     def restart(self) -> None:
-        """Begins anew with the next frame."""
+        """Starts over with the next frame."""
         self._first = self._last = None
         self._interval = 1 / self._fps
         self._tick = 0
-        # Of the last frame, if it took another's place.
+        # Time of the last frame if it replaced another one.
         self._early = None
-        # What to add to time stamps, since they were set back or jumped.
+        # Seconds to add to time stamps since they were set back or jumped.
         self._shift = 0.0
-        # The same before the last jump.
+        # The same, before the last jump.
         self._former_shift = 0.0
         self._skipped = 0.0
 
     @property
     def time(self) -> float:
-        """Time of the frame on screen in seconds, as time stamps now count."""
+        """Time of the frame on screen in seconds, by the present time stamps."""
         return self._last - self._shift
 
     @property
     def skipped(self) -> float:
-        """Seconds for which no tick fell, since the time jumped ahead."""
+        """Seconds without ticks, because times jumped ahead."""
         return self._skipped
 
     @property
     def position(self) -> float:
-        """Seconds from the first frame to the one on screen, skipped ones included."""
+        """Seconds from the first frame to the one on screen, with the skipped ones."""
         return self._last - self._first + self._skipped
 
     def arrive(self, time: SupportsFloat | None) -> int:
-        """Takes the time in seconds of a frame that comes, None if it has none.
+        """Takes the time of the next frame in seconds, or None if it has none.
 
         Returns:
-            How many ticks fell to the frame before it.
+            Number of ticks of the frame before it.
 
         Raises:
-            ValueError: If the time is no finite number.
+            ValueError: If the time is not a finite number.
         """
         time = None if time is None else seconds(time)
         if self._first is None:
@@ -138,17 +140,17 @@ class FrameClock:
         return self._ticks_before(self._last)
 
     def end(self, time: SupportsFloat | None = None) -> int:
-        """Ends the video, and begins anew with the next frame.
+        """Ends the video and starts over with the next frame.
 
         Args:
-            time: Of the end; by default the last frame lasts as long as the one before;
-                infinity if it is not known.
+            time: Seconds at which the video ends; infinity if unknown. By default the
+                last frame lasts as long as the one before.
 
         Returns:
-            How many ticks fell to the last frame.
+            Number of ticks of the last frame.
 
         Raises:
-            ValueError: If the time is no number.
+            ValueError: If the time is not a number.
         """
         time = None if time is None else seconds(time, most=math.inf)
         if self._first is None:
@@ -166,8 +168,8 @@ class FrameClock:
         return jumps and abs(former) <= _MOST_OUT_OF_ORDER
 
     def _shown_until(self, time):
-        """Returns until when the frame on screen lasts if the next comes at a time."""
-        # Before the start nothing is repeated, so time may jump as it will.
+        """Returns when the frame on screen ends if the next one arrives at a time."""
+        # Nothing is repeated before the start, so time may jump freely there.
         since = max(self._last, self._first + self._start)
         if time - since > self._least_jump:
             return since + self._max_gap
@@ -200,7 +202,7 @@ class FrameClock:
         self._shift += self._last - time
 
     def _usual_interval(self):
-        # Times are rounded, so of those that are seen each may be a little off.
+        # Times are rounded, so each interval that was seen may be slightly off.
         return self._given_interval or self._interval
 
     def _ticks_before(self, time):
@@ -228,16 +230,20 @@ def _log(kind, message):
 def seconds(time: SupportsFloat, most: float = sys.float_info.max) -> float:
     """Returns a time as a float.
 
+    Args:
+        time: Time in seconds.
+        most: Largest time that is accepted.
+
     Raises:
-        ValueError: If it is no number, or not a finite one up to the most.
+        ValueError: If the time is not a number, or above `most`.
     """
     try:
-        # Float reads strings too.
+        # float() reads strings too.
         number = math.nan if isinstance(time, str | bytes) else float(time)
     except (OverflowError, TypeError, ValueError):
         number = math.nan
     if not -math.inf < number <= most:
         raise ValueError(
-            f"A frame's time is {repr(time):.40}: it must be a number of seconds."
+            f"A frame's time is {time!r:.40}: it must be a number of seconds."
         )
     return number

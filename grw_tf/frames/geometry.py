@@ -1,8 +1,8 @@
-"""Where a frame of any size ends up in the square that a model sees.
+"""Maps a frame of any size to the square that a model sees.
 
-The one definition that training, evaluation, export and the streaming runtime share. It
+Training, evaluation, export and the streaming runtime share this definition. It
 computes sizes and positions. `opencv_preparation`, `tensor_preparation` and
-`numpy_preparation`, beside it, move the pixels, and agree to 1 of 255 levels.
+`numpy_preparation` move the pixels, and agree within 1 of 255 levels.
 """
 
 import dataclasses
@@ -13,19 +13,19 @@ SHORT_SIDE, SQUARE = "short_side", "square"
 FRAME_FITS = (SHORT_SIDE, SQUARE)
 
 UNRECORDED_FIT = SQUARE
-"""The fit of checkpoints and exported files that were made before they recorded one."""
+"""Fit of checkpoints and exported files that do not record one."""
 
-# The published GRW models' sides, by the size that is cropped from them.
+# Sides of the frames of the published GRW models, by the size cropped from them.
 _PUBLISHED_RESIZE = {172: 200, 224: 256, 256: 300}
 
 
 def resize_side(size: int) -> int:
-    """Returns the pixels to which a frame is resized before `size` are cropped."""
+    """Returns the pixels to resize a frame to before cropping `size` pixels."""
     return _PUBLISHED_RESIZE.get(size, round(size * 200 / 172))
 
 
 def check_fit(fit: str) -> None:
-    """Raises a ValueError if `fit` is none of `FRAME_FITS`."""
+    """Raises a `ValueError` if `fit` is not one of `FRAME_FITS`."""
     if fit not in FRAME_FITS:
         raise ValueError(
             f"frame_fit must be one of {', '.join(FRAME_FITS)}, got {fit!r:.80}."
@@ -42,13 +42,13 @@ class FrameGeometry:
     in the middle is then cropped.
 
     Attributes:
-        size: Height and width in pixels of the square that a model sees.
+        size: Height and width of the model input, in pixels.
         fit: "short_side" or "square".
-        side: Pixels of the resized frame's shorter side, or of the squashed frame;
-            `resize_side(size)` if not given.
+        side: Shorter side of the resized frame, or side of the squashed frame, in
+            pixels. By default `resize_side(size)`.
 
     Raises:
-        ValueError: For another fit, a size below 1 or a side below the size.
+        ValueError: If the fit is unknown, the size below 1 or the side below the size.
     """
 
     size: int
@@ -69,14 +69,15 @@ class FrameGeometry:
     def resized(
         self, height: Any, width: Any, maximum: Callable = max
     ) -> tuple[Any, Any]:
-        """Returns the height and width in pixels of a resized frame.
+        """Returns the height and width of a resized frame, in pixels.
 
         The longer side is rounded down, as the Model Garden's `resize_smallest` and
         torchvision's `Resize` do.
 
         Args:
-            height, width: The frame's, as ints or as scalar tensors.
-            maximum: The larger of two; `tf.maximum` for tensors.
+            height: Height of the frame, an int or a scalar tensor.
+            width: Width of the frame, an int or a scalar tensor.
+            maximum: Returns the larger of two values; `tf.maximum` for tensors.
         """
         if self.fit == SQUARE:
             return self.side, self.side
@@ -86,12 +87,12 @@ class FrameGeometry:
         )
 
     def start(self, length: Any) -> Any:
-        """Returns where the middle `size` pixels of a resized side begin."""
+        """Returns the first of the middle `size` pixels of a resized side."""
         return (length - self.size) // 2
 
 
 def by_area(height: Any, width: Any, rows: Any, columns: Any) -> Any:
-    """Says whether resized pixels are means over areas, as they are if no side grows.
+    """Returns whether pixels are resized by averaging areas: if neither side grows.
 
     Otherwise they are interpolated.
     """

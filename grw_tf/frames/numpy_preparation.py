@@ -8,34 +8,34 @@ from grw_tf.frames.geometry import FrameGeometry, by_area
 
 # Output rows, or columns, computed by one matrix product.
 _BLOCK = 8
-# Multiplications in a product. More, and NumPy's BLAS starts threads, which cost a
-# hundredfold on a busy machine.
+# Most multiplications in a product. For larger ones, NumPy's BLAS starts threads, which
+# are a hundred times slower on a busy machine.
 _MOST_WORK = 200_000
 
 
 class FramePreparation:
-    """Resizes frames as a geometry says, and crops the middle.
+    """Resizes frames by a geometry and crops the middle.
 
-    As `opencv_preparation.prepare_frame`: by the mean over each pixel's area
-    where neither side grows, else by linear interpolation. No value differs from
+    Like `opencv_preparation.prepare_frame`, it averages the area of each pixel if
+    neither side grows, and interpolates linearly otherwise. No value differs from
     OpenCV's by more than 1 of 255.
 
     Args:
-        geometry: Of the model.
+        geometry: Frame geometry of the model.
     """
 
     def __init__(self, geometry: FrameGeometry):
         self.size = geometry.size
-        # A camera's frames are all of one size, so the weights are found once.
+        # All frames of a camera have one size, so the weights are computed once.
         self._products = functools.lru_cache(maxsize=4)(
             lambda height, width: _products(height, width, geometry)
         )
 
-    def __call__(self, frame):
-        """Returns a frame uint8 [height, width, 3] as uint8 [size, size, 3]."""
+    def __call__(self, frame: np.ndarray) -> np.ndarray:
+        """Returns a frame, uint8 [height, width, 3], as uint8 [size, size, 3]."""
         height, width = frame.shape[:2]
         rows, columns = self._products(height, width)
-        # Columns that the crop leaves out are never touched.
+        # Columns outside the crop are not computed.
         first, last = columns[0][0].start, columns[-1][0].stop
         part = frame.reshape(height, width * 3)[:, first:last]
         narrow = np.empty((self.size, last - first), np.float32)
@@ -48,16 +48,16 @@ class FramePreparation:
             pixels = narrow[:, source.start - first : source.stop - first]
             for piece in _pieces(self.size, weights.size):
                 np.matmul(pixels[piece], weights, out=square[piece, target])
-        # Means of bytes stay within 0..255 but for roundings.
+        # Means of bytes stay within 0..255 except for rounding.
         square = np.rint(square, out=square).clip(0, 255, out=square)
         return square.astype(np.uint8).reshape(self.size, self.size, 3)
 
 
 def _products(height, width, geometry):
-    """Returns the matrix products that make the rows, and then the columns.
+    """Returns the matrix products for the rows and for the columns.
 
-    Each is (slice of the source, slice of the result, weights); of columns, the slices
-    run over the three channels of each, and the weights are to multiply from the right.
+    Each is (slice of the source, slice of the result, weights). For columns, the slices
+    include the three channels of each, and the weights multiply from the right.
     """
     shape = geometry.resized(height, width)
     find = _area_weights if by_area(height, width, *shape) else _linear_weights
@@ -90,13 +90,13 @@ def _blocks(weights):
 
 
 def _pieces(length, work):
-    """Splits a length, each unit of which is so much work."""
+    """Splits a length into pieces of limited work, given the work of each unit."""
     step = max(1, _MOST_WORK // work)
     return [slice(start, start + step) for start in range(0, length, step)]
 
 
 def _area_weights(length, resized, kept):
-    """Returns the share [kept, length] of each pixel in each that is kept."""
+    """Returns the share [kept, length] of each pixel in each kept one."""
     first, last = (length * (kept + end)[:, None] / resized for end in (0, 1))
     pixels = np.arange(length)
     overlap = np.minimum(last, pixels + 1) - np.maximum(first, pixels)

@@ -7,11 +7,11 @@ from grw_tf.frames.geometry import FrameGeometry, by_area
 
 
 def prepare_frame(frame: np.ndarray, geometry: FrameGeometry) -> np.ndarray:
-    """Resizes a frame as a geometry says, and crops the middle.
+    """Resizes a frame by a geometry and crops the middle.
 
     Args:
         frame: uint8 [height, width, 3], upright.
-        geometry: Of the model.
+        geometry: Frame geometry of the model.
 
     Returns:
         uint8 [size, size, 3].

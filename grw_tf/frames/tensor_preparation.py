@@ -1,4 +1,4 @@
-"""Chooses and prepares the frames of clips in TensorFlow, as input pipelines need."""
+"""Chooses and prepares the frames of clips in TensorFlow, for input pipelines."""
 
 import dataclasses
 
@@ -7,18 +7,18 @@ import tensorflow as tf
 from grw_tf.frames.choice import middle_start, taken_frames
 from grw_tf.frames.geometry import SHORT_SIDE, SQUARE, FrameGeometry, by_area
 
-# Pixels of the squashed frame on which boxes are drawn: many, as boxes have whole ones.
+# Pixels of the squashed frame on which boxes are drawn. Many, since boxes are whole.
 _GRID = 8192
 
 
 def decode_frame(encoded: tf.Tensor) -> tf.Tensor:
-    """Returns the frame uint8 [height, width, 3] of a JPEG or PNG file's bytes."""
-    # TensorFlow's default, a fast method, is off by up to 8 levels.
+    """Returns the frame, uint8 [height, width, 3], of an encoded JPEG or PNG."""
+    # TensorFlow's fast default is off by up to 8 levels.
     return tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
 
 
 def decoded(frames: tf.Tensor) -> tf.Tensor:
-    """Returns frames uint8 [time, height, width, 3], encoded ones [time] decoded."""
+    """Returns frames as uint8 [time, height, width, 3], decoded if they are encoded."""
     if frames.dtype != tf.string:
         return frames
     return tf.map_fn(decode_frame, frames, fn_output_signature=tf.uint8)
@@ -27,12 +27,12 @@ def decoded(frames: tf.Tensor) -> tf.Tensor:
 def frames_from(
     frames: tf.Tensor, start: tf.Tensor, count: int, stride: tf.Tensor
 ) -> tf.Tensor:
-    """Takes the frames of a clip from a video, as `taken_frames` says.
+    """Takes the frames of a clip from a video, chosen by `taken_frames`.
 
     Args:
-        frames: [time, ...].
-        start: Index of the first to take, a scalar.
-        count: How many to take.
+        frames: Frames of the video [time, ...].
+        start: Index of the first frame to take, a scalar.
+        count: Frames of the clip.
         stride: Frames from one to the next, a scalar.
     """
     length = tf.shape(frames)[0]
@@ -42,12 +42,18 @@ def frames_from(
 
 
 def spread_frames(frames: tf.Tensor, clips: int, count: int, stride: int) -> tf.Tensor:
-    """Takes clips spread evenly from the first frame to the last, one after another.
+    """Takes clips spread evenly from the first frame to the last.
 
     A single clip is the middle one.
 
+    Args:
+        frames: Frames of the video [time, ...].
+        clips: Number of clips.
+        count: Frames of a clip.
+        stride: Frames from one to the next.
+
     Returns:
-        [clips * count, ...].
+        Frames [clips * count, ...], clip by clip.
     """
     length = tf.shape(frames)[0]
     if clips == 1:
@@ -63,13 +69,12 @@ def spread_frames(frames: tf.Tensor, clips: int, count: int, stride: int) -> tf.
 def prepare_frames(
     frames: tf.Tensor, geometry: FrameGeometry, crops: int = 1
 ) -> tf.Tensor:
-    """Resizes frames as a geometry says, and crops squares.
+    """Resizes frames by a geometry and crops squares.
 
     Args:
         frames: uint8 [time, height, width, 3].
-        geometry: Of the model.
-        crops: 1, the middle; or 3, at the start, the middle and the end of the longer
-            side.
+        geometry: Frame geometry of the model.
+        crops: 1 for the middle, or 3 for the start, middle and end of the longer side.
 
     Returns:
         uint8 [crops * time, size, size, 3], all frames of the first square first.
@@ -104,17 +109,17 @@ def view_frames(
 ) -> tf.Tensor:
     """Cuts clips spread evenly over a video, and squares along its longer side.
 
-    One clip is the middle one, and one square the middle one. For three squares, the
-    frames' shorter side is resized to the squares' own size, so that they leave nothing
-    out; under the fit "square", they lie on the squashed frame.
+    A single clip or square is the middle one. For three squares, the shorter side of
+    the frames is resized to the size of the squares, so that they cover the frame. With
+    the fit "square", they lie on the squashed frame.
 
     Args:
         frames: uint8 [time, height, width, 3], or encoded [time], of a whole video.
-        geometry: Of the model.
+        geometry: Frame geometry of the model.
         count: Frames of a clip.
-        stride: Frames of the video from one of a clip to the next.
-        clips: How many clips.
-        crops: How many squares, 1 or 3.
+        stride: Frames of the video from one frame of a clip to the next.
+        clips: Number of clips.
+        crops: Number of squares, 1 or 3.
 
     Returns:
         uint8 [crops * clips * count, size, size, 3]: all clips of the first square,
@@ -133,18 +138,18 @@ def random_crop(
     aspect_ratios: tuple[float, float],
     areas: tuple[float, float],
 ) -> tf.Tensor:
-    """Crops the same random box from all frames, and resizes it to the model's size.
+    """Crops the same random box from all frames and resizes it to the model's size.
 
-    By the Model Garden's distribution: share of the frame's area and aspect of the box
-    are uniform. Under the fit "square" the box is drawn on the squashed frame, so that
-    the middle square of `prepare_frames` is one of those that can come out.
+    As in the Model Garden, the box's share of the frame's area and its aspect ratio are
+    uniformly distributed. With the fit "square", the box is drawn on the squashed
+    frame, so that the middle square of `prepare_frames` is a possible result.
 
     Args:
         frames: uint8 [time, height, width, 3].
-        geometry: Of the model.
-        seed: int64 [2].
-        aspect_ratios: Least and largest width of the box by its height, as laid out.
-        areas: Least and largest share of the frame's area.
+        geometry: Frame geometry of the model.
+        seed: Seed of the box, int64 [2].
+        aspect_ratios: Smallest and largest width / height of the box, as laid out.
+        areas: Smallest and largest share of the area of the frame.
 
     Returns:
         uint8 [time, size, size, 3].

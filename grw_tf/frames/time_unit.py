@@ -1,35 +1,37 @@
-"""Whether the times of frames are seconds, as they must be, or a smaller unit.
+"""Checks that the times of frames are in seconds and not in a smaller unit.
 
-`export/cpp/time_unit.cc` and `export/android/StreamSession.kt` hold the same rule.
+`export/cpp/time_unit.cc` and `export/android/StreamSession.kt` implement the same rule.
 """
 
-# Seconds. Read as seconds, milliseconds of up to 200 frames a second are longer steps.
+import itertools
+
+# Seconds. Milliseconds read as seconds are longer steps, for up to 200 frames a second.
 _LEAST_STEP = 5.0
-# Each unit: its name, the longest step it is told by, and how many make a second.
+# Each unit: its name, the longest step that indicates it, and its number per second.
 _UNITS = (
     ("milliseconds", 1e3, 1000),
-    # Of 11 to 90 frames a second; microseconds as short are of 125 and more.
+    # For 11 to 90 frames per second. Microseconds as short have 125 and more.
     ("90 kHz ticks", 8e3, 90_000),
     ("microseconds", 1e6, 1_000_000),
     ("nanoseconds", float("inf"), 1_000_000_000),
 )
-# No usual gap in seconds is as long, so such steps need not be even.
+# Gaps in seconds are not as long, so such steps need not be even.
 _LONGEST_GAP = 1000.0
-# Steps between frames: the fewest that tell, and those after which seconds are assumed.
+# Steps between frames: the fewest to judge by, and the number to assume seconds after.
 _FEWEST_STEPS, _MOST_STEPS = 3, 5
-# So many frames are enough, even if they all have the same time.
+# Frames after which seconds are assumed, even if all have the same time.
 _MOST_FRAMES = 12
-# A step is near the median up to this factor.
+# A step is near the median within this factor.
 _NEAR = 2.0
-# Steps shorter than those of this many frames a second are odd in a unit.
+# Steps shorter than those of this frame rate are odd in a unit.
 _MOST_RATE = 1000
 
 
 class TimeUnit:
     """Refuses times that are not in seconds, judging by the first frames of a stream.
 
-    It looks at the first three to five steps between frames that go forwards. A step is
-    long if it exceeds 5 s and `max_gap`.
+    It looks at the first three to five forward steps between frames. A step is long if
+    it exceeds 5 s and `max_gap`.
 
     - Two steps that are not long show that times are in seconds. One may be odd.
     - Otherwise, times are refused if the median step exceeds 1000 s, or if more than
@@ -44,17 +46,17 @@ class TimeUnit:
         max_gap: Seconds for which a frame may be on screen, as for `FrameClock`.
     """
 
-    def __init__(self, max_gap):
+    def __init__(self, max_gap: float):
         self._least_step = max(_LEAST_STEP, max_gap)
         self.restart()
 
-    def restart(self):
-        """Begins anew with the next frame."""
+    def restart(self) -> None:
+        """Starts over with the next frame."""
         self._times = []
         self._settled = False
 
-    def check(self, time):
-        """Takes the time of the next frame, a float.
+    def check(self, time: float) -> bool:
+        """Takes the time of the next frame in seconds.
 
         Returns:
             Whether the frame can be shown. If not, its time is in doubt until a later
@@ -66,9 +68,7 @@ class TimeUnit:
         if self._settled:
             return True
         times = [*self._times, time]
-        steps = [
-            after - before for before, after in zip(times, times[1:], strict=False)
-        ]
+        steps = [after - before for before, after in itertools.pairwise(times)]
         steps = [step for step in steps if step > 0]
         long = sum(step > self._least_step for step in steps)
         if len(steps) - long < 2:
@@ -83,9 +83,9 @@ class TimeUnit:
 
 
 def _smaller_unit(steps):
-    """Returns the unit of steps, how many make a second, and the median step.
+    """Returns the unit of steps, its number per second, and the median step.
 
-    At most one of the steps is not long. Returns None if they may be seconds.
+    At most one of the steps is not long. It returns None if they may be seconds.
     """
     if len(steps) < _FEWEST_STEPS:
         return None

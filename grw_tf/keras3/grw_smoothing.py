@@ -7,14 +7,14 @@ from grw_tf.random_walk.smoothing import Smoothing
 
 
 class _Keras3Smoothing:
-    """What Keras 3 spells in its own way for both GRW layers."""
+    """What is specific to Keras 3 in both GRW layers."""
 
     ops = ops
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         on_jax = keras.backend.backend() == "jax"
-        # JAX's trainer does not carry the metrics of layers.
+        # JAX's trainer does not support metrics of layers.
         names = () if on_jax else self.METRICS
         self._terms = [keras.metrics.Mean(f"{self.name}_{name}") for name in names]
         if on_jax and self._method == "sampled" and self.seed is None:
@@ -40,12 +40,12 @@ class _Keras3Smoothing:
 class GRWSmoothing(_Keras3Smoothing, Smoothing, keras.layers.Layer):
     """Returns its input, and while training adds the GRW loss of it.
 
-    Shapes, metrics and errors are those of `grw_tf.layers.GRWSmoothing`, but that
-    embeddings that are not finite show as a loss that is not, and that on JAX there are
-    no metrics and sampled orders need a seed.
+    Shapes, metrics and errors are those of `grw_tf.layers.GRWSmoothing`, except that
+    non-finite embeddings give a non-finite loss, and that on JAX there are no metrics
+    and sampled orders need a seed.
 
     Args:
         window, weight, alpha, warmup_steps, orders, max_orders, seed: See
             `grw_tf.layers.GRWSmoothing`.
-        **kwargs: Of `keras.layers.Layer`.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """

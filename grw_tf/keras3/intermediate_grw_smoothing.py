@@ -1,5 +1,8 @@
 """`grw_tf.layers.IntermediateGRWSmoothing` for Keras 3."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from grw_tf.keras3.grw_smoothing import _Keras3Smoothing
@@ -16,12 +19,12 @@ class IntermediateGRWSmoothing(
 
     Args:
         window, momentum, epsilon: See `grw_tf.layers.IntermediateGRWSmoothing`.
-        synchronized: Whether batch statistics are taken over all replicas, which the
-            TensorFlow backend alone does, as in Keras' own batch normalization.
-        **kwargs: Of `GRWSmoothing`.
+        synchronized: Whether batch statistics are taken over all replicas. Only the
+            TensorFlow backend does so, as in Keras' own batch normalization.
+        **kwargs: Arguments of `GRWSmoothing`.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         on_tensorflow = keras.backend.backend() == "tensorflow"
         self._batch_norm = keras.layers.BatchNormalization(
@@ -29,7 +32,7 @@ class IntermediateGRWSmoothing(
             **self._batch_norm_arguments(),
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[int | None]) -> None:
         super().build(input_shape)
         batch, frames, _, _, channels = input_shape
         self._batch_norm.build((batch, frames, channels))

@@ -1,15 +1,26 @@
 """GRW smoothing as a loss on `keras.ops`."""
 
+from typing import Any
+
 from grw_tf.keras3 import ops
 from grw_tf.random_walk import terms
 
 
-def grw_loss(z, alpha=0.5, orders="auto", max_orders=1000, seed=None):
+def grw_loss(
+    z: Any,
+    alpha: float = 0.5,
+    orders: str = "auto",
+    max_orders: int = 1000,
+    seed: int | None = None,
+) -> Any:
     """Returns the GRW loss of each window, on tensors of Keras 3's backend.
 
     Args:
         z: Embeddings [windows, T, K], T >= 3.
-        alpha, orders, max_orders, seed: See `grw_tf.losses.grw_loss`.
+        alpha: As in `grw_tf.losses.grw_loss`.
+        orders: As in `grw_tf.losses.grw_loss`.
+        max_orders: As in `grw_tf.losses.grw_loss`.
+        seed: As in `grw_tf.losses.grw_loss`.
 
     Returns, Raises: as `grw_tf.losses.grw_loss`.
     """

@@ -3,6 +3,9 @@
 import dataclasses
 import math
 import re
+from typing import Any
+
+import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Normal:
     mean: float
     std: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.std < 0:
             raise ValueError(
                 f"The standard deviation of {self} is negative: give one of at least 0."
@@ -25,7 +28,7 @@ class Normal:
     def __str__(self):
         return f"normal({self.mean:g}, {self.std:g})"
 
-    def draw(self, generator, shape, nonce=None):
+    def draw(self, generator: Any, shape: Any, nonce: int | None = None) -> tf.Tensor:
         """Returns float32 numbers, see `Uniform.draw`."""
         return generator.random_normal(
             shape, self.mean, self.std, dtype="float32", nonce=nonce
@@ -43,7 +46,7 @@ class Uniform:
     low: float
     high: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.low > self.high:
             raise ValueError(
                 f"The bounds of {self} are the wrong way round: give the lower first."
@@ -53,10 +56,10 @@ class Uniform:
         return f"uniform({self.low:g}, {self.high:g})"
 
     @property
-    def mean(self):
+    def mean(self) -> float:
         return (self.low + self.high) / 2
 
-    def draw(self, generator, shape, nonce=None):
+    def draw(self, generator: Any, shape: Any, nonce: int | None = None) -> tf.Tensor:
         """Returns float32 numbers, whatever the precision of the layer.
 
         Args:
@@ -73,7 +76,7 @@ class Uniform:
 _KINDS = {"normal": Normal, "uniform": Uniform}
 
 
-def parse_distribution(text):
+def parse_distribution(text: str) -> Normal | Uniform:
     """Returns the distribution that a text like "normal(1, 0.5)" spells.
 
     Args:

@@ -1,5 +1,7 @@
 """A classification head that gives logits at every frame of a stream."""
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 import tf_keras
 
@@ -20,7 +22,7 @@ class CausalTemporalTransformerHead(TransformerHead):
     Args, call arguments, output shape, errors: as `TemporalTransformerHead`.
     """
 
-    def state_specs(self, batch_size):
+    def state_specs(self, batch_size: int | None) -> dict[str, tf.TensorSpec]:
         """Returns the stream's states as a dict of `tf.TensorSpec`s, all from zero.
 
         Each block's `key` and `value` [batch, frames - 1, channels], the newest last,
@@ -43,7 +45,9 @@ class CausalTemporalTransformerHead(TransformerHead):
             "frame_count": tf.TensorSpec((1,), tf.int32),
         }
 
-    def update(self, inputs, states):
+    def update(
+        self, inputs: tf.Tensor, states: Mapping[str, tf.Tensor]
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Takes embeddings into the states.
 
         Args:
@@ -77,7 +81,7 @@ class CausalTemporalTransformerHead(TransformerHead):
         new_states |= {"mean": mean, "frame_count": count}
         return self._classifier(mean), new_states
 
-    def classify(self, states):
+    def classify(self, states: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns the logits [batch, num_classes] after the last frame.
 
         Args:

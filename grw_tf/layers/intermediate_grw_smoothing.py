@@ -1,5 +1,7 @@
 """GRW smoothing of a feature map inside a network, as a Keras layer."""
 
+from typing import Any
+
 import tensorflow as tf
 import tf_keras
 
@@ -36,13 +38,13 @@ class IntermediateGRWSmoothing(
         As `GRWSmoothing`.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._batch_norm = tf_keras.layers.BatchNormalization(
             synchronized=self.synchronized, **self._batch_norm_arguments()
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: tf.TensorShape) -> None:
         super().build(input_shape)
         batch, frames, _, _, channels = input_shape
         with tf.name_scope(self._batch_norm.name):

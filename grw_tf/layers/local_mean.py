@@ -5,7 +5,9 @@ import math
 import tensorflow as tf
 
 
-def local_mean(x, kernel_size=3, std=None, causal=False):
+def local_mean(
+    x: tf.Tensor, kernel_size: int = 3, std: float | None = None, causal: bool = False
+) -> tf.Tensor:
     """Returns the weighted mean over each position's window (equation 1).
 
     At borders only neighbors that exist count: the weights are those of the window

@@ -1,5 +1,8 @@
 """The classification head of networks that have no own over time."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import tensorflow as tf
 import tf_keras
 from official.modeling import tf_utils
@@ -36,13 +39,13 @@ class MeanHead(tf_keras.layers.Layer):
 
     def __init__(
         self,
-        num_classes,
-        frames,
-        hidden_dim=0,
-        activation="hard_swish",
-        dropout_rate=0.0,
-        **kwargs,
-    ):
+        num_classes: int,
+        frames: int,
+        hidden_dim: int = 0,
+        activation: str = "hard_swish",
+        dropout_rate: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_classes = num_classes
         self.frames = frames
@@ -64,14 +67,16 @@ class MeanHead(tf_keras.layers.Layer):
             name="classifier",
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: tf.TensorShape) -> None:
         self._channels = input_shape[-1]
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: tf.Tensor, training: bool | tf.Tensor | None = None
+    ) -> tf.Tensor:
         return self._classify(tf.reduce_mean(inputs, axis=1), training)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_classes": self.num_classes,
@@ -81,7 +86,7 @@ class MeanHead(tf_keras.layers.Layer):
             "dropout_rate": self.dropout_rate,
         }
 
-    def state_specs(self, batch_size):
+    def state_specs(self, batch_size: int | None) -> dict[str, tf.TensorSpec]:
         """Returns the stream's states as a dict of `tf.TensorSpec`s, all from zero.
 
         `mean` [batch, channels] of the frames, and `frame_count` [1], which stops at
@@ -95,7 +100,9 @@ class MeanHead(tf_keras.layers.Layer):
             "frame_count": tf.TensorSpec((1,), tf.int32),
         }
 
-    def update(self, inputs, states):
+    def update(
+        self, inputs: tf.Tensor, states: Mapping[str, tf.Tensor]
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Takes features into the states.
 
         Args:
@@ -110,7 +117,7 @@ class MeanHead(tf_keras.layers.Layer):
         )
         return self._classify(mean), {"mean": mean, "frame_count": count}
 
-    def classify(self, states):
+    def classify(self, states: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns the logits [batch, num_classes] after the last frame.
 
         Args:

@@ -1,5 +1,9 @@
 """A sum whose second term something can act on, without a place of its own."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
 import tf_keras
 
 
@@ -13,11 +17,13 @@ class PerturbedAdd(tf_keras.layers.Add):
     Args, call arguments, output shape: as `tf_keras.layers.Add`.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.branch = None
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: Sequence[tf.Tensor], training: bool | tf.Tensor | None = None
+    ) -> tf.Tensor:
         if self.branch is not None:
             *shortcuts, branch = inputs
             inputs = [*shortcuts, self.branch(branch, training=training)]

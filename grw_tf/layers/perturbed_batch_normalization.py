@@ -1,5 +1,8 @@
 """A batch normalization that something can come before, without a place of its own."""
 
+from typing import Any
+
+import tensorflow as tf
 import tf_keras
 
 
@@ -16,11 +19,13 @@ class PerturbedBatchNormalization(tf_keras.layers.BatchNormalization):
     Args, call arguments, output shape: as `tf_keras.layers.BatchNormalization`.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.before = None
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: tf.Tensor, training: bool | tf.Tensor | None = None
+    ) -> tf.Tensor:
         if self.before is not None:
             inputs = self.before(inputs, training=training)
         return super().call(inputs, training=training)

@@ -1,5 +1,7 @@
 """RandomDrop, which is stochastic depth of the whole batch."""
 
+from typing import Any
+
 import tf_keras
 
 from grw_tf.layers.stochastic_depth import StochasticDepth
@@ -35,5 +37,5 @@ class RandomDrop(StochasticDepth):
     2020.
     """
 
-    def __init__(self, rate=0.5, level="batch", **kwargs):
+    def __init__(self, rate: float = 0.5, level: str = "batch", **kwargs: Any) -> None:
         super().__init__(rate, level, **kwargs)

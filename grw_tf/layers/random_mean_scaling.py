@@ -1,6 +1,7 @@
 """Random Mean Scaling, as a Keras layer."""
 
 import math
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -16,7 +17,14 @@ COMPONENTS = ("mean", "residual", "feature")
 _LARGEST_KERNEL = 99
 
 
-def check_scaling(filter, kernel_size, std, distribution, component, level):
+def check_scaling(
+    filter: str,
+    kernel_size: int,
+    std: float | None,
+    distribution: str,
+    component: str,
+    level: str,
+) -> None:
     """Raises a ValueError if `RandomMeanScaling` cannot have these arguments."""
     if filter not in FILTERS:
         raise ValueError(
@@ -76,15 +84,15 @@ class RandomMeanScaling(tf_keras.__internal__.layers.BaseRandomLayer):
 
     def __init__(
         self,
-        filter="mean",
-        kernel_size=3,
-        std=0.4,
-        distribution="normal(1, 0.5)",
-        component="mean",
-        level="clip",
-        causal=False,
-        **kwargs,
-    ):
+        filter: str = "mean",
+        kernel_size: int = 3,
+        std: float | None = 0.4,
+        distribution: str = "normal(1, 0.5)",
+        component: str = "mean",
+        level: str = "clip",
+        causal: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         check_scaling(filter, kernel_size, std, distribution, component, level)
         self.filter = filter
@@ -96,7 +104,7 @@ class RandomMeanScaling(tf_keras.__internal__.layers.BaseRandomLayer):
         self.causal = causal
         self._alpha = parse_distribution(distribution)
 
-    def acts(self, training=None):
+    def acts(self, training: bool | tf.Tensor | None = None) -> bool:
         """Returns whether the output is another than the input.
 
         Args:
@@ -106,7 +114,9 @@ class RandomMeanScaling(tf_keras.__internal__.layers.BaseRandomLayer):
             training = tf_keras.backend.learning_phase()
         return training or self._alpha.mean != 1
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: tf.Tensor, training: bool | tf.Tensor | None = None
+    ) -> tf.Tensor:
         if inputs.shape.rank not in (4, 5):
             raise ValueError(
                 f"Layer '{self.name}' takes [batch, time, height, width, channels] or "
@@ -130,7 +140,7 @@ class RandomMeanScaling(tf_keras.__internal__.layers.BaseRandomLayer):
         mean = local_mean(x, self.kernel_size, std, self.causal)
         return mean if self.component == "mean" else x - mean
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filter": self.filter,

@@ -1,5 +1,8 @@
 """Residual blocks over time and space that regularizers can act in."""
 
+from typing import Any
+
+import tensorflow as tf
 import tf_keras
 from official.modeling import tf_utils
 from official.vision.modeling.layers import nn_blocks_3d
@@ -15,11 +18,11 @@ class BottleneckBlock3D(nn_blocks_3d.BottleneckBlock3D):
     Args, call arguments, input and output shape: as the Model Garden's.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._norm = PerturbedBatchNormalization
 
-    def build(self, input_shape):
+    def build(self, input_shape: tf.TensorShape) -> None:
         super().build(input_shape)
         self._stochastic_depth = _drop(self._stochastic_depth_drop_rate)
 
@@ -56,18 +59,18 @@ class BasicBlock3D(tf_keras.layers.Layer):
 
     def __init__(
         self,
-        filters,
-        temporal_kernel_size,
-        temporal_strides,
-        spatial_strides,
-        stochastic_depth_drop_rate=0.0,
-        kernel_initializer="VarianceScaling",
-        activation="relu",
-        use_sync_bn=False,
-        norm_momentum=0.99,
-        norm_epsilon=0.001,
-        **kwargs,
-    ):
+        filters: int,
+        temporal_kernel_size: int,
+        temporal_strides: int,
+        spatial_strides: int,
+        stochastic_depth_drop_rate: float = 0.0,
+        kernel_initializer: str = "VarianceScaling",
+        activation: str = "relu",
+        use_sync_bn: bool = False,
+        norm_momentum: float = 0.99,
+        norm_epsilon: float = 0.001,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.temporal_kernel_size = temporal_kernel_size
@@ -81,7 +84,7 @@ class BasicBlock3D(tf_keras.layers.Layer):
         self.norm_epsilon = norm_epsilon
         self._activation_fn = tf_utils.get_activation(activation)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tf.TensorShape) -> None:
         strides = (self.temporal_strides, self.spatial_strides, self.spatial_strides)
         size = (self.temporal_kernel_size, 3, 3)
         self._conv1 = self._convolution(size, strides)
@@ -95,7 +98,9 @@ class BasicBlock3D(tf_keras.layers.Layer):
         self._stochastic_depth = _drop(self.stochastic_depth_drop_rate)
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: tf.Tensor, training: bool | tf.Tensor | None = None
+    ) -> tf.Tensor:
         x = self._activation_fn(self._norm1(self._conv1(inputs)))
         x = self._norm2(self._conv2(x))
         if self._stochastic_depth:
@@ -105,7 +110,7 @@ class BasicBlock3D(tf_keras.layers.Layer):
             shortcut = self._norm0(self._shortcut_conv(inputs))
         return self._activation_fn(x + shortcut)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,

@@ -3,7 +3,9 @@
 import tensorflow as tf
 
 
-def running_mean(mean, count, inputs, most):
+def running_mean(
+    mean: tf.Tensor, count: tf.Tensor, inputs: tf.Tensor, most: int
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Takes frames into a mean.
 
     Args:

@@ -1,5 +1,7 @@
 """Multi-head self-attention whose keys and values can be kept between calls."""
 
+from typing import Any
+
 import tensorflow as tf
 import tf_keras
 
@@ -29,11 +31,11 @@ class SelfAttention(tf_keras.layers.Layer):
         ValueError: If num_heads does not divide the channels.
     """
 
-    def __init__(self, num_heads, **kwargs):
+    def __init__(self, num_heads: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_heads = num_heads
 
-    def build(self, input_shape):
+    def build(self, input_shape: tf.TensorShape) -> None:
         channels = input_shape[-1]
         check_heads(channels, self.num_heads)
         for name in ("query", "key", "value", "output"):
@@ -41,7 +43,12 @@ class SelfAttention(tf_keras.layers.Layer):
             setattr(self, f"_{name}_dense", dense)
         super().build(input_shape)
 
-    def call(self, inputs, mask=None, past=None):
+    def call(
+        self,
+        inputs: tf.Tensor,
+        mask: tf.Tensor | None = None,
+        past: tuple[tf.Tensor, tf.Tensor] | None = None,
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
         query = self._query_dense(inputs)
         key = self._key_dense(inputs)
         value = self._value_dense(inputs)
@@ -62,7 +69,7 @@ class SelfAttention(tf_keras.layers.Layer):
         mixed = tf.reshape(mixed, (-1, inputs.shape[1], inputs.shape[2]))
         return self._output_dense(mixed), (key, value)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_heads": self.num_heads}
 
     def _split(self, x):
@@ -70,7 +77,7 @@ class SelfAttention(tf_keras.layers.Layer):
         return tf.transpose(tf.reshape(x, heads), (0, 2, 1, 3))
 
 
-def check_heads(channels, num_heads):
+def check_heads(channels: int, num_heads: int) -> None:
     """Raises a ValueError if num_heads does not divide the channels."""
     if channels % num_heads:
         raise ValueError(

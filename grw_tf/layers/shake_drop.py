@@ -1,6 +1,8 @@
 """ShakeDrop, as a Keras layer."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -9,7 +11,9 @@ from grw_tf.layers.alpha_distribution import Uniform
 from grw_tf.layers.noise_levels import check_level, check_rate, noise_shape
 
 
-def check_shake(rate, alpha, beta, level):
+def check_shake(
+    rate: float, alpha: Sequence[float], beta: Sequence[float], level: str
+) -> None:
     """Raises a ValueError if `ShakeDrop` cannot have these arguments."""
     check_rate(rate)
     check_level(level)
@@ -69,8 +73,13 @@ class ShakeDrop(tf_keras.__internal__.layers.BaseRandomLayer):
     """
 
     def __init__(
-        self, rate=0.5, alpha=(0.0, 0.0), beta=(0.0, 0.5), level="pixel", **kwargs
-    ):
+        self,
+        rate: float = 0.5,
+        alpha: Sequence[float] = (0.0, 0.0),
+        beta: Sequence[float] = (0.0, 0.5),
+        level: str = "pixel",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         check_shake(rate, alpha, beta, level)
         self.rate = rate
@@ -80,7 +89,7 @@ class ShakeDrop(tf_keras.__internal__.layers.BaseRandomLayer):
         self._alpha, self._beta = Uniform(*self.alpha), Uniform(*self.beta)
         self._expectation = _expectation(rate, self._alpha)
 
-    def acts(self, training=None):
+    def acts(self, training: bool | tf.Tensor | None = None) -> bool:
         """Returns whether the output is another than the input.
 
         Args:
@@ -90,7 +99,9 @@ class ShakeDrop(tf_keras.__internal__.layers.BaseRandomLayer):
             training = tf_keras.backend.learning_phase()
         return training and self.rate > 0
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: tf.Tensor, training: bool | tf.Tensor | None = None
+    ) -> tf.Tensor:
         if not self.acts(training):
             return inputs
         kept = Uniform(0, 1).draw(self._random_generator, (), nonce=1) >= self.rate
@@ -106,7 +117,7 @@ class ShakeDrop(tf_keras.__internal__.layers.BaseRandomLayer):
         drawn = distribution.draw(self._random_generator, shape, nonce)
         return tf.cast(tf.where(kept, 1.0, drawn) / self._expectation, inputs.dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "rate": self.rate,

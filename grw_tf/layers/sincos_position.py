@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def sincos_positions(positions, channels):
+def sincos_positions(positions: int, channels: int) -> np.ndarray:
     """Returns the encodings [positions, channels] of positions 0, 1, ...
 
     The first half of the channels is sin(p omega_i), the second cos(p omega_i), with

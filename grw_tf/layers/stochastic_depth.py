@@ -1,11 +1,14 @@
 """Stochastic depth that draws like Keras' dropout."""
 
+from typing import Any
+
+import tensorflow as tf
 import tf_keras
 
 from grw_tf.layers.noise_levels import check_level, check_rate, noise_shape
 
 
-def check_drop(rate, level):
+def check_drop(rate: float, level: str) -> None:
     """Raises a ValueError if `StochasticDepth` cannot have these arguments."""
     check_rate(rate)
     check_level(level, ("clip", "batch"))
@@ -37,13 +40,13 @@ class StochasticDepth(tf_keras.__internal__.layers.BaseRandomLayer):
     Reference: Huang et al., 2016, arXiv 1603.09382.
     """
 
-    def __init__(self, rate, level="clip", **kwargs):
+    def __init__(self, rate: float, level: str = "clip", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         check_drop(rate, level)
         self.rate = rate
         self.level = level
 
-    def acts(self, training=None):
+    def acts(self, training: bool | tf.Tensor | None = None) -> bool:
         """Returns whether the output is another than the input.
 
         Args:
@@ -53,12 +56,14 @@ class StochasticDepth(tf_keras.__internal__.layers.BaseRandomLayer):
             training = tf_keras.backend.learning_phase()
         return training and self.rate > 0
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: tf.Tensor, training: bool | tf.Tensor | None = None
+    ) -> tf.Tensor:
         if not self.acts(training):
             return inputs
         return self._random_generator.dropout(
             inputs, self.rate, noise_shape=noise_shape(inputs, self.level)
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rate": self.rate, "level": self.level}

@@ -1,5 +1,7 @@
 """The published GRW models' classification head."""
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 import tf_keras
 
@@ -39,7 +41,7 @@ class TemporalTransformerHead(TransformerHead):
     Reference: Goldman et al., NeurIPS 2025, arXiv 2511.20928.
     """
 
-    def state_specs(self, batch_size):
+    def state_specs(self, batch_size: int | None) -> dict[str, tf.TensorSpec]:
         """Returns the stream's states as a dict of `tf.TensorSpec`s, all from zero.
 
         `embeddings` [batch, frames, channels], the newest last, and `frame_count` [1],
@@ -54,7 +56,9 @@ class TemporalTransformerHead(TransformerHead):
             "frame_count": tf.TensorSpec((1,), tf.int32),
         }
 
-    def update(self, inputs, states):
+    def update(
+        self, inputs: tf.Tensor, states: Mapping[str, tf.Tensor]
+    ) -> tuple[None, dict[str, tf.Tensor]]:
         """Takes embeddings into the states.
 
         Args:
@@ -68,7 +72,7 @@ class TemporalTransformerHead(TransformerHead):
         count = tf.minimum(states["frame_count"] + inputs.shape[1], self.frames)
         return None, {"embeddings": kept, "frame_count": count}
 
-    def classify(self, states):
+    def classify(self, states: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns the logits [batch, num_classes] of the frames kept in the states.
 
         Args:

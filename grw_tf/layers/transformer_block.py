@@ -1,6 +1,7 @@
 """A pre-norm transformer block over time."""
 
 import math
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -12,7 +13,7 @@ LAYER_NORM_EPSILON = 1e-5
 """PyTorch's, in every LayerNorm here; Keras' 1e-3 moves published logits by 8e-4."""
 
 
-def exact_gelu(x):
+def exact_gelu(x: tf.Tensor) -> tf.Tensor:
     """Returns x Phi(x), by erf.
 
     In float32 it is `tf.nn.gelu`, which in float64 too takes a float32 square root of 2
@@ -40,7 +41,13 @@ class TransformerBlock(tf_keras.layers.Layer):
         The output [batch, time, channels] and the attention's keys and values.
     """
 
-    def __init__(self, num_heads, mlp_dim, stochastic_depth_drop_rate=0.0, **kwargs):
+    def __init__(
+        self,
+        num_heads: int,
+        mlp_dim: int,
+        stochastic_depth_drop_rate: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.mlp_dim = mlp_dim
@@ -62,13 +69,19 @@ class TransformerBlock(tf_keras.layers.Layer):
             for _ in range(2)
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: tf.TensorShape) -> None:
         self._mlp_output = tf_keras.layers.Dense(
             input_shape[-1], name="mlp_output", dtype=self.dtype_policy
         )
         super().build(input_shape)
 
-    def call(self, inputs, mask=None, past=None, training=None):
+    def call(
+        self,
+        inputs: tf.Tensor,
+        mask: tf.Tensor | None = None,
+        past: tuple[tf.Tensor, tf.Tensor] | None = None,
+        training: bool | tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
         attended, kept = self._attention(
             self._attention_norm(inputs), mask=mask, past=past
         )
@@ -77,7 +90,7 @@ class TransformerBlock(tf_keras.layers.Layer):
         x += self._mlp_depth(self._mlp_output(hidden), training=training)
         return x, kept
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_heads": self.num_heads,

@@ -1,5 +1,7 @@
 """What the transformer heads have in common: layers, positions and clips."""
 
+from typing import Any
+
 import tensorflow as tf
 import tf_keras
 
@@ -18,15 +20,15 @@ class TransformerHead(tf_keras.layers.Layer):
 
     def __init__(
         self,
-        num_classes,
-        frames,
-        depth,
-        num_heads,
-        mlp_dim,
-        dropout_rate=0.0,
-        stochastic_depth_drop_rate=0.0,
-        **kwargs,
-    ):
+        num_classes: int,
+        frames: int,
+        depth: int,
+        num_heads: int,
+        mlp_dim: int,
+        dropout_rate: float = 0.0,
+        stochastic_depth_drop_rate: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_classes = num_classes
         self.frames = frames
@@ -58,21 +60,23 @@ class TransformerHead(tf_keras.layers.Layer):
             name="classifier",
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: tf.TensorShape) -> None:
         self._channels = input_shape[-1]
         self._positions = sincos_positions(self.frames, self._channels)
         # Here, for Keras wraps what is raised within `call` in its own words.
         check_heads(self._channels, self.num_heads)
         super().build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: tf.Tensor, training: bool | tf.Tensor | None = None
+    ) -> tf.Tensor:
         x = self._with_positions(inputs, tf.range(inputs.shape[1]))
         for block in self._blocks:
             x, _ = block(x, mask=self._clip_mask(inputs.shape[1]), training=training)
         x = tf.reduce_mean(self._output_norm(x), axis=1)
         return self._classifier(self._dropout(x, training=training))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_classes": self.num_classes,

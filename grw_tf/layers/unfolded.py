@@ -1,5 +1,7 @@
 """Lets a layer of clips act on features whose axes were folded together."""
 
+from typing import Any
+
 import tensorflow as tf
 import tf_keras
 
@@ -28,7 +30,9 @@ class Unfolded(tf_keras.layers.Layer):
     Output shape: as the input's.
     """
 
-    def __init__(self, layer, fold, frames, **kwargs):
+    def __init__(
+        self, layer: tf_keras.layers.Layer, fold: str, frames: int, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if fold not in FOLDS:
             raise ValueError(f"Unknown fold {fold!r}; known: {', '.join(FOLDS)}.")
@@ -36,7 +40,9 @@ class Unfolded(tf_keras.layers.Layer):
         self.fold = fold
         self.frames = frames
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: tf.Tensor, training: bool | tf.Tensor | None = None
+    ) -> tf.Tensor:
         if not getattr(self.layer, "acts", _in_training)(training):
             return inputs
         shape = tf.shape(inputs)
@@ -49,7 +55,7 @@ class Unfolded(tf_keras.layers.Layer):
         outputs = self.layer(tf.reshape(inputs, whole), training=training)
         return tf.ensure_shape(tf.reshape(outputs, shape), inputs.shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "layer": tf_keras.layers.serialize(self.layer),
@@ -58,7 +64,7 @@ class Unfolded(tf_keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "Unfolded":
         config = dict(config)
         layer = tf_keras.layers.deserialize(config.pop("layer"))
         return cls(layer, **config)

@@ -1,5 +1,8 @@
 """What stands for a layer whose class is not at hand."""
 
+from typing import Any
+
+import tensorflow as tf
 import tf_keras
 
 
@@ -24,11 +27,13 @@ class Unregistered(tf_keras.layers.Layer):
         ValueError: When called in training.
     """
 
-    def __init__(self, wanted, **kwargs):
+    def __init__(self, wanted: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.wanted = wanted
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: tf.Tensor, training: bool | tf.Tensor | None = None
+    ) -> tf.Tensor:
         if training:
             raise ValueError(
                 f"No layer {self.wanted!r:.80} is registered with Keras, and the model"
@@ -37,5 +42,5 @@ class Unregistered(tf_keras.layers.Layer):
             )
         return inputs
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "wanted": self.wanted}

@@ -1,4 +1,4 @@
-"""Losses: pure functions on TensorFlow tensors, one value a window."""
+"""Losses: pure functions on TensorFlow tensors, one value per window."""
 
 from grw_tf.losses.grw import cut_windows, grw_loss, grw_terms
 

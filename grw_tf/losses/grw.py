@@ -11,7 +11,7 @@ from grw_tf.random_walk import terms, windows
 from grw_tf.random_walk.terms import GRWTerms
 
 
-def cut_windows(z, window):
+def cut_windows(z: tf.Tensor, window: int) -> tf.Tensor:
     """Cuts embeddings into windows; frames after the last whole one are dropped.
 
     Args:
@@ -27,11 +27,16 @@ def cut_windows(z, window):
     return windows.cut_windows(ops, tf.convert_to_tensor(z), window)
 
 
-def grw_terms(z, orders="auto", max_orders=1000, seed=None) -> GRWTerms:
+def grw_terms(
+    z: tf.Tensor, orders: str = "auto", max_orders: int = 1000, seed: int | None = None
+) -> GRWTerms:
     """Returns the terms of the GRW loss of each window of embeddings.
 
     Args:
-        z, orders, max_orders, seed: See `grw_loss`.
+        z: As in `grw_loss`.
+        orders: As in `grw_loss`.
+        max_orders: As in `grw_loss`.
+        seed: As in `grw_loss`.
 
     Returns:
         `GRWTerms`: order, velocity and order_accuracy, each [windows].
@@ -45,7 +50,13 @@ def grw_terms(z, orders="auto", max_orders=1000, seed=None) -> GRWTerms:
     return terms.grw_terms(ops, z, orders, max_orders, seed)
 
 
-def grw_loss(z, alpha=0.5, orders="auto", max_orders=1000, seed=None):
+def grw_loss(
+    z: tf.Tensor,
+    alpha: float = 0.5,
+    orders: str = "auto",
+    max_orders: int = 1000,
+    seed: int | None = None,
+) -> tf.Tensor:
     """Returns the GRW loss of each window of embeddings.
 
     L(Z) = -log(f(Z) / sum_pi f(Z_pi)) + alpha * 1/2 sum_t |v_t|^2, where f is the
@@ -59,7 +70,7 @@ def grw_loss(z, alpha=0.5, orders="auto", max_orders=1000, seed=None):
             "auto": exact up to T = 12, sampled beyond.
         max_orders: How many orders are sampled, the true one always among them; where
             there are no more orders than that, all are taken.
-        seed: Of the sampled orders, which are then the same at every call; None draws
+        seed: Seed of the sampled orders, then the same at every call; None draws
             new ones at each call.
 
     Returns:

@@ -1,4 +1,6 @@
-"""TensorFlow under the names of `keras.ops`, as far as `grw_tf.random_walk` needs."""
+"""The functions of `keras.ops` that `grw_tf.random_walk` needs, in TensorFlow."""
+
+from typing import Any
 
 import tensorflow as tf
 
@@ -26,7 +28,7 @@ random_uniform = tf.random.uniform
 
 
 @tf.custom_gradient
-def matmul(a, b):
+def matmul(a: tf.Tensor, b: tf.Tensor) -> Any:
     """The product of a and b, as accurate on accelerators as on CPUs.
 
     GPUs and TPUs round the factors of float32 products to 11 or 8 significant bits
@@ -54,7 +56,7 @@ def _product(a, b, **transpose):
 
 
 def _split(x):
-    # With bits, for a cast to bfloat16 and back is what compilers remove.
+    # With bits, because compilers remove a cast to bfloat16 and back.
     bits = tf.bitwise.bitwise_and(tf.bitcast(x, tf.int32), tf.constant(-(2**16)))
     high = tf.bitcast(bits, tf.float32)
     return high, x - high

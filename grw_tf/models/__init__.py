@@ -1,4 +1,6 @@
-"""Models: config, clip view and streaming view."""
+"""Models: their configs, clip view and streaming view."""
+
+import tf_keras
 
 from grw_tf.models.classifiers import (
     MeanClassifier,
@@ -27,7 +29,7 @@ __all__ = [
 ]
 
 
-def build_model(config: ModelConfig):
+def build_model(config: ModelConfig) -> tf_keras.Model:
     """Builds the clip view of a model.
 
     Args:
@@ -38,7 +40,7 @@ def build_model(config: ModelConfig):
         [batch, num_classes]. `StreamingModel(model)` is its streaming view.
 
     Raises:
-        ValueError: If the config names something that does not exist or fit.
+        ValueError: If the config names something that does not exist or does not fit.
     """
     if config.head.type != "official":
         return TransformerClassifier(config)

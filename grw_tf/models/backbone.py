@@ -1,6 +1,9 @@
-"""The backbones there are, by one interface."""
+"""One interface to all backbones."""
 
-# Importing a family's module makes it known.
+# Importing the module of a family registers it.
+import tensorflow as tf
+import tf_keras
+
 from grw_tf.models import (  # noqa: F401
     mobilenet_backbone,
     movinet_backbone,
@@ -12,7 +15,7 @@ from grw_tf.models.regularization import regularize
 from grw_tf.models.residual_block import ResidualBlock
 
 
-def build_backbone(config: ModelConfig):
+def build_backbone(config: ModelConfig) -> tf_keras.Model:
     """Builds the clip form of a model's backbone, with its regularizers.
 
     Args:
@@ -22,7 +25,7 @@ def build_backbone(config: ModelConfig):
         A Keras model from clips [batch, N, size, size, 3], see `endpoints`.
 
     Raises:
-        ValueError: For an unknown model id, or what the backbone cannot have.
+        ValueError: If the config asks for something that the backbone cannot have.
     """
     chosen = config.backbone
     backbone = chosen.family.build(config)
@@ -32,29 +35,37 @@ def build_backbone(config: ModelConfig):
     return backbone
 
 
-def residual_blocks(backbone, config: BackboneConfig) -> list[ResidualBlock]:
+def residual_blocks(
+    backbone: tf_keras.Model, config: BackboneConfig
+) -> list[ResidualBlock]:
     """Returns the blocks of a built backbone, in the network's order."""
     return config.family.residual_blocks(backbone)
 
 
-def endpoints(backbone, clips, training=False):
+def endpoints(
+    backbone: tf_keras.Model,
+    clips: tf.Tensor,
+    training: bool | tf.Tensor | None = False,
+) -> dict[str, tf.Tensor]:
     """Runs a backbone.
 
     Args:
-        backbone: Of `build_backbone`.
+        backbone: A backbone of `build_backbone`.
         clips: [batch, N, size, size, 3] in 0..1.
-        training: Whether regularizers act and statistics are the batch's.
+        training: Whether regularizers act and batch normalizations use the batch's
+            statistics.
 
     Returns:
         Features [batch, N, height, width, channels] by name. "head" is the last, after
-        pooling over space, of a MoViNet with the official head over time too.
+        pooling over space. For a MoViNet with the official head it is pooled over time
+        too.
     """
     found = backbone(clips, training=training)
-    # The Model Garden's MoViNets give their states too.
+    # The Model Garden's MoViNets return their states too.
     return found[0] if isinstance(found, tuple) else found
 
 
-def endpoint_channels(backbone) -> dict[str, int]:
+def endpoint_channels(backbone: tf_keras.Model) -> dict[str, int]:
     """Returns the channels of each endpoint by its name, in the network's order."""
     network = getattr(backbone, "network", backbone)
     found = network.output

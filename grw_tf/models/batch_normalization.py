@@ -1,11 +1,13 @@
-"""How the batch normalizations of any backbone take and keep their statistics."""
+"""Statistics of the batch normalizations of any backbone: replicas and momentum."""
 
 import tensorflow as tf
 import tf_keras
 
 
-def batch_normalizations(model) -> list[tf_keras.layers.BatchNormalization]:
-    """Returns the batch normalizations of a model, in the order it tracks them."""
+def batch_normalizations(
+    model: tf_keras.Model,
+) -> list[tf_keras.layers.BatchNormalization]:
+    """Returns a model's batch normalizations, in the order in which it tracks them."""
     return [
         layer
         for layer in model.submodules
@@ -13,11 +15,12 @@ def batch_normalizations(model) -> list[tf_keras.layers.BatchNormalization]:
     ]
 
 
-def synchronize(backbone):
+def synchronize(backbone: tf_keras.Model) -> None:
     """Takes batch statistics over all replicas, in skip connections too.
 
-    There the Model Garden's are of each replica alone, and their moving variances those
-    of a sample, not of the batch, which a number of replicas cannot have in common.
+    In skip connections the Model Garden's take them over each replica alone. Their
+    moving variances also have Bessel's correction, which depends on the number of
+    replicas.
     """
     several = tf.distribute.get_strategy().num_replicas_in_sync > 1
     for layer in batch_normalizations(backbone):
@@ -28,7 +31,7 @@ def synchronize(backbone):
             layer._bessels_correction_test_only = False
 
 
-def set_momentum(backbone, momentum):
+def set_momentum(backbone: tf_keras.Model, momentum: float) -> None:
     """Gives the moving statistics of all batch normalizations one momentum."""
     for layer in batch_normalizations(backbone):
         layer.momentum = momentum

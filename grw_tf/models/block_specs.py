@@ -1,4 +1,4 @@
-"""MoViNets smaller than the Model Garden's, for toy data, beside its own."""
+"""Block specs of MoViNets: the Model Garden's, and smaller ones for toy data."""
 
 from official.projects.movinet.modeling import movinet
 
@@ -26,7 +26,7 @@ NANO = (
 movinet.BLOCK_SPECS["nano"] = NANO
 
 
-def endpoint_names(model_id):
+def endpoint_names(model_id: str) -> list[str]:
     """Lists the endpoints [batch, N, height, width, channels] of a backbone.
 
     "head" is the last, after the projection and the pooling over space.
@@ -42,13 +42,13 @@ def head_hidden_channels(model_id: str) -> int:
     return movinet.BLOCK_SPECS[model_id][-1].head_filters
 
 
-def model_ids():
-    """Lists the model ids there are."""
+def model_ids() -> list[str]:
+    """Lists the model ids of MoViNets."""
     return sorted(movinet.BLOCK_SPECS)
 
 
-def check_model_id(model_id):
-    """Raises a ValueError for an unknown model id."""
+def check_model_id(model_id: str) -> None:
+    """Raises a ValueError for a model id that is not a MoViNet's."""
     if model_id not in movinet.BLOCK_SPECS:
         raise ValueError(
             f"Unknown model_id {model_id!r}; known: {', '.join(model_ids())}."

@@ -1,4 +1,7 @@
-"""Classifiers by their heads: official, of frames' mean, and the published GRW's."""
+"""Classifiers: the Model Garden's, a mean over frames, and the GRW models'."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -16,11 +19,11 @@ from grw_tf.models.smoothing import FINAL, build_smoothing, smooth_endpoints
 class MovinetClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier):
     """The Model Garden's MoViNet classifier, with smoothing on backbone endpoints.
 
-    Its variables are those of `MovinetClassifier`, besides the smoothing's own; so are
-    its outputs.
+    Its outputs and variables are those of `MovinetClassifier`; smoothing adds variables
+    of its own.
 
     Args:
-        config: The model's config, head.type "official".
+        config: The model's config, with head.type "official".
 
     Call arguments:
         inputs: Clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
@@ -29,7 +32,7 @@ class MovinetClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier
     Output shape: logits [batch, num_classes].
     """
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig) -> None:
         backbone = build_backbone(config)
         super().__init__(
             backbone,
@@ -45,7 +48,12 @@ class MovinetClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier
             if isinstance(layer, movinet_layers.ClassifierHead)
         )
 
-    def call(self, inputs, training=None, mask=None):
+    def call(
+        self,
+        inputs: tf.Tensor | Mapping[str, tf.Tensor],
+        training: bool | tf.Tensor | None = None,
+        mask: Any = None,
+    ) -> tf.Tensor:
         clips = self.clip(inputs)
         features = endpoints(self.backbone, clips, training)
         smooth_endpoints(self.smoothing, features, clips, training)
@@ -54,10 +62,10 @@ class MovinetClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier
 
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
 class MeanClassifier(ClipInput, ConfigRecord, tf_keras.Model):
-    """SlowOnly or MobileNetV3 with a `MeanHead`, and smoothing on endpoints.
+    """A backbone with a `MeanHead`, and smoothing on backbone endpoints.
 
     Args:
-        config: The model's config, head.type "official".
+        config: The model's config, with head.type "official".
 
     Call arguments:
         inputs: Clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
@@ -66,7 +74,7 @@ class MeanClassifier(ClipInput, ConfigRecord, tf_keras.Model):
     Output shape: logits [batch, num_classes].
     """
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         self.backbone = build_backbone(config)
@@ -85,19 +93,23 @@ class MeanClassifier(ClipInput, ConfigRecord, tf_keras.Model):
         self.head(tf_keras.Input((config.frames, channels["head"])))
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(
+        self,
+        inputs: tf.Tensor | Mapping[str, tf.Tensor],
+        training: bool | tf.Tensor | None = None,
+    ) -> tf.Tensor:
         clips = self.clip(inputs)
         features = endpoints(self.backbone, clips, training)
         smooth_endpoints(self.smoothing, features, clips, training)
         return self.head(self.project(features["head"]), training=training)
 
-    def project(self, features):
-        """Returns the backbone's last features without their axes of space."""
+    def project(self, features: tf.Tensor) -> tf.Tensor:
+        """Returns the backbone's last features without the spatial axes."""
         return tf.squeeze(features, axis=(2, 3))
 
     @property
-    def checkpoint_items(self):
-        """What the Model Garden's trainer restores apart."""
+    def checkpoint_items(self) -> dict[str, tf_keras.Model]:
+        """What the Model Garden's trainer can restore separately."""
         return {"backbone": self.backbone}
 
 
@@ -106,7 +118,8 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
     """An affine map of a backbone's features to embeddings Z, and a transformer head.
 
     Args:
-        config: The model's config, head.type "transformer" or "causal_transformer".
+        config: The model's config, with head.type "transformer" or
+            "causal_transformer".
 
     Call arguments:
         inputs: Clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
@@ -117,7 +130,7 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
     Reference: Goldman et al., NeurIPS 2025, arXiv 2511.20928.
     """
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         self.backbone = build_backbone(config)
@@ -147,7 +160,11 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
         self.head(z)
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(
+        self,
+        inputs: tf.Tensor | Mapping[str, tf.Tensor],
+        training: bool | tf.Tensor | None = None,
+    ) -> tf.Tensor:
         clips = self.clip(inputs)
         features = endpoints(self.backbone, clips, training)
         new = smooth_endpoints(self.smoothing, features, clips, training)
@@ -156,15 +173,15 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
             z = self.smoothing[FINAL](z, training=training, new_frames=new)
         return self.head(z, training=training)
 
-    def embed(self, inputs):
+    def embed(self, inputs: tf.Tensor | Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns the embeddings Z [batch, N, embed_dim] of clips, at inference."""
         return self.project(endpoints(self.backbone, self.clip(inputs))["head"])
 
-    def project(self, features):
+    def project(self, features: tf.Tensor) -> tf.Tensor:
         """Maps the backbone's last features [batch, time, 1, 1, channels] to Z."""
         return self.affine(tf.squeeze(features, axis=(2, 3)))
 
     @property
-    def checkpoint_items(self):
-        """What the Model Garden's trainer restores apart."""
+    def checkpoint_items(self) -> dict[str, tf_keras.Model]:
+        """What the Model Garden's trainer can restore separately."""
         return {"backbone": self.backbone}

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 from grw_tf.common.typed_mapping import MappingReader
 from grw_tf.frames.geometry import (
@@ -32,30 +33,32 @@ def _check_range(name, value, least, most):
 class BackboneConfig:
     """A backbone: a Model Garden `Movinet` by its own argument names, or another.
 
-    The other families, SlowOnly and MobileNetV3, each have one value of the fields from
-    `causal` to `use_positional_encoding`, by which they are described as MoViNets are
-    (`grw_tf.models.families`).
+    Other families, such as SlowOnly and MobileNetV3, fix the fields from `causal` to
+    `use_positional_encoding` to one value each (`grw_tf.models.families`).
 
     Attributes:
-        model_id: "a0" to "a5" or "t0" of the MoViNets, "slowonly_34", "slowonly_50",
-            "mobilenet_v3_small" or "mobilenet_v3_large"; for toy data "nano" (a
+        model_id: "a0" to "a5" or "t0" for MoViNets; "slowonly_34", "slowonly_50",
+            "mobilenet_v3_small" or "mobilenet_v3_large"; and for toy data "nano" (a
             MoViNet), "slowonly_nano" (basic blocks) and "slowonly_nano_bottleneck".
         causal: Whether it is a stream model (frames see only earlier ones).
         conv_type: "2plus1d", "3d" or "3d_2plus1d" ("2d" if frames are seen one by one).
         se_type: "2plus3d", "3d", "2d" or "none".
-        activation: Of the network, by name.
-        gating_activation: Of the squeeze excitation: "hard_sigmoid_keras" (clip(0.2 x +
-            0.5), official and published stream weights), "hard_sigmoid_relu6" (relu6(x
-            + 3) / 6, what "hard_sigmoid" means in today's Model Garden) or "sigmoid"
-            (base models).
-        use_positional_encoding: As official A3-A5 stream models have.
-        stochastic_depth_drop_rate: Of the last block; earlier ones have less.
-        norm_momentum: Of the moving statistics of batch normalizations, from 0 to below
-            1; None takes the family's own, 0.99 for MoViNets. It changes training
-            alone.
+        activation: Name of the network's activation.
+        gating_activation: Activation of the squeeze excitation: "hard_sigmoid_keras"
+            (clip(0.2 x + 0.5), official and published stream weights),
+            "hard_sigmoid_relu6" (relu6(x + 3) / 6, what "hard_sigmoid" means in today's
+            Model Garden) or "sigmoid" (base models).
+        use_positional_encoding: Whether positions are encoded, as in the official A3-A5
+            stream models.
+        stochastic_depth_drop_rate: Drop rate of the last block; earlier blocks have
+            lower ones.
+        norm_momentum: Momentum of the moving statistics of batch normalizations, from 0
+            to below 1. None takes the family's, 0.99 for MoViNets. It only affects
+            training.
 
     Raises:
-        ValueError: At construction, for a value that the family cannot have.
+        ValueError: At construction, for an unknown model id or a value that the family
+            cannot have.
     """
 
     model_id: str = "a0"
@@ -68,7 +71,7 @@ class BackboneConfig:
     stochastic_depth_drop_rate: float = 0.0
     norm_momentum: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.norm_momentum is None:
             object.__setattr__(self, "norm_momentum", self.family.norm_momentum)
         if not 0 <= self.norm_momentum < 1:
@@ -84,8 +87,8 @@ class BackboneConfig:
         return family_of(self.model_id)
 
     @classmethod
-    def of_family(cls, model_id, **changes):
-        """Returns the config of any model id with what its family fixes.
+    def of_family(cls, model_id: str, **changes: Any) -> "BackboneConfig":
+        """Returns the config of a model id, with the values that its family fixes.
 
         Args:
             model_id: See the class.
@@ -99,17 +102,18 @@ class HeadConfig:
     """The classifier.
 
     Attributes:
-        type: "official" (that of the backbone's authors: the Model Garden's of a
-            MoViNet, else a mean over time and space, MobileNetV3's hidden layer, and a
+        type: "official" (by the backbone's authors: the Model Garden's for a MoViNet;
+            otherwise a mean over time and space, a hidden layer for MobileNetV3, and a
             dense layer), "transformer" (the published GRW models') or
             "causal_transformer" (the same with causal attention).
-        embed_dim: Channels of the embeddings Z; 0 takes the backbone's. Transformers.
-        depth: Transformer blocks.
-        num_heads: Attention heads, dividing the embeddings' channels.
+        embed_dim: Channels of the embeddings Z of a transformer head; 0 takes the
+            backbone's.
+        depth: Number of transformer blocks.
+        num_heads: Number of attention heads, which divides the embeddings' channels.
         mlp_dim: Hidden channels of a transformer block.
-        activation: Of the official head's hidden layer, by name.
-        dropout_rate: Before the last dense layer.
-        stochastic_depth_drop_rate: Of transformer blocks.
+        activation: Name of the activation of the official head's hidden layer.
+        dropout_rate: Dropout rate before the last dense layer.
+        stochastic_depth_drop_rate: Drop rate of the transformer blocks.
     """
 
     type: str = "official"
@@ -121,7 +125,7 @@ class HeadConfig:
     dropout_rate: float = 0.0
     stochastic_depth_drop_rate: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.type not in HEAD_TYPES:
             raise ValueError(
                 f"head.type must be one of {', '.join(HEAD_TYPES)}, got"
@@ -156,23 +160,23 @@ class SmoothingConfig:
     max_orders: int = 1000
     seed: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         make_tuples(self, "smoothing", "layers")
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """A model, completely: what it takes to build it and to feed it.
+    """All that is needed to build a model and to feed it.
 
     Attributes:
         backbone: The network of frames.
         head: The classifier.
         smoothing: GRW smoothing.
-        regularization: RMS and its rivals.
+        regularization: RMS and other regularizers.
         num_classes: Number of classes.
         frames: Frames of a clip, N.
         size: Height and width of a frame, in pixels.
-        fps: Frames a second at which clips are sampled.
+        fps: Frames per second at which clips are sampled.
         frame_fit: How a frame becomes a square of `size` pixels, in training,
             evaluation and exported files alike: "short_side" keeps its aspect and crops
             the middle, as the official MoViNets were trained; "square" squashes it
@@ -182,18 +186,20 @@ class ModelConfig:
         ValueError: At construction, for values that no model can have.
     """
 
-    # Made when asked for: families are registered after this module is imported.
+    # Not a shared default: families are registered after this module is imported.
     backbone: BackboneConfig = dataclasses.field(default_factory=BackboneConfig)
     head: HeadConfig = HeadConfig()
     smoothing: SmoothingConfig = SmoothingConfig()
-    regularization: RegularizationConfig = RegularizationConfig()
+    regularization: RegularizationConfig = dataclasses.field(
+        default_factory=RegularizationConfig
+    )
     num_classes: int = 600
     frames: int = 50
     size: int = 172
     fps: float = 5.0
     frame_fit: str = SHORT_SIDE
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, most in (
             ("num_classes", 2**20),
             ("frames", 10_000),
@@ -221,7 +227,7 @@ class ModelConfig:
 
     @property
     def backbone_pools_time(self) -> bool:
-        """Whether the backbone pools over time, as MoViNet's official head wants."""
+        """Whether the backbone pools over time, as MoViNet's official head needs."""
         official = self.head.type == "official"
         return official and self.backbone.family.has_model_garden_head
 
@@ -230,18 +236,18 @@ class ModelConfig:
         """Where frames of any size end up in the square that the model sees."""
         return FrameGeometry(self.size, self.frame_fit)
 
-    def to_json(self):
+    def to_json(self) -> str:
         """Returns the config as a JSON string."""
         return json.dumps(dataclasses.asdict(self), indent=2)
 
     @classmethod
-    def from_json(cls, text, where="this model's config"):
+    def from_json(cls, text: str, where: str = "this model's config") -> "ModelConfig":
         """Reads what `to_json` wrote.
 
         Args:
-            text: JSON; fields that it lacks are as by default, but for `frame_fit`: a
-                config from before it was recorded reads as "square", which is what its
-                model was evaluated and exported with, and a warning says so.
+            text: JSON. Missing fields have their defaults, except `frame_fit`: older
+                configs do not record it, and are read as "square", with which their
+                models were evaluated and exported. A warning says so.
             where: What holds the text, to name it in the warning.
 
         Raises:

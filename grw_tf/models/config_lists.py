@@ -1,16 +1,18 @@
-"""Lists in frozen configs."""
+"""Lists in frozen configs, kept as tuples."""
+
+from typing import Any
 
 
-def make_tuples(config, path, *names):
+def make_tuples(config: Any, path: str, *names: str) -> None:
     """Lets fields of a frozen config be given as lists, and keeps them as tuples.
 
     Args:
         config: The dataclass, at construction.
-        path: What its keys begin with.
-        *names: Of the fields.
+        path: What its keys begin with in a YAML file.
+        *names: Names of the fields.
 
     Raises:
-        ValueError: If one is no list, or has the same text twice.
+        ValueError: If a field is not a list, or has the same text twice.
     """
     for name in names:
         value = getattr(config, name)

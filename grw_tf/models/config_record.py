@@ -2,8 +2,11 @@
 
 import dataclasses
 import json
+from collections.abc import Collection
+from typing import Any
 
 import tensorflow as tf
+import tf_keras
 
 from grw_tf.models.config import ModelConfig
 from grw_tf.models.regularization import lasting_rms
@@ -11,7 +14,7 @@ from grw_tf.models.regularization import lasting_rms
 HEAD_FUNCTION = ("type", "num_heads", "activation")
 """Fields of `HeadConfig` that change a head's function but not its variables."""
 
-# Fields of `BackboneConfig` that change no function at inference.
+# Fields of `BackboneConfig` that do not change the function at inference.
 _TRAINING_ALONE = ("stochastic_depth_drop_rate", "norm_momentum")
 
 RECORD = "model_config"
@@ -19,33 +22,35 @@ RECORD = "model_config"
 
 
 class FrameFitMismatch(ValueError):
-    """A checkpoint's model saw frames laid out otherwise than the model to restore."""
+    """A checkpoint's model had another `frame_fit` than the model to restore."""
 
 
 class ConfigRecord:
-    """Mixin of a Keras model with a `config`: every checkpoint of it holds the config.
+    """Mixin of a Keras model with a `config`, which all its checkpoints record.
 
-    Restoring checks what changes a model's function but not its variables, as the
-    gating activation does: weights fit a model with another one and give wrong numbers.
-    Checkpoints without a config, as the Model Garden's, restore unchecked; the Model
-    Garden's models read those with one.
+    Restoring checks what changes a model's function but not its variables, such as the
+    gating activation: weights fit a model with another one and give wrong numbers.
+    Checkpoints without a config, such as the Model Garden's, restore unchecked. The
+    Model Garden's models can read checkpoints with one.
 
     Raises:
-        ValueError: On restore, if the checkpoint's model is another function.
+        ValueError: On restore, if the checkpoint's model computes another function.
     """
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"config": json.loads(self.config.to_json())}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: Any = None
+    ) -> tf_keras.Model:
         return cls(ModelConfig.from_json(json.dumps(config["config"])))
 
     def _serialize_to_tensors(self):
         return {RECORD: tf.constant(self.config.to_json())}
 
     def _restore_from_tensors(self, restored_tensors):
-        # Tracing for a SavedModel restores nothing.
+        # Nothing is restored while a SavedModel is traced.
         if tf.executing_eagerly():
             saved = ModelConfig.from_json(restored_tensors[RECORD].numpy().decode())
             check_backbone(saved, self.config)
@@ -60,8 +65,10 @@ class ConfigRecord:
                 _check_field("head", field, saved, self.config)
 
 
-def check_backbone(saved: ModelConfig, built: ModelConfig, ignored=()):
-    """Raises a ValueError if the saved backbone is another function than the built.
+def check_backbone(
+    saved: ModelConfig, built: ModelConfig, ignored: Collection[str] = ()
+) -> None:
+    """Raises a ValueError if the saved backbone computes another function.
 
     Args:
         saved: Config of the saved model.

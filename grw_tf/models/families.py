@@ -1,8 +1,8 @@
 """What a family of backbones says about itself; a new family needs nothing else.
 
 Configs must know a network's possible fields before any network is built, and the
-module of a network reads configs. So the module registers its family here, and configs
-and all else look it up here.
+module of a network reads configs. So the module registers its family here, where
+configs and all others look it up.
 """
 
 import dataclasses
@@ -100,7 +100,7 @@ class Family:
                 raise ValueError(
                     f"backbone.{name} is {getattr(config, name)!r:.80}: that of"
                     f" {config.model_id} is {value!r}; take its experiment or preset,"
-                    " which say so."
+                    " which set it."
                 )
         for name, known in self.choices.items():
             if getattr(config, name) not in known:

@@ -1,9 +1,12 @@
-"""What a model accepts as frames, and as states."""
+"""Checks of the frames and states given to a model."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
 
-def check_frames(frames, shape):
+def check_frames(frames: tf.Tensor, shape: tuple[int | None, ...]) -> None:
     """Checks frames given to a model.
 
     Args:
@@ -20,9 +23,9 @@ def check_frames(frames, shape):
     ):
         wanted = ", ".join("any" if size is None else str(size) for size in shape)
         raise ValueError(
-            f"The model's config wants clips [batch, {wanted}] of frames, height, width"
-            f" and RGB, got {given}: sample clips so, or change frames and size in the"
-            " config."
+            f"The model's config needs clips [batch, {wanted}] of frames, height, width"
+            f" and RGB, got {given}: sample such clips, or change frames and size in"
+            " the config."
         )
     if shape[0] is None and not given[1]:
         raise ValueError(f"Frames need a known time of at least 1, got {given}.")
@@ -36,15 +39,17 @@ def check_frames(frames, shape):
 class ClipInput:
     """Mixin of a Keras model with a `config`: checks the clips it is called on.
 
-    In `__call__`, for Keras wraps errors of `call` in its own words.
+    It checks in `__call__`, because Keras rewords errors of `call`.
     """
 
-    def __call__(self, inputs, *args, **kwargs):
+    def __call__(
+        self, inputs: tf.Tensor | Mapping[str, tf.Tensor], *args: Any, **kwargs: Any
+    ) -> Any:
         check_frames(_clip_of(inputs), self._clip_shape)
         return super().__call__(inputs, *args, **kwargs)
 
-    def clip(self, inputs):
-        """Returns the clips of an input, of the config's shape where none is known."""
+    def clip(self, inputs: tf.Tensor | Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Returns an input's clips, with the config's shape where it is unknown."""
         clip = _clip_of(inputs)
         if None in tuple(clip.shape[1:]):
             clip = tf.ensure_shape(clip, (None, *self._clip_shape))
@@ -59,7 +64,9 @@ def _clip_of(inputs):
     return inputs["image"] if isinstance(inputs, dict) else inputs
 
 
-def check_states(states, specs):
+def check_states(
+    states: Mapping[str, tf.Tensor], specs: Mapping[str, tf.TensorSpec]
+) -> None:
     """Checks the names and shapes of the states given to a stream.
 
     Raises:

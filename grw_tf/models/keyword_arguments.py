@@ -1,13 +1,13 @@
-"""Keyword arguments written as text, for configs that hold none of a fixed kind."""
+"""Keyword arguments written as text, for layers that a config does not know."""
 
 import ast
 
 
-def parse_arguments(text) -> dict:
+def parse_arguments(text: str) -> dict:
     """Returns the keyword arguments of a text like "rate=0.1, level='clip'".
 
     Raises:
-        ValueError: If it is anything else, or a value is no literal.
+        ValueError: If it is anything else, or a value is not a literal.
     """
     try:
         call = ast.parse(f"_({text})", mode="eval").body
@@ -17,5 +17,5 @@ def parse_arguments(text) -> dict:
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         raise ValueError(
             f"{text!r:.80} is not of the form 'name=value, name=value' with plain"
-            " values, as 'rate=0.1'."
+            " values, such as 'rate=0.1'."
         ) from None

@@ -1,4 +1,4 @@
-"""MobileNetV3 of Keras Applications, upon each frame by itself.
+"""MobileNetV3 of Keras Applications, applied to each frame by itself.
 
 Reference: Howard et al., Searching for MobileNetV3, ICCV 2019.
 """
@@ -27,7 +27,7 @@ _PERTURBED = {
     tf_keras.layers.BatchNormalization: PerturbedBatchNormalization,
     tf_keras.layers.Add: PerturbedAdd,
 }
-# What Keras Applications calls the parts of a block.
+# Names of the parts of a block in Keras Applications.
 _PLACES = {"expansion": "expand", "feature": "depthwise", "projection": "project"}
 
 
@@ -39,17 +39,17 @@ class MobileNetV3(tf_keras.Model):
     convolution's mean over space.
 
     Args:
-        config: Of a MobileNetV3.
+        config: A MobileNetV3's config.
         size: Height and width of a frame, in pixels, at least 32.
 
     Attributes:
-        network: The same of frames [frames, size, size, 3], a functional model.
+        network: The functional model of frames [frames, size, size, 3].
 
     Raises:
         ValueError: For a size that is too small.
     """
 
-    def __init__(self, config: BackboneConfig, size):
+    def __init__(self, config: BackboneConfig, size: int) -> None:
         super().__init__(name=config.model_id)
         if size < LEAST_SIZE:
             raise ValueError(
@@ -59,7 +59,9 @@ class MobileNetV3(tf_keras.Model):
         self.network = _build_network(config.model_id, size)
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: tf.Tensor, training: bool | tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
         frames = tf.reshape(inputs, (-1, *inputs.shape[2:]))
         endpoints = self.network(scaled(frames), training=training)
         return {
@@ -68,12 +70,12 @@ class MobileNetV3(tf_keras.Model):
         }
 
 
-def scaled(frames, unit=1.0):
-    """Returns frames in the range that Keras Applications' weights want.
+def scaled(frames: tf.Tensor, unit: float = 1.0) -> tf.Tensor:
+    """Returns frames in the range that Keras Applications' weights expect.
 
     Args:
-        frames: In 0..1, but for their unit.
-        unit: What 1 in them stands for.
+        frames: Frames in 0..1, times 1 / unit.
+        unit: What 1 in the frames stands for.
     """
     return 2.0 * unit * frames - 1.0
 
@@ -92,7 +94,7 @@ def _build_network(model_id, size):
     endpoints = {"stem": first.input}
     for layer in whole.layers:
         if _block_name(layer):
-            # The last of a block's layers stays.
+            # The last layer of each block stays.
             endpoints[_block_name(layer)] = layer.output
     endpoints["head"] = tf.reduce_mean(whole.output, (1, 2), keepdims=True)
     return tf_keras.Model(whole.input, endpoints, name="network")
@@ -157,8 +159,8 @@ register(
             "use_positional_encoding": False,
             "stochastic_depth_drop_rate": 0.0,
         },
-        # Keras Applications' 0.999 would follow a training of a thousand steps half the
-        # way.
+        # With Keras Applications' 0.999, statistics would cover half of the way in a
+        # thousand steps.
         norm_momentum=NORM_MOMENTUM,
         head_hidden_channels=_HIDDEN.get,
     )

@@ -29,20 +29,20 @@ GATES = {
 
 
 class _Movinet(movinet.Movinet):
-    """The Model Garden's, with batch normalizations that others can come before."""
+    """The Model Garden's MoViNet, with `PerturbedBatchNormalization`s."""
 
     def _build_network(self, *args, **kwargs):
         self._norm = PerturbedBatchNormalization
         return super()._build_network(*args, **kwargs)
 
 
-def build_movinet(config: BackboneConfig, average_pooling_type) -> movinet.Movinet:
+def build_movinet(config: BackboneConfig, average_pooling_type: str) -> movinet.Movinet:
     """Builds the clip form of a MoViNet.
 
     Args:
         config: The backbone's config.
-        average_pooling_type: Of the last layer: "3d" pools over time too, "2d" keeps
-            it.
+        average_pooling_type: Pooling of the last layer: "3d" pools over time too, "2d"
+            keeps it.
 
     Returns:
         A `Movinet` from clips [batch, N, height, width, 3] to (endpoints, states).
@@ -52,8 +52,8 @@ def build_movinet(config: BackboneConfig, average_pooling_type) -> movinet.Movin
     """
     if config.use_positional_encoding and not config.causal:
         raise ValueError(
-            "use_positional_encoding=True needs causal=True: the Model Garden leaves"
-            " positions out of base models without a word."
+            "use_positional_encoding=True needs causal=True: the Model Garden"
+            " silently leaves positions out of base models."
         )
     backbone = _Movinet(
         model_id=config.model_id,
@@ -65,7 +65,7 @@ def build_movinet(config: BackboneConfig, average_pooling_type) -> movinet.Movin
         gating_activation=GATES[config.gating_activation],
         stochastic_depth_drop_rate=config.stochastic_depth_drop_rate,
         average_pooling_type=average_pooling_type,
-        # The Model Garden's experiments give their own; the layers' default is another.
+        # The Model Garden's experiments set it; the layers have another default.
         kernel_regularizer=None,
     )
     if config.stochastic_depth_drop_rate:
@@ -133,7 +133,7 @@ def _state_specs(
     return {
         name: tf.TensorSpec(spec.shape, _state_dtype(backbone, spec))
         for name, spec in backbone.initial_state_specs(shape).items()
-        # Without pooling over time these are never touched.
+        # These are unused without pooling over time.
         if config.backbone_pools_time or not name.startswith("state_head_pool")
     }
 
@@ -157,7 +157,7 @@ def _stream_step(
 register(
     Family(
         MOVINET,
-        # The Model Garden's dict itself: what is put into it is known.
+        # The Model Garden's dict itself, so that additions to it are known.
         movinet.BLOCK_SPECS,
         _build,
         residual_blocks,

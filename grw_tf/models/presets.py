@@ -6,10 +6,11 @@ Kondratyuk et al., MoViNets, CVPR 2021, and arXiv 2511.20928.
 """
 
 import dataclasses
+from typing import Any
 
 from grw_tf.frames.geometry import SQUARE
 
-# Importing a family's module makes it known, as configs of it want.
+# Importing the module of a family registers it, which its configs need.
 from grw_tf.models import (
     mobilenet_backbone,
     movinet_backbone,  # noqa: F401
@@ -30,7 +31,7 @@ _BASE = BackboneConfig(
     activation="swish",
     gating_activation="sigmoid",
 )
-# model id: (size in px, frames of a clip, frames a second).
+# model id: (size in px, frames of a clip, frames per second).
 _INPUTS = {
     "a0": (172, 50, 5.0),
     "a1": (172, 50, 5.0),
@@ -41,8 +42,8 @@ _INPUTS = {
 }
 
 
-def official_config(model_id, causal) -> ModelConfig:
-    """Returns the official model's config; of ids that have none, with A0's clips."""
+def official_config(model_id: str, causal: bool) -> ModelConfig:
+    """Returns the config of the official model, with A0's clips if there is none."""
     size, frames, fps = _INPUTS.get(model_id, _INPUTS["a0"])
     backbone = dataclasses.replace(
         _STREAM if causal else _BASE,
@@ -52,17 +53,17 @@ def official_config(model_id, causal) -> ModelConfig:
     return ModelConfig(backbone=backbone, frames=frames, size=size, fps=fps)
 
 
-def published_config(model_id, causal) -> ModelConfig:
-    """Returns the published GRW recipe upon `official_config`."""
+def published_config(model_id: str, causal: bool) -> ModelConfig:
+    """Returns `official_config` with the published GRW recipe."""
     config = official_config(model_id, causal)
     return _with_grw(config, window=6 if config.fps == 12.0 else 5)
 
 
-def slowonly_config(model_id) -> ModelConfig:
-    """Returns a SlowOnly's config: 8 of 64 frames at 25 a second, 224 px."""
+def slowonly_config(model_id: str) -> ModelConfig:
+    """Returns a SlowOnly's config: 8 of 64 frames at 25 per second, 224 px."""
     return ModelConfig(
         backbone=BackboneConfig.of_family(model_id),
-        # As the Model Garden's and the slow pathway's own.
+        # As in the Model Garden and the slow pathway's paper.
         head=HeadConfig(dropout_rate=0.5),
         num_classes=400,
         frames=8,
@@ -71,8 +72,8 @@ def slowonly_config(model_id) -> ModelConfig:
     )
 
 
-def mobilenet_config(model_id) -> ModelConfig:
-    """Returns a MobileNetV3's config, its own head upon the mean of 50 frames."""
+def mobilenet_config(model_id: str) -> ModelConfig:
+    """Returns a MobileNetV3's config, with its own head on the mean of 50 frames."""
     return ModelConfig(
         backbone=BackboneConfig.of_family(model_id),
         head=HeadConfig(activation="hard_swish", dropout_rate=0.2),
@@ -81,7 +82,7 @@ def mobilenet_config(model_id) -> ModelConfig:
 
 
 def _with_grw(config, window=5):
-    """Returns the published GRW recipe upon another config."""
+    """Returns a config with the published GRW recipe."""
     return dataclasses.replace(
         config,
         head=HeadConfig(type="transformer"),
@@ -109,17 +110,17 @@ PRESETS = {
     },
 }
 """Configs by name: `<id>_stream` and `<id>_base` are the official MoViNets, with `_grw`
-the published recipe upon them (weights exist of a0, a1, a2 stream and a3 base);
+the published recipe on them (weights exist for a0, a1, a2 stream and a3 base);
 `slowonly_34` and `slowonly_50`; `mobilenet_v3_small` and `mobilenet_v3_large`, with
 `_grw` the published recipe."""
 
 
-def preset(name, **changes) -> ModelConfig:
+def preset(name: str, **changes: Any) -> ModelConfig:
     """Returns a preset, with fields of `ModelConfig` changed.
 
     Args:
-        name: Of `PRESETS`.
-        **changes: Fields of `ModelConfig`, as num_classes=10.
+        name: A key of `PRESETS`.
+        **changes: Fields of `ModelConfig`, such as num_classes=10.
 
     Raises:
         ValueError: For an unknown name.

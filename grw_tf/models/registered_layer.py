@@ -1,4 +1,4 @@
-"""Layers of one's own as regularizers, by the names they are registered by."""
+"""A user's Keras layer as a regularizer, by the name it is registered under."""
 
 import functools
 import re
@@ -14,22 +14,24 @@ from grw_tf.models.regularization_config import OwnLayerConfig
 _WHERE = "regularization.own_layer"
 
 
-def is_registered(name):
-    """Says whether Keras knows a layer's class by a name, its own or registered."""
+def is_registered(name: str) -> bool:
+    """Returns whether a name is that of one of Keras' layers or a registered one."""
     return _class_of(name) is not None
 
 
-def make_registered_layer(config: OwnLayerConfig, channels=1):
-    """Makes the layer, or what stands for it if its class is not at hand.
+def make_registered_layer(
+    config: OwnLayerConfig, channels: int = 1
+) -> tf_keras.layers.Layer:
+    """Makes the layer, or an `Unregistered` one if its class is not registered.
 
     Args:
-        config: With a name and arguments.
-        channels: Of the features that the layer is called upon.
+        config: The layer's name and arguments.
+        channels: Channels of the features that the layer is called on.
 
     Raises:
         ValueError: For arguments that the class does not take, a layer that cannot be
-            called upon such features or gives them another shape, or one with
-            variables, which plain checkpoints would lack.
+            called on such features or changes their shape, or a layer with variables,
+            which plain checkpoints would lack.
     """
     if not is_registered(config.layer):
         return Unregistered(config.layer)
@@ -41,7 +43,7 @@ def make_registered_layer(config: OwnLayerConfig, channels=1):
         layer.build((None, None, None, None, channels))
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{_WHERE}.arguments {config.arguments!r:.80} do not make a"
+            f"{_WHERE}.arguments {config.arguments!r:.80} do not fit"
             f" {config.layer}: {_line(error)}"
         ) from None
     if layer.weights:
@@ -49,13 +51,13 @@ def make_registered_layer(config: OwnLayerConfig, channels=1):
             f"{_WHERE}.layer {config.layer} has {len(layer.weights)} variables:"
             " regularizers have none, so that checkpoints fit with and without them."
         )
-    # Another of the kind, for some keep what they were called with.
+    # Another layer, because some remember what they were called with.
     _try(tried, f"{_WHERE}.layer {config.layer}({config.arguments:.80})", channels)
     return layer
 
 
 def _try(layer, named, channels):
-    """Traces a layer upon a small clip, in training and not."""
+    """Traces a layer on a small clip, in training and at inference."""
     clip = tf.TensorSpec((2, 3, 4, 4, channels))
     for training in (True, False):
         call = tf.function(functools.partial(layer, training=training))
@@ -63,20 +65,20 @@ def _try(layer, named, channels):
             shapes = call.get_concrete_function(clip).output_shapes
         except (NotImplementedError, TypeError, ValueError, tf.errors.OpError) as error:
             raise ValueError(
-                f"{named} cannot be called upon [batch, time, height, width,"
+                f"{named} cannot be called on [batch, time, height, width,"
                 f" channels]: {_line(error)}"
             ) from None
         if shapes != clip.shape:
             raise ValueError(
-                f"{named} makes {shapes} of features {clip.shape}: regularizers leave"
-                " the shape as it is."
+                f"{named} turns features {clip.shape} into {shapes}: regularizers keep"
+                " the shape."
             )
 
 
 def _line(error):
-    # Autograph says where in the code it was, and what in a line below.
-    told = re.search(r"^ *\w+Error: (.+)$", str(error), re.MULTILINE)
-    return one_line(ValueError(told[1]) if told else error)
+    # Autograph says where the error was, and below in one line what it was.
+    found = re.search(r"^ *\w+Error: (.+)$", str(error), re.MULTILINE)
+    return one_line(ValueError(found[1]) if found else error)
 
 
 def _class_of(name):

@@ -1,8 +1,10 @@
-"""Where RMS, drops and layers of one's own act in a backbone, from the config."""
+"""Places regularizers in a backbone, as the config says."""
 
 import dataclasses
+from collections.abc import Callable
 
 import tensorflow as tf
+import tf_keras
 
 from grw_tf.layers import RandomDrop, RandomMeanScaling, ShakeDrop
 from grw_tf.layers.alpha_distribution import Uniform, parse_distribution
@@ -15,18 +17,19 @@ from grw_tf.models.residual_block import NormSite, ResidualBlock
 _LATE_STAGES = 2
 
 
-def regularize(blocks: list[ResidualBlock], config: ModelConfig):
+def regularize(blocks: list[ResidualBlock], config: ModelConfig) -> None:
     """Lets the regularizers that a config chooses act in residual blocks.
 
-    They add no variables nor anything else to checkpoints, and do nothing at inference,
-    but for an RMS whose alpha has another mean than 1.
+    They add nothing to checkpoints, and do nothing at inference, except RMS if the mean
+    of its alpha is not 1.
 
     Args:
-        blocks: All of a backbone, in the network's order.
+        blocks: All blocks of a backbone, in the network's order.
         config: The model's config.
 
     Raises:
-        ValueError: If it names what the blocks do not have, or values make no sense.
+        ValueError: If the config names something that the blocks lack, or has unusable
+            values.
     """
     chosen = config.regularization
     if "rms" in chosen.methods:
@@ -43,7 +46,8 @@ def regularize(blocks: list[ResidualBlock], config: ModelConfig):
 def lasting_rms(config: ModelConfig) -> RMSConfig | None:
     """Returns a model's RMS if it acts at inference too: if alpha's mean is not 1.
 
-    What makes no difference then is as by default, so that equal ones do equal things.
+    Fields that have no effect then have their defaults, so that equal results act
+    alike.
     """
     rms = config.regularization.rms
     mean = parse_distribution(rms.distribution).mean
@@ -61,17 +65,17 @@ def lasting_rms(config: ModelConfig) -> RMSConfig | None:
 def norm_sites(
     blocks: list[ResidualBlock],
     rms: RMSConfig | OwnLayerConfig,
-    named="regularization.rms.",
+    named: str = "regularization.rms.",
 ) -> list[NormSite]:
     """Returns the batch normalizations that RMS comes before, in the network's order.
 
     Args:
-        blocks: All of a backbone, in the network's order.
-        rms: Whose `before` and `blocks` choose among them, or those of another.
-        named: What errors put before the names of these two.
+        blocks: All blocks of a backbone, in the network's order.
+        rms: Config whose `before` and `blocks` choose among them.
+        named: What error messages put before these two names.
 
     Raises:
-        ValueError: If they name what the blocks do not have.
+        ValueError: If they name something that the blocks lack.
     """
     selected = _select(blocks, rms.blocks, named)
     if not any(block.norms for block in selected):
@@ -89,12 +93,17 @@ def norm_sites(
     ]
 
 
-def place_scaling(sites: list[NormSite], make_layer, rms: RMSConfig, config):
-    """Puts a layer of its own before each of some batch normalizations.
+def place_scaling(
+    sites: list[NormSite],
+    make_layer: Callable[..., tf_keras.layers.Layer],
+    rms: RMSConfig,
+    config: ModelConfig,
+) -> None:
+    """Puts a new layer before each of some batch normalizations.
 
     Args:
-        sites: Of `norm_sites`.
-        make_layer: `RandomMeanScaling`, or what takes the same arguments.
+        sites: Places of `norm_sites`.
+        make_layer: `RandomMeanScaling`, or a function of the same arguments.
         rms: The layers' arguments.
         config: The model's `ModelConfig`.
     """
@@ -144,7 +153,7 @@ def _names(blocks):
 
 
 def _place_drops(blocks, layer_class, drop, frames):
-    """Drops more often the later a block is, as both methods' papers have it."""
+    """Drops later blocks more often, as in both methods' papers."""
     arguments = dataclasses.asdict(drop)
     rate = arguments.pop("rate")
     if all(block.branch_owner is None for block in blocks):
@@ -162,7 +171,7 @@ def _place_drops(blocks, layer_class, drop, frames):
 
 @tf.__internal__.tracking.no_automatic_dependency_tracking
 def _attach(owner, attribute, layer):
-    """Sets an attribute that checkpoints know nothing of."""
+    """Sets an attribute that is not saved in checkpoints."""
     setattr(owner, attribute, layer)
 
 

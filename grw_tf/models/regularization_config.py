@@ -1,4 +1,4 @@
-"""What acts in training alone besides GRW smoothing, as frozen dataclasses."""
+"""Regularizers that act in training besides GRW smoothing, as frozen dataclasses."""
 
 import contextlib
 import dataclasses
@@ -14,8 +14,8 @@ REGULARIZERS = ("rms", "random_drop", "shake_drop", "own_layer", "cutmix", "mixu
 
 
 @contextlib.contextmanager
-def _told_with(path):
-    """Puts a path before what is wrong with a value there."""
+def _errors_prefixed(path):
+    """Puts a path before the messages of errors."""
     try:
         yield
     except ValueError as error:
@@ -29,10 +29,10 @@ class RMSConfig:
     Attributes:
         before: Which batch normalizations of a block it comes before: "expansion",
             "feature" and "projection" of MoViNets and MobileNetV3, "bn1" to "bn3" of
-            SlowOnly's. Empty for the default: all, but of bottlenecks the last alone,
-            as the paper has it.
-        blocks: Names of blocks, as "block4_layer1", or of stages, as "block4" or
-            "res5". Empty for the last two stages.
+            SlowOnly. Empty for the default: all, or only the last in bottlenecks, as in
+            the paper.
+        blocks: Names of blocks, such as "block4_layer1", or of stages, such as "block4"
+            or "res5". Empty for the last two stages.
         filter, kernel_size, std, distribution, component, level: See
             `RandomMeanScaling`; the window is as wide in time as in space.
     """
@@ -46,11 +46,11 @@ class RMSConfig:
     component: str = "mean"
     level: str = "clip"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         make_tuples(self, "regularization.rms", "before", "blocks")
         arguments = dataclasses.asdict(self)
         del arguments["before"], arguments["blocks"]
-        with _told_with("regularization.rms"):
+        with _errors_prefixed("regularization.rms"):
             check_scaling(**arguments)
 
 
@@ -59,15 +59,16 @@ class RandomDropConfig:
     """Stochastic depth of whole batches, the arguments of `RandomDrop`.
 
     Attributes:
-        rate: How often the last block's branch is dropped; earlier ones' less.
+        rate: How often the last block's branch is dropped; earlier ones are dropped
+            less often.
         level: See `RandomDrop`.
     """
 
     rate: float = 0.5
     level: str = "batch"
 
-    def __post_init__(self):
-        with _told_with("regularization.random_drop"):
+    def __post_init__(self) -> None:
+        with _errors_prefixed("regularization.random_drop"):
             check_drop(self.rate, self.level)
 
 
@@ -76,7 +77,8 @@ class ShakeDropConfig:
     """The arguments of `ShakeDrop`.
 
     Attributes:
-        rate: How often the last block's branch is shaken; earlier ones' less.
+        rate: How often the last block's branch is shaken; earlier ones are shaken less
+            often.
         alpha, beta: Lowest and highest factor, see `ShakeDrop`.
         level: See `ShakeDrop`.
     """
@@ -86,20 +88,20 @@ class ShakeDropConfig:
     beta: tuple[float, ...] = (0.0, 0.5)
     level: str = "pixel"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         make_tuples(self, "regularization.shake_drop", "alpha", "beta")
-        with _told_with("regularization.shake_drop"):
+        with _errors_prefixed("regularization.shake_drop"):
             check_shake(self.rate, self.alpha, self.beta, self.level)
 
 
 @dataclasses.dataclass(frozen=True)
 class OwnLayerConfig:
-    """A layer of your own before batch normalizations, as RMS is.
+    """A layer of your own that comes before batch normalizations, as RMS does.
 
     Attributes:
-        layer: Name by which the layer's class is registered with Keras, as
+        layer: Name under which the layer's class is registered with Keras, such as
             "mine>ChannelDrop".
-        arguments: Of the layer, as in Python: "rate=0.1".
+        arguments: The layer's arguments as in Python, such as "rate=0.1".
         before, blocks: See `RMSConfig`.
     """
 
@@ -108,9 +110,9 @@ class OwnLayerConfig:
     before: tuple[str, ...] = ()
     blocks: tuple[str, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         make_tuples(self, "regularization.own_layer", "before", "blocks")
-        with _told_with("regularization.own_layer.arguments"):
+        with _errors_prefixed("regularization.own_layer.arguments"):
             parse_arguments(self.arguments)
 
 
@@ -118,10 +120,10 @@ class OwnLayerConfig:
 class CutMixConfig:
     """CutMix by the Model Garden: a rectangle of another clip in all frames.
 
-    Labels have the share of the rectangle's area before borders cut it off.
+    Labels are mixed by the rectangle's area before it is clipped at borders.
 
     Attributes:
-        alpha: Of the Beta(alpha, alpha) that shares are drawn from.
+        alpha: Parameter of the Beta(alpha, alpha) that shares are drawn from.
     """
 
     alpha: float = 1.0
@@ -132,8 +134,8 @@ class MixupConfig:
     """Mixup by the Model Garden: a weighted mean with another clip, labels too.
 
     Attributes:
-        alpha: Of the Beta(alpha, alpha) that shares are drawn from; 0.2 is that of
-            Zhang et al. for ImageNet.
+        alpha: Parameter of the Beta(alpha, alpha) that shares are drawn from; Zhang et
+            al. have 0.2 for ImageNet.
     """
 
     alpha: float = 0.2
@@ -141,19 +143,20 @@ class MixupConfig:
 
 @dataclasses.dataclass(frozen=True)
 class RegularizationConfig:
-    """What else acts in training alone, in a frozen backbone too.
+    """What acts in training besides GRW smoothing, even in a frozen backbone.
 
-    RMS, ShakeDrop's alpha and beta, and CutMix have the values of the RMS paper (Table
-    2); the rates of drops are those of their own papers.
+    The defaults of RMS, ShakeDrop's alpha and beta, and CutMix are those of the RMS
+    paper (Table 2). Drop rates are those of the methods' own papers.
 
     Attributes:
-        methods: Which are on: "rms", "random_drop", "shake_drop", "own_layer",
-            "cutmix", "mixup". With both of the last two, each batch gets one or the
-            other.
+        methods: Names of those that act: "rms", "random_drop", "shake_drop",
+            "own_layer", "cutmix", "mixup". With both of the last two, each batch gets
+            one or the other.
         rms, random_drop, shake_drop, own_layer, cutmix, mixup: How each acts.
 
     Raises:
-        ValueError: At construction, for what is unknown or does not go together.
+        ValueError: At construction, for unknown names, and methods that exclude each
+            other.
     """
 
     methods: tuple[str, ...] = ()
@@ -164,7 +167,7 @@ class RegularizationConfig:
     cutmix: CutMixConfig = CutMixConfig()
     mixup: MixupConfig = MixupConfig()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         make_tuples(self, "regularization", "methods")
         for method in self.methods:
             if method not in REGULARIZERS:

@@ -1,7 +1,7 @@
-"""Tells repeated frames of a clip from new ones.
+"""Finds the frames of a clip that are not repeated.
 
-A clip that is too short ends in its last frame, repeated (`grw_tf.frames.choice`).
-Nothing moves there, so smoothing has nothing to learn from it.
+A clip that is too short repeats its last frame (`grw_tf.frames.choice`). Nothing moves
+there, so smoothing has nothing to learn from it.
 """
 
 import tensorflow as tf

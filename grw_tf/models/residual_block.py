@@ -9,11 +9,11 @@ from grw_tf.layers.perturbed_batch_normalization import PerturbedBatchNormalizat
 
 @dataclasses.dataclass(frozen=True)
 class NormSite:
-    """A batch normalization that something can come before.
+    """A batch normalization that a layer can come before.
 
     Attributes:
         norm: The layer.
-        fold: How its input is folded, see `grw_tf.layers.unfolded`; None if it is not.
+        fold: How its input is folded, see `grw_tf.layers.unfolded`; None if not at all.
     """
 
     norm: PerturbedBatchNormalization
@@ -25,12 +25,12 @@ class ResidualBlock:
     """A block x + F(x).
 
     Attributes:
-        name: Of the block.
-        stage: Name of the stage it is in.
-        norms: Of F, by the names by which a config chooses among them.
-        default: The names of those that RMS comes before by default.
-        branch_owner: Layer that calls an attribute of its own upon F(x); None if the
-            block has no shortcut.
+        name: Name of the block.
+        stage: Name of its stage.
+        norms: Batch normalizations in F, by the names that a config can choose.
+        default: Names of those that RMS comes before by default.
+        branch_owner: Layer that calls one of its attributes on F(x); None if the block
+            has no shortcut.
         branch_attribute: The attribute's name.
         branch_fold: How F(x) is folded there.
     """

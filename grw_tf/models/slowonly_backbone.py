@@ -1,8 +1,9 @@
-"""SlowOnly: the Model Garden's 3-D ResNet, temporal kernels in its last stages alone.
+"""SlowOnly: the Model Garden's 3-D ResNet, with temporal kernels in late stages only.
 
 Reference: the slow pathway of Feichtenhofer et al., SlowFast Networks, ICCV 2019, as
 Kim et al. train it in the RMS paper. Its appendix with the layers of SlowOnly-34 is not
-at hand: here both convolutions of a basic block are 3x3x3 where time is looked at.
+available: here both convolutions of a basic block are 3x3x3 in stages with temporal
+kernels.
 """
 
 import tensorflow as tf
@@ -27,8 +28,8 @@ _NETWORKS = {
 MODEL_IDS = tuple(_NETWORKS)
 
 for _model_id, (_, _channels, _repeats) in _NETWORKS.items():
-    # The Model Garden finds stages by model id in this dict. It knows one name of a
-    # block; the class itself is given to it below.
+    # The Model Garden finds stages by model id in this dict. It only knows the name of
+    # one kind of block; the class is replaced below.
     resnet_3d.RESNET_SPECS[_model_id] = [
         ("bottleneck3d", *stage) for stage in zip(_channels, _repeats, strict=True)
     ]
@@ -37,14 +38,14 @@ for _model_id, (_, _channels, _repeats) in _NETWORKS.items():
 class SlowOnly(resnet_3d.ResNet3D):
     """A SlowOnly network from clips [batch, N, height, width, 3] to its endpoints.
 
-    These are "res2" to "res5" [batch, N, height, width, channels], and "head"
-    [batch, N, 1, 1, channels], the last one's mean over space.
+    The endpoints are "res2" to "res5" [batch, N, height, width, channels], and "head"
+    [batch, N, 1, 1, channels], the mean of "res5" over space.
 
     Args:
-        config: Of a SlowOnly.
+        config: A SlowOnly's config.
     """
 
-    def __init__(self, config: BackboneConfig):
+    def __init__(self, config: BackboneConfig) -> None:
         self._block, _, repeats = _NETWORKS[config.model_id]
         super().__init__(
             model_id=config.model_id,

@@ -1,7 +1,9 @@
 """The smoothing layers of a model, from its config."""
 
 import dataclasses
+from collections.abc import Iterable, Mapping
 
+import tensorflow as tf
 import tf_keras
 
 from grw_tf.layers import GRWSmoothing, IntermediateGRWSmoothing
@@ -11,21 +13,22 @@ from grw_tf.models.repeated_frames import new_frames
 FINAL = "final"
 
 
-def frame_places(config: ModelConfig, endpoints) -> list[str]:
-    """Lists the places of a model that have an embedding of each frame, in its order.
+def frame_places(config: ModelConfig, endpoints: Iterable[str]) -> list[str]:
+    """Lists the places of a model that have an embedding of each frame, in order.
 
     Args:
         config: The model's config.
-        endpoints: Names of the backbone's endpoints. Its "head" is none of these places
-            where it is pooled over time; the embeddings Z of a transformer head,
-            "final", are the last.
+        endpoints: Names of the backbone's endpoints. "head" is left out where it is
+            pooled over time. "final", the embeddings Z of a transformer head, is added.
     """
     pooled = {"head"} if config.backbone_pools_time else set()
     places = [name for name in endpoints if name not in pooled]
     return places if config.head.type == "official" else [*places, FINAL]
 
 
-def build_smoothing(config: ModelConfig, endpoint_channels):
+def build_smoothing(
+    config: ModelConfig, endpoint_channels: Mapping[str, int]
+) -> dict[str, tf_keras.layers.Layer]:
     """Builds the smoothing layers that the config names.
 
     Args:
@@ -33,7 +36,7 @@ def build_smoothing(config: ModelConfig, endpoint_channels):
         endpoint_channels: Channels of the backbone's endpoints by name.
 
     Returns:
-        Layers by the name of the place they attach to.
+        Layers by the name of the place that they attach to.
 
     Raises:
         ValueError: For a place that the model does not have.
@@ -61,17 +64,22 @@ def build_smoothing(config: ModelConfig, endpoint_channels):
     return layers
 
 
-def smooth_endpoints(layers, features, clips, training):
-    """Lets smoothing act on a backbone's features, for their losses alone.
+def smooth_endpoints(
+    layers: Mapping[str, tf_keras.layers.Layer],
+    features: Mapping[str, tf.Tensor],
+    clips: tf.Tensor,
+    training: bool | tf.Tensor | None,
+) -> tf.Tensor | None:
+    """Calls smoothing layers on a backbone's features, to add their losses.
 
     Args:
-        layers: Of `build_smoothing`; that of the embeddings Z is left to the head.
+        layers: Layers of `build_smoothing`; the one on the embeddings Z is not called.
         features: [batch, N, height, width, channels] by name of the endpoint.
-        clips: [batch, N, size, size, 3], what the features are of.
+        clips: The clips [batch, N, size, size, 3] of the features.
         training: Whether losses are added.
 
     Returns:
-        Which frames are new, bool [batch, N], for the smoothing of the head; None where
+        Which frames are new, bool [batch, N], for the smoothing of the head; None if
         nothing is smoothed.
     """
     if not (layers and training):

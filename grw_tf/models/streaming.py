@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras
 
 from grw_tf.layers.streaming_head import StreamingHead
+from grw_tf.models.config import ModelConfig
 from grw_tf.models.input_checks import check_frames, check_states
 from grw_tf.models.regularization import lasting_rms
 
@@ -16,11 +17,11 @@ _Value = TypeVar("_Value")
 
 
 class StreamingModel(tf.Module):
-    """Feeds a causal model frame by frame, or in chunks of any sizes.
+    """Feeds a causal model frame by frame, or in chunks of any size.
 
-    Fed a clip, a stream ends with the clip's logits. It has no variables of its own: it
-    calls the model's layers, and what they need to remember between calls are its
-    states, a dict of tensors that start at zero.
+    A stream that is fed a clip ends with the clip's logits. It has no variables: it
+    calls the model's layers, and keeps what they need between calls as states, a dict
+    of tensors that start at zero.
 
     Args:
         model: A causal model of `build_model`.
@@ -29,14 +30,14 @@ class StreamingModel(tf.Module):
         ValueError: If the model is not causal.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: tf_keras.Model) -> None:
         super().__init__()
         check_causal(model.config)
         self.model = model
         self._family = model.config.backbone.family
         self._head = streaming_head(model)
 
-    def state_specs(self, batch_size=1):
+    def state_specs(self, batch_size: int | None = 1) -> dict[str, tf.TensorSpec]:
         """Returns the states as a dict of `tf.TensorSpec`s, in a fixed order.
 
         Args:
@@ -48,7 +49,7 @@ class StreamingModel(tf.Module):
             return specs
         return specs | as_stream_states(self._head.state_specs(batch_size))
 
-    def initial_states(self, batch_size=1):
+    def initial_states(self, batch_size: int = 1) -> dict[str, tf.Tensor]:
         """Returns the states of streams that have seen no frame.
 
         Args:
@@ -59,7 +60,9 @@ class StreamingModel(tf.Module):
             for name, spec in self.state_specs(batch_size).items()
         }
 
-    def step(self, frames, states):
+    def step(
+        self, frames: tf.Tensor, states: Mapping[str, tf.Tensor]
+    ) -> tuple[tf.Tensor | None, dict[str, tf.Tensor]]:
         """Takes in frames.
 
         Args:
@@ -72,8 +75,8 @@ class StreamingModel(tf.Module):
             None for the "transformer" head, which gives them on demand, by `classify`.
 
         Raises:
-            ValueError: For frames of another size or not floating point, or states of
-                other names.
+            ValueError: For frames with another size or type, or states with other
+                names.
         """
         size = self.model.config.size
         check_frames(frames, (None, size, size, 3))
@@ -84,13 +87,13 @@ class StreamingModel(tf.Module):
             logits = self.model.head(x)
         else:
             z = self.model.project(x)
-            # Layers of the backbone lose it where the batch size is unknown.
+            # Layers of the backbone lose the shape if the batch size is unknown.
             z.set_shape((None, frames.shape[1], None))
             logits, new = self._head.update(z, head_states(states))
             states |= as_stream_states(new)
         return logits, {name: s for name, s in states.items() if name in known}
 
-    def classify(self, states):
+    def classify(self, states: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns the logits [batch, num_classes] of a stream of at least one frame.
 
         Args:
@@ -105,20 +108,20 @@ class StreamingModel(tf.Module):
         return self._head.classify(head_states(states))
 
 
-def check_causal(config):
+def check_causal(config: ModelConfig) -> None:
     """Raises a ValueError if a model cannot be streamed."""
     if not config.backbone.causal:
         raise ValueError(
-            f"A base model ({config.backbone.model_id}, causal=False) sees frames to"
-            " come and cannot be streamed: use a stream model, or classify whole clips,"
-            " on servers by export.export_saved_model."
+            f"A base model ({config.backbone.model_id}, causal=False) sees later frames"
+            " and cannot be streamed: use a stream model, or classify whole clips, on"
+            " servers with export.export_saved_model."
         )
     if lasting_rms(config):
         raise ValueError(
             "regularization.rms.distribution"
-            f" {config.regularization.rms.distribution} has another mean than 1, so RMS"
-            " stays in the model at inference, which cannot be streamed: train with a"
-            " mean of 1."
+            f" {config.regularization.rms.distribution} has a mean other than 1, so RMS"
+            " also acts at inference, which cannot be streamed: train with a mean of"
+            " 1."
         )
 
 

@@ -13,6 +13,8 @@ smooth embeddings.
 
 import functools
 import itertools
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -76,7 +78,7 @@ def _steps(frames):
     return steps
 
 
-def log_ratio_of_others(ops, gram, best_only=False):
+def log_ratio_of_others(ops: ModuleType, gram: Any, best_only: bool = False) -> Any:
     """Returns log sum_pi f(Z_pi) / f(Z) [windows] over all but the true order.
 
     Args:

@@ -7,6 +7,8 @@ permuted copy of Z is ever made.
 """
 
 import functools
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +26,7 @@ def _all_other_orders(frames):
     return (-0.5 * (moved - form)).reshape(len(places), -1).T
 
 
-def log_ratios_of_all(ops, gram):
+def log_ratios_of_all(ops: ModuleType, gram: Any) -> Any:
     """Returns log f(Z_pi) / f(Z) [windows, (T-1)! - 1] of all but the true order.
 
     Args:
@@ -37,7 +39,7 @@ def log_ratios_of_all(ops, gram):
     return ops.matmul(flat, forms)
 
 
-def log_ratios_of(ops, gram, orders):
+def log_ratios_of(ops: ModuleType, gram: Any, orders: Any) -> Any:
     """Returns log f(Z_pi) / f(Z) [windows, orders] of orders [orders, T].
 
     Where pi is the true order the ratio is `NEVER`: that order is counted apart, once.

@@ -1,4 +1,4 @@
-"""Orders of the frames of one window.
+"""Orders of the frames of a window.
 
 An order is a permutation pi of frames 0..T-1 that keeps frame 0 in place; row t of
 `orders` says which frame stands at place t.
@@ -15,7 +15,7 @@ MAX_ENUMERATED = 7
 MAX_EXACT = 12
 
 
-def choose_method(frames, orders, max_orders):
+def choose_method(frames: int, orders: str, max_orders: int) -> str:
     """Returns how to sum over the orders of `frames` frames.
 
     Args:
@@ -64,24 +64,24 @@ def choose_method(frames, orders, max_orders):
 
 
 @functools.cache
-def enumerate_orders(frames):
+def enumerate_orders(frames: int) -> np.ndarray:
     """Returns all orders [(T-1)!, T], the true one first."""
     rest = np.array(list(itertools.permutations(range(1, frames))))
     return np.insert(rest, 0, 0, axis=1)
 
 
-def sample_orders(frames, count, seed):
+def sample_orders(frames: int, count: int, seed: int) -> np.ndarray:
     """Returns `count` random orders [count, T], drawn with replacement."""
     draws = np.random.default_rng(seed).random((count, frames - 1))
     return np.insert(np.argsort(draws, axis=1) + 1, 0, 0, axis=1)
 
 
-def velocity_form(frames):
+def velocity_form(frames: int) -> np.ndarray:
     """Returns Q [T, T] with sum_t |v_t|^2 = <Q, Z Z^T> for frames in their order."""
     return _difference_form(frames, 1)
 
 
-def acceleration_form(frames):
+def acceleration_form(frames: int) -> np.ndarray:
     """Returns Q [T, T] with sum_t |a_t|^2 = <Q, Z Z^T> for frames in their order."""
     return _difference_form(frames, 2)
 

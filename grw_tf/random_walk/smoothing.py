@@ -1,8 +1,11 @@
-"""What the GRW layers of Keras 2 (`tf_keras`) and Keras 3 have in common.
+"""What the GRW layers for Keras 2 (`tf_keras`) and Keras 3 share.
 
-`Smoothing` and `IntermediateSmoothing` are mixins: put before a Keras `Layer`, they
-take the arguments and do everything but what the two Keras spell differently.
+`Smoothing` and `IntermediateSmoothing` are mixins: placed before a Keras `Layer`, they
+do everything that does not differ between the two versions of Keras.
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 from grw_tf.random_walk import orders as orders_lib
 from grw_tf.random_walk import terms as terms_lib
@@ -12,8 +15,8 @@ from grw_tf.random_walk import windows
 class Smoothing:
     """Arguments, checks and loss of a layer on embeddings [batch, N, K].
 
-    A subclass names its array library `ops`, and gives `_create_step`, `_advance_step`
-    and `_log`.
+    A subclass sets its array library as `ops`, and defines `_create_step`,
+    `_advance_step` and `_log`.
     """
 
     ops = None
@@ -22,15 +25,15 @@ class Smoothing:
 
     def __init__(
         self,
-        window,
-        weight=0.1,
-        alpha=0.5,
-        warmup_steps=0,
-        orders="auto",
-        max_orders=1000,
-        seed=None,
-        **kwargs,
-    ):
+        window: int,
+        weight: float = 0.1,
+        alpha: float = 0.5,
+        warmup_steps: int = 0,
+        orders: str = "auto",
+        max_orders: int = 1000,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self._method = orders_lib.choose_method(window, orders, max_orders)
         for name, value in (
@@ -50,7 +53,7 @@ class Smoothing:
         self.max_orders = max_orders
         self.seed = seed
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[int | None]) -> None:
         if len(input_shape) != len(self.INPUT_AXES):
             raise ValueError(
                 f"Layer '{self.name}' takes inputs [{', '.join(self.INPUT_AXES)}], got"
@@ -65,7 +68,7 @@ class Smoothing:
             self._step = self._create_step()
         super().build(input_shape)
 
-    def call(self, inputs, training=None, new_frames=None):
+    def call(self, inputs: Any, training: Any = None, new_frames: Any = None) -> Any:
         if training and self.weight:
             z = windows.cut_windows(self.ops, self._embed(inputs), self.window)
             terms = terms_lib.grw_terms(
@@ -86,10 +89,10 @@ class Smoothing:
             self.add_loss(self._current_weight(loss.dtype) * loss)
         return inputs
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> Any:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "window": self.window,
@@ -113,7 +116,7 @@ class Smoothing:
 
 
 class IntermediateSmoothing(Smoothing):
-    """`Smoothing` of the frames of a feature map.
+    """`Smoothing` for the frames of a feature map.
 
     A subclass creates `self._batch_norm`, a batch normalization of [batch, N, channels]
     without learned scale and offset.
@@ -122,14 +125,19 @@ class IntermediateSmoothing(Smoothing):
     INPUT_AXES = ("batch", "N", "height", "width", "channels")
 
     def __init__(
-        self, window, momentum=0.99, epsilon=1e-3, synchronized=True, **kwargs
-    ):
+        self,
+        window: int,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        synchronized: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(window, **kwargs)
         self.momentum = momentum
         self.epsilon = epsilon
         self.synchronized = synchronized
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "momentum": self.momentum,

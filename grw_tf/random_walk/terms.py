@@ -1,5 +1,6 @@
-"""The terms of the GRW loss, one value a window."""
+"""The terms of the GRW loss, one value per window."""
 
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,12 +23,18 @@ class GRWTerms(NamedTuple):
     velocity: Any
     order_accuracy: Any
 
-    def loss(self, alpha):
+    def loss(self, alpha: float) -> Any:
         """Returns order + alpha * velocity [windows]."""
         return self.order + alpha * self.velocity
 
 
-def grw_terms(ops, z, orders="auto", max_orders=1000, seed=None):
+def grw_terms(
+    ops: ModuleType,
+    z: Any,
+    orders: str = "auto",
+    max_orders: int = 1000,
+    seed: int | None = None,
+) -> GRWTerms:
     """Returns the `GRWTerms` of windows z [windows, T, K].
 
     Args:
@@ -37,7 +44,7 @@ def grw_terms(ops, z, orders="auto", max_orders=1000, seed=None):
         orders: "exact" (T <= 12), "sampled", or "auto": exact where it can be.
         max_orders: How many orders are sampled, the true one always among them; where
             there are no more orders than that, all are taken.
-        seed: Of the sampled orders, which are then the same at every call; None draws
+        seed: Seed of the sampled orders, then the same at every call; None draws
             new ones at each call.
 
     Raises:

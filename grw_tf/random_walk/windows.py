@@ -1,7 +1,11 @@
 """Cutting a sequence of embeddings into windows."""
 
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
 
-def count_windows(frames, window):
+
+def count_windows(frames: int, window: int) -> int:
     """Returns how many windows of `window` frames fit into `frames` frames.
 
     Raises:
@@ -21,7 +25,7 @@ def count_windows(frames, window):
     return frames // window
 
 
-def cut_windows(ops, z, window):
+def cut_windows(ops: ModuleType, z: Any, window: int) -> Any:
     """Cuts z [batch, N, K] into windows [batch * floor(N / window), window, K].
 
     Frames after the last whole window are dropped.
@@ -43,7 +47,13 @@ def cut_windows(ops, z, window):
     return ops.reshape(z[:, : windows * window], (-1, window, channels))
 
 
-def mean_of_windows(ops, values, window, new_frames, shape):
+def mean_of_windows(
+    ops: ModuleType,
+    values: Any,
+    window: int,
+    new_frames: Any,
+    shape: Sequence[int | None],
+) -> Any:
     """Returns the mean over clips of the mean over a clip's windows, a scalar.
 
     Windows without a new frame take no part. A clip that has no window left counts as
@@ -51,7 +61,7 @@ def mean_of_windows(ops, values, window, new_frames, shape):
 
     Args:
         ops: The array library.
-        values: Of the windows of `cut_windows`, [batch * floor(N / window)].
+        values: Values of the windows of `cut_windows`, [batch * floor(N / window)].
         window: Frames in a window.
         new_frames: bool [batch, N], False for frames that only repeat the one before;
             all are new if it is None.

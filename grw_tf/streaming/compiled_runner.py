@@ -27,10 +27,10 @@ class CompiledRunner:
 
     Args:
         exported: The file.
-        num_threads: Threads to compute with.
+        num_threads: Number of threads.
 
     Raises:
-        Exception: Of any kind, if the model cannot be run.
+        Exception: Any exception, if the model cannot be run.
     """
 
     def __init__(self, exported: ExportedFile, num_threads: int = 1) -> None:
@@ -57,7 +57,7 @@ class CompiledRunner:
             if "classify" in signatures:
                 self._classified = signatures["classify"]["inputs"]
                 self._classify_logits = self._output("classify", "logits")
-            # Writing to a buffer is what starts LiteRT's runtime.
+            # Writing to a buffer starts LiteRT's runtime, which writes messages.
             self.reset()
 
     def reset(self) -> None:
@@ -83,7 +83,7 @@ class CompiledRunner:
         return self._read(self._classify_logits)
 
     def close(self) -> None:
-        """Lets go of the model."""
+        """Releases the model."""
         with silenced():
             self._image = self._now = self._next = None
             self._logits = self._classify_logits = None
@@ -101,6 +101,6 @@ class CompiledRunner:
 
 @functools.cache
 def _environment():
-    """Returns LiteRT's environment, which all sessions share until the process ends."""
+    """Returns LiteRT's environment, which all sessions share."""
     folder = os.path.dirname(os.path.abspath(ai_edge_litert.__file__))
     return Environment.create(runtime_path=folder)

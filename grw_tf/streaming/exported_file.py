@@ -1,4 +1,4 @@
-"""What an exported file says about itself, in the zip archive after the model."""
+"""Reads an exported file's labels and manifest, in the zip archive after the model."""
 
 import dataclasses
 import errno
@@ -14,11 +14,11 @@ import numpy as np
 
 from grw_tf.frames.geometry import FRAME_FITS, UNRECORDED_FIT, FrameGeometry
 
-# Files of a newer format may mean something else by the same keys.
+# The same keys may mean something else in a newer format.
 NEWEST_FORMAT = 2
 _DTYPES = ("float32", "int32", "int8", "uint8", "int16")
 _INPUTS = (("uint8", [0, 255]), ("float32", [0.0, 1.0]))
-# In pixels: more is no size of frames, and takes all memory.
+# In pixels. Larger values are wrong, and would fill the memory.
 _MOST_RESIZE = 10_000
 _MOST_FLOAT = float(np.finfo(np.float32).max)
 
@@ -31,9 +31,9 @@ class ExportedFile:
     """An exported file's labels and manifest.
 
     Attributes:
-        path: Of the file.
+        path: The file.
         labels: Names of the classes, in the order of the logits.
-        manifest: As of `grw_tf.export.manifest`.
+        manifest: See `grw_tf.export.manifest`.
     """
 
     path: str
@@ -41,13 +41,13 @@ class ExportedFile:
     manifest: dict
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Height and width in pixels of the frames that the model takes."""
         return self.manifest["input"]["shape"][1]
 
     @property
     def geometry(self) -> FrameGeometry:
-        """How frames are prepared; of format 1, which did not say, "square"."""
+        """How frames are prepared; "square" for format 1, which did not record it."""
         taken = self.manifest["input"]
         return FrameGeometry(
             self.size, taken.get("frame_fit", UNRECORDED_FIT), taken["resize"]
@@ -71,12 +71,12 @@ def state_specs(entries: Iterable[Mapping[str, Any]]) -> dict[str, StateSpec]:
     }
 
 
-def read_exported_file(path) -> ExportedFile:
-    """Reads a file of `grw_tf.export`, all but the model.
+def read_exported_file(path: str | os.PathLike) -> ExportedFile:
+    """Reads an export of this project, except the model.
 
     Raises:
         OSError: If there is no such file, or it cannot be read.
-        ValueError: If it is not an export of this project, is damaged, or is of a newer
+        ValueError: If it is not an export of this project, is damaged, or has a newer
             format.
     """
     path = os.fspath(path)
@@ -93,7 +93,7 @@ def read_exported_file(path) -> ExportedFile:
             # The archive begins where the model ends.
             model_size = min(entry.header_offset for entry in archive.infolist())
     except OSError as error:
-        # Of a damaged directory, that sends it to no place in the file.
+        # A damaged archive directory points outside the file.
         if error.errno not in (None, errno.EINVAL):
             raise
         raise ValueError(carries_none) from None

@@ -32,7 +32,7 @@ def make_interpreter(
     Args:
         path: The model's file, or None to give its content.
         content: The model's bytes, or None to give its file.
-        num_threads: Threads to compute with.
+        num_threads: Number of threads.
         xnnpack: Whether XNNPACK computes; otherwise TFLite's own kernels do.
         keep_tensors: Whether all tensors can be read after a run.
 

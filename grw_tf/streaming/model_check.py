@@ -1,12 +1,13 @@
-"""Whether a file's model is sound, and the one that its manifest describes."""
+"""Checks that a file's model is undamaged and matches its manifest."""
 
 import numpy as np
 
 from grw_tf.common.error_text import one_line
+from grw_tf.streaming.exported_file import ExportedFile
 from grw_tf.streaming.litert import Interpreter
 
 
-def check_model(exported):
+def check_model(exported: ExportedFile) -> None:
     """Checks a model before it is run.
 
     Args:
@@ -47,7 +48,7 @@ def _details(runner):
 
 
 def _differences(exported, details):
-    """Yields in words where a model is not as its manifest says."""
+    """Yields the differences of a model from its manifest, in words."""
     manifest = exported.manifest
     missing = [name for name in manifest["signatures"] if name not in details]
     if missing:

@@ -1,4 +1,4 @@
-"""Keeping LiteRT's native code from writing to the terminal."""
+"""Keeps LiteRT's native code from writing to the terminal."""
 
 import atexit
 import contextlib
@@ -6,23 +6,24 @@ import io
 import os
 import sys
 import threading
+from collections.abc import Iterator
 
 _lock = threading.RLock()
 
 
 @contextlib.contextmanager
-def silenced():
-    """Discards what is written to standard error meanwhile, by native code too.
+def silenced() -> Iterator[None]:
+    """Discards what is written to standard error within, even by native code.
 
-    LiteRT tells there of every accelerator it looks for, and no setting that Python
-    reaches stops it. Errors come as exceptions all the same.
+    LiteRT reports every accelerator that it looks for, and Python cannot switch that
+    off. Errors are still raised as exceptions.
     """
     with _lock:
         _flush()
         try:
             kept = os.dup(2)
         except OSError:
-            # Closed: there is nothing to silence.
+            # Standard error is closed: there is nothing to silence.
             yield
             return
         try:
@@ -34,11 +35,11 @@ def silenced():
 
 
 @atexit.register
-def silence_the_end():
+def silence_the_end() -> None:
     """Discards what native code writes to standard error at the end of the process.
 
-    LiteRT's runtime, if it was started, tells of each accelerator that it lets go of,
-    after all of Python's code. What Python writes still comes through.
+    LiteRT's runtime, if it was started, reports each accelerator that it releases,
+    after all of Python's code. What Python writes is kept.
     """
     if "ai_edge_litert.compiled_model" in sys.modules:
         _flush()
@@ -49,9 +50,9 @@ def silence_the_end():
 
 
 def _move_off_descriptor_2(stream):
-    """Makes a stream write to a copy of descriptor 2, if it writes to that.
+    """Makes a stream write to a copy of descriptor 2, if it writes to descriptor 2.
 
-    In place, for loggers hold it too, and Python goes back to `sys.__stderr__`.
+    The stream is changed in place, because loggers hold it too.
     """
     buffer = getattr(stream, "buffer", None)
     raw = getattr(buffer, "raw", buffer)

@@ -29,7 +29,7 @@ class Runner(Protocol):
         """Gives all states their initial values."""
 
     def close(self) -> None:
-        """Lets go of the model."""
+        """Releases the model."""
 
 
 def open_runner(
@@ -40,13 +40,13 @@ def open_runner(
     Args:
         exported: The file.
         name: One of `RUNNERS`; by default the first that runs here.
-        num_threads: Threads to compute with.
+        num_threads: Number of threads.
 
     Returns:
         The name of the runner, and the runner.
 
     Raises:
-        ValueError: If the model is damaged or cannot be run, or an argument is unfit.
+        ValueError: If the model is damaged or cannot be run, or an argument is invalid.
     """
     if name is not None and name not in RUNNERS:
         raise ValueError(f"Unknown runner {name!r}; known: {', '.join(RUNNERS)}.")

@@ -1,8 +1,9 @@
-"""A stream of frames through an exported model."""
+"""Runs a stream of frames through an exported model."""
 
 import logging
 import math
 import os
+from typing import NoReturn
 
 import numpy as np
 
@@ -21,39 +22,40 @@ class StreamSession:
                 session.push(frame)
                 print(session.top(3))
 
-    Without times, each frame pushed is one of the model's, `fps` of which are a second.
-    With times, of any rate, the model sees those that it would have been trained on, by
-    the rules of `FrameClock`: a frame is taken in when the next one comes, for only
-    then is it known how long it was on screen, and the last one at `flush`.
+    Frames without times are all seen by the model, which expects `fps` of them a
+    second. Frames with times can have any rate: the model sees those that it would see
+    in training, by the rules of `FrameClock`. A frame is processed when the next one
+    comes, because only then is it known how long it was on screen, and the last one at
+    `flush`.
 
-    Times that look like milliseconds or a smaller unit are refused, as `TimeUnit` tells
-    them. As long as the first times of a stream leave that in doubt, its frames are
-    kept, five of them or so; they are taken in when it is settled, or at `flush`.
+    `TimeUnit` refuses times that look like milliseconds or a smaller unit. While the
+    first times of a stream leave that in doubt, its frames are kept, about five of
+    them. They are processed when it is settled, or at `flush`.
 
-    Not safe to use from several threads at once. A session cannot be pickled or copied:
-    open one in each process, and one for each stream.
+    A session must not be used by several threads at once, and cannot be pickled or
+    copied: open one in each process and for each stream.
 
     Args:
-        path: A file of `grw_tf.export`.
-        num_threads: Threads to compute with.
-        runner: "compiled", which copies no states; "interpreter"; by default the first
-            of them that runs here.
-        max_gap: Seconds for which a frame is repeated where times jump ahead.
+        path: An exported file.
+        num_threads: Number of threads.
+        runner: "compiled", which copies no states, or "interpreter"; by default the
+            first of them that runs here.
+        max_gap: Most seconds for which a frame is repeated when times jump ahead.
 
     Attributes:
         labels: Names of the classes.
-        manifest: What the file says of itself.
+        manifest: The file's manifest.
         geometry: How `push` prepares frames, a `grw_tf.frames.geometry.FrameGeometry`.
         size: Height and width in pixels of the frames that the model sees.
-        fps: Frames a second that the model sees.
-        frames_per_step: Frames that it takes at once.
+        fps: Frames per second that the model sees.
+        frames_per_step: Frames that a step of the model takes.
         runner: Name of the runner in use.
-        steps: How many steps the model has taken since the start or `reset`.
+        steps: Number of steps that the model has run since the start or `reset`.
 
     Raises:
         OSError: If the file is not there, or cannot be read.
-        ValueError: If it is not one of this project's exports or is damaged, or an
-            argument is unfit.
+        ValueError: If it is not an export of this project or is damaged, or an argument
+            is invalid.
     """
 
     def __init__(
@@ -91,47 +93,49 @@ class StreamSession:
                 path,
             )
 
-    def __enter__(self):
+    def __enter__(self) -> "StreamSession":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __reduce__(self):
+    def __reduce__(self) -> NoReturn:
         raise TypeError(
-            f"The session of {self._path} cannot be pickled or copied, for its model"
-            " and its stream are in this process: open one in each process and for each"
-            f" stream, by StreamSession({str(self._path)!r})."
+            f"The session of {self._path} cannot be pickled or copied, because its"
+            " model and stream are in this process: open one in each process and for"
+            f" each stream, by StreamSession({str(self._path)!r})."
         )
 
-    def push(self, frame, time=None):
-        """Takes the next frame, of any size, and prepares it.
+    def push(self, frame: np.ndarray, time: float | None = None) -> np.ndarray | None:
+        """Takes the next frame, of any size.
 
-        It is resized and cropped as the file's manifest says, which is how the model
-        was validated and evaluated.
+        It is resized and cropped as the file's manifest says, and as the model was
+        evaluated.
 
         Args:
             frame: uint8 [height, width, 3], RGB, upright.
-            time: Of the frame in seconds, since any moment; see the class.
+            time: The frame's time in seconds, from any origin; see the class.
 
         Returns:
-            The probabilities [num_classes] after the last of the model's frames, if the
-            model tells them at each step, and this frame completed a step; else None.
+            The probabilities [num_classes] if the model gives them at each step, and
+            this frame completed a step; otherwise None.
 
         Raises:
-            ValueError: For a frame of another kind, a time that is no finite number or
-                looks like milliseconds or a smaller unit, a frame without time after
-                one with, or if the session is closed.
+            ValueError: For a frame of another kind, a time that is not finite or looks
+                like milliseconds or a smaller unit, or a frame without a time after one
+                with a time; or if the session is closed.
         """
         self._check_frame(frame)
         return self._push(frame, time, prepared=False)
 
-    def push_prepared(self, frame, time=None):
-        """Takes the next frame, resized and cropped already, and otherwise as `push`.
+    def push_prepared(
+        self, frame: np.ndarray, time: float | None = None
+    ) -> np.ndarray | None:
+        """Takes the next frame, already resized and cropped; otherwise as `push`.
 
         Args:
-            frame: uint8 [size, size, 3], RGB, as of `stream_frames` of
-                `grw_tf.data.videos.clips` with the geometry of the file.
+            frame: uint8 [size, size, 3], RGB, as `stream_frames` of
+                `grw_tf.data.videos.clips` gives it for the file's geometry.
             time: As in `push`.
 
         Returns, Raises: as `push`.
@@ -144,16 +148,17 @@ class StreamSession:
             )
         return self._push(frame, time, prepared=True)
 
-    def flush(self, time=None):
-        """Takes in the last of the frames with times: the video ends.
+    def flush(self, time: float | None = None) -> np.ndarray | None:
+        """Processes the last frame with a time, at the end of a video.
 
         Args:
-            time: Of the end; by default the frame lasts as long as the one before it.
+            time: Time of the end; by default the frame lasts as long as the one before
+                it.
 
         Returns: as `push`.
 
         Raises:
-            ValueError: For a time that is no number, or if the session is closed.
+            ValueError: For a time that is not a number, or if the session is closed.
         """
         self._check_open()
         time = None if time is None else seconds(time, most=math.inf)
@@ -162,15 +167,15 @@ class StreamSession:
         last = self._show_until_next(self._clock.end(time))
         return kept if last is None else last
 
-    def classify(self):
-        """Returns the probabilities [num_classes] of what was seen so far.
+    def classify(self) -> np.ndarray:
+        """Returns the probabilities [num_classes] after the frames so far.
 
         Raises:
-            ValueError: If that is no whole step, or the session is closed.
+            ValueError: If no step is complete, or the session is closed.
         """
         return _softmax(self.logits())
 
-    def logits(self):
+    def logits(self) -> np.ndarray:
         """Returns the logits [num_classes], and otherwise as `classify`."""
         self._check_open()
         if not self.steps:
@@ -179,11 +184,11 @@ class StreamSession:
             self._logits = self._runner.classify()[0]
         return self._logits.copy()
 
-    def top(self, k=3):
+    def top(self, k: int = 3) -> list[tuple[str, float]]:
         """Returns the k likeliest classes as (name, probability), likeliest first.
 
         Args:
-            k: How many; all of them if there are fewer.
+            k: Number of classes; all of them if there are fewer.
 
         Raises:
             ValueError: As `classify`, or if k is below 1.
@@ -194,8 +199,8 @@ class StreamSession:
         best = np.argsort(-probabilities, kind="stable")[:k]
         return [(self.labels[index], float(probabilities[index])) for index in best]
 
-    def reset(self):
-        """Forgets all frames.
+    def reset(self) -> None:
+        """Starts another stream.
 
         Raises:
             ValueError: If the session is closed.
@@ -206,7 +211,7 @@ class StreamSession:
         self._time_unit.restart()
         self._forget()
 
-    def close(self):
+    def close(self) -> None:
         """Lets go of the model; closing twice does nothing."""
         if self._runner is not None:
             self._runner.close()
@@ -217,7 +222,7 @@ class StreamSession:
         self.steps = 0
         self._logits = None
         self._shown = None
-        # Frames whose times may not be seconds.
+        # Frames whose times may not be in seconds.
         self._kept = []
 
     def _push(self, frame, time, prepared):
@@ -244,7 +249,7 @@ class StreamSession:
         return probabilities
 
     def _show_until_next(self, ticks):
-        """Sees the frame on screen as often as ticks fell to it."""
+        """Processes the frame on screen as often as it had ticks."""
         if self._shown is None:
             return None
         frame, prepared = self._shown
@@ -258,7 +263,7 @@ class StreamSession:
         return probabilities
 
     def _see(self, frame):
-        """Takes in one of the model's frames."""
+        """Processes one of the model's frames."""
         if self._chunk.dtype == np.uint8:
             self._chunk[self._filled] = frame
         else:
@@ -299,7 +304,7 @@ class StreamSession:
             hint = "it is empty"
         elif frame.dtype != np.uint8:
             hint = "give bytes, 0 to 255"
-        elif frame.ndim == 2 or frame.ndim == 3 and frame.shape[2] == 1:
+        elif frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] == 1):
             hint = "give a gray frame's values three times"
         elif frame.ndim == 3 and frame.shape[2] == 4:
             hint = "leave out the fourth channel"

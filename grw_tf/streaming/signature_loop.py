@@ -18,9 +18,9 @@ class SignatureLoop:
     Each step copies the states in and out.
 
     Args:
-        interpreter: Of a model with a signature from an image and states to states of
-            the same names, and logits. If it gives no logits, the model has a second
-            signature `classify` from states to logits.
+        interpreter: Interpreter of a model with a signature from an image and states
+            to states of the same names, and logits. If it gives no logits, the model
+            has a second signature `classify` from states to logits.
         specs: The states, by name.
         signature: Name of the first signature.
 
@@ -70,5 +70,5 @@ class SignatureLoop:
         return self._classify(**states)[LOGITS]
 
     def close(self) -> None:
-        """Lets go of the model."""
+        """Releases the model."""
         self._step = self._classify = self.states = None

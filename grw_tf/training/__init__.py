@@ -1,1 +1,1 @@
-"""Training."""
+"""Training with the Model Garden's trainer: experiments, tasks and optimizers."""

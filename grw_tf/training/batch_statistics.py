@@ -1,18 +1,20 @@
-"""The statistics of batch normalisations, estimated anew on clips: "precise BN"."""
+"""Estimates the statistics of batch normalizations on clips ("precise BN")."""
 
 import contextlib
 import functools
 import threading
+from collections.abc import Iterable, Sequence
 
 import tensorflow as tf
+import tf_keras
 
 from grw_tf.models.batch_normalization import batch_normalizations
 
 
-def trained_batch_normalizations(model):
-    """Returns the batch normalisations of a model that a training moves.
+def trained_batch_normalizations(model: tf_keras.Model) -> list[tf_keras.layers.Layer]:
+    """Returns the batch normalizations of a model whose statistics training moves.
 
-    Those of smoothing layers are none of them: nothing normalises by them at inference.
+    Those of smoothing layers are left out: they do not act at inference.
     """
     smoothing = {
         id(layer)
@@ -27,40 +29,42 @@ def trained_batch_normalizations(model):
 
 
 class BatchStatistics:
-    """Estimates a model's batch statistics, and gives it those of its training back.
+    """Estimates a model's batch statistics, and restores those of its training.
 
-    Clips pass through the model as at inference, with regularisers off, except that
-    batch normalisations normalise by the mean and variance of the batch. The estimates
-    are the mean and the population variance of all clips together: the variance is the
-    mean over batches of E[x^2], less the square of the mean. Batches weigh by their
-    clips. Estimates depend on weights and clips alone, not on moving statistics.
+    Clips pass through the model as at inference, with regularizers off, except that
+    batch normalizations use the mean and variance of the batch. The estimates are the
+    mean and the population variance of all clips together: the variance is the mean
+    over batches of E[x^2], minus the square of the mean. Batches are weighted by their
+    number of clips. Estimates depend on weights and clips alone, not on the moving
+    statistics.
 
-    The clips that several replicas see at once are one batch.
+    The clips that several replicas see at once form one batch.
 
     Args:
-        model: A Keras model.
-        layers: Its batch normalisations to estimate, of `trained_batch_normalizations`.
-            Those that the model does not call at inference are left alone.
+        model: The model.
+        layers: The batch normalizations to estimate, from
+            `trained_batch_normalizations`. Those that the model does not call at
+            inference keep their statistics.
 
     Attributes:
-        layers: As given.
+        layers: See above.
 
     Reference: Wu and Johnson, Rethinking "Batch" in BatchNorm, arXiv 2105.07576,
       section 3.
     """
 
-    def __init__(self, model, layers):
+    def __init__(self, model: tf_keras.Model, layers: Sequence[tf_keras.layers.Layer]):
         self.layers = layers
         self._model = model
         self._kept = None
-        # Replicas are traced in threads that take turns.
+        # Each replica is traced in a thread of its own.
         self._replica = threading.local()
         self._called = set()
-        # Traced once, as all batches are alike.
+        # Traced once, because all batches are alike.
         self._estimate = tf.function(self._pass_clips)
 
-    def estimate(self, batches) -> int:
-        """Sets the statistics to estimates, and keeps what they were.
+    def estimate(self, batches: Iterable) -> int:
+        """Sets the statistics to estimates, and keeps their former values.
 
         Args:
             batches: A dataset of tuples that begin with clips [batch, N, size, size, 3]
@@ -85,12 +89,12 @@ class BatchStatistics:
             return int(self._estimate(iter(batches)))
 
     @property
-    def is_in_force(self):
+    def is_in_force(self) -> bool:
         """Whether the statistics are estimates, which `put_back` would replace."""
         return self._kept is not None
 
-    def put_back(self):
-        """Sets the statistics to what they were before `estimate`, bit for bit."""
+    def put_back(self) -> None:
+        """Sets the statistics to their values before `estimate`, bit for bit."""
         for variable, values in zip(self._variables(), self._kept, strict=True):
             for component, value in zip(_components(variable), values, strict=True):
                 component.assign(value)
@@ -126,7 +130,7 @@ class BatchStatistics:
         return clips
 
     def _statistics_of_batch(self, inputs):
-        """Returns the clips of all replicas, and a mean and variance for each layer."""
+        """Returns the number of clips, and a mean and variance for each layer."""
         own_clips = tf.cast(tf.shape(tf.nest.flatten(inputs)[0])[0], tf.float32)
         clips = _sum_over_replicas(own_clips)
         self._replica.share = own_clips / clips
@@ -137,11 +141,11 @@ class BatchStatistics:
         ]
 
     def _normalize_by_batch(self, layer, inputs, training=None):
-        """Stands for the `call` of a batch normalisation."""
+        """Replaces the `call` of a batch normalization."""
         before = getattr(layer, "before", None)
         if before is not None:
             inputs = before(inputs, training=training)
-        # At least in float32.
+        # At least float32.
         x = tf.cast(inputs, layer.moving_mean.dtype)
         axes = [axis for axis in range(x.shape.rank) if axis not in layer.axis]
         mean, variance = tf.nn.moments(x, axes, keepdims=True)
@@ -153,9 +157,8 @@ class BatchStatistics:
             mean = whole
         if id(layer) in self._replica.found:
             raise ValueError(
-                f"The model calls its batch normalisation {layer.name!r} twice, so that"
-                " its statistics cannot be estimated anew: set batch_norm_recalibration"
-                " to 0."
+                f"The model calls its batch normalization {layer.name!r} twice, so its"
+                " statistics cannot be estimated: set batch_norm_recalibration to 0."
             )
         self._called.add(id(layer))
         self._replica.found[id(layer)] = _flat(mean), _flat(variance)
@@ -171,7 +174,7 @@ class BatchStatistics:
 
 @contextlib.contextmanager
 def _called_by(layer, call):
-    """Lets a layer's `call` be another function."""
+    """Replaces a layer's `call` within the context."""
     layer.call = call
     try:
         yield
@@ -195,7 +198,7 @@ def _flat(values):
 
 
 def _pooled(before, new, share):
-    """Pools means and variances, by the share of the clips that the new ones have."""
+    """Pools means and variances, weighted by the new ones' share of the clips."""
     (mean, variance), (new_mean, new_variance) = before, new
     share = tf.cast(share, mean.dtype)
     step = new_mean - mean

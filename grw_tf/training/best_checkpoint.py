@@ -1,23 +1,29 @@
-"""The checkpoint that validates best, and training's end when none gets better."""
+"""Keeps the checkpoint with the best validation, and stops training early."""
 
 import json
 import os
+from typing import Any
 
 import tensorflow as tf
+from official.core import config_definitions as cfg
 from official.core import train_utils
 
 
 class BestCheckpoint(train_utils.BestCheckpointExporter):
-    """Writes down that a checkpoint is the best after it is saved, not before.
+    """Records a checkpoint as the best only after it is saved.
 
-    So none is missing after a kill in between.
-
-    Args: see `official.core.train_utils.BestCheckpointExporter`.
+    A kill in between then leaves a record that matches the file. For the arguments, see
+    `official.core.train_utils.BestCheckpointExporter`.
     """
 
     def maybe_export_checkpoint(
-        self, checkpoint, eval_logs, global_step, write_logs=True
-    ):
+        self,
+        checkpoint: tf.train.Checkpoint,
+        eval_logs: dict[str, Any],
+        global_step: int,
+        write_logs: bool = True,
+    ) -> bool:
+        """Saves a checkpoint if it is the best so far; returns whether it did."""
         exported = super().maybe_export_checkpoint(
             checkpoint, eval_logs, global_step, write_logs=False
         )
@@ -25,16 +31,18 @@ class BestCheckpoint(train_utils.BestCheckpointExporter):
             self.export_best_eval_metric(eval_logs, global_step)
         return exported
 
-    def step(self):
-        """Returns the step of the best checkpoint, or None if there is none."""
+    def step(self) -> int | None:
+        """Returns the step of the best checkpoint, or None without one."""
         if not tf.io.gfile.exists(self.best_ckpt_logs_path):
             return None
         with tf.io.gfile.GFile(self.best_ckpt_logs_path) as file:
             return int(json.load(file)["best_ckpt_global_step"])
 
 
-def best_checkpoint(trainer_config, folder):
-    """Returns a `BestCheckpoint` in a folder, or None if the config wants none."""
+def best_checkpoint(
+    trainer_config: cfg.TrainerConfig, folder: str
+) -> BestCheckpoint | None:
+    """Returns a `BestCheckpoint` in a folder, or None if the config keeps none."""
     subfolder = trainer_config.best_checkpoint_export_subdir
     metric = trainer_config.best_checkpoint_eval_metric
     if not subfolder or not metric:
@@ -47,21 +55,21 @@ def best_checkpoint(trainer_config, folder):
 
 
 class EarlyStopping:
-    """Says when enough evaluations in a row were no better than the best.
+    """Decides that training ends after enough evaluations without a better one.
 
-    It goes by what is on disk, and so survives kills.
+    It reads the best step from disk, so it survives kills.
 
     Args:
-        best: A `BestCheckpoint`, or None.
-        patience: How many evaluations; 0 for any number.
-        interval: Steps between evaluations.
+        best: The `BestCheckpoint`, or None.
+        patience: The number of evaluations; 0 never stops.
+        interval: The steps between evaluations.
 
     Raises:
-        ValueError: For patience without a best checkpoint, or below 0.
+        ValueError: If patience is below 0, or above 0 without a best checkpoint.
     """
 
-    def __init__(self, best, patience, interval):
-        if patience < 0 or patience and best is None:
+    def __init__(self, best: BestCheckpoint | None, patience: int, interval: int):
+        if patience < 0 or (patience and best is None):
             raise ValueError(
                 f"trainer.early_stopping_patience is {patience}: it must be 0, or more"
                 " with best_checkpoint_export_subdir and best_checkpoint_eval_metric."
@@ -69,7 +77,7 @@ class EarlyStopping:
         self._best = best
         self._steps = patience * interval
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> bool:
         """Returns whether training ends at a step."""
         best = self._best.step() if self._steps else None
         return best is not None and step - best >= self._steps

@@ -1,4 +1,4 @@
-"""What TF_CONFIG must say of the workers of a training, checked before it begins."""
+"""Checks what TF_CONFIG says about the workers of a training, before it begins."""
 
 import collections
 import json
@@ -23,20 +23,20 @@ def check_cluster(config: str | None) -> int:
     """Checks the TF_CONFIG of a worker.
 
     Args:
-        config: The environment variable, None or "" if it is not set.
+        config: The environment variable; None or "" if it is not set.
 
     Returns:
-        How many workers train, the chief too.
+        The number of workers that train, including the chief.
 
     Raises:
-        ValueError: If it is not set, or does not say which worker of which cluster this
-            is; in one line with its value and an example.
+        ValueError: If it is not set, or does not name this worker and its cluster; in
+            one line with its value and an example.
     """
     if not config or not config.strip():
         raise ValueError(
             "multi_worker_mirrored needs the environment variable TF_CONFIG, which is"
-            f" not set: give each worker its own, as {_EXAMPLE} and index 1 on host2,"
-            " or choose runtime.distribution_strategy=mirrored for one machine."
+            f" not set: give each worker its own, such as {_EXAMPLE} and index 1 on"
+            " host2, or choose runtime.distribution_strategy=mirrored for one machine."
         )
     try:
         return _workers(config)
@@ -47,13 +47,13 @@ def check_cluster(config: str | None) -> int:
 
 
 def split_workers(config: str) -> tuple[str, list[str]]:
-    """Returns the addresses of this worker and of the others that train.
+    """Returns the address of this worker, and those of the others that train.
 
     Args:
-        config: A TF_CONFIG that `check_cluster` has passed.
+        config: A TF_CONFIG that passed `check_cluster`.
 
     Raises:
-        ValueError: If a host of theirs has no address, in one line that names it.
+        ValueError: If a host cannot be found; the line names it.
     """
     content = json.loads(config)
     cluster, task = content["cluster"], content["task"]
@@ -72,10 +72,10 @@ def split_workers(config: str) -> tuple[str, list[str]]:
 
 
 def warn_of_cluster(config: str | None, strategy: str) -> None:
-    """Warns if TF_CONFIG names several workers, which a strategy leaves unused.
+    """Warns if TF_CONFIG names several workers and a strategy does not use them.
 
     Args:
-        config: As in `check_cluster`.
+        config: See `check_cluster`.
         strategy: The name of the strategy.
     """
     if not config or not config.strip():
@@ -119,7 +119,7 @@ def _workers(config):
             f"its task type is {kind!r}, and its cluster has {', '.join(cluster)}"
         )
     count = len(cluster[kind])
-    # TensorFlow takes both.
+    # TensorFlow accepts both.
     number = int(index) if isinstance(index, str) and index.isdecimal() else index
     if type(number) is not int or not 0 <= number < count:
         raise ValueError(
@@ -146,7 +146,7 @@ def _check_jobs(cluster):
         raise ValueError("its cluster has more than one chief")
     if not any(job in cluster for job in _TRAINING):
         raise ValueError("its cluster has no worker")
-    # Names of hosts are the same in any case of letters.
+    # Host names ignore case.
     counts = collections.Counter(a.lower() for hosts in cluster.values() for a in hosts)
     address, count = counts.most_common(1)[0]
     if count > 1:
@@ -157,7 +157,7 @@ def _is_address(address):
     if not isinstance(address, str):
         return False
     found = _ADDRESS.fullmatch(address)
-    # With a leading zero, one address could be there twice.
+    # With leading zeros, one address could occur twice.
     return bool(found) and found[1][0] != "0" and int(found[1]) < 2**16
 
 

@@ -1,26 +1,25 @@
-"""Whether a run's checkpoint is of the model and optimizer that would go on with it."""
+"""Restores a run's checkpoint only if it fits the model and the optimizer."""
 
 import tensorflow as tf
 
 from grw_tf.models.config_record import FrameFitMismatch
 
-# What TensorFlow adds to checkpoints of several workers.
+# TensorFlow adds it to the checkpoints of several workers.
 _RUNS = "checkpointed_runs"
 _VALUE = ".ATTRIBUTES/VARIABLE_VALUE"
 
 
-def restore_whole(checkpoint, folder):
-    """Restores the latest checkpoint of a run, if there is one, wholly or not at all.
+def restore_whole(checkpoint: tf.train.Checkpoint, folder: str) -> None:
+    """Restores the latest checkpoint of a run, if any, completely or not at all.
 
-    TensorFlow by itself restores what it finds, and leaves the rest as it is without a
-    word.
+    TensorFlow would restore what it finds and silently leave the rest.
 
     Args:
-        checkpoint: The `tf.train.Checkpoint` to restore into, all variables built.
-        folder: Folder of the run.
+        checkpoint: The checkpoint to restore into, with all variables built.
+        folder: The folder of the run.
 
     Raises:
-        ValueError: If variables are missing, left over or of other shapes.
+        ValueError: If variables are missing, left over or have other shapes.
     """
     path = tf.train.latest_checkpoint(folder)
     if path is None:
@@ -37,6 +36,6 @@ def restore_whole(checkpoint, folder):
         reason = " ".join(str(error).split())
         raise ValueError(
             f"{path} is of another model or optimizer than the config ({reason:.300})."
-            f" Go on with the config that {folder}/params.yaml states, or give another"
-            " --model_dir; its weights may be taken by task.init_checkpoint."
+            f" Continue with the config in {folder}/params.yaml, or give another"
+            " --model_dir; task.init_checkpoint can start from its weights."
         ) from None

@@ -1,35 +1,44 @@
-"""Orbit's controller, whose evaluations fall on the same steps after a kill."""
+"""Orbit's controller, with evaluations at the same steps after a kill."""
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import orbit
 
 
 class Controller(orbit.Controller):
-    """Evaluates at multiples of the interval, and may end before the last step.
+    """Evaluates at multiples of the interval, and may stop before the last step.
 
     Args:
-        thaw_step: Step at which other variables begin to train, and so a loop of steps.
-        should_stop: Function from a step, after its evaluation, to whether to end.
-        **kwargs: Of `orbit.Controller`.
+        thaw_step: The step at which more variables begin to train, where a new loop of
+            steps begins, too.
+        should_stop: Function from a step, after its evaluation, to whether to stop.
+        **kwargs: See `orbit.Controller`.
     """
 
-    def __init__(self, *, thaw_step, should_stop, **kwargs):
+    def __init__(
+        self, *, thaw_step: int, should_stop: Callable[[int], bool], **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self._thaw_step = thaw_step
         self._should_stop = should_stop
 
-    def train(self, steps, checkpoint_at_completion=True):
+    def train(self, steps: int, checkpoint_at_completion: bool = True) -> None:
+        """Trains until a step."""
         if int(self.global_step.numpy()) < self._thaw_step < steps:
             super().train(self._thaw_step, checkpoint_at_completion=False)
         super().train(steps, checkpoint_at_completion)
 
-    def train_and_evaluate(self, train_steps, eval_steps=-1, eval_interval=None):
+    def train_and_evaluate(
+        self, train_steps: int, eval_steps: int = -1, eval_interval: int | None = None
+    ) -> dict[str, Any] | None:
+        """Trains until a step, and returns the output of the last evaluation."""
         interval = eval_interval or train_steps
         step = int(self.global_step.numpy())
         output = None
         if step and (step % interval == 0 or step >= train_steps):
-            # A kill may have come between its training and its evaluation.
+            # A kill may have come between training and evaluation.
             output = self.evaluate(eval_steps)
         while step < train_steps and not (step and self._should_stop(step)):
             target = min(step - step % interval + interval, train_steps)
@@ -37,7 +46,10 @@ class Controller(orbit.Controller):
             output = self.evaluate(eval_steps)
             step = int(self.global_step.numpy())
         if step < train_steps:
-            logging.warning("Training ends early, at step %d: no better since.", step)
+            logging.warning(
+                "Training stops early, at step %d: validation has stopped improving.",
+                step,
+            )
         self._maybe_save_checkpoint(check_interval=False)
         self._sync_on_async_checkpointing()
         return output

@@ -1,32 +1,33 @@
-"""What stops a training whose numbers are none, before they are saved."""
+"""Stops training on a non-finite loss or weight, before saving."""
 
 import math
+from typing import Any
 
 import tensorflow as tf
 
 _SHOWN = 32
-
-
 _ADVICE = (
     "The checkpoint before it is kept: lower the learning rates or set"
     " trainer.optimizer_config.clip_norm, and run again."
 )
 
 
-class StopAtNonsense:
-    """An action of `orbit.Controller`: stops at a loss or weights that are no numbers.
+class StopOnDivergence:
+    """An action of `orbit.Controller` that stops on a non-finite loss or weight.
 
     Args:
-        trainer: A `Trainer`.
+        trainer: The `Trainer`.
 
     Raises:
-        ValueError: With the step, the learning rates and the clips of the batch.
+        ValueError: When called, if the loss or a weight is not finite; with the step,
+            the learning rates and, if known, the clips of the batch.
     """
 
     def __init__(self, trainer):
         self._trainer = trainer
 
-    def __call__(self, output):
+    def __call__(self, output: dict[str, Any]) -> None:
+        """Checks the output of a loop of steps."""
         loss = float(output["training_loss"])
         if not math.isfinite(loss):
             place = _place(self._trainer, self._trainer.bad_step)
@@ -36,15 +37,15 @@ class StopAtNonsense:
             raise ValueError(f"Weights are no longer finite {place}. {_ADVICE}")
 
 
-def in_words(error, trainer):
-    """Returns in one line what TensorFlow found wrong in a step.
+def step_error_text(error: tf.errors.InvalidArgumentError, trainer: Any) -> str:
+    """Returns one line about the error that TensorFlow raised in a step.
 
     Args:
-        error: An InvalidArgumentError of a step.
-        trainer: A `Trainer`.
+        error: The error.
+        trainer: The `Trainer`.
     """
     lines = [line.strip() for line in error.message.splitlines()]
-    # Not the global step, which may be counted before the rest of a step fails.
+    # Not the global step, which may be incremented before the rest of a step fails.
     step = None if trainer.validates else int(trainer.optimizer.iterations.numpy())
     if "JPEG" in error.message or "decode_image" in error.message:
         broken = trainer.task.broken_clips(step)
@@ -63,11 +64,11 @@ def in_words(error, trainer):
 
 
 def _place(trainer, step):
-    """Returns where training is.
+    """Returns the step, the learning rates and the clips of the step as text.
 
     Args:
-        trainer: A `Trainer`.
-        step: How many steps were done before; None for some step of the last loop.
+        trainer: The `Trainer`.
+        step: The number of steps done before; None if only the loop is known.
     """
     rates = ", ".join(
         f"learning_rate_{group} {float(rate):.3g}"

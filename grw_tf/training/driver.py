@@ -1,9 +1,11 @@
-"""From flags to a finished experiment, by the Model Garden's trainer."""
+"""Runs an experiment from its flags with the Model Garden's trainer."""
 
 import contextlib
 import functools
 import logging
 import os
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -13,7 +15,7 @@ from grw_tf.common.labels_file import LABELS_FILE, read_labels
 from grw_tf.training.best_checkpoint import EarlyStopping, best_checkpoint
 from grw_tf.training.compatibility import restore_whole
 from grw_tf.training.controller import Controller
-from grw_tf.training.divergence import StopAtNonsense, in_words
+from grw_tf.training.divergence import StopOnDivergence, step_error_text
 from grw_tf.training.experiments.parsing import parse_experiment
 from grw_tf.training.model_dir import check_room, claimed
 from grw_tf.training.precision import precision
@@ -24,20 +26,22 @@ from grw_tf.training.trainer import Trainer
 from grw_tf.training.workers import Runner, lost_worker, own_folder
 
 
-def run_experiment(options, at_start=None):
+def run_experiment(
+    options: Any, at_start: Callable[[Trainer], None] | None = None
+) -> tuple[tf_keras.Model, dict[str, Any]]:
     """Runs an experiment.
 
     Args:
-        options: The Model Garden's flags: experiment, mode, model_dir, config_file,
-            params_override, tpu.
-        at_start: Function that gets the `Trainer` of a training that begins, once its
-            initial weights are there; what it raises ends the training.
+        options: The Model Garden's flags experiment, mode, model_dir, config_file,
+            params_override and tpu.
+        at_start: Function that is called with the `Trainer` of a new training, once it
+            has its initial weights. If it raises, the training ends.
 
     Returns:
-        The model, and the numbers of its last evaluation by name, {} if there is none.
+        The model, and the results of its last evaluation by name, {} without one.
 
     Raises:
-        ValueError: For a config that makes no sense, or numbers that are none.
+        ValueError: If the config makes no sense, or the loss or a weight is not finite.
         OSError: If something cannot be read or written.
     """
     params = parse_experiment(options)
@@ -46,11 +50,11 @@ def run_experiment(options, at_start=None):
     _check_batches(params.task, strategy.num_replicas_in_sync)
     with contextlib.ExitStack() as stack:
         stack.enter_context(precision(params.runtime.mixed_precision_dtype))
-        # Of several workers, one writes.
+        # One of several workers writes.
         is_chief = strategy.extended.should_checkpoint
         if options.mode == "eval":
             _check_trained(options.model_dir)
-        # Beside a training, which writes, only a continuous evaluation goes on.
+        # Only a continuous evaluation may run beside a training.
         if options.mode != "continuous_eval" and is_chief:
             stack.enter_context(claimed(options.model_dir))
         best_subdir = params.trainer.best_checkpoint_export_subdir
@@ -68,7 +72,7 @@ def _run(params, options, strategy, folder, at_start):
     trains, evaluates = "train" in options.mode, "eval" in options.mode
     with strategy.scope():
         task = task_factory.get_task(params.task, logging_dir=options.model_dir)
-        # Before what takes long, and before gin, which adds lines to errors.
+        # Before anything slow, and before gin, which adds lines to errors.
         recalibrates = evaluates and params.trainer.batch_norm_recalibration
         class_names = task.open_sources(trains or recalibrates, evaluates)
         _check_labels(class_names, options.model_dir)
@@ -95,7 +99,7 @@ def _run(params, options, strategy, folder, at_start):
         _write_labels(class_names, options.model_dir)
     if params.trainer.batch_norm_recalibration and not evaluates:
         logging.warning(
-            "--mode=%s evaluates nothing, so trainer.batch_norm_recalibration does"
+            "--mode=%s does not evaluate, so trainer.batch_norm_recalibration does"
             " nothing: the checkpoints hold the moving statistics of training.",
             options.mode,
         )
@@ -119,17 +123,17 @@ def _run(params, options, strategy, folder, at_start):
             ),
         ),
         train_actions=[
-            StopAtNonsense(trainer),
+            StopOnDivergence(trainer),
             Progress(trainer, params.trainer.train_steps),
         ],
         eval_actions=[evaluations.append],
     )
-    # After the Model Garden's action that saves the averages with what was evaluated.
+    # After the Model Garden's action that saves what was evaluated.
     runner.controller.eval_actions += (lambda _: trainer.put_back_statistics(),)
     try:
         model, _ = runner.run()
     except tf.errors.InvalidArgumentError as error:
-        raise ValueError(in_words(error, trainer)) from error
+        raise ValueError(step_error_text(error, trainer)) from error
     return model, evaluations[-1]
 
 
@@ -158,7 +162,7 @@ def _check_trained(model_dir):
     if not tf.train.latest_checkpoint(model_dir):
         raise ValueError(
             f"--model_dir={model_dir} holds no checkpoint to evaluate: train first, or"
-            " give scripts.evaluate any other one."
+            " evaluate another checkpoint with scripts.evaluate."
         )
 
 

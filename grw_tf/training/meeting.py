@@ -1,7 +1,7 @@
-"""Waiting for the other workers of a training, so that it can be seen and ended.
+"""Waits for the other workers of a training, visibly and so that signals end it.
 
-TensorFlow waits for them too, but for ever and without a word, and meanwhile neither
-Ctrl-C nor SIGTERM ends the process. So it is called once all of them are there.
+TensorFlow waits for them too, but forever and silently, and meanwhile neither Ctrl-C
+nor SIGTERM ends the process. So it is called only once all workers can be reached.
 """
 
 import contextlib
@@ -19,22 +19,22 @@ _REMINDER = 60.0
 
 
 def meet(own: str, others: Sequence[str]) -> None:
-    """Waits until every other worker can be reached, and says for which it waits.
+    """Waits until every other worker can be reached, and logs which ones are missing.
 
-    Meanwhile the own port is open, so that the others find this worker; afterwards it
-    is free for TensorFlow, whose open port the slower ones find.
+    Meanwhile this worker's port is open, so that the others find it. Afterwards the
+    port is free for TensorFlow, which opens it again for slower workers to find.
 
     Args:
-        own: This worker's host:port.
-        others: Host:port of each of the others.
+        own: The address of this worker, host:port.
+        others: The addresses of the others.
 
     Raises:
-        ValueError: If the own port cannot be opened.
+        ValueError: If this worker's port cannot be opened.
     """
     if not others:
         return
     with _listening(own):
-        # A warning, since scripts show nothing below.
+        # A warning, because scripts show nothing below it.
         logging.warning(
             "Waiting for the %d workers that TF_CONFIG names ...", len(others) + 1
         )
@@ -48,12 +48,12 @@ def meet(own: str, others: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Lets Ctrl-C end the process within, and gives SIGTERM its action back after.
+    """Lets Ctrl-C end the process within, and restores the action of SIGTERM after.
 
     TensorFlow keeps Python's handlers from running while it connects, and replaces the
-    action of SIGTERM for good by one that only logs it.
+    action of SIGTERM for good with one that only logs it.
     """
-    # Other threads may not set actions.
+    # Only the main thread may set actions.
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -64,7 +64,7 @@ def ended_by_signals() -> Iterator[None]:
         yield
     finally:
         for number, handler in handlers.items():
-            # None is an action that was not set from Python.
+            # None means an action that was not set from Python.
             if handler is not None:
                 signal.signal(number, handler)
 

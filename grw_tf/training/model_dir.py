@@ -1,27 +1,30 @@
-"""The folder of a training: writable, with room, and of one training at a time."""
+"""Claims the folder of a training for one training, and checks its free space."""
 
 import contextlib
 import pathlib
 import shutil
+from collections.abc import Iterator, Sequence
+
+import tensorflow as tf
 
 from grw_tf.common.file_lock import locked
 
 
 @contextlib.contextmanager
-def claimed(model_dir, flag="--model_dir"):
-    """Makes a folder and holds it against other trainings.
+def claimed(model_dir: str, flag: str = "--model_dir") -> Iterator[None]:
+    """Makes a folder and locks it against other trainings.
 
-    Folders elsewhere (gs://) are not held.
+    Remote folders (gs://) are not locked.
 
     Args:
         model_dir: The folder.
-        flag: That named it.
+        flag: The flag that named it, for error messages.
 
     Raises:
-        ValueError: If another training holds it.
-        OSError: If it cannot be made or written.
+        ValueError: If another training holds the lock.
+        OSError: If the folder cannot be made or written.
     """
-    if _is_elsewhere(model_dir):
+    if _is_remote(model_dir):
         yield
         return
     folder = pathlib.Path(model_dir)
@@ -40,18 +43,20 @@ def claimed(model_dir, flag="--model_dir"):
         yield
 
 
-def check_room(model_dir, variables, checkpoints):
-    """Checks that all checkpoints will fit into a folder, before hours are spent.
+def check_room(
+    model_dir: str, variables: Sequence[tf.Variable], checkpoints: int
+) -> None:
+    """Checks that all checkpoints will fit into a folder, before training starts.
 
     Args:
         model_dir: The folder.
-        variables: What a checkpoint holds.
-        checkpoints: How many there will be at once.
+        variables: The variables of a checkpoint.
+        checkpoints: The number of checkpoints that are kept at once.
 
     Raises:
-        OSError: If the disk is too full.
+        OSError: If the disk has too little free space.
     """
-    if _is_elsewhere(model_dir):
+    if _is_remote(model_dir):
         return
     bytes_each = sum(v.shape.num_elements() * v.dtype.size for v in variables)
     there = sum(
@@ -67,5 +72,5 @@ def check_room(model_dir, variables, checkpoints):
         )
 
 
-def _is_elsewhere(model_dir):
+def _is_remote(model_dir):
     return "://" in str(model_dir)

@@ -1,6 +1,7 @@
-"""The types of numbers that a model computes in."""
+"""The precision that models compute in."""
 
 import contextlib
+from collections.abc import Iterator
 
 import tf_keras
 from official.modeling import performance
@@ -9,14 +10,14 @@ _DTYPES = ("float32", "bfloat16", "float16")
 
 
 @contextlib.contextmanager
-def precision(dtype):
-    """Lets models that are built within compute in a type; weights stay float32.
+def precision(dtype: str | None) -> Iterator[None]:
+    """Makes models that are built within compute in a type; weights stay float32.
 
     Args:
         dtype: "float32", "bfloat16" or "float16", or None to leave Keras' policy alone.
 
     Raises:
-        ValueError: For another type.
+        ValueError: If the type is another one.
     """
     if dtype and dtype not in _DTYPES:
         raise ValueError(

@@ -1,4 +1,6 @@
-"""What training shows after each loop of steps."""
+"""The progress bar of training, and the table of results at its end."""
+
+from typing import Any
 
 import tqdm
 
@@ -6,22 +8,23 @@ from grw_tf.common.text_table import text_table
 
 
 class Progress:
-    """An action of `orbit.Controller`: a bar of steps, their rate and the time left.
+    """An action of `orbit.Controller` that shows steps, their rate and the time left.
 
     Args:
-        trainer: The trainer, whose `global_step` counts.
-        train_steps: How many steps there are.
+        trainer: The trainer, whose `global_step` is shown.
+        train_steps: The number of steps of the training.
     """
 
-    def __init__(self, trainer, train_steps):
+    def __init__(self, trainer: Any, train_steps: int):
         self._trainer = trainer
         self._train_steps = train_steps
         self._bar = None
 
-    def __call__(self, output):
+    def __call__(self, output: dict[str, Any]) -> None:
+        """Shows the output of a loop of steps."""
         step = int(self._trainer.global_step.numpy())
         if self._bar is None:
-            # The first loop, which traces the step, is not like the others.
+            # The first loop is slower, because it traces the step.
             self._bar = tqdm.tqdm(
                 desc="Training", unit="step", total=self._train_steps, initial=step
             )
@@ -33,7 +36,7 @@ class Progress:
         )
 
 
-def results_table(output):
-    """Returns the numbers of an evaluation as lines of name and value."""
+def results_table(output: dict[str, Any]) -> str:
+    """Returns the results of an evaluation as lines of name and value."""
     rows = [(name, f"{float(value):.4g}") for name, value in sorted(output.items())]
     return text_table(rows, "<")

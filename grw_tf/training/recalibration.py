@@ -1,7 +1,11 @@
-"""Batch statistics for evaluations in a training, estimated on its clips."""
+"""Estimates batch statistics on training clips before each evaluation."""
 
 import logging
 import time
+from collections.abc import Callable
+
+import tensorflow as tf
+import tf_keras
 
 from grw_tf.training.batch_statistics import (
     BatchStatistics,
@@ -10,38 +14,44 @@ from grw_tf.training.batch_statistics import (
 
 
 class Recalibration:
-    """Estimates a model's batch statistics whenever asked, and tells what it takes.
+    """Estimates a model's batch statistics on request, and reports the time it takes.
 
-    Frozen batch normalisations keep their statistics. If none trains, it says so and
-    does nothing.
+    Frozen batch normalizations keep their statistics. If all are frozen, it reports
+    that and does nothing.
 
     Args:
-        model: A Keras model.
-        open_clips: Function that returns the dataset that `BatchStatistics` takes.
-        tell: Function of a line for the user; by default it logs.
+        model: The model.
+        open_clips: Function that returns the dataset for `BatchStatistics.estimate`.
+        report: Function that shows a line to the user; the default logs it.
     """
 
-    def __init__(self, model, open_clips, tell=logging.info):
+    def __init__(
+        self,
+        model: tf_keras.Model,
+        open_clips: Callable[[], tf.data.Dataset],
+        report: Callable[[str], None] = logging.info,
+    ):
         self._model = model
         self._open_clips = open_clips
-        self._tell = tell
+        self._report = report
         self._clips = None
         self._statistics = None
         self._seconds = 0.0
 
-    def estimate(self, training_seconds):
+    def estimate(self, training_seconds: float) -> None:
         """Sets the statistics to estimates under the present weights.
 
         Args:
-            training_seconds: How long this process has trained, without this.
+            training_seconds: How long this process has trained so far, without the time
+                of estimates.
 
         Raises:
-            ValueError: As `BatchStatistics.estimate`.
+            ValueError: See `BatchStatistics.estimate`.
         """
         layers = trained_batch_normalizations(self._model)
         if not layers:
-            self._tell(
-                "No batch normalisation trains: all keep their statistics, and"
+            self._report(
+                "No batch normalization trains: all keep their statistics, and"
                 " batch_norm_recalibration does nothing."
             )
             return
@@ -55,18 +65,18 @@ class Recalibration:
         self._seconds += seconds
         share = self._seconds / (self._seconds + training_seconds)
         of_training = f" ({share:.0%} of the training time so far)"
-        self._tell(
-            f"Estimated the statistics of {len(layers)} batch normalisations on"
+        self._report(
+            f"Estimated the statistics of {len(layers)} batch normalizations on"
             f" {count} training clips in {seconds:.1f} s"
             f"{of_training if training_seconds else ''}."
         )
 
     @property
-    def is_in_force(self):
+    def is_in_force(self) -> bool:
         """Whether the statistics are estimates, which `put_back` would replace."""
         return self._statistics is not None and self._statistics.is_in_force
 
-    def put_back(self):
-        """Sets the statistics to what they were before `estimate`, bit for bit."""
+    def put_back(self) -> None:
+        """Sets the statistics to their values before `estimate`, bit for bit."""
         if self.is_in_force:
             self._statistics.put_back()

@@ -1,24 +1,26 @@
-"""Randomness of layers that depends on the step alone, not on the steps before."""
+"""Random numbers of layers that depend on the step alone, so that training resumes."""
 
 import tensorflow as tf
+import tf_keras
 from tf_keras.src.backend import RandomGenerator
 
 
 class StepGenerator(RandomGenerator):
-    """Draws by a seed, the step of training and the replica.
+    """Seeds random operations by a seed, the training step and the replica.
 
-    Keras' own generators draw by a state that no checkpoint holds.
+    Keras' own generators have a state that checkpoints do not hold.
 
     Args:
-        seed: Whole number.
-        step: Variable of the steps done.
+        seed: The seed, a whole number.
+        step: The variable that counts the steps done.
     """
 
-    def __init__(self, seed, step):
+    def __init__(self, seed: int, step: tf.Variable):
         super().__init__(seed, rng_type=self.RNG_STATELESS)
         self._step = step
 
-    def make_seed_for_stateless_op(self):
+    def make_seed_for_stateless_op(self) -> tf.Tensor:
+        """Returns the seed of the present step and replica, int64 `[2]`."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         seed = tf.stack(
             [tf.constant(self._seed, tf.int64), tf.cast(self._step, tf.int64)]
@@ -26,13 +28,13 @@ class StepGenerator(RandomGenerator):
         return tf.random.fold_in(seed, tf.cast(replica, tf.int64))
 
 
-def draw_by_step(model, seed, step):
-    """Lets the random layers of a model (dropout, stochastic depth) draw by the step.
+def draw_by_step(model: tf_keras.Model, seed: int, step: tf.Variable) -> None:
+    """Makes the random layers of a model, such as dropout, draw by the step.
 
     Args:
-        model: Whose layers get generators, each another one.
-        seed: Whole number.
-        step: Variable of the steps done.
+        model: The model; each of its random layers gets its own generator.
+        seed: The seed, a whole number.
+        step: The variable that counts the steps done.
     """
     layers = [
         layer for layer in model.submodules if hasattr(layer, "_random_generator")

@@ -1,7 +1,9 @@
-"""Times training steps, as the Model Garden's trainer takes them, side by side."""
+"""Times training steps of the Model Garden's trainer, side by side."""
 
 import dataclasses
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,15 +16,18 @@ from official.vision.configs import video_classification as official_configs
 from official.vision.tasks import video_classification as official_tasks
 
 from grw_tf.common.paired_timing import Seconds
+from grw_tf.models import ModelConfig
 from grw_tf.training.experiments.video_classification import experiment, fill_in
 from grw_tf.training.tasks.video_classification import Task
 from grw_tf.training.trainer import Trainer
 
-# What the Model Garden today calls by that name; it cannot say the older one.
+# The Model Garden's names of gates today; it has none for hard_sigmoid_keras.
 _OFFICIAL_GATES = {"hard_sigmoid_relu6": "hard_sigmoid", "sigmoid": "sigmoid"}
 
 
-def make_batch(config, batch_size):
+def make_batch(
+    config: ModelConfig, batch_size: int
+) -> tuple[dict[str, np.ndarray], tf.Tensor]:
     """Returns a batch of random clips and labels for a model's config."""
     rng = np.random.default_rng(0)
     shape = (batch_size, config.frames, config.size, config.size, 3)
@@ -32,7 +37,7 @@ def make_batch(config, batch_size):
     )
 
 
-def experiment_of(config) -> cfg.ExperimentConfig:
+def experiment_of(config: ModelConfig) -> cfg.ExperimentConfig:
     """Returns the experiment of a model's config, without data."""
     params = experiment("a0_stream")
     params.task.model.override(dataclasses.asdict(config))
@@ -40,24 +45,25 @@ def experiment_of(config) -> cfg.ExperimentConfig:
     return params
 
 
-def own_trainer(config, batch):
-    """Returns the trainer of this project's model of a config, upon one batch."""
+def own_trainer(config: ModelConfig, batch: Any) -> Trainer:
+    """Returns the trainer of this project's model of a config, on one batch."""
     params = experiment_of(config)
     return _trainer(Trainer, params, Task(params.task), batch)
 
 
-def official_trainer(config, batch):
-    """Returns the Model Garden's trainer of its own task and classifier, as they are.
+def official_trainer(config: ModelConfig, batch: Any) -> base_trainer.Trainer:
+    """Returns the Model Garden's trainer with its own task and classifier, unchanged.
 
-    The optimizer is of the same kind, schedule and moving average as `own_trainer`'s,
-    but for one learning rate in place of two.
+    The optimizer, schedule and moving average are those of `own_trainer`, with one
+    learning rate instead of two.
 
     Args:
-        config: A model's config with the official head, which says the classifier's.
-        batch: (features, labels).
+        config: A model's config with the official head, whose settings the classifier
+            takes.
+        batch: Features and labels, as from `make_batch`.
 
     Raises:
-        ValueError: For a gating activation that the Model Garden cannot name.
+        ValueError: If the Model Garden has no name for the gating activation.
     """
     params = experiment_of(config)
     own = params.trainer.optimizer_config
@@ -82,27 +88,27 @@ def official_trainer(config, batch):
     return _trainer(base_trainer.Trainer, params, task, batch)
 
 
-def step_of(trainer):
-    """Returns a function that takes a compiled step of a trainer, and its `Seconds`."""
+def step_of(trainer: base_trainer.Trainer) -> Callable[[], Seconds]:
+    """Returns a function that takes a compiled step of a trainer and times it."""
     iterator = iter(trainer.train_dataset)
     compiled = tf.function(lambda: trainer.train_step(iterator))
-    # Called through `compiled`, like ones of many models would look like retracing.
+    # Called through `compiled`, steps of many models would look like retracing.
     step = compiled.get_concrete_function()
 
     def timed():
         start = Seconds.now()
         step()
-        # Devices work ahead of Python.
+        # Waits for the device, which runs asynchronously.
         trainer.train_loss.result().numpy()
         return Seconds.now() - start
 
     return timed
 
 
-def read_of(dataset, batches):
-    """Returns a function that reads batches of a dataset, and their `Seconds`.
+def read_of(dataset: tf.data.Dataset, batches: int) -> Callable[[], Seconds]:
+    """Returns a function that reads batches of a dataset and times them.
 
-    Each time it begins anew, and the time counts from the first batch on.
+    Each call starts over, and the time counts from after the first batch.
     """
 
     def timed():

@@ -1,21 +1,22 @@
-"""The devices of a training, by the Model Garden's distribution strategies."""
+"""Builds the distribution strategy of a training from its runtime config."""
 
 import functools
 import os
 
 import tensorflow as tf
 from official.common import distribute_utils
+from official.core import config_definitions as cfg
 
 from grw_tf.training.cluster import check_cluster, split_workers, warn_of_cluster
 from grw_tf.training.meeting import ended_by_signals, meet
 
 
-def build_strategy(runtime):
-    """Returns the `tf.distribute.Strategy` of a runtime config.
+def build_strategy(runtime: cfg.RuntimeConfig) -> tf.distribute.Strategy:
+    """Returns the strategy of a runtime config.
 
-    Without num_gpus, one_device takes a GPU, if there is one, and mirrored all of them.
-    For several workers, it waits until all of them are there, and says so; meanwhile
-    Ctrl-C and SIGTERM end the process.
+    Without num_gpus, one_device takes one GPU if there is any, and mirrored all of
+    them. With several workers it waits until all can be reached, and logs that it
+    waits; meanwhile Ctrl-C and SIGTERM end the process.
 
     Raises:
         ValueError: For a strategy there is not, or one whose devices are not here, or
@@ -40,7 +41,7 @@ def build_strategy(runtime):
                 f"runtime.num_gpus is {runtime.num_gpus}, but TensorFlow sees {gpus}"
                 " GPUs: lower it."
             )
-        # By itself the Model Garden would leave them idle.
+        # The Model Garden would leave them idle.
         num_gpus = num_gpus or (min(gpus, 1) if name == "one_device" else gpus)
     build = functools.partial(
         distribute_utils.get_distribution_strategy,

@@ -1,11 +1,13 @@
-"""The Model Garden's trainer, for this project's task."""
+"""The Model Garden's trainer for this project's task."""
 
 import logging
 import time
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
 from official.core import base_trainer
+from official.core import config_definitions as cfg
 from official.modeling import optimization
 
 from grw_tf.figures.confusion_matrix import draw_confusion, figure_pixels
@@ -13,30 +15,41 @@ from grw_tf.training.optimization.two_rates import grouped
 from grw_tf.training.recalibration import Recalibration
 from grw_tf.training.step_random import draw_by_step
 from grw_tf.training.tasks.metrics import recalls
+from grw_tf.training.tasks.video_classification import Task
 
 
 class Trainer(base_trainer.Trainer):
-    """Resumes to the bit, thaws the backbone, and logs what the task measures.
+    """Resumes bit for bit, unfreezes the backbone, and logs what the task measures.
 
-    Before it evaluates, it estimates batch statistics anew if the config says so, under
-    the weights that are evaluated: their moving averages, if there are. Training's own
-    are back after `put_back_statistics`, which follows what saves evaluated weights.
+    If the config asks for it, batch statistics are estimated before each evaluation,
+    under the weights that are evaluated (their moving averages, if there are any).
+    `put_back_statistics` restores those of training; it is called after the evaluated
+    weights are saved.
 
-    In training each group's learning rate and the clips per second; in validation the
-    recall of each class and an image of the confusion matrix, but no smoothing, which
-    is silent there.
+    Training logs the learning rate of each group and the clips per second. Validation
+    logs the recall of each class and an image of the confusion matrix, but not
+    smoothing, which does not act there.
 
-    Args: see `official.core.base_trainer.Trainer`; the task is a `Task`.
+    For the arguments, see `official.core.base_trainer.Trainer`; the task is a `Task`.
 
     Attributes:
-        bad_step: Steps done before the first one of the last loop whose loss was no
-            number, or None.
-        validates: Whether it validates, rather than trains.
+        bad_step: The number of steps before the first one of the last loop whose loss
+            was not finite, or None.
+        validates: Whether it validates rather than trains.
     """
 
-    def __init__(self, config, task, model, optimizer, train, evaluate, **kwargs):
+    def __init__(
+        self,
+        config: cfg.ExperimentConfig,
+        task: Task,
+        model: tf_keras.Model,
+        optimizer: tf_keras.optimizers.legacy.Optimizer,
+        train: bool,
+        evaluate: bool,
+        **kwargs: Any,
+    ):
         super().__init__(config, task, model, optimizer, train, evaluate, **kwargs)
-        # All slots, also of what is frozen yet, so that all checkpoints hold the same.
+        # All slots, even of frozen variables, so that all checkpoints hold the same.
         grouped(optimizer).build(model.trainable_variables)
         self._train_loss = WatchedLoss(self.global_step)
         self._backbone_trains = task.freeze(0)
@@ -47,7 +60,7 @@ class Trainer(base_trainer.Trainer):
         self._recalibration = clips and Recalibration(
             model,
             lambda: self.distribute_dataset(task.build_statistics_inputs, clips),
-            self._tell_of_evaluation,
+            self._report,
         )
         draw_by_step(model, task.task_config.seed, self.global_step)
         if evaluate:
@@ -58,16 +71,17 @@ class Trainer(base_trainer.Trainer):
                 if id(metric) not in silent
             ]
 
-    def learning_rates(self):
+    def learning_rates(self) -> dict[str, tf.Tensor]:
         """Returns the learning rate of the next update, a scalar for each group."""
         return grouped(self.optimizer).learning_rates()
 
-    def saved_variables(self):
+    def saved_variables(self) -> list[tf.Variable]:
         """Returns the variables of a checkpoint."""
         averages = self.optimizer.variables()
         return [*self.model.variables, *averages, *grouped(self.optimizer).weights]
 
-    def train_loop_begin(self):
+    def train_loop_begin(self) -> None:
+        """Prepares a loop of training steps."""
         super().train_loop_begin()
         self.put_back_statistics()
         self.validates = False
@@ -84,8 +98,9 @@ class Trainer(base_trainer.Trainer):
         self._backbone_trains = trains
         self._began = time.monotonic(), step
 
-    def train_loop_end(self):
-        # What follows resets it.
+    def train_loop_end(self) -> dict[str, Any]:
+        """Returns the logs of a loop of training steps."""
+        # The parent's method resets it.
         self.bad_step = self._train_loss.first_bad_step()
         logs = super().train_loop_end()
         del logs["learning_rate"]
@@ -100,32 +115,34 @@ class Trainer(base_trainer.Trainer):
         logs["clips_per_second"] = clips / seconds
         return logs
 
-    def eval_begin(self):
+    def eval_begin(self) -> None:
+        """Prepares an evaluation."""
         self.put_back_statistics()
         self.validates = True
         super().eval_begin()
         if self._recalibration:
-            # What trained in the last step.
+            # Layers count as trained if the last step trained them.
             self.task.freeze(max(int(self.global_step.numpy()) - 1, 0))
             self._recalibration.estimate(self._training_seconds)
 
-    def _tell_of_evaluation(self, line):
-        # As Orbit tells of evaluations.
+    def _report(self, line):
+        # In the style of Orbit's lines about evaluations.
         print(f" eval | step: {int(self.global_step.numpy()): 6d} | {line}")
 
-    def put_back_statistics(self):
-        """Gives training its own batch statistics back, bit for bit."""
+    def put_back_statistics(self) -> None:
+        """Restores the batch statistics of training, bit for bit."""
         if not self._recalibration or not self._recalibration.is_in_force:
             return
         averages = isinstance(self.optimizer, optimization.ExponentialMovingAverage)
-        # They belong to the averages, if there are.
+        # The estimates belong to the averaged weights, if there are any.
         if averages:
             self.optimizer.swap_weights()
         self._recalibration.put_back()
         if averages:
             self.optimizer.swap_weights()
 
-    def eval_end(self, aggregated_logs=None):
+    def eval_end(self, aggregated_logs: Any = None) -> dict[str, Any]:
+        """Returns the logs of an evaluation."""
         logs = super().eval_end(aggregated_logs)
         counts = logs.pop("confusion_matrix").numpy()
         class_names = self.task.validation_source.class_names
@@ -137,27 +154,28 @@ class Trainer(base_trainer.Trainer):
 
 
 class WatchedLoss(tf_keras.metrics.Mean):
-    """The mean loss of a loop, and the first step whose loss was no number.
+    """The mean loss of a loop, and its first step whose loss was not finite.
 
     Args:
-        step: Variable of the steps done before.
+        step: The variable that counts the steps done.
     """
 
-    def __init__(self, step):
+    def __init__(self, step: tf.Variable):
         super().__init__("training_loss", dtype=tf.float32)
-        # Kept as a function, for what a metric resets are its variables.
+        # A function, because a metric resets the variables that it holds.
         self._step = lambda: step
         self._bad_step = self.add_weight("bad_step", initializer="zeros")
 
-    def update_state(self, values, sample_weight=None):
+    def update_state(self, values: tf.Tensor, sample_weight: Any = None) -> Any:
+        """Adds the loss of a step."""
         is_bad = tf.logical_not(tf.reduce_all(tf.math.is_finite(values)))
         is_first = tf.logical_and(is_bad, self._bad_step == 0)
         this_step = tf.cast(self._step(), tf.float32) + 1
         self._bad_step.assign(tf.where(is_first, this_step, self._bad_step))
         return super().update_state(values, sample_weight)
 
-    def first_bad_step(self):
-        """Returns the steps done before the first bad one of this process, or None."""
+    def first_bad_step(self) -> int | None:
+        """Returns the number of steps before this process' first bad one, or None."""
         values = tf.distribute.get_strategy().experimental_local_results(self._bad_step)
         bad = [int(value) for value in values if value]
         return min(bad) - 1 if bad else None

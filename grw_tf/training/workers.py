@@ -1,13 +1,15 @@
-"""What the workers of one training share, and what each keeps to itself.
+"""Several workers of one training: a shared checkpoint, a folder for each.
 
-All of them run the same command, each with its own `TF_CONFIG`, upon a folder that all
-see. When one ends, the others end with an error within seconds; started again, all go
-on from the last checkpoint.
+All workers run the same command, each with its own `TF_CONFIG`, on a folder that all
+of them see. When one ends, the others end with an error within seconds; rerun, they
+resume from the last checkpoint.
 """
 
 import contextlib
 import os
 import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import tensorflow as tf
 from official.core import train_lib
@@ -18,16 +20,24 @@ _BEST = "info.json"
 class Runner(train_lib.OrbitExperimentRunner):
     """Starts every worker from the checkpoint that the chief wrote.
 
-    The Model Garden's other workers would begin anew, each in a folder of its own.
+    With the Model Garden's runner, the other workers would start from scratch, each in
+    its own folder.
 
     Args:
-        shared_dir: Folder of the training, which all workers see.
+        *args: See `OrbitExperimentRunner`.
+        shared_dir: The folder of the training, which all workers see.
         at_start: See `run_experiment`.
-        *args, **kwargs: Of `OrbitExperimentRunner`; `model_dir` is where this worker
-            writes, of `own_folder`.
+        **kwargs: See `OrbitExperimentRunner`; `model_dir` is the folder that this
+            worker writes, from `own_folder`.
     """
 
-    def __init__(self, *args, shared_dir, at_start=None, **kwargs):
+    def __init__(
+        self,
+        *args: Any,
+        shared_dir: str,
+        at_start: Callable | None = None,
+        **kwargs: Any,
+    ):
         self._shared_dir = shared_dir
         self._at_start = at_start
         super().__init__(*args, **kwargs)
@@ -54,16 +64,16 @@ class Runner(train_lib.OrbitExperimentRunner):
 
 
 @contextlib.contextmanager
-def own_folder(model_dir, best_subdir, is_chief):
-    """Gives a worker the folder that it writes: the chief `model_dir`, others another.
+def own_folder(model_dir: str, best_subdir: str, is_chief: bool) -> Iterator[str]:
+    """Yields the folder that a worker writes: `model_dir` for the chief, else another.
 
-    All workers save, as variables may be read from all of them only together. So they
-    must also agree on which checkpoint is the best.
+    All workers save, because some variables can only be read by all of them together.
+    So they must also agree on which checkpoint is the best.
 
     Args:
-        model_dir: Folder of the training, which all workers see.
-        best_subdir: Where in it the best checkpoint is.
-        is_chief: Whether this worker is the one that writes there.
+        model_dir: The folder of the training, which all workers see.
+        best_subdir: The subfolder of the best checkpoint.
+        is_chief: Whether this worker is the chief.
     """
     if is_chief:
         yield model_dir
@@ -76,17 +86,17 @@ def own_folder(model_dir, best_subdir, is_chief):
         yield folder
 
 
-def lost_worker(error, model_dir):
-    """Returns what to do, if an error comes of another worker's end, or else None.
+def lost_worker(error: tf.errors.OpError, model_dir: str) -> str | None:
+    """Returns what to do if another worker's end caused an error, else None.
 
     Args:
-        error: A `tf.errors.OpError`.
-        model_dir: Folder of the training.
+        error: The error.
+        model_dir: The folder of the training.
     """
     if "Collective ops is aborted" not in error.message:
         return None
     return (
-        "Another worker of this training has ended, for the reason that its own output"
-        " gives: start all workers again, each by the same command, and they go on from"
-        f" the last checkpoint in {model_dir}."
+        "Another worker of this training has ended; its output says why. Start all"
+        " workers again, each with the same command: they resume from the last"
+        f" checkpoint in {model_dir}."
     )

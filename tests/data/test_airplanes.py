@@ -138,7 +138,7 @@ def test_bad_config_is_one_clear_line(bad):
     with pytest.raises(ValueError) as error:
         _config(**bad)
     assert "\n" not in str(error.value)
-    assert str(list(bad.values())[0]) in str(error.value)
+    assert str(next(iter(bad.values()))) in str(error.value)
 
 
 def test_interrupted_build_can_be_run_again(data_dir, monkeypatch):

@@ -87,7 +87,7 @@ def test_rotation_metadata_is_honoured(tmp_path, rotation, red_side):
 @pytest.mark.parametrize("bad", [{"fps": 0}, {"frames": 0}])
 def test_values_that_are_not_positive_are_refused(tmp_path, bad):
     path = write_video(tmp_path / "a.mp4", greys(3))
-    with pytest.raises(ValueError, match=f"{list(bad)[0]} is "):
+    with pytest.raises(ValueError, match=f"{next(iter(bad))} is "):
         clips.read_clip(path, **({"frames": 2, "fps": 5, "geometry": GEOMETRY} | bad))
 
 

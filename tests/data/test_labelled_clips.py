@@ -16,7 +16,8 @@ import tensorflow_datasets as tfds
 from drawn_videos import BLUE, RED, greys, write_video
 
 from grw_tf.data.labelled_clips import LabelledClips, LabelledClipsConfig
-from grw_tf.data.preparation.prepare import PreparationConfig, prepare
+from grw_tf.data.preparation.config import PreparationConfig
+from grw_tf.data.preparation.prepare import prepare
 from grw_tf.data.records.sequence_examples import (
     FRAME_RATE,
     FRAMES,

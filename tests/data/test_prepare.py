@@ -19,9 +19,10 @@ from drawn_videos import BLUE, RED, greys, write_video
 from grw_tf.common.labels_file import read_labels
 from grw_tf.common.process_pool import run_parallel
 from grw_tf.data.listing.video_list import Video
+from grw_tf.data.preparation.config import PreparationConfig
 from grw_tf.data.preparation.conversion import Conversion, FrameSettings, convert
 from grw_tf.data.preparation.manifest import report
-from grw_tf.data.preparation.prepare import PreparationConfig, prepare
+from grw_tf.data.preparation.prepare import prepare
 from grw_tf.data.preparation.shards import join
 from grw_tf.data.records.sequence_examples import check_records
 

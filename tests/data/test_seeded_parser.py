@@ -166,7 +166,7 @@ def test_crops_keep_to_the_configs_areas():
     fields = {"aug_min_area_ratio": 0.2, "aug_max_area_ratio": 0.25}
     for clips in _both(_clip(8), draws=50, **fields):
         areas = np.prod(_boxes(clips)[:, 2:], axis=1) / (60 * 80)
-        assert ((0.1 < areas) & (areas < 0.27)).all()
+        assert ((areas > 0.1) & (areas < 0.27)).all()
 
 
 def test_half_of_the_clips_are_flipped():

@@ -203,7 +203,7 @@ def test_options_that_make_no_sense_are_refused(change, message):
 
 def test_files_that_are_no_streams_are_refused(tmp_path):
     path = tmp_path / "model.tflite"
-    with pytest.raises(OSError, match="model.tflite is not there"):
+    with pytest.raises(OSError, match="model.tflite does not exist"):
         open_stream(path)
     with pytest.raises(OSError, match="is a folder"):
         open_step(tmp_path)
@@ -211,7 +211,7 @@ def test_files_that_are_no_streams_are_refused(tmp_path):
     with pytest.raises(ValueError, match="model.tflite cannot be run"):
         open_stream(path)
     path.write_bytes(_convert(step=lambda x: {"y": x + 1.0}))
-    with pytest.raises(ValueError, match="is no streaming model"):
+    with pytest.raises(ValueError, match="is not a streaming model"):
         open_stream(path)
 
 
@@ -247,7 +247,7 @@ def test_foreign_models_of_other_shapes_are_refused(tmp_path, image, state, mess
     for open_file in (open_stream, open_step):
         with pytest.raises(ValueError, match=message) as caught:
             open_file(path)
-        assert "model.tflite is no streaming model" in str(caught.value)
+        assert "model.tflite is not a streaming model" in str(caught.value)
         assert "\n" not in str(caught.value)
 
 

@@ -159,7 +159,7 @@ def test_folder_of_others_is_left_alone(quick, nano, tmp_path):
     path = tmp_path / "photos"
     path.mkdir()
     (path / "cat.jpg").touch()
-    with pytest.raises(ValueError, match="photos is there and is no earlier export"):
+    with pytest.raises(ValueError, match="photos exists and is not an earlier export"):
         write_saved_model(path, nano(), CLASSES)
     assert [file.name for file in path.iterdir()] == ["cat.jpg"]
 
@@ -204,4 +204,4 @@ def test_program_exports_a_checkpoint_and_replaces_no_other_folder(
     assert (tmp_path / "serving" / "1" / "saved_model.pb").exists()
     done = export(tmp_path)
     assert done.returncode == 1
-    assert "is there and is no earlier export" in done.stderr.splitlines()[-1]
+    assert "exists and is not an earlier export" in done.stderr.splitlines()[-1]

@@ -226,7 +226,7 @@ def test_video_in_place_of_its_folder_is_refused(run, tmp_path):
 
 def test_folder_that_is_not_there_is_named_before_any_work(tmp_path):
     config = ExportConfig("nothing", str(tmp_path / "nothing" / "model.tflite"))
-    with pytest.raises(OSError, match="in a folder that is not there"):
+    with pytest.raises(OSError, match="is in a missing folder"):
         export(config)
 
 

@@ -80,7 +80,7 @@ def test_wrong_crop_is_caught(tmp_path, streams, model):
     wrong = {"input": right | {"resize": 32}}
     parity = _check(network, tmp_path, streams, manifest=wrong)
     assert not parity.passed
-    assert "prepared otherwise" in parity.failures[0]
+    assert "prepares frames otherwise" in parity.failures[0]
 
 
 def test_crossed_states_are_caught(tmp_path, streams, model):

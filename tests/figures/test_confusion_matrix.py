@@ -27,7 +27,7 @@ def test_colours_are_shares_of_rows_and_cells_hold_counts():
     shares = axis.images[0].get_array()
     np.testing.assert_allclose(shares[0], [0.75, 0.25, 0])
     np.testing.assert_allclose(shares[2], [0.25, 0.25, 0.5])
-    assert shares.mask[1].all() and "grey: no clips" in bar.get_ylabel()
+    assert shares.mask[1].all() and "gray: no clips" in bar.get_ylabel()
     written = {text.get_position(): text.get_text() for text in axis.texts}
     assert written == {
         (0, 0): "30",
@@ -48,7 +48,7 @@ def test_every_class_is_named_and_names_do_not_overlap(classes):
     height, width, _ = figure_pixels(figure).shape
     boxes = [label.get_window_extent() for label in axis.get_yticklabels()]
     assert all(above.y0 >= box.y1 for above, box in itertools.pairwise(boxes))
-    assert all(0 <= box.x0 and 0 <= box.y0 and box.y1 <= height for box in boxes)
+    assert all(box.x0 >= 0 and box.y0 >= 0 and box.y1 <= height for box in boxes)
     below = [label.get_window_extent() for label in axis.get_xticklabels()]
     assert all(box.y0 >= 0 and box.x1 <= width for box in below)
 

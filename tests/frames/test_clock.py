@@ -227,7 +227,7 @@ def _stamps(seed):
 
 def _told(clock, stamps, end=None):
     """Returns how often a stream sees each of the frames at these times."""
-    return [clock.arrive(stamp) for stamp in stamps][1:] + [clock.end(end)]
+    return [*[clock.arrive(stamp) for stamp in stamps][1:], clock.end(end)]
 
 
 class _Frame:

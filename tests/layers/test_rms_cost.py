@@ -80,7 +80,7 @@ def test_report_says_what_is_added():
         form: Seconds(np.full(2, 1 + index / 4), np.full(2, 4.0))
         for index, form in enumerate(benchmark_rms.configs_of(OPTIONS))
     }
-    operations = dict.fromkeys(seconds, ["Conv2D", "Relu"])
+    operations = {form: ["Conv2D", "Relu"] for form in seconds}
     lines = benchmark_rms.report(OPTIONS, seconds, operations).splitlines()
     assert lines[0] == "a0_stream, clips [1, 8, 32, 32, 3], 2 steps of each"
     assert lines[3].startswith("RMS, mean filter        1250.0   4000.0     +25.0 %")

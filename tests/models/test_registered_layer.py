@@ -93,14 +93,18 @@ def test_training_without_the_layers_module_is_refused_before_it_begins():
 @pytest.mark.parametrize(
     ("layer", "arguments", "message"),
     [
-        (DOUBLING, "rate=0.1", "arguments 'rate=0.1' do not make a .*Doubling: .*rate"),
-        ("SpatialDropout3D", "rate=2", "do not make a SpatialDropout3D: .*between 0"),
+        (DOUBLING, "rate=0.1", "arguments 'rate=0.1' do not fit .*Doubling: .*rate"),
+        ("SpatialDropout3D", "rate=2", "do not fit SpatialDropout3D: .*between 0"),
         ("Dense", "units=3", "layer Dense has 2 variables: regularizers have none"),
-        ("MaxPooling3D", "", r"MaxPooling3D\(\) makes \(2, 1, 2, 2, 4\) of features"),
-        ("SpatialDropout2D", "rate=0.1", "rate=0.1. cannot be called upon .*ndim=5"),
-        ("SpatialDropout3D", "rate='x'", "rate='x'. cannot be called upon"),
-        ("Reshape", "target_shape=(2,)", r"Reshape.* cannot be called upon"),
-        ("AbstractRNNCell", "", r"AbstractRNNCell\(\) cannot be called upon"),
+        (
+            "MaxPooling3D",
+            "",
+            r"MaxPooling3D\(\) turns .* into \(2, 1, 2, 2, 4\)",
+        ),
+        ("SpatialDropout2D", "rate=0.1", "rate=0.1. cannot be called on .*ndim=5"),
+        ("SpatialDropout3D", "rate='x'", "rate='x'. cannot be called on"),
+        ("Reshape", "target_shape=(2,)", r"Reshape.* cannot be called on"),
+        ("AbstractRNNCell", "", r"AbstractRNNCell\(\) cannot be called on"),
     ],
 )
 def test_layers_that_cannot_be_are_told_in_a_line(layer, arguments, message):

@@ -282,7 +282,7 @@ def test_unfolding_does_nothing_where_the_layer_does_not():
 
 def test_rms_that_stays_at_inference_is_not_streamed():
     rms = RMSConfig(distribution="uniform(0, 1)")
-    with pytest.raises(ValueError, match=r"uniform\(0, 1\) has another mean than 1"):
+    with pytest.raises(ValueError, match=r"uniform\(0, 1\) has a mean other than 1"):
         check_causal(_config("stream", rms=rms))
 
 

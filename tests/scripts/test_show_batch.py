@@ -127,7 +127,7 @@ def test_values_that_no_model_takes_are_cut_and_said():
 
 
 WRONG = {
-    "split": ({"split": "test"}, "--split=test is neither of train, validation"),
+    "split": ({"split": "test"}, "--split=test must be train or validation"),
     "clips": ({"clips": 0}, "clips"),
     "step": ({"step": -1}, "--step=-1 must be 0 or more"),
     "end": ({"split": "validation", "step": 2}, "--step=2: the validation .*fewer"),

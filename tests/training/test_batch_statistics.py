@@ -225,7 +225,7 @@ def test_all_frozen_is_told_and_changes_nothing(small, caplog):
     recalibration = Recalibration(small, None)
     recalibration.estimate(0.0)
     recalibration.put_back()
-    assert "No batch normalisation trains" in caplog.text
+    assert "No batch normalization trains" in caplog.text
     for value, wanted in zip(small.get_weights(), before, strict=True):
         np.testing.assert_array_equal(value, wanted)
 
@@ -233,7 +233,7 @@ def test_all_frozen_is_told_and_changes_nothing(small, caplog):
 def test_seconds_and_their_share_are_logged(small, caplog):
     caplog.set_level("INFO")
     Recalibration(small, _batches).estimate(training_seconds=1e6)
-    assert "of 2 batch normalisations on 7 training clips in " in caplog.text
+    assert "of 2 batch normalizations on 7 training clips in " in caplog.text
     assert " s (0% of the training time so far)." in caplog.text
 
 

@@ -32,5 +32,5 @@ def test_numbers_are_taken_as_they_are():
     "setting", ["even", [1.0], [1, -1, 1], [0, 0, 0], [1, "2", 3], [1, np.nan, 1], 3]
 )
 def test_anything_else_is_refused(setting):
-    with pytest.raises(ValueError, match="list of 3 numbers from 0 on, one a class"):
+    with pytest.raises(ValueError, match="list of 3 numbers from 0 on, one per class"):
         given_weights(setting, 3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from grw_tf.training.divergence import StopAtNonsense, in_words
+from grw_tf.training.divergence import StopOnDivergence, step_error_text
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def trainer():
 
 
 def test_numbers_go_on(trainer):
-    StopAtNonsense(trainer)({"training_loss": 1.0})
+    StopOnDivergence(trainer)({"training_loss": 1.0})
 
 
 def test_loss_that_is_none_is_told_with_its_clips(trainer):
@@ -37,18 +37,18 @@ def test_loss_that_is_none_is_told_with_its_clips(trainer):
         match="loss is nan at step 5, learning_rate_head 0.1, on the clips 4-0.mp4,"
         ".* and 8 more. The checkpoint before it is kept",
     ):
-        StopAtNonsense(trainer)({"training_loss": np.nan})
+        StopOnDivergence(trainer)({"training_loss": np.nan})
 
 
 def test_loss_of_another_worker_is_told_without_clips(trainer):
     with pytest.raises(ValueError, match="loss is inf at step 7, .* 0.1. The check"):
-        StopAtNonsense(trainer)({"training_loss": np.inf})
+        StopOnDivergence(trainer)({"training_loss": np.inf})
 
 
 def test_weights_that_are_none_are_not_saved(trainer):
     trainer.model.variables[0].assign(np.nan)
     with pytest.raises(ValueError, match="Weights are no longer finite at step 7"):
-        StopAtNonsense(trainer)({"training_loss": 1.0})
+        StopOnDivergence(trainer)({"training_loss": 1.0})
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_weights_that_are_none_are_not_saved(trainer):
     ],
 )
 def test_errors_of_a_step_are_told_in_one_line(trainer, message, expected):
-    text = in_words(tf.errors.InvalidArgumentError(None, None, message), trainer)
+    text = step_error_text(tf.errors.InvalidArgumentError(None, None, message), trainer)
     assert "\n" not in text
     with pytest.raises(ValueError, match=expected):
         raise ValueError(text)
@@ -79,6 +79,8 @@ def test_errors_of_a_step_are_told_in_one_line(trainer, message, expected):
 def test_errors_of_validation_blame_no_training_clips(trainer):
     trainer.validates = True
     jpeg = tf.errors.InvalidArgumentError(None, None, "{{node}} Invalid JPEG data")
-    assert "decoded in broken-None.mp4" in in_words(jpeg, trainer)
+    assert "decoded in broken-None.mp4" in step_error_text(jpeg, trainer)
     other = tf.errors.InvalidArgumentError(None, None, "Incompatible shapes")
-    assert in_words(other, trainer).startswith("Incompatible shapes, in validation")
+    assert step_error_text(other, trainer).startswith(
+        "Incompatible shapes, in validation"
+    )

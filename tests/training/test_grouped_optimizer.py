@@ -144,7 +144,7 @@ def test_wrappers_show_the_first_rate(wrap):
 def test_one_rate_for_all_cannot_be_set():
     optimizer = _grouped(Weights())
     with pytest.raises(
-        ValueError, match=r"that of optimizers\[group\].*backbone, head"
+        ValueError, match=r"set it in optimizers\[group\].*backbone, head"
     ):
         optimizer.learning_rate = 0.1
 

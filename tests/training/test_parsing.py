@@ -30,7 +30,7 @@ def test_each_preset_is_an_experiment(name):
 @pytest.mark.parametrize("name", [name for name in PRESETS if name.endswith("_grw")])
 def test_each_preset_with_smoothing_is_an_experiment_with_an_overlay(name):
     preset = PRESETS[name]
-    movinet = preset.backbone.family == "movinet"
+    movinet = preset.backbone.family.name == "movinet"
     params = _parse(
         ("task.model.frame_fit", "square"),
         ("task.model.smoothing.window", preset.smoothing.window),
@@ -110,7 +110,10 @@ WRONG = {
         "--params_override: all of it must be a mapping of keys, not ['a', 'b']",
     ),
     "no file": ({"params_override": "none.yaml"}, "no config file 'none.yaml'"),
-    "no YAML": ({"params_override": "{task: "}, "--params_override is no YAML of keys"),
+    "no YAML": (
+        {"params_override": "{task: "},
+        "--params_override is not YAML with keys",
+    ),
     "config file": (
         {"config_file": ["none.yaml"]},
         "There is no config file 'none.yaml'",
@@ -195,7 +198,7 @@ TRAIN, VALIDATION = "task.train_data", "task.validation_data"
                 "best_checkpoint_export_subdir": "",
                 "optimizer_config": {"ema": None},
             },
-            "batch_norm_recalibration is 8: it would show in evaluations and be kept",
+            "batch_norm_recalibration is 8: it would affect evaluations but no check",
         ),
         ("runtime.distribution_strategy", "off", "is 'off': it is not supported"),
         ("runtime.enable_xla", True, "does nothing without GPUs"),
@@ -205,8 +208,8 @@ TRAIN, VALIDATION = "task.train_data", "task.validation_data"
         ("trainer.recovery_max_trials", 0, "does nothing here, so leave it -1"),
         (f"{TRAIN}.one_hot", False, "leave it true: set task.losses.one_hot"),
         (f"{TRAIN}.seed", 3, "leave it null: set task.seed"),
-        (f"{VALIDATION}.zero_centering_image", True, "models here take pixels of 0 to"),
-        (f"{VALIDATION}.audio_feature_shape", [1], "models here hear nothing"),
+        (f"{VALIDATION}.zero_centering_image", True, "models take pixels from 0 to"),
+        (f"{VALIDATION}.audio_feature_shape", [1], "audio is not supported"),
     ],
 )
 def test_wrong_values_are_refused_in_one_line(path, value, message):

@@ -107,7 +107,7 @@ def test_training_starts_from_a_checkpoint(coloured_records, run, tmp_path, capl
     caplog.set_level("INFO")
     run_experiment(_options(coloured_records, tmp_path, short, mode="train"))
     assert "variables of the backbone;" in caplog.text
-    assert "--mode=train evaluates nothing, so trainer.batch_norm_re" in caplog.text
+    assert "--mode=train does not evaluate, so trainer.batch_norm_re" in caplog.text
 
 
 def _values(checkpoint):

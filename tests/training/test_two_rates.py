@@ -146,7 +146,7 @@ def test_what_does_not_train_is_refused():
         with pytest.raises(ValueError, match=f"type is {kind!r}: .*one of adamw, "):
             rate = {"learning_rate": _constant(0.1)}
             build_optimizer(TwoRatesConfig({"optimizer": {"type": kind}} | rate))
-    with pytest.raises(TypeError, match="SGD holds no GroupedOptimizer: build it by"):
+    with pytest.raises(TypeError, match="SGD holds no GroupedOptimizer: build it with"):
         grouped(tf_keras.optimizers.legacy.SGD())
 
 

@@ -1,4 +1,4 @@
-"""Turning airplanes, the warm-up data set of GRW smoothing.
+"""Videos of turning airplanes, the warm-up data set of GRW smoothing.
 
 Importing this package registers the data set, so that
 `tfds.load("airplanes/48px")` finds it.

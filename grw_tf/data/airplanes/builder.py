@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -13,23 +13,23 @@ from grw_tf.data.airplanes.config import AirplanesConfig
 
 _DESCRIPTION = """
 Videos of flat-shaded model airplanes turning in yaw, pitch or roll about their own
-axes from a random pose. No single frame tells the class, so the task is temporal.
-After the warm-up example of GRW smoothing (NeurIPS 2025, arXiv 2511.20928).
+axes from a random pose. No single frame shows the class, so the task is temporal.
+It follows the warm-up example of GRW smoothing (NeurIPS 2025, arXiv 2511.20928).
 """
 
 
 class Airplanes(tfds.core.GeneratorBasedBuilder):
-    """Builder of `airplanes`; each configuration is an `AirplanesConfig`.
+    """Builder of `airplanes`. Each configuration is an `AirplanesConfig`.
 
     Raises:
-        ValueError: If `data_dir` already holds another configuration by that name.
+        ValueError: If `data_dir` already holds another configuration of that name.
     """
 
     # TFDS 4.9.10 looks this up with importlib_resources, which it does not install.
     code_path = epath.Path(__file__)
     VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
-    BUILDER_CONFIGS = [
+    RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    BUILDER_CONFIGS: ClassVar = [
         AirplanesConfig(name="48px", description="48 px, 12 frames."),
         AirplanesConfig(name="64px", size=64, description="64 px, 12 frames."),
         AirplanesConfig(
@@ -94,12 +94,12 @@ def load_split(
     config: str | AirplanesConfig = "48px",
     data_dir: str | os.PathLike | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Reads a split into memory, building the data set if it is not there yet.
+    """Reads a split into memory, and builds the data set if necessary.
 
     Args:
         split: "train", "test" or a TFDS slice such as "train[:90%]".
         config: A configuration, or the name of one of `Airplanes.BUILDER_CONFIGS`.
-        data_dir: Where data sets are kept; TFDS's own default if not given.
+        data_dir: Folder of the data sets. By default that of TFDS.
 
     Returns:
         Videos, uint8 [videos, time, height, width, 3], and labels, int64 [videos].

@@ -1,4 +1,4 @@
-"""What a set of airplane videos looks like: sizes, speeds, counts, seed."""
+"""The configuration of a set of airplane videos: sizes, speeds, counts, seed."""
 
 import dataclasses
 
@@ -12,14 +12,14 @@ class AirplanesConfig(tfds.core.BuilderConfig):
     Attributes:
         size: Height and width of a frame in pixels, at least 16.
         frames: Frames in a video, at least 3.
-        min_speed: Slowest turn in degrees per frame, above 0. The direction is
-            drawn at random, so a video's signed speed may be negative.
+        min_speed: Slowest turn in degrees per frame, above 0. The direction is random,
+            so the signed speed of a video may be negative.
         max_speed: Fastest turn in degrees per frame, below 180.
         train_videos: Videos in the train split.
         test_videos: Videos in the test split.
         unseen_test_shapes: If true, the test split holds only the shapes of
             `shapes.HELD_OUT`, and the train split only the others.
-        seed: Seed of the whole set, not negative.
+        seed: Seed of the data set, 0 or more.
 
     Raises:
         ValueError: If a field is out of its range.

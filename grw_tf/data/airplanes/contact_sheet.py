@@ -1,4 +1,4 @@
-"""A contact sheet of the airplane videos."""
+"""Draws a contact sheet of the airplane videos."""
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ _MARGIN = 56  # Pixels left of a row, for its class.
 def contact_sheet(names: list[str], config: AirplanesConfig, seed: int) -> np.ndarray:
     """Draws a row of frames for each shape and class.
 
-    The three rows of a shape start from one pose: only the turn tells them apart.
+    The three rows of a shape start from one pose and differ only in the turn.
 
     Args:
         names: Keys of `shapes.SHAPES`.

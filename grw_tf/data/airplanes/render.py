@@ -1,4 +1,4 @@
-"""Flat-shaded pictures of a mesh."""
+"""Draws flat-shaded pictures of a mesh."""
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ def render(
 
     Args:
         mesh: A closed mesh inside the unit sphere.
-        rotation: [3, 3], from body axes to the camera's: x right, y up, z towards
+        rotation: [3, 3], from body axes to the camera's: x right, y up, z toward
             the camera.
         size: Height and width of the frame in pixels.
         background: RGB [3] in 0..255.

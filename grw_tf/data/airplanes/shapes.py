@@ -17,7 +17,7 @@ _PROFILES = {
     "drop": {0: 0.1, 0.1: 0.6, 0.3: 1, 0.55: 0.95, 0.8: 0.55, 1: 0.1},
 }
 # An airfoil, as chord fraction from the leading edge and share of thickness.
-_AEROFOIL = np.array(
+_AIRFOIL = np.array(
     [(0, 0), (0.25, 0.5), (0.65, 0.35), (1, 0), (0.65, -0.25), (0.25, -0.4)]
 )
 _PIECE = 0.11  # Longest face: the painter's algorithm is right for small ones.
@@ -43,7 +43,7 @@ class Mesh:
 
     Attributes:
         vertices: float64 [vertices, 3], inside the unit sphere.
-        faces: int64 [faces, 4], anticlockwise seen from outside.
+        faces: int64 [faces, 4], counterclockwise seen from outside.
         colors: float64 [faces, 3], RGB in 0..1.
     """
 
@@ -65,6 +65,7 @@ class Body:
     paint: str = "body"
 
     def rings(self, rng: np.random.Generator) -> np.ndarray:
+        """Returns the rings of the surface, [rings, points, 3]."""
         knots, radii = zip(*_PROFILES[self.profile].items(), strict=True)
         stations = np.union1d(knots, np.arange(0, 1, _PIECE / self.length))
         radii = self.radius * np.interp(stations, knots, radii)[:, None]
@@ -78,10 +79,10 @@ class Body:
 
 @dataclasses.dataclass(frozen=True)
 class Wing:
-    """A tapered surface, from its root out: wing, tailplane, fin, strut or blade.
+    """A tapered surface from its root outward: wing, tailplane, fin, strut or blade.
 
-    `x` is the leading edge at the root, `sweep` how far the tip's leading edge
-    lies behind it, `angle` the dihedral in degrees: 90 is a fin.
+    `x` is the leading edge at the root. `sweep` is the distance of the leading edge at
+    the tip behind it. `angle` is the dihedral in degrees; 90 is a fin.
     """
 
     x: float
@@ -96,12 +97,13 @@ class Wing:
     paint: str = "wing"
 
     def rings(self, rng: np.random.Generator) -> np.ndarray:
+        """Returns the rings of the surface, [rings, points, 3]."""
         chords = np.array([self.chord, self.tip]) * rng.uniform(0.9, 1.1, 2)
         out = np.linspace(0, 1, 2 + int(self.span / _PIECE))[:, None]
         chord = chords[0] + (chords[1] - chords[0]) * out
         cos, sin = np.cos(np.radians(self.angle)), np.sin(np.radians(self.angle))
-        lift = self.thickness * chord * _AEROFOIL[:, 1]
-        x = self.x - self.sweep * out - chord * _AEROFOIL[:, 0]
+        lift = self.thickness * chord * _AIRFOIL[:, 1]
+        x = self.x - self.sweep * out - chord * _AIRFOIL[:, 0]
         y = self.y + self.span * out * cos - lift * sin
         z = self.z + self.span * out * sin + lift * cos
         return np.stack([x, y, z], axis=-1)
@@ -265,7 +267,7 @@ SHAPES: dict[str, list[Body | Wing]] = {
     ],
 }
 
-# The shapes that only the test split shows where shapes are to be unseen.
+# Shapes that only the test split has if `unseen_test_shapes` is set.
 HELD_OUT = ("triplane", "four_engine", "canard", "twin_boom")
 
 
@@ -300,7 +302,7 @@ def build(name: str, rng: np.random.Generator) -> Mesh:
 
 
 def _loft(rings: np.ndarray) -> np.ndarray:
-    """Joins rings [rings, points, 3] into outward faces [faces, 4], ends closed."""
+    """Joins rings [rings, points, 3] into outward faces [faces, 4], with closed ends."""
     count, points = rings.shape[:2]
     index = np.arange(count * points).reshape(count, points)
     after = np.roll(index, -1, axis=1)

@@ -1,7 +1,6 @@
-"""Videos of airplanes turning about one of their own axes.
+"""Draws videos of airplanes that turn about one of their own axes.
 
-This module draws with NumPy and OpenCV alone, so that worker processes start
-without loading TensorFlow.
+It needs only NumPy and OpenCV, so worker processes start without TensorFlow.
 """
 
 import dataclasses
@@ -44,7 +43,7 @@ class AirplaneVideo:
 
 
 def shape_names(config: AirplanesConfig, split: str) -> list[str]:
-    """Names of the shapes that may occur in a split, "train" or "test"."""
+    """Returns the names of the shapes in a split, "train" or "test"."""
     if not config.unseen_test_shapes:
         return list(shapes.SHAPES)
     return [s for s in shapes.SHAPES if (s in shapes.HELD_OUT) == (split == "test")]
@@ -55,9 +54,9 @@ def draw(
 ) -> AirplaneVideo:
     """Draws one video.
 
-    The label decides the axis of the turn and nothing else. The first pose is
-    uniform over all rotations, so each frame's pose is too, whatever the label:
-    no single frame tells it.
+    The label decides only the axis of the turn. The first pose is uniformly distributed
+    over all rotations, and so is the pose of each frame, whatever the label. No single
+    frame therefore shows the label.
 
     Args:
         config: Frame size, frames and speeds.
@@ -84,7 +83,7 @@ def draw(
 
 
 def video(config: AirplanesConfig, split: str, index: int) -> AirplaneVideo:
-    """Draws video `index` of a split: the same bytes each time, on its own seed."""
+    """Draws video `index` of a split. It has its own seed: the bytes never change."""
     seed = np.random.SeedSequence([config.seed, SPLITS.index(split), index])
     label = index % len(CLASS_NAMES)
     rng = np.random.default_rng(seed)
@@ -94,13 +93,13 @@ def video(config: AirplanesConfig, split: str, index: int) -> AirplaneVideo:
 def videos(
     config: AirplanesConfig, split: str, workers: int | None = None
 ) -> Iterator[AirplaneVideo]:
-    """Draws a split in order; the number of workers changes no byte.
+    """Draws a split in order. The number of workers does not change any byte.
 
     Args:
         config: What to draw.
         split: "train" or "test".
-        workers: Processes to draw in; 1 draws in this one. By default one for
-            each CPU, and fewer for a split too small to be worth starting them.
+        workers: Processes to draw in; 1 draws in this one. By default one per CPU, or
+            fewer for a small split.
     """
     count = config.train_videos if split == "train" else config.test_videos
     if workers is None:
@@ -113,7 +112,7 @@ def videos(
                 yield drawn
                 done += 1
         except ChildProcessError:
-            # So ends a pool in a script without `if __name__ == "__main__":`.
+            # Workers fail in a script without `if __name__ == "__main__":`.
             logging.warning("Worker processes do not start: drawing in this one.")
     yield from map(draw_one, range(done, count))
 

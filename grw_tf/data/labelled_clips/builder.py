@@ -1,42 +1,43 @@
-"""The TFDS data set `labelled_clips`, of videos of one's own."""
+"""The TFDS data set `labelled_clips`, built from your own videos."""
 
 import json
 import logging
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
 from grw_tf.data.labelled_clips.config import LabelledClipsConfig
-from grw_tf.data.preparation.prepare import class_names, list_videos, manifest
+from grw_tf.data.preparation import manifest
+from grw_tf.data.preparation.chosen_videos import class_names, list_videos
 
 FAILURES_FILE = "failures.json"
 
 _DESCRIPTION = """
-Labelled clips as JPEG frames at a steady rate, made of videos by the same conversion
-as `scripts.prepare_videos`, on one machine or many.
+Labeled clips as JPEG frames at a steady rate, converted from videos as by
+`scripts.prepare_videos`, on one machine or many.
 """
 
 
 class LabelledClips(tfds.core.GeneratorBasedBuilder):
-    """Builder of `labelled_clips`; each configuration is a `LabelledClipsConfig`.
+    """Builder of `labelled_clips`. Each configuration is a `LabelledClipsConfig`.
 
-    Beside the records goes `failures.json`, the videos left out. They stop nothing,
-    unless strict, or if they are all of a split, since TFDS has no empty ones.
+    `failures.json` beside the records lists the videos left out. They cause an error
+    only with `strict`, or if a split is left empty, which TFDS does not support.
 
     Raises:
-        ImportError: If the data set is not there yet and Beam is not installed.
-        ValueError: If `data_dir` already holds another configuration by that name.
+        ImportError: If the data set is not built yet and Beam is not installed.
+        ValueError: If `data_dir` already holds another configuration of that name.
     """
 
     # TFDS 4.9.10 looks this up with importlib_resources, which it does not install.
     code_path = epath.Path(__file__)
     VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
-    # TFDS takes configurations of the command line only if there is one here.
-    BUILDER_CONFIGS = [
+    RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    # TFDS accepts configurations from the command line only if there is one here.
+    BUILDER_CONFIGS: ClassVar = [
         LabelledClipsConfig(name="default", description="No videos: name your own.")
     ]
 

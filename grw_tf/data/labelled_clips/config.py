@@ -1,4 +1,4 @@
-"""Which videos a set of labelled clips is made of, and how."""
+"""The configuration of a set of labeled clips."""
 
 import dataclasses
 import os
@@ -6,19 +6,18 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from grw_tf.data.preparation.prepare import PreparationConfig, check_settings
+from grw_tf.data.preparation.config import PreparationConfig
 
 
 @dataclasses.dataclass(kw_only=True)
 class LabelledClipsConfig(tfds.core.BuilderConfig):
-    """One set of labelled clips.
+    """One set of labeled clips.
 
-    The attributes besides TFDS's own are the flags of `scripts.prepare_videos` of the
-    same names, with the same defaults; `input` and `csv` are made absolute, since
-    workers have folders of their own.
+    Besides the attributes of TFDS, it has those of `PreparationConfig`, with the same
+    defaults. `input` and `csv` are made absolute, since workers run in other folders.
 
     Raises:
-        ValueError: If a setting is of another type or out of its range.
+        ValueError: If a setting has the wrong type or is out of its range.
     """
 
     input: str = PreparationConfig.input
@@ -44,18 +43,19 @@ class LabelledClipsConfig(tfds.core.BuilderConfig):
                 )
         self.input = self.input and os.path.abspath(self.input)
         self.csv = self.csv and os.path.abspath(self.csv)
-        check_settings(self.preparation())
+        # It checks the values.
+        self.preparation()
 
     def preparation(self) -> PreparationConfig:
-        """Returns the settings as the conversion takes them."""
+        """Returns the settings of the conversion."""
         return PreparationConfig(
             **{f.name: getattr(self, f.name) for f in _own_fields()}
         )
 
     def content(self) -> dict[str, Any]:
-        """Returns the settings that tell one built set from another."""
+        """Returns the settings that distinguish one built data set from another."""
         settings = {f.name: getattr(self, f.name) for f in _own_fields()}
-        # A set that was built has passed, strictly or not.
+        # Once built, a data set is the same with and without it.
         del settings["strict"]
         return settings
 

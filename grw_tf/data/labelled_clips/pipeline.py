@@ -1,7 +1,7 @@
-"""The conversion of videos as Beam transforms; only this module uses Beam.
+"""Converts videos with Beam transforms. Only this module uses Beam.
 
-All that workers run is a function of a module, so they need this package installed
-and the videos under the same paths, and nothing of the process that started them.
+Workers run functions of modules, so they need only this package and the videos under
+the same paths.
 """
 
 import json
@@ -14,13 +14,10 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from grw_tf.data.listing.video_list import Video
+from grw_tf.data.preparation import manifest
+from grw_tf.data.preparation.chosen_videos import list_videos, video_key
+from grw_tf.data.preparation.config import PreparationConfig
 from grw_tf.data.preparation.conversion import read_clip
-from grw_tf.data.preparation.prepare import (
-    PreparationConfig,
-    list_videos,
-    manifest,
-    video_key,
-)
 
 # No split has this name, since it has a space.
 _LEFT_OUT = "left out"
@@ -38,16 +35,16 @@ def clips_by_split(
     Args:
         pipeline: The pipeline.
         config: What to convert, and how.
-        splits: The splits that the videos have.
-        failures_file: JSON file for the videos left out, which all workers reach.
+        splits: Splits of the videos.
+        failures_file: JSON file for the videos left out, in reach of all workers.
 
     Returns:
-        Of each split the keys and examples, as TFDS takes them.
+        By split, keys and examples for TFDS.
     """
     outcomes = (
         pipeline
         | "Config" >> beam.Create([config])
-        # Listed again by a worker: a list of all would make the graph too large.
+        # A worker lists the videos again: the full list would make the graph too large.
         | "ListVideos" >> beam.FlatMap(list_videos)
         | "Spread" >> beam.Reshuffle()
         | "ReadClips" >> beam.ParDo(_read, config).with_outputs(_LEFT_OUT, *splits)
@@ -68,7 +65,7 @@ def _read(video: Video, config: PreparationConfig):
         logging.warning("%s is left out: %s", video.name, clip)
         tfds.beam.inc_counter("videos_left_out", namespace=_COUNTERS)
         (failure,) = manifest.describe([video], (), [clip], {})["failures"]
-        # In ASCII, since names need not be text that Beam can encode.
+        # In ASCII, since Beam cannot encode all file names.
         yield beam.pvalue.TaggedOutput(_LEFT_OUT, json.dumps(failure))
         return
     tfds.beam.inc_counter("clips", namespace=_COUNTERS)

@@ -1,4 +1,4 @@
-"""Tells videos from other files: by their names, or else by asking FFmpeg."""
+"""Distinguishes videos from other files by name or, failing that, by FFmpeg."""
 
 import os
 import stat
@@ -7,8 +7,8 @@ import av
 
 from grw_tf.data.videos.stream_choice import moving_stream
 
-# Files with these names count as videos without being opened, so that reading a damaged
-# one reports it.
+# Files with these names count as videos without being opened, so damaged ones are
+# reported when they are read.
 SUFFIXES = (
     *(".mp4", ".avi", ".mov", ".gif", ".webm", ".mkv", ".m4v", ".mpg", ".mpeg"),
     *(".ts", ".mts", ".m2ts", ".vob", ".asf", ".wmv", ".flv", ".f4v", ".3gp", ".3g2"),
@@ -21,9 +21,9 @@ PICTURE = "picture"
 SOUND = "sound file"
 EMPTY = "empty file"
 OTHER = "file in which FFmpeg finds no video"
-# These also end names of TypeScript and of pictures that do not move.
+# TypeScript files and still pictures have these suffixes too.
 _AMBIGUOUS = (".ts", ".gif")
-# They make pictures of any text.
+# These codecs turn any text into pictures.
 _TEXT_ART = ("ansi", "bintext", "xbin", "idf")
 _HEAD = 4096
 _CONTROL = bytes({*range(9), *range(14, 27), *range(28, 32)})
@@ -34,27 +34,27 @@ _RAW_VIDEO_IN_TEXT = b"YUV4MPEG2 "
 
 
 def named_as_video(name: str) -> bool:
-    """Says whether a file's name ends as that of a video, in any case of letters."""
+    """Returns whether a name has the suffix of a video, in upper or lower case."""
     return name.lower().endswith(SUFFIXES)
 
 
 def surely_video(name: str) -> bool:
-    """Says whether a name tells that a file is a video, so that none need open it."""
+    """Returns whether the name alone shows that a file is a video."""
     return named_as_video(name) and not name.lower().endswith(_AMBIGUOUS)
 
 
 def is_video(path: str | os.PathLike) -> bool:
-    """Says whether a file is a video, as `file_kind` does."""
+    """Returns whether `file_kind` finds that a file is a video."""
     return file_kind(path) == VIDEO
 
 
 def file_kind(path: str | os.PathLike) -> str:
     """Returns `VIDEO`, `TEXT`, `PICTURE`, `SOUND`, `EMPTY` or `OTHER`.
 
-    A file named as a video is one, whatever it holds: reading it tells what is wrong
-    with it. Any other file is a video if FFmpeg finds two frames or more in it. So an
-    animation is a video, a single picture is none, and neither is the cover of a sound
-    file. It takes about a millisecond.
+    A file with the name of a video counts as one, whatever it holds, so that reading it
+    reports what is wrong. Any other file is a video if FFmpeg finds two or more frames.
+    Animations are therefore videos; single pictures and covers of sound files are not.
+    A call takes about a millisecond.
 
     Raises:
         OSError: If the file cannot be read.
@@ -69,7 +69,7 @@ def file_kind(path: str | os.PathLike) -> str:
 
 def _content_kind(path: str) -> str:
     try:
-        # Opening a pipe would wait for whoever writes to it.
+        # Opening a pipe would wait for its writer.
         if not stat.S_ISREG(os.stat(path).st_mode):
             return OTHER
     except FileNotFoundError:
@@ -78,11 +78,11 @@ def _content_kind(path: str) -> str:
         head = file.read(_HEAD)
     if not head:
         return EMPTY
-    # FFmpeg never sees text, of which a playlist makes it open other files.
+    # FFmpeg never gets text: a playlist would make it open other files.
     if _is_text(head):
         return TEXT
     try:
-        # Whatever the path looks like, it is no address.
+        # Even if the path looks like a URL, it is a file.
         return _probed(f"file:{path}")
     except (av.FFmpegError, ValueError, UnicodeError):
         return OTHER
@@ -118,8 +118,8 @@ def _probed(url: str) -> str:
 
 
 def _may_be_film_of_jpegs(url: str) -> bool:
-    # JPEGs anywhere in a file of another kind look like a film of them to FFmpeg, and
-    # phones put several pictures into one JPEG.
+    # FFmpeg takes JPEGs anywhere in a file for a film, and phones put several pictures
+    # into one JPEG.
     path = url.removeprefix("file:")
     with open(path, "rb") as file:
         begins = file.read(len(_JPEG)) == _JPEG

@@ -1,4 +1,4 @@
-"""Finds all files below a folder, and tells videos from others."""
+"""Finds all files below a folder and separates videos from other files."""
 
 import dataclasses
 import os
@@ -18,24 +18,24 @@ from grw_tf.data.listing.file_kinds import (
 from grw_tf.data.listing.left_out import LeftOut
 from grw_tf.data.listing.unread_kinds import unread_kind
 
-# What systems leave in folders on their own; hidden files of theirs besides.
+# Files and folders that operating systems create by themselves.
 _SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 _SYSTEM_FOLDERS = {"__macosx", "@eadir", "$recycle.bin", "system volume information"}
 _HIDDEN_SYSTEM_FILES = {".ds_store", ".localized", ".directory", ".gitkeep"}
 _FILE, _FOLDER = "file", "folder"
 _PROBES = 8
-# Seconds after which a bar shows how far it is.
+# Seconds after which a progress bar appears.
 _PATIENCE = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
 class FolderFiles:
-    """What is below a folder, in paths relative to it with slashes, sorted.
+    """The content of a folder, in sorted paths relative to it, with slashes.
 
     Attributes:
         videos: The videos.
         folders: The folders that are not hidden.
-        others: The other files, with what they are, and hidden ones.
+        others: Hidden and other files, with their kinds.
     """
 
     videos: tuple[str, ...]
@@ -44,10 +44,10 @@ class FolderFiles:
 
 
 def find_files(directory: str | os.PathLike) -> FolderFiles:
-    """Walks a folder, links to folders too, and asks FFmpeg about unusual names.
+    """Walks a folder, following links to folders, and asks FFmpeg about unusual names.
 
-    Files that systems leave on their own are passed over. A folder that is named as a
-    video counts as one: reading it tells that it is none.
+    Files that operating systems create are skipped. A folder with the name of a video
+    counts as a video, so that reading it reports the problem.
 
     Raises:
         OSError: If a folder cannot be read.
@@ -85,11 +85,11 @@ def find_files(directory: str | os.PathLike) -> FolderFiles:
 
 
 def _walk(root: Path, parts, ancestors) -> Iterator[tuple[str, str]]:
-    """Yields what is below a folder, and whether it is a file, a folder or hidden."""
+    """Yields each name below a folder with its kind: file, folder or hidden."""
     directory = root.joinpath(*parts)
     status = directory.stat()
     identity = status.st_dev, status.st_ino
-    # A link to a folder above would be walked for ever.
+    # A link to a folder above would be followed forever.
     if identity in ancestors:
         return
     with os.scandir(directory) as entries:
@@ -106,7 +106,7 @@ def _walk(root: Path, parts, ancestors) -> Iterator[tuple[str, str]]:
                 inner = (*parts, entry.name), (*ancestors, identity)
                 yield from _walk(root, *inner)
         elif hidden:
-            # macOS keeps what other disks cannot beside each file, as ._name.
+            # On other disks, macOS keeps metadata of each file as ._name.
             if lowered not in _HIDDEN_SYSTEM_FILES and not lowered.startswith("._"):
                 yield name, "hidden file"
         elif lowered not in _SYSTEM_FILES:
@@ -114,7 +114,7 @@ def _walk(root: Path, parts, ancestors) -> Iterator[tuple[str, str]]:
 
 
 def _is_folder(entry: os.DirEntry) -> bool:
-    # Links that lead nowhere are files here, to be told as such.
+    # Broken links count as files, so that they are reported.
     if entry.is_symlink():
         return os.path.isdir(entry.path)
     return entry.is_dir()

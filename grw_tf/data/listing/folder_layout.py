@@ -1,4 +1,4 @@
-"""Says which class and split each video of a folder belongs to, by its path alone.
+"""Determines the class and split of each video of a folder from its path alone.
 
 run/a.mp4                     class folders
 run/anna/a.mp4                class folders with folders of their own
@@ -17,13 +17,13 @@ from grw_tf.data.listing.split_names import canonical_split
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """Where the videos of a folder belong.
+    """The classes and splits of the videos of a folder.
 
     Attributes:
-        places: Of each video that is taken, its class and split ("" if none is given).
-        left_out: Of each other video, why it has none: "video in no class folder".
-        split_folders: The folders that hold class folders, () if there are none.
-        warnings: What somebody must look at who goes by this layout.
+        places: By video, its class and split ("" if none is given).
+        left_out: By video without a class, the reason: "video in no class folder".
+        split_folders: The folders that hold class folders, () without any.
+        warnings: What users of this layout should check.
     """
 
     places: dict[str, tuple[str, str]]
@@ -35,15 +35,15 @@ class Layout:
 def lay_out(names: Sequence[str]) -> Layout:
     """Finds the layout of a folder.
 
-    Folders with a usual name of a split (`canonical_split`) that hold class folders
-    are the splits if nothing but them holds videos, if two splits or more are there,
-    or if one is the training split and has no video outside its class folders. In any
-    other case all folders are classes, so that a class may be called test. Folders of
-    class folders are splits if all of them have such names, train among them. A single
-    folder around split folders of several classes is passed over, with a warning.
+    Folders with a usual split name (`canonical_split`) that hold class folders are the
+    splits if no other folder holds videos, if there are two or more splits, or if one
+    is the training split and has no video outside its class folders. Otherwise all
+    folders are classes, so a class may be called test. Folders within class folders are
+    splits if all of them have such names, train among them. A single folder around
+    split folders of several classes is skipped, with a warning.
 
     Args:
-        names: The videos, relative to the folder, with slashes.
+        names: Paths of the videos relative to the folder, with slashes.
     """
     paths = [PurePosixPath(name) for name in names]
     splits = _split_folders(paths)
@@ -82,7 +82,7 @@ def lay_out(names: Sequence[str]) -> Layout:
 
 
 def class_folders(names: Sequence[str]) -> Layout:
-    """Takes the first folder of each video's path for its class, without splits."""
+    """Takes the first folder of each path as the class, without splits."""
     places, left_out = {}, {}
     for name in names:
         label, inside, _ = name.partition("/")
@@ -94,7 +94,7 @@ def class_folders(names: Sequence[str]) -> Layout:
 
 
 def _split_folders(paths: Sequence[PurePosixPath]) -> dict[str, str]:
-    """Returns the splits by their folders, {} if the folders are classes."""
+    """Returns the split of each folder, {} if the folders are classes."""
     depths = collections.defaultdict(list)
     for path in paths:
         if len(path.parts) > 1:
@@ -112,8 +112,7 @@ def _split_folders(paths: Sequence[PurePosixPath]) -> dict[str, str]:
 def _within_one_folder(paths) -> Layout | None:
     """Returns the layout one level down, if split folders of several classes are there.
 
-    One class alone is left to be one of the folder's name, in which persons have
-    folders of their own.
+    With a single class, the folder may itself be a class, with a folder per person.
     """
     inner = [path for path in paths if len(path.parts) > 1]
     tops = {path.parts[0] for path in inner}

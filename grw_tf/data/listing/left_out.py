@@ -1,22 +1,21 @@
-"""Files of an input folder that are not taken: counted, named and written down.
+"""Counts, names and records the files of an input folder that are not used.
 
-All of them are named. Those that were perhaps meant to be taken are faults, for which
-the program's exit status is 1:
+Files that were perhaps meant to be used are faults, and the exit status of the program
+is then 1:
 
 - videos in no class folder, or beside split folders;
 - videos that a `splits.csv` in the folder does not list;
-- archives, videos damaged or cut short, links that lead nowhere, unreadable files.
+- archives, damaged or truncated videos, broken links, and unreadable files.
 
-No faults are what somebody leaves out on purpose, or what is no video: hidden files and
+Files that are left out on purpose, or are not videos, are not faults: hidden files and
 folders, videos that a table given by --csv does not list, texts, pictures and sound.
 """
 
-import csv
 import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from grw_tf.common.replacing import replacing
+from grw_tf.common.csv_file import write_csv
 
 LEFT_OUT_FILE = "left_out.csv"
 _NAMED = 3
@@ -24,12 +23,12 @@ _NAMED = 3
 
 @dataclasses.dataclass(frozen=True)
 class LeftOut:
-    """A file that is not taken.
+    """A file that is not used.
 
     Attributes:
-        name: Its path, relative to the folder of videos.
-        kind: What it is, in the singular, as "video in no class folder".
-        is_fault: Whether it was perhaps meant to be taken, so that somebody must look.
+        name: Path relative to the folder of videos.
+        kind: What it is, in the singular, such as "video in no class folder".
+        is_fault: Whether it was perhaps meant to be used.
     """
 
     name: str
@@ -38,7 +37,7 @@ class LeftOut:
 
 
 def summarize(files: Iterable[LeftOut]) -> list[dict]:
-    """Returns of each kind the number of files, the first few names and `is_fault`.
+    """Returns for each kind the number of files, the first names and `is_fault`.
 
     Faults come first.
     """
@@ -57,7 +56,7 @@ def summarize(files: Iterable[LeftOut]) -> list[dict]:
 
 
 def describe(summary: Sequence[dict], separator: str) -> str:
-    """Returns the kinds of `summarize` as text, "" if nothing is left out."""
+    """Returns the result of `summarize` as text, "" if nothing is left out."""
     texts = []
     for part in summary:
         more = part["files"] - len(part["first"])
@@ -67,7 +66,7 @@ def describe(summary: Sequence[dict], separator: str) -> str:
 
 
 def write_left_out(folder: Path, files: Sequence[LeftOut]) -> None:
-    """Writes the names of all files to `left_out.csv`, or removes it if there are none.
+    """Writes all files to `left_out.csv`, or removes it if there are none.
 
     Raises:
         OSError: If it cannot be written.
@@ -76,11 +75,5 @@ def write_left_out(folder: Path, files: Sequence[LeftOut]) -> None:
     if not files:
         path.unlink(missing_ok=True)
         return
-    with replacing(path) as unfinished:
-        # Names need not be UTF-8.
-        with unfinished.open(
-            "w", newline="", encoding="utf-8", errors="surrogateescape"
-        ) as table:
-            rows = csv.writer(table)
-            rows.writerow(["path", "kind", "fault"])
-            rows.writerows((f.name, f.kind, "yes" if f.is_fault else "") for f in files)
+    rows = ((f.name, f.kind, "yes" if f.is_fault else "") for f in files)
+    write_csv(path, ["path", "kind", "fault"], rows)

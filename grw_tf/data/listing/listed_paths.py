@@ -1,4 +1,4 @@
-"""Paths in tables: as another system may write them, and as the disk has them."""
+"""Finds files on disk by paths that another system may have written."""
 
 import functools
 import os
@@ -7,16 +7,16 @@ from pathlib import Path, PureWindowsPath
 
 
 def path_on_disk(listed: str, root: Path) -> str:
-    """Returns a path with the slashes and the form of letters that the disk has.
+    """Returns a path with the slashes and the Unicode form used on disk.
 
-    A path of a file that is not there comes back with slashes.
+    The path of a missing file is returned with slashes.
 
     Args:
-        listed: As a table has it, absolute or relative to the folder.
+        listed: Path in a table, absolute or relative to `root`.
         root: The folder.
 
     Raises:
-        ValueError: If it begins at a drive or a root of Windows, elsewhere.
+        ValueError: If the path is on a Windows drive and this is not Windows.
     """
     if os.name == "nt" or (root / listed).exists():
         return listed
@@ -25,13 +25,13 @@ def path_on_disk(listed: str, root: Path) -> str:
             f"{listed} is a path on a drive of Windows, which this machine does not"
             " have: write it relative to the folder of the videos, which --input gives."
         )
-    # Files here may have backslashes in their names, but this one is not there.
+    # No file has this name, so its backslashes separate folders.
     path = listed.replace("\\", "/")
     if path.isascii() or (root / path).exists():
         return path
     found = "/" if path.startswith("/") else ""
     for part in path.strip("/").split("/"):
-        # Each folder may come from another system than the next.
+        # Folders of one path may come from different systems.
         forms = (part, *(unicodedata.normalize(f, part) for f in ("NFC", "NFD")))
         there = (form for form in forms if (root / found / form).exists())
         found = os.path.join(found, next(there, part))
@@ -39,9 +39,9 @@ def path_on_disk(listed: str, root: Path) -> str:
 
 
 def identity(path: Path) -> str:
-    """Returns what is the same for all ways to write the path of a file.
+    """Returns one form for all ways to write the path of a file.
 
-    Links to files are files of their own; those to folders are followed.
+    Links to folders are followed. Links to files count as separate files.
     """
     folder, name = os.path.split(os.path.abspath(path))
     return os.path.join(_real(folder), name)

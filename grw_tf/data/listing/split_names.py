@@ -1,8 +1,8 @@
-"""The usual names of training, validation and test splits, and what they mean."""
+"""Maps the usual names of splits to train, validation and test."""
 
 import re
 
-# Kinetics' annotations say validate, its archives and others val.
+# The annotations of Kinetics say validate, its archives say val.
 _SPLITS = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
     **dict.fromkeys(("val", "valid", "validate", "validation"), "validation"),
@@ -10,7 +10,7 @@ _SPLITS = {
     **dict.fromkeys(("test", "testing", "tst"), "test"),
 }
 SPLITS = tuple(dict.fromkeys(_SPLITS.values()))
-# What the names are commonly written with: test_set, train-videos, 01_train, val_256.
+# Common prefixes and suffixes: test_set, train-videos, 01_train, val_256.
 _WORD = r"(?:set|split|data|videos|clips)"
 _AROUND = re.compile(
     rf"^(?:(?:{_WORD}[ _-]+|\d+[ _-]*))+|(?:[ _-]*(?:{_WORD}|\d+))+$", re.ASCII
@@ -18,10 +18,10 @@ _AROUND = re.compile(
 
 
 def canonical_split(name: str) -> str | None:
-    """Returns "train", "validation" or "test" for a usual name of it, or None.
+    """Returns "train", "validation" or "test" for a usual name of a split, or None.
 
-    Case does not matter, nor do numbers and words such as "set" around: `Train`,
-    `test_set`, `val-split`, `01_train` and `dev` are usual names. `eval` is none, since
-    it may mean either.
+    Case, numbers and words such as "set" do not matter: `Train`, `test_set`,
+    `val-split`, `01_train` and `dev` are usual names. `eval` is not, since it may mean
+    validation or test.
     """
     return _SPLITS.get(_AROUND.sub("", name.strip().casefold()))

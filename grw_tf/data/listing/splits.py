@@ -1,4 +1,4 @@
-"""Divides videos into training, validation and test ones, always alike."""
+"""Divides videos into training, validation and test splits, deterministically."""
 
 import collections
 import dataclasses
@@ -14,16 +14,16 @@ def assign_splits(
 ) -> list[Video]:
     """Gives each video a split, if none has one.
 
-    Of each class, the groups whose names' hashes come first go to the test split,
-    the next to the validation split, as many as bring the counts of the videos of
-    every class nearest to the fraction wanted, at least one. A group is never torn,
-    and what a class has in the training split is never taken whole. The hash is of
-    the last part of a name, so the splits stay when folders move.
+    Groups are ordered by the hashes of their names. The first groups of each class go
+    to the test split and the next to the validation split: as many as bring the count
+    of videos in each class nearest to its fraction, and at least one. A group is never
+    divided, and every class keeps videos in the training split. The hash is of the last
+    part of the name, so the splits stay the same if folders move.
 
     Args:
         videos: Videos, all with splits or all without.
-        validation_fraction: Share of each class to validate on, 0 or more.
-        test_fraction: Share of each class to test on, 0 or more.
+        validation_fraction: Share of each class for validation, 0 or more.
+        test_fraction: Share of each class for testing, 0 or more.
 
     Raises:
         ValueError: If only some of the videos have splits, or the fractions leave

@@ -1,4 +1,4 @@
-"""Reads tables of videos as people write them: by the header, whatever its spelling."""
+"""Reads tables of videos by their headers, whatever the case and the separators."""
 
 import collections
 import csv
@@ -12,9 +12,9 @@ from grw_tf.common.suggestions import nearest_name
 COLUMNS = ("path", "label", "split", "start", "end", "group")
 KINETICS_COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")
 _KINETICS_REQUIRED = ("label", "youtube_id", "time_start", "time_end")
-# The first is that of a header of a single column.
+# The first is assumed if the header has a single column.
 _SEPARATORS = ",;\t"
-# Other usual names of the column split.
+# Other common names of the column split.
 _SPLIT_NAMES = {"set", "subset", "partition", "fold", "phase", "usage", "dataset"}
 _SIMILAR = 0.75
 
@@ -24,18 +24,18 @@ def read_rows(
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Yields the line number and the cells of each row, by column.
 
-    Cells are separated by commas, semicolons or tabs, as the header is. Case and the
-    space around names of columns and cells do not matter. It warns of ignored columns
-    whose names are like those of missing ones.
+    Cells are separated as in the header: by commas, semicolons or tabs. The case of
+    column names and the space around cells do not matter. Ignored columns whose names
+    resemble missing ones cause a warning.
 
     Args:
         table: The file, in UTF-8.
-        required: Columns that must be there, unless there are those of Kinetics'
-            annotations.
+        required: Columns that must be present, unless the table has the columns of
+            Kinetics' annotations.
 
     Raises:
-        ValueError: If columns are missing or named twice, if a row has more cells than
-            the header, or if the file is no such table.
+        ValueError: If columns are missing or repeated, a row has more cells than the
+            header, or the file is not such a table.
         OSError: If the file cannot be read.
     """
     try:
@@ -97,7 +97,7 @@ def _check_columns(table: Path, columns: list[str], required: Collection[str]) -
 
 
 def _meant(column: str, absent: Collection[str]) -> str | None:
-    """Returns the known column, of those absent, that another is perhaps meant for."""
+    """Returns the absent column that a column with another name perhaps stands for."""
     words = re.split(r"[\W_]+", column)
     if "split" in absent and _SPLIT_NAMES & {column, *words}:
         return "split"

@@ -1,7 +1,6 @@
-"""What a file without a readable video is, if somebody must look at it.
+"""Recognizes files without a readable video that were perhaps meant to be used.
 
-Such a file was perhaps meant to be taken: an archive that may hold videos, a video that
-is cut short, or a link to a file that is not there.
+They are archives that may hold videos, truncated videos, and broken links.
 """
 
 import os
@@ -13,11 +12,11 @@ _ARCHIVES = (
     *(".zip", ".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".zst"),
     *(".7z", ".rar"),
 )
-# How files of MP4 and MOV begin, after four bytes.
+# How MP4 and MOV files begin, after four bytes.
 _ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"skip")
-# Pictures are in the same container.
+# Pictures use the same container.
 _PICTURES = (b"heic", b"heix", b"heif", b"mif1", b"msf1", b"avif", b"avis")
-# Of Matroska and WebM, FLV, ASF and WMV, Ogg, MPEG's program stream, and RealMedia.
+# How Matroska and WebM, FLV, ASF and WMV, Ogg, MPEG program streams and RealMedia begin.
 _BEGINNINGS = (
     *(b"\x1a\x45\xdf\xa3", b"FLV\x01", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"OggS"),
     *(b"\x00\x00\x01\xba", b".RMF"),
@@ -26,10 +25,10 @@ _TS_PACKET = 188
 
 
 def unread_kind(path: str | os.PathLike) -> str | None:
-    """Returns `ARCHIVE`, `DAMAGED` or `BROKEN_LINK`, or None if it is none of them.
+    """Returns `ARCHIVE`, `DAMAGED`, `BROKEN_LINK` or None.
 
     Args:
-        path: A file in which FFmpeg finds neither video nor sound nor picture.
+        path: A file in which FFmpeg finds no video, sound or picture.
 
     Raises:
         OSError: If the file cannot be read.
@@ -39,7 +38,7 @@ def unread_kind(path: str | os.PathLike) -> str | None:
         return BROKEN_LINK if os.path.islink(path) else None
     if path.lower().endswith(_ARCHIVES):
         return ARCHIVE
-    # Opening a pipe would wait for whoever writes to it.
+    # Opening a pipe would wait for its writer.
     if not os.path.isfile(path):
         return None
     with open(path, "rb") as file:

@@ -1,6 +1,6 @@
 """Lists videos with their classes and splits, from folders or tables.
 
-A file with the usual name of a video is not opened: it may be missing or broken.
+Files with the usual name of a video are not opened: they may be missing or broken.
 """
 
 import dataclasses
@@ -29,13 +29,14 @@ class Video:
 
     Attributes:
         path: The file.
-        name: The path as listed, relative to the folder of videos.
+        name: Path as listed, relative to the folder of videos.
         label: Name of the class, in composed form (`normal_name`).
-        split: "train", "validation", "test", another that a table gives, or "" if
-            none is given.
+        split: "train", "validation", "test", another split of a table, or "" if none
+            is given.
         group: Videos of one group belong in one split. By default the name.
         start: Seconds after the first frame at which it begins.
-        end: Seconds after the first frame at which it ends; None is the file's end.
+        end: Seconds after the first frame at which it ends; None is the end of the
+            file.
     """
 
     path: Path
@@ -49,30 +50,31 @@ class Video:
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
-    """Videos, and the files of their folder that are not taken."""
+    """Videos, and the files of their folder that are not used."""
 
     videos: list[Video]
     left_out: list[LeftOut]
 
 
 def list_folder(directory: str | os.PathLike) -> list[Video]:
-    """Lists the videos of a folder, as `read_folder`, and warns of what is left out."""
+    """Lists videos as `read_folder` does, and warns about files left out."""
     listing = read_folder(directory)
     warn_of_left_out(directory, listing.left_out)
     return listing.videos
 
 
 def read_folder(directory: str | os.PathLike) -> Listing:
-    """Lists the videos of a folder of class folders, and what else is there.
+    """Lists the videos of a folder of class folders, and the other files in it.
 
-    Videos are those of `file_kind`, also in folders within class folders. The splits
-    are, in this order of preference: split folders of class folders, as in `lay_out`;
-    the columns path, label and split of a `splits.csv` beside the class folders, which
-    then alone says what the set holds; split folders within class folders; or not
-    given. A class folder without videos is left out with a warning.
+    `file_kind` decides which files are videos, also in folders within class folders.
+    The splits come from the first of these that exists: split folders of class folders,
+    as in `lay_out`; the columns path, label and split of a `splits.csv` beside the
+    class folders, which then lists the whole data set; split folders within class
+    folders. Otherwise no splits are given. A class folder without videos is left out,
+    with a warning.
 
     Raises:
-        ValueError: If the folder is not there or has no videos, or as `list_table`.
+        ValueError: If the folder does not exist or has no videos, or as `list_table`.
         OSError: If a folder cannot be read.
     """
     root, files = _find(directory)
@@ -93,7 +95,7 @@ def read_folder(directory: str | os.PathLike) -> Listing:
 def list_unlisted(
     directory: str | os.PathLike, videos: Sequence[Video]
 ) -> list[LeftOut]:
-    """Lists the videos of a folder that are not among those of a table.
+    """Lists the videos of a folder that a table does not list.
 
     Raises:
         OSError: If a folder cannot be read.
@@ -104,7 +106,7 @@ def list_unlisted(
 
 
 def list_class_folders(directory: str | os.PathLike) -> tuple[list[Video], list[str]]:
-    """Lists videos as `read_class_folders`, and warns of what is left out."""
+    """Lists videos as `read_class_folders` does, and warns about files left out."""
     listing, folders = read_class_folders(directory)
     warn_of_left_out(directory, listing.left_out)
     return listing.videos, folders
@@ -113,15 +115,15 @@ def list_class_folders(directory: str | os.PathLike) -> tuple[list[Video], list[
 def read_class_folders(directory: str | os.PathLike) -> tuple[Listing, list[str]]:
     """Lists the videos of a folder of class folders, whatever the folders' names.
 
-    As torchvision's `find_classes` lists them: classes are all folders, also those
-    without videos and those with the name of a split, by name, or by number if all are
-    numbers. Hidden ones are left out.
+    As for torchvision's `find_classes`, all folders are classes, also those without
+    videos or with the name of a split. They are sorted by name, or by value if all are
+    numbers. Hidden folders are left out.
 
     Returns:
-        The videos and what is left out, and the names of the folders.
+        The videos and files left out, and the names of the folders.
 
     Raises:
-        ValueError: If the folder is not there or has no videos.
+        ValueError: If the folder does not exist or has no videos.
         OSError: If a folder cannot be read.
     """
     root, files = _find(directory)
@@ -203,7 +205,7 @@ def _unlisted(root, files, videos, kind, is_fault) -> list[LeftOut]:
 
 
 def _placed(root: Path, files: FolderFiles, layout: Layout) -> list[Video]:
-    """Returns the videos by split, class and name, and warns of empty folders."""
+    """Returns the videos by split, class and name, and warns about empty folders."""
     videos = [
         Video(root / name, name, normal_name(label), split, group=name)
         for name, (label, split) in layout.places.items()
@@ -237,7 +239,7 @@ def _without_class(layout: Layout) -> list[LeftOut]:
 
 
 def warn_of_left_out(root: str | os.PathLike, left_out: list[LeftOut]) -> None:
-    """Names the files of a folder that are left out in a warning, if there are any."""
+    """Warns about the files of a folder that are left out, if there are any."""
     if left_out:
         summary = describe(summarize(left_out), "\n  ")
         logging.warning("Left out of %s:\n  %s", root, summary)
@@ -262,7 +264,7 @@ def _kinetics(row: dict[str, str], root: Path, clips: dict[tuple, Path]) -> Vide
 
 
 def _kinetics_clips(root: Path) -> dict[tuple[str, int], Path]:
-    """Returns the clips by YouTube id and start in seconds."""
+    """Returns the clips by YouTube ID and start in seconds."""
 
     def fail(error):
         raise error

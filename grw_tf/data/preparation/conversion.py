@@ -1,4 +1,4 @@
-"""Converts one video to a record, in a process of its own."""
+"""Converts one video to a record, in a worker process."""
 
 import dataclasses
 from pathlib import Path
@@ -13,7 +13,7 @@ from grw_tf.data.records.sequence_examples import sequence_example, write_record
 
 @dataclasses.dataclass(frozen=True)
 class FrameSettings:
-    """What frames of a video are kept, and how: see the flags of the same names."""
+    """Which frames of a video are kept, and how. See the flags of the same names."""
 
     fps: float
     short_side: int
@@ -23,7 +23,7 @@ class FrameSettings:
 
 @dataclasses.dataclass(frozen=True)
 class Conversion:
-    """A video, its class and position in the set, and where its record goes."""
+    """A video, its class and position in the data set, and the folder of its record."""
 
     video: Video
     label_index: int
@@ -36,10 +36,10 @@ class Conversion:
 
 
 def convert(conversion: Conversion) -> int | str:
-    """Writes the record of a video, whole or not at all.
+    """Writes the record of a video, completely or not at all.
 
     Returns:
-        The number of frames; or, of a video that cannot be used, the reason.
+        The number of frames, or the reason why the video cannot be used.
 
     Raises:
         OSError: If the record cannot be written.
@@ -59,7 +59,7 @@ def convert(conversion: Conversion) -> int | str:
 
 
 def read_clip(video: Video, settings: FrameSettings) -> JpegClip | str:
-    """Reads the frames of a video; or, if it cannot be used, returns the reason."""
+    """Returns the frames of a video, or the reason why it cannot be used."""
     try:
         if not video.path.stat().st_size:
             raise ValueError("The file is empty.")
@@ -74,7 +74,7 @@ def read_clip(video: Video, settings: FrameSettings) -> JpegClip | str:
     except (av.FFmpegError, OSError) as error:
         return error.strerror or str(error)
     except Exception as error:
-        # There is no end to the ways in which a file can be broken.
+        # Files can be broken in many ways.
         return str(error).removeprefix(f"{video.path} ") or type(error).__name__
     frames = len(clip.frames)
     if frames < settings.min_frames:
@@ -83,10 +83,10 @@ def read_clip(video: Video, settings: FrameSettings) -> JpegClip | str:
 
 
 def record_path(folder: Path, position: int, frames: int) -> Path:
-    """Returns where the record of a video is; a listing tells what has been done."""
+    """Returns the path of a record. Its name records the position and frame count."""
     return folder / f"{position}_{frames}.tfrecord"
 
 
 def converted(folder: Path) -> dict[int, int]:
-    """Returns the numbers of frames of the records in a folder, by position."""
+    """Returns the frame counts of the records in a folder, by position."""
     return dict(map(int, path.stem.split("_")) for path in folder.glob("*.tfrecord"))

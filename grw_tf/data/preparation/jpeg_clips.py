@@ -1,4 +1,4 @@
-"""Reads a video as JPEG frames of moderate size, one after the other."""
+"""Reads videos as JPEG frames of moderate size."""
 
 import dataclasses
 import os
@@ -8,13 +8,13 @@ import numpy as np
 
 from grw_tf.data.videos.sampling import sample_pictures
 
-# A protocol buffer, so a record, is smaller than 2 GiB.
+# A record is a protocol buffer, which is smaller than 2 GiB.
 _MAX_BYTES = 2**31 - 2**20
 
 
 @dataclasses.dataclass(frozen=True)
 class JpegClip:
-    """JPEG `frames`, all of `height` and `width` in pixels, upright."""
+    """Upright JPEG `frames`, all of `height` and `width` in pixels."""
 
     frames: list[bytes]
     height: int
@@ -29,25 +29,26 @@ def read_jpegs(
     start: float = 0.0,
     end: float | None = None,
 ) -> JpegClip:
-    """Reads a video at a steady rate; only the JPEG frames are held in memory.
+    """Reads a video at a steady rate. Only the JPEG frames are held in memory.
 
-    Frames keep their aspect. Those with a short side less than `short_side` keep
-    their size: enlarging adds bytes and no detail, and readers resize in any case.
+    Frames keep their aspect ratio. Smaller ones are not enlarged, which would add bytes
+    but no detail, since readers resize anyway.
 
     Args:
         path: A video or an animated GIF.
         fps: Frames per second to keep.
-        short_side: Pixels that the shorter of height and width is reduced to.
+        short_side: Pixels to reduce the shorter of height and width to.
         quality: JPEG quality, 1 to 100.
         start: Seconds after the first frame at which to begin.
-        end: Seconds after the first frame before which to stop, or None.
+        end: Seconds after the first frame before which to stop. By default the end of
+            the video.
 
     Raises:
         ValueError: As `sample_frames`, or if a record cannot hold the clip.
         av.FFmpegError: If the file cannot be decoded.
     """
     frames, total, size, shown, jpeg = [], 0, None, None, b""
-    # Other videos are read at the same time, by the other cores.
+    # One thread, since the other cores read other videos.
     for _, picture in sample_pictures(path, fps, start, end, 1, layout="bgr24"):
         if picture is not shown:
             size = size or _reduced(picture, short_side)

@@ -1,4 +1,4 @@
-"""What a folder of records holds, as a file beside them and as a text."""
+"""Describes a folder of records, for its manifest and as text."""
 
 import collections
 from collections.abc import Mapping, Sequence
@@ -20,13 +20,13 @@ def describe(
     Args:
         videos: All videos listed.
         labels: Names of the classes, in order.
-        outcomes: Of each video, its number of frames, or why it is left out.
-        shards: Of each split, the descriptions of its files.
+        outcomes: For each video, its number of frames or why it is left out.
+        shards: By split, the descriptions of its files.
 
     Returns:
-        `splits`, by name, with `clips`, `frames`, `shards`, `classes` (clips of each)
-        and `majority_share` (the accuracy of always guessing the commonest class);
-        and `failures`, a list of path, split, label and reason.
+        `splits` and `failures`. Each split, by name, has `clips`, `frames`, `shards`,
+        `classes` (clips of each class) and `majority_share` (the accuracy of always
+        guessing the commonest class). Each failure has path, split, label and reason.
     """
     splits = {}
     for split, files in shards.items():
@@ -60,7 +60,7 @@ def describe(
 
 
 def report(manifest: dict) -> str:
-    """Returns a table of the splits, and what is left out: videos and other files."""
+    """Returns a table of the splits, and the videos and other files left out."""
     rows = [("split", "clips", "frames", "shards", "MB", "commonest class")]
     lines = []
     for split, counts in manifest["splits"].items():

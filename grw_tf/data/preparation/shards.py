@@ -1,4 +1,4 @@
-"""Joins records of single clips to the shards of a split."""
+"""Joins records of single clips into the shards of a split."""
 
 import dataclasses
 import hashlib
@@ -11,7 +11,7 @@ from grw_tf.common.replacing import replacing
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """A file and the records that it joins; those are removed then."""
+    """A file and the records that are joined into it and then removed."""
 
     path: Path
     split: str
@@ -24,7 +24,7 @@ class Shard:
 def plan_shards(
     folder: Path, split: str, records: Sequence[Path], clips_per_shard: int
 ) -> list[Shard]:
-    """Divides records evenly, in order, over as few shards as may be."""
+    """Divides records evenly, in order, into as few shards as possible."""
     total = len(records)
     count = -(-total // clips_per_shard)
     return [
@@ -38,18 +38,20 @@ def plan_shards(
 
 
 def join(shard: Shard) -> dict:
-    """Writes a shard, if it is not there, and describes it for the manifest.
+    """Writes a shard unless it exists, and describes it for the manifest.
 
     Raises:
         OSError: If it cannot be written.
     """
     if not shard.path.exists():
-        # The records' folder is scratch, and on the same disk.
-        with replacing(shard.path, shard.records[0].parent) as path:
-            with path.open("wb") as joined:
-                for record in shard.records:
-                    with record.open("rb") as file:
-                        shutil.copyfileobj(file, joined)
+        # The folder of the records is temporary and on the same disk.
+        with (
+            replacing(shard.path, shard.records[0].parent) as path,
+            path.open("wb") as joined,
+        ):
+            for record in shard.records:
+                with record.open("rb") as file:
+                    shutil.copyfileobj(file, joined)
     for record in shard.records:
         record.unlink(missing_ok=True)
     return {

@@ -1,4 +1,4 @@
-"""The folder of an unfinished run: whose it is, and whether to go on with it."""
+"""Keeps the folder of an unfinished run, and resumes only the same run."""
 
 import contextlib
 import json
@@ -15,16 +15,16 @@ _PLAN = "plan.json"
 
 @contextlib.contextmanager
 def work_folder(output: Path, plan: dict) -> Iterator[Path]:
-    """Yields a folder for this run alone; it stays while there is work left.
+    """Yields a folder for this run alone. It remains as long as there is work left.
 
     Args:
-        output: The folder of the records; the work is in `unfinished` in it.
-        plan: `settings`, `videos` and `videos_sha256`, by which runs are known; a
-            finished one has them in its manifest.
+        output: Folder of the records. The yielded folder is `unfinished` in it.
+        plan: `settings`, `videos` and `videos_sha256`, which identify the run. A
+            finished run has them in its manifest.
 
     Raises:
-        ValueError: If another run is going on there, or one with another plan began
-            or finished there.
+        ValueError: If another run is writing to `output`, or a run with another plan
+            began or finished there.
         OSError: If the folder cannot be written to.
     """
     work = output / "unfinished"
@@ -40,15 +40,15 @@ def work_folder(output: Path, plan: dict) -> Iterator[Path]:
 
 
 def refuse_another(plan: dict, other: dict, output: Path) -> None:
-    """Checks that what was begun in a folder was begun as this run.
+    """Checks that a folder belongs to this run.
 
     Args:
-        plan: As of `work_folder`.
-        other: That of what is in the folder.
+        plan: Plan of this run, as for `work_folder`.
+        other: Plan of the run in the folder.
         output: The folder.
 
     Raises:
-        ValueError: If the plans differ, which names what differs.
+        ValueError: If the plans differ. It names the differences.
     """
     settings = other.get("settings", {})
     differing = [

@@ -1,8 +1,9 @@
-"""The clips and the whole videos of records, as a model wants them."""
+"""Reads clips and whole videos of records for evaluation."""
 
 import dataclasses
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -35,8 +36,8 @@ class LabelledClip:
     Attributes:
         frames: uint8 [frames, height, width, 3], RGB.
         label: Index of the class.
-        name: Where the clip comes from.
-        stride: How many frames on the next one at the model's rate is.
+        name: Source of the clip.
+        stride: Frames from one to the next at the frame rate of the model.
     """
 
     frames: np.ndarray
@@ -46,28 +47,27 @@ class LabelledClip:
 
 
 class EvaluationRecords:
-    """The videos of records that `scripts.prepare_videos` wrote, as a model wants them.
+    """The videos of records made by `scripts.prepare_videos`, prepared for a model.
 
     The clips are those that `grw_tf.data.videos.clips.read_clip` cuts from videos: the
     middle of each video, with its last frame repeated if the video is too short. Frames
     are prepared as the model's `frame_geometry` says.
 
     Args:
-        pattern: Paths, with wildcards or not, separated by commas.
-        config: The model's `ModelConfig`, for its frames, frame_geometry, fps and
-            num_classes.
+        pattern: Paths separated by commas. They may have wildcards.
+        config: `ModelConfig` of the model.
         progress: Whether to show a progress bar.
 
     Attributes:
         class_names: Names of the classes.
 
     Raises:
-        ValueError: As `check_records`, or if the classes are not as many as the model's
-            or differ between folders.
+        ValueError: As `check_records`, or if the number of classes is not the model's,
+            or the classes differ between folders.
         OSError: If a file cannot be read.
     """
 
-    def __init__(self, pattern, config, progress=True):
+    def __init__(self, pattern: str, config: Any, progress: bool = True):
         self._paths = check_records(pattern)
         self._config = config
         self._progress = progress
@@ -90,11 +90,11 @@ class EvaluationRecords:
     def __iter__(self) -> Iterator[LabelledClip]:
         """Yields a clip of each video in the order of the files, with a progress bar.
 
-        Their frames are [frames, size, size, 3].
+        Its frames are [frames, size, size, 3].
 
         Raises:
-            ValueError: If a file is truncated, a record is not one of a clip, or its
-                frames a second are no whole multiple of the model's.
+            ValueError: If a file is truncated, a record holds no clip, or its frame
+                rate is not a whole multiple of the model's.
             OSError: If a file cannot be read.
         """
         length, geometry = self._config.frames, self._config.frame_geometry
@@ -108,10 +108,12 @@ class EvaluationRecords:
             yield LabelledClip(np.stack([frames[i] for i in taken]), label, name)
 
     def videos(self) -> Iterator[LabelledClip]:
-        """Yields all recorded frames of each video, as large as they are.
+        """Yields all recorded frames of each video, in their recorded size.
 
-        The order, the progress bar and what is raised are those of the clips; it is a
-        ValueError too if frames of a video differ in size.
+        Order, progress bar and errors are those of `__iter__`.
+
+        Raises:
+            ValueError: If the frames of a video differ in size.
         """
         for jpegs, stride, label, name, where in self._labelled():
             frames = [_decode(jpeg, where) for jpeg in jpegs]
@@ -123,14 +125,17 @@ class EvaluationRecords:
                 )
             yield LabelledClip(np.stack(frames), label, name, stride)
 
-    def batches(self, batch_size) -> Iterator[tuple[np.ndarray, np.ndarray, list[str]]]:
+    def batches(
+        self, batch_size: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, list[str]]]:
         """Yields clips [batch, frames, size, size, 3] in 0..1, labels [batch], names.
 
         Args:
-            batch_size: Clips of a batch; the last may have fewer.
+            batch_size: Clips per batch. The last batch may have fewer.
 
         Raises:
-            ValueError, OSError: As iterating; also if `batch_size` is not positive.
+            ValueError: As `__iter__`, or if `batch_size` is not positive.
+            OSError: As `__iter__`.
         """
         check_positive(batch_size=batch_size)
         waiting = []
@@ -157,7 +162,7 @@ class EvaluationRecords:
                     progress.update(len(record) + _FRAMING_BYTES)
 
     def _parse(self, record, where):
-        """Returns JPEGs, their stride, label, name and what errors call it."""
+        """Returns JPEGs, stride, label, name, and the name of the record in errors."""
         try:
             example = tf.train.SequenceExample.FromString(record)
         except DecodeError:

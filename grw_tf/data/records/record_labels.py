@@ -1,4 +1,6 @@
-"""The labels of records, without their frames."""
+"""Reads the labels of records without their frames."""
+
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -8,18 +10,23 @@ from grw_tf.data.records.sequence_examples import FRAMES, LABEL_INDEX
 
 
 def labels_of(
-    source, share: Share, num_classes, image_key=FRAMES, label_key=LABEL_INDEX
+    source: Any,
+    share: Share,
+    num_classes: int,
+    image_key: str = FRAMES,
+    label_key: str = LABEL_INDEX,
 ) -> np.ndarray:
-    """Returns int64 [clips], the class of each clip, in the order of the files.
+    """Returns the class of each clip in the order of the files, int64 [clips].
 
     Args:
         source: A `RecordSource` or `TfdsSource`.
-        share: Of its files, what to read.
-        num_classes: How many classes there are.
-        image_key, label_key: Of the features of its decoded records.
+        share: Part of the records to read.
+        num_classes: Number of classes.
+        image_key: Key of the frames in decoded records.
+        label_key: Key of the label in decoded records.
 
     Raises:
-        ValueError: If a label is none of the classes.
+        ValueError: If a label is not a class.
     """
     decode = source.decoder(image_key, label_key)
     labels = in_order(share).map(

@@ -1,7 +1,8 @@
-"""Records of this project as a source of the trainer's clips."""
+"""Reads clips for training from records of this project."""
 
 import functools
 import os
+from collections.abc import Callable
 
 import tensorflow as tf
 from official.vision.dataloaders import video_input
@@ -18,13 +19,13 @@ from grw_tf.data.records.sequence_examples import (
 
 
 class RecordSource:
-    """Records that `scripts.prepare_videos` wrote.
+    """Records made by `scripts.prepare_videos`.
 
     Args:
-        pattern: Paths, with wildcards or not, separated by commas.
+        pattern: Paths separated by commas. They may have wildcards.
 
     Attributes:
-        where: What to call it in an error.
+        where: Name of the source in errors.
         class_names: Names of the classes.
 
     Raises:
@@ -32,7 +33,7 @@ class RecordSource:
         OSError: If a file cannot be read.
     """
 
-    def __init__(self, pattern):
+    def __init__(self, pattern: str):
         self._paths = check_records(pattern)
         files = [
             os.path.join(folder, LABELS_FILE)
@@ -49,7 +50,7 @@ class RecordSource:
 
     @functools.cached_property
     def files(self) -> tuple[RecordFile, ...]:
-        """The files; those that no manifest lists are read to count their records."""
+        """The files. If a manifest does not list one, its records are counted."""
         counts = {}
         for folder in {os.path.dirname(path) for path in self._paths}:
             for shard in listed_shards(folder):
@@ -64,10 +65,10 @@ class RecordSource:
         return {path: read_frame_rate(path) for path in self._paths}
 
     def stride(self, fps: float) -> int:
-        """Returns every how many frames a model of `fps` frames a second takes.
+        """Returns the stride at which a model of `fps` frames per second takes frames.
 
         Raises:
-            ValueError: If a file's rate is no whole multiple of it, or files differ.
+            ValueError: If the rate of a file is not a whole multiple, or files differ.
         """
         strides = {
             path: frame_stride(rate, fps, path)
@@ -84,14 +85,14 @@ class RecordSource:
             )
         return next(iter(strides.values()))
 
-    def decoder(self, image_key: str, label_key: str):
-        """Returns a function from a record to a dict of JPEGs and label."""
+    def decoder(self, image_key: str, label_key: str) -> Callable:
+        """Returns a function from a record to a dict of JPEGs and a label."""
         return video_input.Decoder(image_key, label_key).decode
 
 
 def record_name(record: bytes) -> str | None:
-    """Returns where a record's clip comes from, if it says so."""
-    # An Example is read as the context of a SequenceExample.
+    """Returns the source of the clip of a record, or None if it has none."""
+    # An Example parses as the context of a SequenceExample.
     context = tf.train.SequenceExample.FromString(record).context.feature
     for key in (SOURCE, "source", "filename"):
         if key in context and context[key].bytes_list.value:

@@ -1,6 +1,6 @@
-"""Streams of records whose order depends on a seed alone, and which begin anywhere.
+"""Streams records in an order that depends on a seed alone, from any position on.
 
-So a resumed training goes on with the very clips that it would have seen.
+Resumed training therefore continues with exactly the clips that it would have seen.
 """
 
 import dataclasses
@@ -10,12 +10,12 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class RecordFile:
-    """Records in a row of a TFRecord file.
+    """Consecutive records of a TFRecord file.
 
     Attributes:
         path: The file.
-        count: How many records.
-        skip: How many records of the file come before them.
+        count: Number of records.
+        skip: Number of records of the file before them.
     """
 
     path: str
@@ -27,7 +27,7 @@ class RecordFile:
 class Share:
     """The part of all records that one of several input pipelines reads.
 
-    Whole files, if there are at least as many as pipelines, else every so many records.
+    It is whole files if there are enough for all pipelines, else every n-th record.
     """
 
     files: tuple[RecordFile, ...]
@@ -47,14 +47,14 @@ class Share:
 
     @property
     def count(self) -> int:
-        """How many records are in the share."""
+        """Number of records in the share."""
         total = sum(file.count for file in self.own_files)
         if self._by_files:
             return total
         return len(range(self.pipeline, total, self.pipelines))
 
     def thinned(self, records: tf.data.Dataset) -> tf.data.Dataset:
-        """Leaves of the records of `own_files` those in the share."""
+        """Returns those records of `own_files` that are in the share."""
         if self._by_files:
             return records
         return records.shard(self.pipelines, self.pipeline)

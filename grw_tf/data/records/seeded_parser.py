@@ -1,7 +1,9 @@
-"""The Model Garden's parsing of clips, by this project's frame geometry.
+"""Parses clips as the Model Garden does, with the frame geometry of this project.
 
-What is random about a training clip is decided by its key.
+The key of a training clip decides all its random choices.
 """
+
+from typing import Any
 
 import tensorflow as tf
 from official.vision.dataloaders import video_input
@@ -11,30 +13,30 @@ from grw_tf.frames import tensor_preparation
 from grw_tf.frames.geometry import FrameGeometry
 
 KEY = "key"
-"""Of the decoded tensors: int64 [2], what is random about a clip."""
+"""Key of a decoded tensor, int64 [2]: the seed of the random choices of a clip."""
 
 
 class SeededParser(video_input.Parser):
-    """Draws where a clip begins, its crop and its flip from the clip's key.
+    """Draws the start, crop and flip of a clip from its key.
 
-    They are drawn from the distributions of the Model Garden's parser, which draws from
-    TensorFlow's global stream, so that a resumed training would see other clips. Its
-    `aug_type` and `aug_random_rotation` still do.
+    The distributions are those of the Model Garden's parser. That parser draws from
+    TensorFlow's global stream, so resumed training would see other clips. `aug_type`
+    and `aug_random_rotation` still draw from it.
 
-    Unlike the Model Garden's, it lays frames out as the model's geometry says, and a
-    clip that is too short ends in its last frame, repeated, instead of starting over.
+    Unlike the Model Garden's parser, this one prepares frames by the geometry of the
+    model, and repeats the last frame of a clip that is too short instead of starting
+    over.
 
     Args:
-        input_params: The data config; it may say by `aug_random_flip` that clips are
-            never flipped.
-        geometry: Of the model, whose size is that of `feature_shape`.
+        input_params: The data config. Its `aug_random_flip` may switch flips off.
+        geometry: Frame geometry of the model, of the size in `feature_shape`.
         **kwargs: See `official.vision.dataloaders.video_input.Parser`.
     """
 
-    def __init__(self, input_params, geometry: FrameGeometry, **kwargs):
+    def __init__(self, input_params: Any, geometry: FrameGeometry, **kwargs: Any):
         super().__init__(input_params, **kwargs)
         self._geometry = geometry
-        # The Model Garden's config has no such key, and clips are flipped.
+        # The Model Garden's config has no such key, and its clips are flipped.
         self._random_flip = getattr(input_params, "aug_random_flip", True)
 
     def _parse_train_data(self, decoded_tensors):
@@ -70,7 +72,7 @@ class SeededParser(video_input.Parser):
         return self._features(frames), self._label(decoded_tensors)
 
     def _sample(self, frames, stride_seed, start_seed):
-        """Takes frames from a random one on; a clip too short begins with its first."""
+        """Takes frames from a random start on, or from the first if there are too few."""
         stride = self._stride
         if self._random_stride_range:
             stride = tf.random.stateless_uniform(

@@ -1,7 +1,7 @@
-"""Clips as `tf.train.SequenceExample` records, in the form the Model Garden reads.
+"""Writes and checks clips as `tf.train.SequenceExample` records for the Model Garden.
 
-The keys are those of `official.vision.dataloaders.video_input`, and, where it has none,
-of MediaPipe's media sequences.
+The keys are those of `official.vision.dataloaders.video_input`, or else those of
+MediaPipe's media sequences.
 """
 
 import collections
@@ -32,7 +32,7 @@ WIDTH = "image/width"
 
 MANIFEST_FILE = "manifest.json"
 
-# So that NTSC's 29.97 frames a second count as 30.
+# NTSC's 29.97 frames per second count as 30.
 _RATE_TOLERANCE = 0.01
 _SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5})\.tfrecord")
 
@@ -44,10 +44,10 @@ def sequence_example(
 
     Args:
         clip: The frames.
-        label_index: The class, a line of the labels' file, from 0.
+        label_index: Index of the class in the labels file, from 0.
         label: Name of the class.
         fps: Frames per second.
-        source: Where the clip comes from, such as a path.
+        source: Source of the clip, such as a path.
     """
     context = {
         LABEL_INDEX: _integer(label_index),
@@ -67,7 +67,7 @@ def sequence_example(
 
 
 def write_record(path: str | os.PathLike, example: tf.train.SequenceExample) -> None:
-    """Writes a TFRecord file of one record; such files may be joined end to end.
+    """Writes a TFRecord file of one record. Such files can be concatenated.
 
     Raises:
         OSError: If the file cannot be written.
@@ -80,21 +80,21 @@ def write_record(path: str | os.PathLike, example: tf.train.SequenceExample) -> 
 
 
 def check_records(pattern: str) -> list[str]:
-    """Checks that files are whole records of clips, by the first one of each.
+    """Checks that files hold records of clips, by the first record of each.
 
-    The classes are those of the labels' file beside the files, and their sizes, if
-    there is a manifest, are those it lists.
+    The classes must be those of the labels file in the same folder, and the sizes those
+    of the manifest, if there is one.
 
     Args:
-        pattern: Paths, with wildcards or not, separated by commas:
+        pattern: Paths separated by commas. They may have wildcards, such as
             `records/train-*.tfrecord`.
 
     Returns:
         The paths of the files, sorted.
 
     Raises:
-        ValueError: If no file matches, one is a folder, a shard is missing, or a file
-            is truncated, holds something else, or has a label that is no class.
+        ValueError: If no file matches, a path is a folder, a shard is missing, or a
+            file is truncated, holds other data, or has a label that is not a class.
         OSError: If a file cannot be read.
     """
     for given in pattern.split(","):
@@ -118,10 +118,10 @@ def check_records(pattern: str) -> list[str]:
 
 
 def listed_shards(folder: str) -> list[dict]:
-    """Returns what the manifest of a folder says of its files, [] without one.
+    """Returns how the manifest of a folder describes its files, [] without one.
 
     Raises:
-        OSError: If it cannot be read.
+        OSError: If the manifest cannot be read.
     """
     manifest = os.path.join(folder, MANIFEST_FILE)
     if not tf.io.gfile.exists(manifest):
@@ -131,7 +131,7 @@ def listed_shards(folder: str) -> list[dict]:
 
 
 def read_frame_rate(path: str) -> float:
-    """Reads the frames a second of a file's first record, 0 if it does not say."""
+    """Returns the frame rate of the first record of a file, 0 if it has none."""
     record = next(iter(tf.data.TFRecordDataset(path).take(1))).numpy()
     context = tf.train.SequenceExample.FromString(record).context
     rates = context.feature[FRAME_RATE].float_list.value
@@ -139,15 +139,15 @@ def read_frame_rate(path: str) -> float:
 
 
 def frame_stride(rate: float, fps: float, where: str) -> int:
-    """Returns every how many frames of a record a model takes.
+    """Returns the stride at which a model takes the frames of a record.
 
     Args:
-        rate: Frames a second of the record.
-        fps: Frames a second that the model wants.
-        where: What to call the record in an error.
+        rate: Frames per second of the record.
+        fps: Frames per second of the model.
+        where: Name of the record in errors.
 
     Raises:
-        ValueError: If the record's rate is no whole multiple of the model's.
+        ValueError: If `rate` is not a whole multiple of `fps`.
     """
     if not 0 < rate < float("inf"):
         raise ValueError(
@@ -172,7 +172,7 @@ def _bytes(value):
 
 
 def _text(value):
-    # Paths need not be UTF-8.
+    # Paths are not always UTF-8.
     return _bytes(value.encode(errors="surrogateescape"))
 
 

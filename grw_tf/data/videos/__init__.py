@@ -1,1 +1,1 @@
-"""Reading video files: which stream, which way up, which frames."""
+"""Reads video files: chooses the stream, turns frames upright, samples them."""

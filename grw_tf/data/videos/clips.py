@@ -1,4 +1,4 @@
-"""Reads a video as square frames that a model takes.
+"""Reads videos as square frames for a model.
 
 TensorFlow is not imported here, so a runtime without it reads the same frames.
 """
@@ -19,18 +19,18 @@ from grw_tf.frames.opencv_preparation import prepare_frame
 def stream_frames(
     path: str | os.PathLike, fps: float, geometry: FrameGeometry
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Yields a video's frames at a steady rate, as `sample_frames` does.
+    """Yields the prepared frames of a video at a steady rate, as `sample_frames` does.
 
     Args:
         path: A video or an animated GIF.
         fps: Frames per second to yield.
-        geometry: How frames are prepared, `config.frame_geometry` of a model.
+        geometry: `config.frame_geometry` of the model.
 
     Yields:
         Seconds since the first frame, and uint8 [size, size, 3], RGB, upright.
 
     Raises:
-        ValueError: If `fps` is not positive, or the file holds no video.
+        ValueError: If `fps` is not positive or the file holds no video.
         av.FFmpegError: If the file cannot be decoded.
     """
     shown, prepared = None, None
@@ -45,26 +45,27 @@ def read_clip(
 ) -> np.ndarray:
     """Reads `frames` / `fps` seconds from the middle of a video.
 
-    A shorter video is read whole and its last frame repeated. At most about half
-    of a longer one is held in memory.
+    If the video is shorter, its last frame is repeated. At most about half of a longer
+    video is held in memory.
 
     Args:
         path: A video or an animated GIF.
         frames: Frames to return.
         fps: Frames per second to sample at.
-        geometry: How frames are prepared, `config.frame_geometry` of a model.
+        geometry: `config.frame_geometry` of the model.
 
     Returns:
         uint8 [frames, size, size, 3], RGB, upright.
 
     Raises:
-        ValueError, av.FFmpegError: As `stream_frames`.
+        ValueError: As `stream_frames`.
+        av.FFmpegError: As `stream_frames`.
     """
     check_positive(frames=frames)
     window = collections.deque()
     for count, (_, picture) in enumerate(stream_frames(path, fps, geometry), start=1):
         window.append(picture)
-        # The middle only moves on as the video does, so what lies before can go.
+        # The middle only moves forward, so frames before it can be dropped.
         if count - len(window) < middle_start(count, frames):
             window.popleft()
     return np.stack(repeat_last(list(window), frames))

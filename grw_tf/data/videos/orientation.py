@@ -17,12 +17,11 @@ _ANY_TIME_BASE = Fraction(1, 1000)
 class UprightPictures:
     """Converts the frames of one video to pictures as ffmpeg shows them.
 
-    Each is turned and mirrored as the display matrix of its frame says, by ffmpeg's own
-    filters. All have the size of the first: frames of another size are resized to it,
-    with a warning.
+    FFmpeg's filters turn and mirror each frame by its display matrix. All pictures have
+    the size of the first. Frames of another size are resized, with a warning.
 
     Args:
-        name: What warnings call the video, a path or a URL.
+        name: Path or URL of the video, for warnings.
         layout: "rgb24" or "bgr24".
     """
 
@@ -35,7 +34,8 @@ class UprightPictures:
         """Returns a frame as uint8 [height, width, 3].
 
         Raises:
-            ValueError, av.FFmpegError: If it cannot be converted.
+            ValueError: If it cannot be converted.
+            av.FFmpegError: If it cannot be converted.
         """
         filters = _turning_filters(frame)
         if filters:
@@ -49,10 +49,10 @@ class UprightPictures:
 
 
 class FirstSize:
-    """Keeps the size of a video's first frame, and warns of the first other size.
+    """Keeps the size of the first frame, and warns about the first other size.
 
     Args:
-        name: What the warning calls the video, a path or a URL.
+        name: Path or URL of the video, for the warning.
     """
 
     def __init__(self, name: str | os.PathLike):
@@ -60,7 +60,7 @@ class FirstSize:
         self._first = None
 
     def __call__(self, width: int, height: int) -> tuple[int, int]:
-        """Takes a frame's width and height in pixels, returns those of the first."""
+        """Takes the width and height of a frame and returns those of the first."""
         if self._first is None:
             self._first = width, height
         elif (width, height) != self._first:
@@ -74,9 +74,9 @@ class FirstSize:
 
 
 def _turning_filters(frame):
-    """Returns the filters (name, arguments) that the ffmpeg tool turns a frame by.
+    """Returns the filters (name, arguments) with which ffmpeg turns a frame.
 
-    See `configure_input_video_filter` and `get_rotation` in its sources.
+    See `configure_input_video_filter` and `get_rotation` in the sources of ffmpeg.
     """
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:

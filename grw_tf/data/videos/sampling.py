@@ -32,23 +32,23 @@ def sample_frames(
     threads: int = 0,
     timeout: float | None = None,
 ) -> Iterator[tuple[float, av.VideoFrame]]:
-    """Yields a video's frames at a steady rate.
+    """Yields the frames of a video at a steady rate.
 
-    At each time start + k / fps after the first frame it yields the frame then on
-    screen, so frames are dropped or repeated as the video's own rate demands.
-    `FrameClock` says which, also where times are missing, jump or are set back.
+    At each time start + k / fps after the first frame, it yields the frame on screen,
+    so frames of the video are dropped or repeated. `FrameClock` chooses them, also if
+    times are missing, jump or are set back.
 
     Args:
         path: A video or an animated GIF, or the URL of one.
         fps: Frames per second to yield.
         start: Seconds after the first frame at which to begin.
-        end: Seconds after the first frame before which to stop; by default the
-            end of the video.
-        threads: Threads to decode in; 0 is one for each CPU.
-        timeout: Seconds that a URL may take to answer; any time by default.
+        end: Seconds after the first frame before which to stop. By default the end of
+            the video.
+        threads: Threads to decode in. 0 is one per CPU.
+        timeout: Seconds that a URL may take to answer. By default unlimited.
 
     Yields:
-        Seconds since `start`, and the frame; a repeated one is the same object.
+        Seconds since `start`, and the frame. Repeated frames are the same object.
 
     Raises:
         ValueError: If `fps` is not positive, the file holds no video, FFmpeg does not
@@ -79,18 +79,24 @@ def sample_pictures(
     layout: str = "rgb24",
     timeout: float | None = None,
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Yields the frames of `sample_frames` as pictures, as `UprightPictures` does.
+    """Yields the frames of `sample_frames` as upright pictures.
 
     Args:
-        path, fps, start, end, threads, timeout: As of `sample_frames`.
+        path: As for `sample_frames`.
+        fps: As for `sample_frames`.
+        start: As for `sample_frames`.
+        end: As for `sample_frames`.
+        threads: As for `sample_frames`.
         layout: "rgb24" or "bgr24".
+        timeout: As for `sample_frames`.
 
     Yields:
-        Seconds since `start`, and uint8 [height, width, 3]; a repeated picture is the
+        Seconds since `start`, and uint8 [height, width, 3]. Repeated pictures are the
         same object.
 
     Raises:
-        ValueError, av.FFmpegError: As `sample_frames`.
+        ValueError: As `sample_frames`.
+        av.FFmpegError: As `sample_frames`.
     """
     upright = UprightPictures(path, layout)
     shown, picture = None, None
@@ -101,13 +107,13 @@ def sample_pictures(
 
 
 def _timed_frames(path, fps, start, threads, timeout):
-    """Yields frames and, before each, the ticks that fell to the one before.
+    """Yields each frame with the ticks of the frame before it.
 
-    Ticks are seconds from the first frame of the video. None comes after the last.
+    Ticks are seconds from the first frame of the video. The last item has no frame.
     """
 
     def warn(kind, message):
-        # Frames that take another's place are usual: AVI stores B-frames so.
+        # Replaced frames are common: AVI stores B-frames out of order.
         if kind == "jump":
             logging.getLogger(__name__).warning("%s: %s", path, message)
 
@@ -115,7 +121,7 @@ def _timed_frames(path, fps, start, threads, timeout):
         return [start + (ticks + k) / fps + skipped for k in range(count)]
 
     with open_video(path, threads, timeout) as (container, stream):
-        # Where there are no times, the rate that the codec tells is the better one.
+        # Without time stamps, the rate of the codec is the better guess.
         rate = stream.guessed_rate or stream.average_rate or _FALLBACK_RATE
         step = 1 / float(rate)
         clock = FrameClock(fps, interval=step, start=start, warn=warn)
@@ -138,7 +144,7 @@ def _timed_frames(path, fps, start, threads, timeout):
 
 
 def _decode(container, stream, start):
-    """Decodes the first frame, then from the last key frame up to `start` seconds."""
+    """Decodes the first frame, then all from the last key frame before `start`."""
     frames = container.decode(stream)
     first = next(frames, None)
     if first is None:
@@ -153,7 +159,7 @@ def _decode(container, stream, start):
                 frames = container.decode(stream)
                 landed = next(frames, None)
         if landed is None or landed.time is None or landed.time > target:
-            # It cannot be sought, and is decoded from the beginning.
+            # The file cannot be sought, so it is decoded from the beginning.
             threads = stream.codec_context.thread_count
             with open_video(container.name, threads) as (container, stream):
                 yield from container.decode(stream)
@@ -163,7 +169,7 @@ def _decode(container, stream, start):
 
 
 def _is_set_back(container):
-    """Whether a file's clock is set back somewhere, so that times cannot be sought."""
+    """Returns whether the clock is set back somewhere, so that seeking fails."""
     if not container.format.flags & _CLOCK_MAY_JUMP:
         return False
     return _packets_are_set_back(container.name, os.stat(container.name).st_mtime_ns)
@@ -171,7 +177,7 @@ def _is_set_back(container):
 
 @functools.lru_cache(maxsize=256)
 def _packets_are_set_back(path, modified):
-    """Reads all packets but decodes none: segments of one file ask many times."""
+    """Reads all packets. The result is cached, since files have many segments."""
     del modified  # A part of the key.
     last = -float("inf")
     with open_video(path, threads=1) as (container, stream):

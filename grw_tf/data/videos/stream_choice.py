@@ -31,17 +31,17 @@ _RTSP_OPTIONS = {"rtsp_flags": "prefer_tcp"}
 def open_video(
     path: str | os.PathLike, threads: int, timeout: float | None = None
 ) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    """Yields a file or a stream of the network, and its video, ready to be decoded.
+    """Opens a file or network stream, and yields it and its video stream.
 
-    Warns if it has other videos.
+    It warns if there are other video streams.
 
     Args:
-        path: A video or an animated GIF, or a URL.
-        threads: Threads to decode in; 0 is one for each CPU.
-        timeout: Seconds that a URL may take to answer; any time by default.
+        path: A video or an animated GIF, or the URL of one.
+        threads: Threads to decode in. 0 is one per CPU.
+        timeout: Seconds that a URL may take to answer. By default unlimited.
 
     Raises:
-        ValueError: If it holds no video, or FFmpeg does not know the video's codec.
+        ValueError: If there is no video or its codec is unknown to FFmpeg.
         av.FFmpegError: If it cannot be opened.
     """
     path = os.fspath(path)
@@ -70,16 +70,16 @@ def open_video(
 
 
 def moving_stream(container: av.container.InputContainer) -> av.VideoStream | None:
-    """Returns the video of a file or stream, or None if it has none.
+    """Returns the video stream of a file or network stream, or None without one.
 
-    As in ffmpeg, of several videos it is the one that is flagged as the default, else
-    the largest. Cover art and other pictures that do not move are no videos.
+    Like ffmpeg, it prefers the video that is flagged as the default, then the largest.
+    Cover art and other still pictures do not count.
     """
     return next(iter(_moving_streams(container)), None)
 
 
 def _moving_streams(container):
-    """Returns all videos, the one to be read first."""
+    """Returns all video streams, the one to read first."""
     videos = [s for s in container.streams.video if not s.disposition & _PICTURES]
     if len(videos) < 2:
         return videos
@@ -95,13 +95,13 @@ def _rank(stream):
 
 
 def _single_pictures(container, videos):
-    """Returns indices of those videos that have one picture only."""
+    """Returns the indices of the video streams with a single picture."""
     counts = {
         video.index: 0
         for video in videos
         if video.codec_context and video.codec_context.name in _PICTURE_CODECS
     }
-    # What has no end cannot be read twice.
+    # A live stream cannot be read twice.
     if not counts or container.size <= 0:
         return ()
     with av.open(

@@ -1,1 +1,1 @@
-"""Times exported files side by side."""
+"""Compares exported files."""

@@ -1,4 +1,4 @@
-"""Measures exported files side by side: time, memory, size, and what XNNPACK takes."""
+"""Compares exported files: time, memory, size and XNNPACK partitions."""
 
 import dataclasses
 import itertools
@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tqdm
@@ -22,11 +24,11 @@ from grw_tf.weights.run_directory import load_best
 STOCK = "stock"
 _FRAME, _STEP, _NO_XNNPACK = "frame", "step", "step without XNNPACK"
 _MEANINGS = {
-    _FRAME: "a frame of bytes as users push it",
+    _FRAME: "a frame of bytes, as users push it",
     _STEP: "the computation alone",
     _NO_XNNPACK: "the computation alone, without XNNPACK",
 }
-# After another file ran, the first frames find the processor's caches full of it.
+# After another file has run, the processor's caches are full of it.
 _UNTIMED = 2
 
 _MEMORY_PROGRAM = """
@@ -45,25 +47,25 @@ print(bare, resident_bytes())
 
 @dataclasses.dataclass(frozen=True)
 class BenchmarkConfig:
-    """What to measure; each is a flag.
+    """What to measure; each field is a flag.
 
     Raises:
-        ValueError: At construction, for options that make no sense.
+        ValueError: At construction, for invalid values.
     """
 
     models: str = option("", "Exported files, separated by commas.")
     checkpoint_dir: str = option(
         "",
-        "The training or checkpoint they came from, of a MoViNet: what the Model"
-        " Garden's own tools make of it is measured too, and ratios are to that; else"
-        " to the first file.",
+        "The MoViNet's training or checkpoint that the files came from: the Model"
+        " Garden's own export of it is measured too, and is the reference of ratios;"
+        " otherwise the first file is.",
     )
-    frames: int = option(15, "Frames of one file before the next one's turn.")
+    frames: int = option(15, "Frames of a file in a turn.")
     rounds: int = option(20, "Turns of each file.")
     threads: str = option("1,2", "Numbers of threads, separated by commas.")
     json: bool = option(False, "Prints JSON in place of tables.")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.paths:
             raise ValueError("models is empty: name files, as in --models=a,b.")
         check_positive(frames=self.frames, rounds=self.rounds)
@@ -71,12 +73,12 @@ class BenchmarkConfig:
             check_positive(threads=count)
 
     @property
-    def paths(self):
+    def paths(self) -> list[str]:
         """The files."""
         return [path for path in self.models.split(",") if path]
 
     @property
-    def thread_counts(self):
+    def thread_counts(self) -> list[int]:
         """The numbers of threads."""
         try:
             return [int(count) for count in self.threads.split(",")]
@@ -88,13 +90,13 @@ class BenchmarkConfig:
 
 @dataclasses.dataclass(frozen=True)
 class FileFigures:
-    """What a file is, at any speed.
+    """Size and memory of a file.
 
     Attributes:
         megabytes: Its size, in 1e6 bytes.
         operations, partitions, outside: See `step_partitions`.
-        resident_megabytes: What a process that streams it keeps in memory.
-        bare_megabytes: Of that, what it had with numpy and LiteRT before.
+        resident_megabytes: Resident memory of a process that streams it, in 1e6 bytes.
+        bare_megabytes: The part of it that numpy and LiteRT had taken before.
     """
 
     megabytes: float
@@ -107,16 +109,16 @@ class FileFigures:
 
 @dataclasses.dataclass(frozen=True)
 class Times:
-    """How fast a file is.
+    """Speed of a file.
 
     Attributes:
         file: Its name.
-        threads: To compute with.
+        threads: Number of threads.
         what: "frame", "step" or "step without XNNPACK".
-        median_ms, p95_ms: Of a frame, by the clock.
-        cpu_ms: The median of a frame's time of all cores.
-        ratio, cpu_ratio: Of medians of the rounds, to the file that all are compared
-            with, by the clock and by the time of all cores.
+        median_ms, p95_ms: Wall time of a frame.
+        cpu_ms: Median CPU time of a frame, over all cores.
+        ratio, cpu_ratio: Ratios of the rounds' medians to those of the reference file,
+            by wall time and by CPU time.
     """
 
     file: str
@@ -129,14 +131,15 @@ class Times:
     cpu_ratio: Ratio
 
 
-def benchmark(config: BenchmarkConfig):
+def benchmark(config: BenchmarkConfig) -> tuple[dict[str, FileFigures], list[Times]]:
     """Measures files.
 
     Returns:
         (`FileFigures` by name, a list of `Times`).
 
     Raises:
-        ValueError: For files of other models, or a checkpoint of none.
+        ValueError: For files that are not streaming models, or a checkpoint of another
+            kind.
         OSError: For files that cannot be read.
     """
     paths = {path: path for path in config.paths}
@@ -153,7 +156,7 @@ def benchmark(config: BenchmarkConfig):
     return figures, times
 
 
-def stock_exports(checkpoint_dir, folder):
+def stock_exports(checkpoint_dir: str, folder: Path) -> dict[str, str]:
     """Writes what stock tools make of a model, and returns the paths by name."""
     model = load_best(checkpoint_dir)
     paths = {}
@@ -164,11 +167,11 @@ def stock_exports(checkpoint_dir, folder):
     return paths
 
 
-def file_figures(path) -> FileFigures:
-    """Measures a file, but for its speed.
+def file_figures(path: str) -> FileFigures:
+    """Measures a file's size and memory.
 
     Raises:
-        OSError: If this system does not tell how much memory a process has.
+        OSError: If this system does not report a process's memory.
     """
     content = Path(path).read_bytes()
     done = subprocess.run(
@@ -188,15 +191,17 @@ def file_figures(path) -> FileFigures:
     )
 
 
-def time_in_blocks(steps, rounds, frames):
-    """Calls functions some times each, in turn, in another order each round.
+def time_in_blocks(
+    steps: Mapping[str, Callable[[], Any]], rounds: int, frames: int
+) -> dict[str, Seconds]:
+    """Times functions in turn, in another order each round.
 
-    So what else the machine does falls on all of them.
+    So other load of the machine affects all of them.
 
     Args:
         steps: Functions by name.
-        rounds: How many turns each has.
-        frames: How often it is called and timed in a turn.
+        rounds: Number of turns of each.
+        frames: Number of timed calls in a turn.
 
     Returns:
         `Seconds` of arrays [rounds, frames] of the calls, by name.
@@ -215,8 +220,10 @@ def time_in_blocks(steps, rounds, frames):
     return {name: Seconds(*each) for name, each in seconds.items()}
 
 
-def report(config: BenchmarkConfig, figures, times):
-    """Returns the tables of what `benchmark` returned."""
+def report(
+    config: BenchmarkConfig, figures: Mapping[str, FileFigures], times: Sequence[Times]
+) -> str:
+    """Returns the results of `benchmark` as tables."""
     width = max(len(name) for name in [*figures, "file"]) + 2
     lines = [f"{'file':{width}}     MB  ops  parts  outside  resident MB"]
     for name, file in figures.items():
@@ -226,8 +233,8 @@ def report(config: BenchmarkConfig, figures, times):
         )
     bare = np.median([file.bare_megabytes for file in figures.values()])
     lines.append(
-        "Parts are what XNNPACK takes as a whole, outside are ops in none of them. A"
-        f" process of numpy and LiteRT alone has {bare:.1f} MB resident."
+        "Parts are what XNNPACK runs as a whole; ops outside are in none of them. A"
+        f" process with numpy and LiteRT alone has {bare:.1f} MB resident."
     )
     first = next(iter(figures))
     lines += ["", f"{config.rounds} turns of {config.frames} frames, ratios to {first}"]
@@ -247,8 +254,10 @@ def report(config: BenchmarkConfig, figures, times):
     return "\n".join(lines)
 
 
-def as_dict(config: BenchmarkConfig, figures, times):
-    """Returns what `benchmark` returned as a dict for JSON."""
+def as_dict(
+    config: BenchmarkConfig, figures: Mapping[str, FileFigures], times: Sequence[Times]
+) -> dict[str, Any]:
+    """Returns the results of `benchmark` as a dict for JSON."""
     return {
         "settings": dataclasses.asdict(config),
         "cores": os.cpu_count(),
@@ -289,7 +298,7 @@ def _ratio(seconds, others):
 
 
 def _timed(path, threads, what):
-    """Returns a function to time, and how many frames it takes."""
+    """Returns a function to time, and its number of frames."""
     if what != _FRAME:
         return open_step(path, threads, xnnpack=what == _STEP)
     push, size, count = open_stream(path, threads)

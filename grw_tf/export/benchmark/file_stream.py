@@ -1,10 +1,12 @@
-"""Running any streaming TFLite file, this project's or the Model Garden's.
+"""Runs any streaming TFLite file, of this project or the Model Garden.
 
-Of numpy and LiteRT alone, so that a process that holds nothing else can be measured.
+It needs numpy and LiteRT alone, so that a process with nothing else can be measured.
 """
 
 import os
 import zipfile
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -16,17 +18,20 @@ from grw_tf.streaming.runners import check_threads
 from grw_tf.streaming.signature_loop import IMAGE, STEP, SignatureLoop
 
 
-def open_stream(path, num_threads=1):
-    """Returns what its users would run a file by.
+def open_stream(
+    path: str | os.PathLike, num_threads: int = 1
+) -> tuple[Callable[[np.ndarray], Any], int, int]:
+    """Opens a file as its users would.
 
-    An export of this project runs in a `StreamSession`, any other by LiteRT's signature
-    runner, which takes and returns the states in dicts.
+    An export of this project runs in a `StreamSession`, any other file in LiteRT's
+    signature runner, which takes and returns the states in dicts.
 
     Returns:
-        (`push`, which takes a frame uint8 [size, size, 3]; size; frames of a step).
+        Function `push`, which takes a frame uint8 [size, size, 3]; the size; and the
+        frames of a step.
 
     Raises:
-        ValueError: If the file is no streaming model, or an argument is unfit.
+        ValueError: If the file is not a streaming model, or an argument is invalid.
         OSError: If it cannot be read.
     """
     _check_file(path)
@@ -41,16 +46,18 @@ def open_stream(path, num_threads=1):
     return stream.push, stream.size, stream.frames_per_step
 
 
-def open_step(path, num_threads=1, xnnpack=True):
-    """Returns a function that computes a step of a file and copies nothing.
+def open_step(
+    path: str | os.PathLike, num_threads: int = 1, xnnpack: bool = True
+) -> tuple[Callable[[], Any], int]:
+    """Returns a function that runs a step of a file and copies nothing.
 
     Args:
-        path: Of a streaming model.
-        num_threads: To compute with.
-        xnnpack: Whether by XNNPACK, else by TFLite's own kernels.
+        path: A streaming model.
+        num_threads: Number of threads.
+        xnnpack: Whether XNNPACK computes; otherwise TFLite's own kernels do.
 
     Returns:
-        (the function, which takes and returns nothing; frames of a step).
+        The function, which takes and returns nothing; and the frames of a step.
 
     Raises: as `open_stream`.
     """
@@ -66,13 +73,13 @@ def open_step(path, num_threads=1, xnnpack=True):
     inputs["image"] = _as_image(image, inputs["image"].dtype)
     with silenced():
         runner(**inputs)
-    # All inputs are set: what is left of a call is to invoke the signature's graph.
+    # All inputs are set: only the signature's graph is left to invoke.
     wrapper, graph = runner._interpreter_wrapper, runner._subgraph_index
     return lambda: wrapper.Invoke(graph), image.shape[-4]
 
 
-def resident_bytes():
-    """Returns what this process keeps in memory; on Linux alone.
+def resident_bytes() -> int:
+    """Returns this process's resident memory in bytes, on Linux only.
 
     Raises:
         OSError: elsewhere.
@@ -115,27 +122,27 @@ def _streaming_signature(path, num_threads, xnnpack=True):
     takes_image = IMAGE in signature["inputs"]
     if not (takes_image and states and states <= set(signature["outputs"])):
         raise ValueError(
-            f"{path} is no streaming model: it has no signature from an image and"
-            " states to states of the same names."
+            f"{path} is not a streaming model: it has no signature from an image"
+            " and states to states of the same names."
         )
     detail = interpreter.get_signature_runner(name).get_input_details()[IMAGE]
     shape = detail.get("shape_signature", detail["shape"]).tolist()
     if not (
-        (len(shape) == 4 or len(shape) == 5 and shape[0] == 1)
+        (len(shape) == 4 or (len(shape) == 5 and shape[0] == 1))
         and min(shape) >= 1
         and shape[-3] == shape[-2]
         and shape[-1] == 3
     ):
         raise ValueError(
-            f"{path} is no streaming model: its image is {shape}, and must be of fixed"
-            " size, [frames, size, size, 3] or [1, frames, size, size, 3]."
+            f"{path} is not a streaming model: its image is {shape}, and must have a"
+            " fixed size, [frames, size, size, 3] or [1, frames, size, size, 3]."
         )
     return interpreter, name
 
 
 def _check_file(path):
     if not os.path.isfile(path):
-        what = "is a folder" if os.path.isdir(path) else "is not there"
+        what = "is a folder" if os.path.isdir(path) else "does not exist"
         raise OSError(f"{path} {what}: give a .tflite file.")
 
 
@@ -151,6 +158,6 @@ def _has_manifest(path):
     try:
         with zipfile.ZipFile(path) as archive:
             return "manifest.json" in archive.namelist()
-    # The session tells what is amiss.
+    # The session reports what is wrong.
     except (zipfile.BadZipFile, LookupError, OSError, RuntimeError, ValueError):
         return True

@@ -1,6 +1,6 @@
-"""What the Model Garden's own tools make of a model, to compare with.
+"""Exports a model with the Model Garden's own tools, for comparison.
 
-As its `export_saved_model.py` and TFLite's converter with defaults: built-in
+As with its `export_saved_model.py` and TFLite's converter by default: built-in
 operations, a static image [1, 1, size, size, 3] in 0..1, and 5-D states by name.
 """
 
@@ -15,24 +15,24 @@ from grw_tf.models.movinet_backbone import GATES
 from grw_tf.models.streaming import StreamingModel, check_causal
 from grw_tf.streaming.native_output import silenced
 
-# Its export replaces the one, which has a gradient of its own, by the other.
+# Its export replaces "swish", which has a custom gradient.
 _SIMPLE = {"swish": "simple_swish"}
 
 
-def convert_stock(model, dynamic=False) -> bytes:
+def convert_stock(model: tf_keras.Model, dynamic: bool = False) -> bytes:
     """Converts a streaming model to TFLite as users of the Model Garden do.
 
-    Of a model with the official head, it is the Model Garden's own classifier with the
-    same weights. Transformer heads it does not have: there it is its backbone with
-    external states, and the head's layers as they are. Signature `step` is as that of
-    `grw_tf.export.conversion.convert`, but for the form of image and states.
+    For the official head, it is the Model Garden's own classifier with the same
+    weights. For transformer heads, which the Model Garden lacks, it is its backbone
+    with external states and this project's head. Signature `step` is that of
+    `grw_tf.export.conversion.convert`, except for the form of image and states.
 
     Args:
         model: A causal model of `build_model`.
-        dynamic: Whether weights are quantized, by the converter's default optimization.
+        dynamic: Whether the converter's default optimization quantizes weights.
 
     Raises:
-        ValueError: If the model is no MoViNet, not causal, or of convolutions that
+        ValueError: If the model is not a causal MoViNet, or has convolutions that
             TFLite lacks.
     """
     config = model.config
@@ -40,7 +40,7 @@ def convert_stock(model, dynamic=False) -> bytes:
     if config.backbone.model_id not in model_ids():
         raise ValueError(
             f"A {config.backbone.model_id} has no stock export to compare with: the"
-            " Model Garden streams MoViNets alone; leave out --checkpoint_dir."
+            " Model Garden only streams MoViNets; leave out --checkpoint_dir."
         )
     if config.backbone.conv_type == "3d":
         raise ValueError(
@@ -58,8 +58,8 @@ def convert_stock(model, dynamic=False) -> bytes:
     return _convert(config, specs, step, weights, dynamic)
 
 
-def stock_classifier(model) -> movinet_model.MovinetClassifier:
-    """Returns the Model Garden's classifier with external states, of equal weights.
+def stock_classifier(model: tf_keras.Model) -> movinet_model.MovinetClassifier:
+    """Returns the Model Garden's classifier with external states and equal weights.
 
     Args:
         model: A causal model of `build_model` with the official head.
@@ -71,7 +71,7 @@ def stock_classifier(model) -> movinet_model.MovinetClassifier:
         model_id=settings.model_id,
         causal=True,
         use_positional_encoding=settings.use_positional_encoding,
-        # The form of 3d_2plus1d that TFLite has operations for.
+        # The equivalent of 3d_2plus1d that TFLite has operations for.
         conv_type="2plus1d",
         se_type=settings.se_type,
         input_specs=image,
@@ -130,7 +130,7 @@ def _convert(config, specs, step, weights, dynamic):
     step = tf.function(
         step, autograph=False, input_signature=[{"image": image, **specs}]
     )
-    # The variables alone: a Keras model would be traced whole, over and over.
+    # Only the variables: a whole Keras model would be traced again and again.
     module = tf.Module()
     module.weights = list(weights)
     with tempfile.TemporaryDirectory() as folder:
@@ -138,6 +138,6 @@ def _convert(config, specs, step, weights, dynamic):
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         if dynamic:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        # It warns of options that nobody gave.
+        # The converter warns of options that were not given.
         with silenced():
             return converter.convert()

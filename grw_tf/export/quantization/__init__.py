@@ -1,1 +1,1 @@
-"""Smaller and quicker files: float16, 8-bit weights, int8."""
+"""Quantization: float16, 8-bit weights and int8."""

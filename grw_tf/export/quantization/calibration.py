@@ -1,6 +1,7 @@
-"""What values a float32 model's stream takes, over real clips and unlike ones."""
+"""Finds the ranges of a float32 model's tensors, over real and artificial clips."""
 
 import dataclasses
+from collections.abc import Iterable
 
 import numpy as np
 import tqdm
@@ -8,7 +9,7 @@ import tqdm
 from grw_tf.export.quantization.rollouts import Rollout
 
 FEWEST_FRAMES = 300
-# Of uint8, what a calibration holds in memory; more would hardly widen any range.
+# They are kept in memory, as uint8; more would hardly widen any range.
 MOST_FRAMES = 900
 _STREAM_FRAMES = 300
 _SEGMENT_FRAMES = 16
@@ -20,7 +21,7 @@ class Segment:
     """A few frames of a stream.
 
     Attributes:
-        states: In float32, before them; None at the start of a stream.
+        states: float32 states before them; None at the start of a stream.
         frames: uint8 [frames, size, size, 3].
     """
 
@@ -30,13 +31,12 @@ class Segment:
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """What a float32 model's streams were like.
+    """What calibration found.
 
     Attributes:
-        ranges: {name: (lowest, highest)} of tensors, each an array of the tensor's
-            rank.
-        state_ranges: The same of the states, as two floats.
-        segments: Of the starts and ends of streams.
+        ranges: {name: (lowest, highest)} of tensors, as arrays of the tensor's rank.
+        state_ranges: The same for the states, as two floats.
+        segments: Starts and ends of streams.
         streams: The clips, end to end, uint8 [frames, size, size, 3] each.
     """
 
@@ -46,20 +46,25 @@ class Calibration:
     streams: list[np.ndarray]
 
 
-def calibrate(content: bytes, clips, tensors, threads=1) -> Calibration:
-    """Rolls a float32 model's stream out over clips end to end, from start to late.
+def calibrate(
+    content: bytes,
+    clips: Iterable[np.ndarray],
+    tensors: Iterable[str],
+    threads: int = 1,
+) -> Calibration:
+    """Runs a float32 model's stream over clips end to end.
 
-    And over drawn frames that are like no clip: what lies beyond the ranges that were
-    seen is cut off in the quantized model.
+    It also runs it over drawn frames unlike any clip, because the quantized model clips
+    values beyond the ranges that were seen.
 
     Args:
-        content: Of a float32 TFLite model.
+        content: A float32 TFLite model.
         clips: Iterable of uint8 [frames, size, size, 3]; up to MOST_FRAMES are read.
-        tensors: Names of tensors of the step whose ranges to find.
-        threads: To compute with.
+        tensors: Names of the step's tensors whose ranges to find.
+        threads: Number of threads.
 
     Raises:
-        ValueError: If the clips are of another shape, or too few.
+        ValueError: If the clips have another shape or are too few.
     """
     rollout = Rollout(content, threads, observed=tensors)
     streams = _streams(clips, rollout.image_shape)
@@ -84,11 +89,11 @@ def calibrate(content: bytes, clips, tensors, threads=1) -> Calibration:
     return Calibration(ranges.tensors, ranges.states, segments, streams)
 
 
-def unlike_frames(frames, count):
-    """Returns uint8 frames [count, size, size, 3] that are like no video.
+def unlike_frames(frames: np.ndarray, count: int) -> np.ndarray:
+    """Returns uint8 frames [count, size, size, 3] unlike any video.
 
-    Noise, plain colors, checkerboards, and negatives and silhouettes of `frames`, each
-    for a little while, then the next.
+    They alternate between noise, plain colors, checkerboards, and negatives and
+    silhouettes of `frames`.
     """
     rng = np.random.default_rng(0)
     kinds = (_noise, _plain, _checkerboard, _negative, _silhouette)
@@ -149,7 +154,7 @@ def _widen(ranges, name, value, shape):
 
 
 def _streams(clips, image_shape):
-    """Returns the frames of clips end to end, in streams of some hundreds."""
+    """Returns the frames of clips end to end, in streams of some hundred frames."""
     step, *frame_shape = image_shape
     videos, count = [], 0
     for video in clips:

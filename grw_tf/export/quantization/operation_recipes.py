@@ -1,7 +1,9 @@
-"""Which operations are quantized how, by LiteRT's own quantizer."""
+"""Recipes for LiteRT's own quantizer: how each operation is quantized."""
 
 import re
 import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ai_edge_quantizer import qtyping, quantizer
 
@@ -9,7 +11,7 @@ from grw_tf.export.flatbuffer import read_model, write_model
 from grw_tf.streaming.native_output import silenced
 
 _OPERATIONS = qtyping.TFLOperationName
-# Those with weights worth the while.
+# Operations whose weights are worth quantizing.
 _CONVOLUTION = _OPERATIONS.CONV_2D
 _DEPTHWISE = _OPERATIONS.DEPTHWISE_CONV_2D
 _DENSE = _OPERATIONS.FULLY_CONNECTED
@@ -17,7 +19,7 @@ _EVERYWHERE = ".*"
 
 
 def float16_weights(content: bytes) -> bytes:
-    """Stores weights in float16; all is computed in float32."""
+    """Stores weights in float16; computation stays in float32."""
     found = quantizer.Quantizer(content)
     for operation in (_CONVOLUTION, _DEPTHWISE, _DENSE):
         found.add_weight_only_config(
@@ -29,21 +31,26 @@ def float16_weights(content: bytes) -> bytes:
     return _quantized(found)
 
 
-def int8_operations(content: bytes, fixed=(), ranges=None, others=True) -> bytes:
+def int8_operations(
+    content: bytes,
+    fixed: Sequence[str] = (),
+    ranges: Mapping[str, tuple[Any, Any]] | None = None,
+    others: bool = True,
+) -> bytes:
     """Stores weights in int8, by output channel.
 
-    Convolutions and dense layers compute in int8 from activations that they quantize
-    by each frame's own range, and give float32. Depthwise convolutions compute in
-    float32: one scale for all channels costs them most, and XNNPACK has no kernel
-    that would quantize at run time for them.
+    Convolutions and dense layers compute in int8 from activations quantized by each
+    frame's own range, and give float32. Depthwise convolutions compute in float32: one
+    scale for all channels costs them most, and XNNPACK has no kernel that quantizes at
+    run time for them.
 
     Args:
-        content: Of a float32 TFLite model.
+        content: A float32 TFLite model.
         fixed: Names of the outputs of convolutions that compute in int8 throughout,
-            from and to activations of fixed ranges.
-        ranges: Of the tensors around these, {name: (lowest, highest)}, as arrays of the
-            tensor's rank.
-        others: Whether to quantize all but these too.
+            with activations of fixed ranges.
+        ranges: Ranges of the tensors around these, {name: (lowest, highest)}, as arrays
+            of the tensor's rank.
+        others: Whether to quantize all other operations too.
     """
     found = quantizer.Quantizer(content)
     if others:
@@ -65,5 +72,5 @@ def _quantized(found, ranges=None):
         result = found.quantize(
             statistics, enable_progress_bar=False, enable_progress_report=False
         )
-    # It puts weights after the model, where not all that read models look.
+    # It puts weights after the model, where not all readers look.
     return write_model(read_model(result.quantized_model))

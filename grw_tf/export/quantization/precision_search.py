@@ -1,7 +1,8 @@
-"""Finding what of a model can be in 8 bits, by what each part costs the logits."""
+"""Chooses which parts of a model are in 8 bits, by what each costs the logits."""
 
 import math
 import typing
+from collections.abc import Sequence
 
 import numpy as np
 import tqdm
@@ -15,22 +16,22 @@ from grw_tf.export.quantization.state_quantization import quantize_states
 from grw_tf.export.state_entries import state_entries
 from grw_tf.streaming.signature_loop import STEP
 
-# Running means move by 1/n of what is new: soon less than a step of 8 bits.
+# Running means soon move by less than a step of 8 bits.
 _RUNNING_MEAN = "_mean"
-# Of the budget's power.
+# Share of the budget's power.
 _OPERATIONS_SHARE = 0.8
-# What a budget that proved too large is multiplied by.
+# Factor for a budget that was too large.
 _SMALLER = 0.8
 
 
 class Part(typing.NamedTuple):
-    """What can be in 8 bits or not.
+    """A part of a model that can be in 8 bits.
 
     Attributes:
         kind: "operation" or "state".
-        name: Of the operation's output tensor, or of the state.
-        size: Multiplications of an operation, or numbers of a state.
-        source: Of an operation, its input tensor's name.
+        name: Name of the operation's output tensor, or of the state.
+        size: Number of multiplications of an operation, or of values of a state.
+        source: Name of an operation's input tensor.
     """
 
     kind: str
@@ -40,13 +41,13 @@ class Part(typing.NamedTuple):
 
 
 class Choice(typing.NamedTuple):
-    """What is in 8 bits.
+    """Which parts are in 8 bits.
 
     Attributes:
         content: The quantized TFLite model.
-        errors: Of the logits with one part alone in 8 bits, by `Part`.
+        errors: Errors of the logits with one part alone in 8 bits, by `Part`.
         chosen: The parts that are in 8 bits.
-        error: Of the logits with all of these.
+        error: Error of the logits with all of these.
     """
 
     content: bytes
@@ -58,8 +59,8 @@ class Choice(typing.NamedTuple):
 def find_parts(content: bytes) -> list[Part]:
     """Returns the parts that may be in 8 bits: convolutions over space, and states.
 
-    Not what is a vector: gates, heads and classifiers are quick as they are. Nor the
-    running means: they would stand still.
+    Operations on vectors are left out: gates, heads and classifiers are fast as they
+    are. So are running means, which would stand still.
     """
     model = read_model(content)
     graph = model.subgraphs[graph_index(model, STEP)]
@@ -83,20 +84,24 @@ def find_parts(content: bytes) -> list[Part]:
 
 
 def choose(
-    content: bytes, parts, calibration: Calibration, noise_budget, threads=1
+    content: bytes,
+    parts: Sequence[Part],
+    calibration: Calibration,
+    noise_budget: float,
+    threads: int = 1,
 ) -> Choice:
-    """Puts as many parts into 8 bits as the logits bear.
+    """Puts as many parts into 8 bits as the error budget allows.
 
-    Errors of single parts add up in power, nearly: so parts are taken until the budget
-    is spent, and if all together cost more, fewer.
+    The powers of single parts' errors nearly add up: parts are taken until the budget
+    is spent, and fewer if all together cost more.
 
     Args:
-        content: Of a float32 TFLite model.
-        parts: As of `find_parts`.
-        calibration: Of the model.
-        noise_budget: The error that these parts may add to the logits, beside that of
-            8-bit weights, as a share of their standard deviation.
-        threads: To compute with.
+        content: A float32 TFLite model.
+        parts: Parts of `find_parts`.
+        calibration: The model's calibration.
+        noise_budget: Error that these parts may add to the logits, besides that of
+            8-bit weights, relative to their standard deviation.
+        threads: Number of threads.
     """
     meter = _Meter(content, calibration.segments, threads)
     bare = meter.error(_build(content, [], calibration, others=True))
@@ -114,10 +119,10 @@ def choose(
 
 
 def _affordable(errors, budget):
-    """Returns the parts to have for a budget: those that bring much and cost little.
+    """Returns the best parts for a budget: those that gain much and cost little.
 
-    First operations, which make a model quicker; then, of what is left, states, which
-    make it need less memory.
+    Operations come first, because they make a model faster; states, which save memory,
+    get what is left.
     """
     chosen, power = [], 0.0
     for kind, share in (("operation", _OPERATIONS_SHARE), ("state", 1.0)):
@@ -142,7 +147,7 @@ def _build(content, parts, calibration, others):
 
 
 class _Meter:
-    """Tells how far a quantized model's logits are from the float32 model's."""
+    """Measures the error of a quantized model's logits."""
 
     def __init__(self, content, segments, threads):
         self._segments = segments
@@ -151,7 +156,7 @@ class _Meter:
         self._scales = [max(e.std(), 1e-9) for e in self._expected]
 
     def error(self, content):
-        """Returns the root mean square error, as a share of the standard deviation."""
+        """Returns the root mean square error relative to the standard deviation."""
         powers = [
             np.mean(np.square((actual - expected) / scale))
             for actual, expected, scale in zip(
@@ -167,7 +172,7 @@ class _Meter:
             rollout.restart(segment.states)
             logits = rollout.logits(segment.frames)
             if logits.shape[-1] > 1:
-                # What all classes gain alike changes nothing.
+                # What is added to all classes alike changes nothing.
                 logits = logits - logits.mean(-1, keepdims=True)
             found.append(logits)
         return found

@@ -1,7 +1,8 @@
-"""From a float32 TFLite model to a smaller, quicker one that streams as well."""
+"""Quantizes a float32 TFLite model: smaller, faster, and streaming as well."""
 
 import dataclasses
 import os
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -20,9 +21,9 @@ from grw_tf.export.state_entries import state_entries
 MODES = ("none", "float16", "dynamic", "int8")
 
 NOISE_BUDGET = 0.01
-"""Error that int8 may add to that of dynamic, as a share of the logits' deviation.
+"""Error that int8 may add to dynamic's, relative to the logits' standard deviation.
 
-Less than dynamic's own, so that near ties fall alike.
+It is less than dynamic's own, so that near ties come out alike.
 """
 
 _WEIGHTS = {
@@ -42,10 +43,10 @@ class Quantized:
 
     Attributes:
         content: Its bytes.
-        report: What of it is how precise, and why, as JSON: `mode`; `weights`;
+        report: The precision of each part and the reason, as JSON: `mode`; `weights`;
             `states`, each with its `dtype` and the `reason`, and for int8
-            `logits_error`, of the logits with this state alone in int8; for int8 also
-            `operations`, alike, with their `activations`, `noise_budget`,
+            `logits_error`, the error with this state alone in int8; for int8 also
+            `operations`, likewise, with their `activations`, `noise_budget`,
             `logits_error` of all together, and `calibration`, with the `agreement` on
             its clips.
     """
@@ -55,30 +56,35 @@ class Quantized:
 
 
 def quantize(
-    content: bytes, mode: str, clips=None, noise_budget=NOISE_BUDGET, threads=None
+    content: bytes,
+    mode: str,
+    clips: Iterable[np.ndarray] | None = None,
+    noise_budget: float = NOISE_BUDGET,
+    threads: int | None = None,
 ) -> Quantized:
     """Quantizes a model of `conversion.convert`.
 
     - "none": nothing.
-    - "float16": weights take half the room.
-    - "dynamic": weights take a quarter of it, and convolutions compute in 8 bits, from
-      the range of each frame's activations.
-    - "int8": moreover, as many convolutions as the logits bear compute with fixed
-      ranges, which is quicker, and as many states as they bear take a quarter of the
-      room. What each costs is measured on the clips.
+    - "float16": weights take half the space.
+    - "dynamic": weights take a quarter, and convolutions compute in 8 bits, with the
+      range of each frame's activations.
+    - "int8": in addition, as many convolutions as the error budget allows compute with
+      fixed ranges, which is faster, and as many states take a quarter of the space.
+      What each costs is measured on the clips.
 
     Args:
-        content: Of the float32 model.
+        content: The float32 model.
         mode: One of MODES.
-        clips: For int8, an iterable of videos uint8 [frames, size, size, 3] as the
-            model will see them, 300 frames in all or more.
-        noise_budget: For int8, the error that it may add to the logits beside that of
-            8-bit weights, as a share of their standard deviation.
-        threads: For int8, to measure with; by default one for each CPU.
+        clips: For int8, videos uint8 [frames, size, size, 3] as the model will see
+            them, with at least 300 frames in all.
+        noise_budget: For int8, the error that it may add to the logits besides that of
+            8-bit weights, relative to their standard deviation.
+        threads: For int8, the number of threads to measure with; by default one for
+            each CPU.
 
     Raises:
-        ValueError: For an unknown mode, no or unfit clips, or a model that is no
-            float32 one with a signature `step`.
+        ValueError: For an unknown mode, missing or unusable clips, or a model that is
+            not in float32 or lacks a signature `step`.
     """
     _check(content, mode, clips, noise_budget)
     if mode == "int8":
@@ -132,7 +138,7 @@ def _operations(choice):
 
 
 def _layer(name):
-    """Returns the convolution's name, without those of what it was fused with."""
+    """Returns the convolution's name, without those of fused operations."""
     return next((n for n in name.split(";") if "Conv2D" in n), name)
 
 
@@ -156,7 +162,7 @@ def _state(entry, reason):
 
 
 def _agreement(content, quantized, calibration, threads):
-    """Returns the share of times with the same likeliest class."""
+    """Returns the fraction of times with the same likeliest class."""
     models = [Rollout(c, threads) for c in (content, quantized)]
     same = []
     for stream in calibration.streams:

@@ -1,4 +1,4 @@
-"""Streams of frames run through a TFLite file, its own states fed back."""
+"""Streams of frames through a TFLite model, to measure its tensors and logits."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -11,16 +11,16 @@ from grw_tf.streaming.litert import make_interpreter
 from grw_tf.streaming.runners import warmed_up
 from grw_tf.streaming.signature_loop import STEP, SignatureLoop
 
-# Heads that give logits on demand are asked once in so many steps.
+# Heads that give logits on demand are asked once in this many steps.
 _ASKED_EVERY = 4
 
 
 class Rollout:
-    """A stream through a file's float or quantized model.
+    """A stream through a float or quantized model.
 
     Args:
         content: A TFLite model with the signatures of `conversion.convert`.
-        threads: Threads to compute with.
+        threads: Number of threads.
         observed: Names of the step's tensors that `values` will be asked for. TFLite's
             own, slower kernels compute then.
 

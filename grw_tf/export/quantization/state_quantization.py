@@ -1,4 +1,4 @@
-"""States in 8 bits around a graph that computes with them in float32."""
+"""Stores states in 8 bits around a graph that computes with them in float32."""
 
 from ai_edge_litert import schema_py_generated as schema
 
@@ -11,13 +11,13 @@ _LOWEST = -128
 def quantize_states(content: bytes, ranges: dict) -> bytes:
     """Stores states in int8, in all signatures.
 
-    LiteRT's quantizer takes all inputs of a graph alike, so this is done here: a
+    LiteRT's quantizer treats all inputs of a graph alike, so this is done here: with a
     DEQUANTIZE before the first use of a state and a QUANTIZE after the last, both of
     which XNNPACK has. Zero stays exactly zero.
 
     Args:
-        content: Of a TFLite model whose signatures take and return the states.
-        ranges: Lowest and highest value by name of the states to store so.
+        content: A TFLite model whose signatures take and return the states.
+        ranges: Lowest and highest values of the states to store in int8, by name.
     """
     if not ranges:
         return content
@@ -65,7 +65,7 @@ class _Editor:
         for user in users:
             user.inputs = [floats if i == index else i for i in user.inputs]
         if users:
-            # Not before: XNNPACK takes only what follows each other as one part.
+            # Not earlier: XNNPACK only joins consecutive operations into one part.
             place = next(i for i, o in enumerate(operators) if o is users[0])
             dequantize = self._operator("DEQUANTIZE", 2, index, floats)
             operators.insert(place, dequantize)
@@ -73,7 +73,7 @@ class _Editor:
     def _quantize_output(self, entry, scale, zero_point):
         index = entry.tensorIndex
         if self._graph.tensors[index].type == schema.TensorType.INT8:
-            # It is the input, unchanged.
+            # The output is the unchanged input.
             return
         stored = self._copy(index, b"/int8")
         _store_in_int8(self._graph.tensors[stored], scale, zero_point)

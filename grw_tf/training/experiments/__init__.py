@@ -1,1 +1,1 @@
-"""Experiments: typed configs, registered with the Model Garden's factory."""
+"""Experiments: typed configs in the Model Garden's factory, and how to read them."""

@@ -1,7 +1,8 @@
-"""What makes no sense in an experiment, or does nothing: told before anything runs."""
+"""Refuses settings that make no sense or do nothing, before anything runs."""
 
 import functools
 
+from official.core import config_definitions as cfg
 from official.modeling import hyperparams
 
 from grw_tf.models.presets import PRESETS
@@ -43,7 +44,7 @@ _RANGES = {
     "task.losses.l2_weight_decay": _from(0),
     "task.train_data.is_training": (lambda flag: flag, "true"),
     "task.validation_data.is_training": (lambda flag: not flag, "false"),
-    # Else fewer clips than a batch would measure nothing.
+    # Otherwise fewer clips than a batch would measure nothing.
     "task.validation_data.drop_remainder": (lambda flag: not flag, "false"),
 }
 _DATA_RANGES = {
@@ -56,7 +57,7 @@ _DATA_RANGES = {
     "dtype": _one_of("float32", "bfloat16", "float16"),
     "label_dtype": _one_of("int32", "int64"),
 }
-"""By key, what a value must satisfy, in code and in words."""
+"""What a value must satisfy by its key, as a function and in words."""
 _RANGES |= {f"{d}.{key}": needs for d in _DATA for key, needs in _DATA_RANGES.items()}
 
 UNUSED = {
@@ -73,12 +74,12 @@ UNUSED = {
     "runtime.use_tpu_mp_strategy": "models are not split over devices",
     "runtime.num_cores_per_replica": "models are not split over devices",
     "runtime.default_shard_dim": "models are not split over devices",
-    "task.init_checkpoint_modules": "all that init_checkpoint holds is read",
+    "task.init_checkpoint_modules": "everything in init_checkpoint is read",
     "task.allow_image_summary": "scripts.show_batch draws the clips",
     # A rewind would not rewind the data.
-    "trainer.recovery_max_trials": "a loss that is no number ends the training",
-    "trainer.recovery_begin_steps": "a loss that is no number ends the training",
-    "trainer.loss_upper_bound": "a loss that is no number ends the training",
+    "trainer.recovery_max_trials": "a non-finite loss ends the training",
+    "trainer.recovery_begin_steps": "a non-finite loss ends the training",
+    "trainer.loss_upper_bound": "a non-finite loss ends the training",
     "trainer.train_tf_function": "training always runs in graphs",
 }
 _DATA_UNUSED = {
@@ -86,13 +87,13 @@ _DATA_UNUSED = {
     "min_image_size": "set task.model.frame_fit and task.model.size",
     "one_hot": "set task.losses.one_hot",
     "seed": "set task.seed",
-    "deterministic": "the order of clips is always that of task.seed",
+    "deterministic": "task.seed determines the order of clips",
     "sharding": "each host always reads its share",
-    "block_length": "clips are taken one by one from cycle_length files",
+    "block_length": "clips come one by one from cycle_length files",
     "data_format": "models take channels last",
     "file_type": "records are TFRecord files",
     "split": "name files in input_path, or set tfds_split",
-    "tfds_as_supervised": "clips and labels go by the data set's features",
+    "tfds_as_supervised": "the data set's features name clips and labels",
     "tfds_skip_decoding_feature": "only the frames of a clip are decoded anyway",
     "tf_data_service_address": "the tf.data service is not supported",
     "tf_data_service_job_name": "the tf.data service is not supported",
@@ -100,23 +101,23 @@ _DATA_UNUSED = {
         "the tf.data service is not supported"
     ),
     "apply_tf_data_service_before_batching": "the tf.data service is not supported",
-    "audio_feature": "models here hear nothing",
-    "audio_feature_shape": "models here hear nothing",
-    "zero_centering_image": "models here take pixels of 0 to 1",
+    "audio_feature": "audio is not supported",
+    "audio_feature_shape": "audio is not supported",
+    "zero_centering_image": "models take pixels from 0 to 1",
 }
-"""By key that does nothing here, why, or what does it instead."""
+"""Why a key does nothing here, or what to use instead, by the key."""
 UNUSED |= {f"{d}.{key}": why for d in _DATA for key, why in _DATA_UNUSED.items()}
 
 
-def check_experiment(params, mode=None):
-    """Refuses what makes no sense, and what is set but does nothing.
+def check_experiment(params: cfg.ExperimentConfig, mode: str | None = None) -> None:
+    """Refuses settings that make no sense, and those that are set but do nothing.
 
     Args:
         params: The config of an experiment, after `fill_in`.
-        mode: Of the Model Garden's training drivers, or None if it is not known.
+        mode: The mode of the Model Garden's training drivers, or None if unknown.
 
     Raises:
-        ValueError: In one line, with the key, its value and what to do.
+        ValueError: If there is such a setting; with its key, its value and what to do.
     """
     if mode in ("continuous_train_and_eval", "train_and_validate"):
         raise ValueError(f"--mode={mode} is not supported: choose train_and_eval.")
@@ -128,7 +129,7 @@ def check_experiment(params, mode=None):
                 raise ValueError(f"{path} is {value}: it {needed}.")
 
 
-# The rules yield keys, whether their values will do, and what to do if not.
+# The rules yield keys, whether their values are fine, and what to do if not.
 
 
 def _ranges(params):
@@ -137,7 +138,7 @@ def _ranges(params):
 
 
 def _unused(params):
-    # These keys have one default in all experiments.
+    # These keys have the same default in all experiments.
     defaults = experiment(next(iter(PRESETS)))
     for path, reason in UNUSED.items():
         default = _get(defaults, path)
@@ -186,7 +187,7 @@ def _optimization(params):
     yield (
         f"{where}.learning_rate.type",
         config.learning_rate.type,
-        "must be the name of a schedule, as cosine",
+        "must be the name of a schedule, such as cosine",
     )
     for name in ("learning_rate", "head_learning_rate", "warmup", "head_warmup"):
         chosen = getattr(config, name)
@@ -253,8 +254,8 @@ def _regularization(params):
     yield (
         f"{where}.own_layer.layer",
         "own_layer" not in chosen.methods or is_registered(chosen.own_layer.layer),
-        "must be the name of a layer of Keras, or of one registered with it whose"
-        " module was imported, see docs/extending.md",
+        "must be the name of a Keras layer, or of a registered one whose module was"
+        " imported, see docs/extending.md",
     )
 
 
@@ -271,7 +272,7 @@ def _trainer(params, mode):
     yield (
         "trainer.batch_norm_recalibration",
         not trainer.batch_norm_recalibration or bool(kept),
-        "would show in evaluations and be kept in no checkpoint: set"
+        "would affect evaluations but no checkpoint: set"
         " trainer.best_checkpoint_export_subdir, or this to 0",
     )
     yield (
@@ -287,7 +288,7 @@ def _get(params, path):
 
 
 def _text(value):
-    """Spells a value as YAML does."""
+    """Returns a value as YAML spells it."""
     if isinstance(value, hyperparams.Config):
         value = value.as_dict()
     words = {None: "null", True: "true", False: "false"}

@@ -1,4 +1,4 @@
-"""From the Model Garden's flags to an experiment's config, checked key by key."""
+"""Reads an experiment's config from the Model Garden's flags, checked key by key."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ _UNUSED_FLAGS = {
     "tfhub_handle": "export the checkpoint",
     "tflex_output_uri": "export the checkpoint",
 }
-"""Flags of the Model Garden that do nothing here, and what to do instead."""
+"""What to do instead of using Model Garden flags that do nothing here."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,9 +104,9 @@ def leaves(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any
 
 
 def _given(text):
-    """Returns the values of --params_override, and where they are from."""
+    """Returns the values of --params_override, and their source."""
     try:
-        # From pairs, as a.b=1,c=2.
+        # Pairs, such as a.b=1,c=2.
         yaml_text = params_dict.nested_csv_str_to_json_str(text)
     except ValueError:
         yaml_text = text
@@ -128,17 +128,17 @@ def _read(file):
             f"Config file {file!r:.200} cannot be read: {problem:.200}"
         ) from None
     except UnicodeDecodeError:
-        raise ValueError(f"{file} is no YAML of keys: it is no text.") from None
+        raise ValueError(f"{file} is not YAML with keys: it is not text.") from None
     return _loaded(text, file)
 
 
 def _loaded(text, source):
     try:
-        # The Model Garden's, which also reads the tuples of a run's params.yaml.
+        # The Model Garden's loader, which also reads tuples in a run's params.yaml.
         return yaml.load(text, Loader=yaml.FullLoader)
     except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
         problem = " ".join(str(error).split())
-        raise ValueError(f"{source} is no YAML of keys: {problem:.300}") from None
+        raise ValueError(f"{source} is not YAML with keys: {problem:.300}") from None
 
 
 def _override(params, values, source, sources):
@@ -165,5 +165,5 @@ def _checked_choice(config_class, values, path):
     return values
 
 
-# The Model Garden mixes data by configs of any keys, which is not supported here.
+# The Model Garden mixes data sets with plain configs, which is not supported here.
 _READER = MappingReader(_checked_choice, skipped=(hyperparams.Config,))

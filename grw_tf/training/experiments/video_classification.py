@@ -22,17 +22,17 @@ from grw_tf.weights.official import OFFICIAL
 _BATCH_SIZE = 16
 
 Model = mirrored(ModelConfig)
-"""`ModelConfig` for YAML files, field by field."""
+"""`ModelConfig` as a config that YAML files override."""
 
 
 @dataclasses.dataclass
 class Losses(video_classification.Losses):
-    """The Model Garden's losses.
+    """The Model Garden's losses, with class weights.
 
     Attributes:
-        class_weights: Of each clip's loss in training: a list of numbers, one a class;
-            or "balanced", which weighs classes alike, however many clips each has; or
-            null.
+        class_weights: The weight of each clip's loss in training: a list of numbers,
+            one per class; "balanced", which gives all classes the same total weight;
+            or null.
     """
 
     class_weights: Any = None
@@ -40,11 +40,11 @@ class Losses(video_classification.Losses):
 
 @dataclasses.dataclass
 class DataConfig(video_classification.DataConfig):
-    """The Model Garden's clips.
+    """The Model Garden's data config, with a switch for mirroring.
 
     Attributes:
-        aug_random_flip: Whether each other training clip is mirrored; not for classes
-            that are each other's mirror image, as left and right.
+        aug_random_flip: Whether half of the training clips are mirrored. Switch it off
+            for classes that mirror each other, such as left and right.
     """
 
     aug_random_flip: bool = True
@@ -52,18 +52,18 @@ class DataConfig(video_classification.DataConfig):
 
 @dataclasses.dataclass
 class VideoClassificationTask(video_classification.VideoClassificationTask):
-    """The Model Garden's task with a model of this project.
+    """The Model Garden's task config with a model of this project.
 
     Attributes:
-        model: The model. It says the clips' frames and size, and the number of classes;
-            in `train_data` and `validation_data` these are left alone.
+        model: The model. It gives the frames and size of clips and the number of
+            classes; leave these alone in `train_data` and `validation_data`.
         init_checkpoint: See `grw_tf.weights.restore`. "official" names the model's
             official weights; empty starts from random weights.
-        seed: Of the initial weights, of the order and augmentation of clips, and of
-            dropout.
+        seed: The seed of the initial weights, of the order and augmentation of clips,
+            and of dropout.
         freeze_backbone: Whether the backbone never trains.
         unfreeze_step: The step at which the backbone begins to train.
-        freeze_batch_norm: Whether the backbone's batch normalisations keep their
+        freeze_batch_norm: Whether the backbone's batch normalizations keep their
             statistics, scales and offsets.
     """
 
@@ -82,17 +82,17 @@ class VideoClassificationTask(video_classification.VideoClassificationTask):
 
 @dataclasses.dataclass
 class TrainerConfig(cfg.TrainerConfig):
-    """The Model Garden's trainer.
+    """The Model Garden's trainer config, with recalibration and early stopping.
 
     Attributes:
-        batch_norm_recalibration: Before each evaluation, the number of training clips
-            on which the statistics of batch normalisations are estimated anew,
-            regularisers off; 0 for none. What is evaluated, and saved as best, has
-            these; training goes on with its own.
-        early_stopping_patience: Evaluations in a row without a better
-            `best_checkpoint_eval_metric` after which training ends; 0 for never.
-        recovery_max_trials: Of the Model Garden's recovery, which is off: it would
-            rewind the weights, but not the data.
+        batch_norm_recalibration: The number of training clips on which the statistics
+            of batch normalizations are estimated before each evaluation, with
+            regularizers off; 0 for none. The evaluated and best checkpoints have the
+            estimates; training continues with its own statistics.
+        early_stopping_patience: The number of evaluations in a row without a better
+            `best_checkpoint_eval_metric` after which training stops; 0 for never.
+        recovery_max_trials: Switches the Model Garden's recovery off, which would
+            rewind the weights but not the data.
     """
 
     batch_norm_recalibration: int = 0
@@ -122,17 +122,16 @@ _SCRATCH = {
 }
 
 
-def experiment(preset) -> cfg.ExperimentConfig:
+def experiment(preset: str) -> cfg.ExperimentConfig:
     """Returns the experiment of a model preset, without data.
 
-    Of MoViNets and MobileNetV3 the recipe is the published one of arXiv 2511.20928 but
-    for the number of steps: AdamW, cosine from 1e-4 to 1e-6 for the backbone and from
-    1e-3 to 1e-5 for the head, and a moving average of the weights, which is what is
-    evaluated.
+    MoViNets and MobileNetV3 have the published recipe of arXiv 2511.20928, except for
+    the number of steps: AdamW, cosine from 1e-4 to 1e-6 for the backbone and from 1e-3
+    to 1e-5 for the head, and a moving average of the weights, which is evaluated.
 
-    SlowOnly is trained from random weights, by the Model Garden's recipe for 3-D
-    ResNets: SGD with momentum, cosine from 0.1 for each 64 clips of a batch, and
-    decayed weights; clips are cropped as in the RMS paper.
+    SlowOnly trains from random weights by the Model Garden's recipe for 3-D ResNets:
+    SGD with momentum, cosine from 0.1 per 64 clips of a batch, and weight decay. Clips
+    are cropped as in the RMS paper.
     """
     from_scratch = PRESETS[preset].backbone.family.trains_from_scratch
     task = VideoClassificationTask(
@@ -162,7 +161,7 @@ def experiment(preset) -> cfg.ExperimentConfig:
     )
 
 
-# Of the RMS paper, 4.1.
+# From the RMS paper, section 4.1.
 _RANDOM_RESIZED_CROP = {
     "aug_min_area_ratio": 0.25,
     "aug_max_area_ratio": 1.0,

@@ -1,18 +1,22 @@
-"""Frozen config dataclasses as the Model Garden's, which YAML files override."""
+"""Turns frozen config dataclasses into the Model Garden's configs, and back."""
 
 import dataclasses
 import json
+from typing import TypeVar
 
 from official.modeling import hyperparams
 
+T = TypeVar("T")
 
-def mirrored(config_class):
+
+def mirrored(config_class: type) -> type[hyperparams.Config]:
     """Returns a `hyperparams.Config` class with the fields of a frozen dataclass.
 
-    So each field is spelled once; `frozen` goes back.
+    YAML files can override it, and each field is defined only once. `frozen` converts
+    back.
 
     Args:
-        config_class: A dataclass of plain defaults and of dataclasses of such.
+        config_class: A dataclass whose defaults are plain values or such dataclasses.
     """
     fields = []
     for field in dataclasses.fields(config_class):
@@ -25,7 +29,7 @@ def mirrored(config_class):
     return dataclasses.make_dataclass(config_class.__name__, fields, bases=bases)
 
 
-def frozen(config, config_class):
+def frozen(config: hyperparams.Config, config_class: type[T]) -> T:
     """Returns the frozen config of a mirrored one.
 
     Args:
@@ -33,6 +37,6 @@ def frozen(config, config_class):
         config_class: The frozen dataclass, with a `from_json`.
 
     Raises:
-        ValueError: As `from_json`: for a value of another type or that cannot be.
+        ValueError: If a value has the wrong type or is out of range; see `from_json`.
     """
     return config_class.from_json(json.dumps(config.as_dict()))

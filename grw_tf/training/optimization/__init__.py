@@ -1,1 +1,1 @@
-"""Optimizers: a learning rate for the backbone, another for the head."""
+"""Optimizers with one learning rate for the backbone and one for the head."""

@@ -1,4 +1,7 @@
-"""An optimizer that gives each group of variables an optimizer of its own."""
+"""An optimizer that gives each group of variables its own optimizer."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -11,45 +14,45 @@ _SUM = "gradient_sum"
 class GroupedOptimizer(tf_keras.optimizers.legacy.Optimizer):
     """Sends each variable's gradient to the optimizer of the variable's group.
 
-    It goes inside the Model Garden's `ExponentialMovingAverage` or Keras'
-    `LossScaleOptimizer`, and is checkpointed wholly as `tf.train.Checkpoint(
-    optimizer=...)`, also between the steps of an accumulation.
+    It works inside the Model Garden's `ExponentialMovingAverage` or Keras'
+    `LossScaleOptimizer`. `tf.train.Checkpoint(optimizer=...)` saves it completely, even
+    between the steps of an accumulation.
 
     `iterations` counts calls of `apply_gradients`, as the trainer's global step does,
-    and all schedules go by it, the moving average's too. The optimizers' own
-    `iterations` count the updates of their group: Adam's bias correction begins when a
-    frozen group thaws.
+    and all schedules use it, including the moving average's. The optimizers' own
+    `iterations` count the updates of their group, so Adam's bias correction begins when
+    a frozen group unfreezes.
 
-    With `accumulation_steps` k, every k-th step applies the mean gradient of k steps;
-    in between, weights, slots and learning rates stay, the latter as they were at the
-    first of the k steps. A step left out by loss scaling is not one of the k.
+    With `accumulation_steps` k, every k-th step applies the mean gradient of k steps.
+    In between, weights, slots and learning rates stay; the learning rates are those of
+    the first of the k steps. A step skipped by loss scaling does not count.
 
     Args:
-        optimizers: Dict of legacy Keras optimizers by name of group, which become this
-            one's own. They do not clip; see `**kwargs`.
-        group_of: Function from a variable to the name of its group; may be set later,
-            as the attribute, but before the first step.
-        accumulation_steps: How many steps make an update.
-        name: Of the optimizer.
-        **kwargs: Of `tf_keras.optimizers.legacy.Optimizer`. `global_clipnorm` clips by
-            the norm of all groups together, once gradients are summed over replicas and
-            averaged over steps.
+        optimizers: Legacy Keras optimizers by name of group, which this one takes over.
+            They must not clip; see `**kwargs`.
+        group_of: Function from a variable to the name of its group. May be set later as
+            an attribute, before the first step.
+        accumulation_steps: The number of steps per update.
+        name: The name of the optimizer.
+        **kwargs: See `tf_keras.optimizers.legacy.Optimizer`. `global_clipnorm` clips by
+            the norm of all groups together, after gradients are summed over replicas
+            and averaged over steps.
 
     Raises:
         TypeError: If an optimizer wraps another.
-        ValueError: If an optimizer is not a legacy one or clips by itself, or for fewer
-            steps than 1.
+        ValueError: If an optimizer is not a legacy one or clips by itself, or if
+            `accumulation_steps` is below 1.
     """
 
     _HAS_AGGREGATE_GRAD = True
 
     def __init__(
         self,
-        optimizers,
-        group_of=None,
-        accumulation_steps=1,
-        name="GroupedOptimizer",
-        **kwargs,
+        optimizers: Mapping[str, tf_keras.optimizers.legacy.Optimizer],
+        group_of: Callable[[tf.Variable], str] | None = None,
+        accumulation_steps: int = 1,
+        name: str = "GroupedOptimizer",
+        **kwargs: Any,
     ):
         super().__init__(name, **kwargs)
         if accumulation_steps < 1:
@@ -66,17 +69,17 @@ class GroupedOptimizer(tf_keras.optimizers.legacy.Optimizer):
             rate = optimizer._hyper["learning_rate"]
             if isinstance(rate, tf_keras.optimizers.schedules.LearningRateSchedule):
                 optimizer.learning_rate = _AtStep(rate, self._schedule_step)
-        # Where Keras and the wrappers look it up.
+        # Keras and the wrappers look it up there.
         self._hyper["learning_rate"] = lambda: next(
             iter(self.learning_rates().values())
         )
 
-    def build(self, variables):
-        """Creates what the optimizers keep of variables, before the first step."""
+    def build(self, variables: Sequence[tf.Variable]) -> None:
+        """Creates the slots of variables in all optimizers, before the first step."""
         self._create_all_weights(variables)
 
-    def learning_rates(self):
-        """Returns the learning rate of the next update, a scalar for each group.
+    def learning_rates(self) -> dict[str, tf.Tensor]:
+        """Returns the learning rate of the next update, a scalar per group.
 
         `learning_rate`, which the Model Garden's trainer logs, is the first of them.
         """
@@ -86,19 +89,21 @@ class GroupedOptimizer(tf_keras.optimizers.legacy.Optimizer):
         }
 
     @property
-    def weights(self):
+    def weights(self) -> list[tf.Variable]:
+        """The variables of this optimizer and of the groups' optimizers."""
         weights = list(self._weights)
         for optimizer in self.optimizers.values():
             weights += optimizer.weights
         return weights
 
-    def variables(self):
+    def variables(self) -> list[tf.Variable]:
+        """Returns the same as `weights`."""
         return self.weights
 
     def _set_hyper(self, name, value):
         raise ValueError(
-            f"{name} cannot be set for all groups at once: set that of"
-            f" optimizers[group], group one of {', '.join(self.optimizers)}."
+            f"{name} cannot be set for all groups at once: set it in"
+            f" optimizers[group], where group is one of {', '.join(self.optimizers)}."
         )
 
     def _schedule_step(self):
@@ -108,7 +113,7 @@ class GroupedOptimizer(tf_keras.optimizers.legacy.Optimizer):
 
     @property
     def _accumulated(self):
-        """Variable: how many steps the gradient sums hold."""
+        """The variable that counts the steps in the gradient sums."""
         if self._accumulated_steps is None:
             with self._distribution_strategy_scope():
                 self._accumulated_steps = self.add_weight(
@@ -163,7 +168,7 @@ class GroupedOptimizer(tf_keras.optimizers.legacy.Optimizer):
         return super()._transform_gradients(grads_and_vars)
 
     def _accumulate(self, grads_and_vars):
-        """Returns mean gradients since the last update, these ones added."""
+        """Adds gradients to the sums, and returns the means since the last update."""
         sums = [self.get_slot(variable, _SUM) for _, variable in grads_and_vars]
 
         def add(distribution, grads):
@@ -190,9 +195,9 @@ class GroupedOptimizer(tf_keras.optimizers.legacy.Optimizer):
                         distribution, own, apply_state[group], name
                     )
 
-        def update_and_start_anew():
+        def update_and_clear():
             update()
-            # All of them: a variable may have been frozen since.
+            # All sums, because a variable may have been frozen since.
             for slots in self._slots.values():
                 distribution.extended.update(slots[_SUM], _clear, group=False)
             self._accumulated.assign(0)
@@ -201,16 +206,16 @@ class GroupedOptimizer(tf_keras.optimizers.legacy.Optimizer):
             update()
         else:
             tf.cond(
-                # Not equal to: a restored run may have had more steps to an update.
+                # Not ==, because a restored run may have had more steps per update.
                 self._accumulated >= self._accumulation_steps,
-                update_and_start_anew,
+                update_and_clear,
                 lambda: None,
             )
         return self.iterations.assign_add(1, read_value=False)
 
 
 class _AtStep(tf_keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule that goes by another count than its optimizer's own."""
+    """A schedule over another step count than its optimizer's."""
 
     def __init__(self, schedule, step):
         self._schedule = schedule

@@ -1,7 +1,12 @@
-"""Optimization with two learning rates, for the Model Garden's trainer."""
+"""Optimization with two learning rates in the Model Garden's trainer."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
+import tensorflow as tf
+import tf_keras
+from official.core import config_definitions as cfg
 from official.modeling import optimization, performance
 
 from grw_tf.training.optimization.grouped_optimizer import GroupedOptimizer
@@ -11,25 +16,26 @@ BACKBONE = "backbone"
 HEAD = "head"
 
 OPTIMIZERS = ("adamw", "adam", "sgd", "lamb", "lars", "rmsprop", "adagrad")
-"""Types that are legacy Keras optimizers, as the moving average needs."""
+"""Types that are legacy Keras optimizers, which the moving average needs."""
 
 
 @dataclasses.dataclass
 class TwoRatesConfig(optimization.OptimizationConfig):
     """The Model Garden's optimization config, with another learning rate for the head.
 
-    The head is all that is not the backbone. Schedules, warm-up and the moving average
-    are in steps of the trainer, however many of them make an update.
+    The head is everything but the backbone. Schedules, warm-up and the moving average
+    count steps of the trainer, whatever the number of steps per update.
 
     Attributes:
-        head_learning_rate: Of the head; `learning_rate` if no type is chosen.
-        head_warmup: Of the head; `warmup` if no type is chosen ("linear" of 0
-            `warmup_steps` for none).
-        clip_norm: Highest norm of the gradient of backbone and head together, over all
-            replicas; 0 for any. None leaves it to the optimizer's config, and so to 1.0
-            for adamw, whose gradient_clip_norm then acts on all replicas' gradient too.
-        accumulation_steps: How many steps make an update, by their mean gradient; the
-            last train_steps % accumulation_steps steps train nothing.
+        head_learning_rate: The schedule of the head; `learning_rate` if no type is
+            chosen.
+        head_warmup: The warm-up of the head; `warmup` if no type is chosen ("linear"
+            with 0 `warmup_steps` for none).
+        clip_norm: The highest norm of the gradient of backbone and head together, over
+            all replicas; 0 for no limit. None takes the optimizer's config, so 1.0 for
+            adamw, whose gradient_clip_norm then acts on all replicas' gradient, too.
+        accumulation_steps: The number of steps per update, which applies their mean
+            gradient; the last train_steps % accumulation_steps steps have no effect.
     """
 
     head_learning_rate: optimization.LrConfig = dataclasses.field(
@@ -42,7 +48,7 @@ class TwoRatesConfig(optimization.OptimizationConfig):
     accumulation_steps: int = 1
 
 
-def backbone_or_head(model):
+def backbone_or_head(model: tf_keras.Model) -> Callable[[tf.Variable], str]:
     """Returns a function from a model's variables to the names of their groups.
 
     Raises:
@@ -57,26 +63,29 @@ def backbone_or_head(model):
 
 
 def build_optimizer(
-    config: TwoRatesConfig, runtime_config=None, dp_config=None, group_of=None
-):
-    """Builds what a task's `create_optimizer` returns.
+    config: TwoRatesConfig,
+    runtime_config: cfg.RuntimeConfig | None = None,
+    dp_config: Any = None,
+    group_of: Callable[[tf.Variable], str] | None = None,
+) -> tf_keras.optimizers.legacy.Optimizer:
+    """Builds the optimizer of a task's `create_optimizer`.
 
     Args:
-        config: Of the optimization; each group gets an optimizer of its kind.
-        runtime_config: The Model Garden's; its mixed_precision_dtype float16 adds loss
-            scaling.
-        dp_config: None, as differential privacy is not supported.
-        group_of: Of `GroupedOptimizer`, as by `backbone_or_head`; or set it later:
-            `grouped(optimizer).group_of = backbone_or_head(model)`.
+        config: The optimization config; each group gets an optimizer of its type.
+        runtime_config: The Model Garden's runtime config; mixed_precision_dtype float16
+            adds loss scaling.
+        dp_config: Must be None, because differential privacy is not supported.
+        group_of: See `GroupedOptimizer`; usually `backbone_or_head(model)`. May be set
+            later: `grouped(optimizer).group_of = backbone_or_head(model)`.
 
     Returns:
-        A `GroupedOptimizer`, by itself or in the Model Garden's moving average or in
+        A `GroupedOptimizer`, alone or inside the Model Garden's moving average or
         Keras' loss scaling.
 
     Raises:
-        ValueError: If no type of optimizer or learning rate is chosen, for a type of
-            optimizer that is none of OPTIMIZERS, for a moving average with float16, or
-            for differential privacy.
+        ValueError: If the type of optimizer is not in `OPTIMIZERS`, no learning rate is
+            chosen, a moving average is used with float16, or differential privacy is
+            asked for.
     """
     kind = config.optimizer.type
     if kind not in OPTIMIZERS:
@@ -120,18 +129,18 @@ def build_optimizer(
     return optimizer
 
 
-def grouped(optimizer) -> GroupedOptimizer:
-    """Returns the optimizer of groups inside a moving average or loss scaling.
+def grouped(optimizer: Any) -> GroupedOptimizer:
+    """Returns the `GroupedOptimizer` inside a moving average or loss scaling.
 
     Raises:
-        TypeError: If there is none.
+        TypeError: If there is none inside.
     """
     inner = optimizer
     while inner is not None and not isinstance(inner, GroupedOptimizer):
         inner = getattr(inner, "_optimizer", None)
     if inner is None:
         raise TypeError(
-            f"{type(optimizer).__name__} holds no GroupedOptimizer: build it by"
+            f"{type(optimizer).__name__} holds no GroupedOptimizer: build it with"
             " build_optimizer."
         )
     return inner
@@ -152,7 +161,7 @@ def _build_one(config, learning_rate, warmup):
 
 
 def _clipping(config):
-    """Returns the optimizer's clipping, which `_build_one` leaves out."""
+    """Returns the clipping of the config, which `_build_one` leaves out."""
     own = config.optimizer.get()
     norms = (own.global_clipnorm, getattr(own, "gradient_clip_norm", None))
     norm = config.clip_norm

@@ -1,1 +1,1 @@
-"""Tasks of the Model Garden's trainer."""
+"""The task that the Model Garden's trainer runs, its clips, losses and metrics."""

@@ -1,27 +1,30 @@
-"""Weights of classes in the loss."""
+"""Class weights of the loss."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from grw_tf.data.records.record_labels import labels_of
+from grw_tf.data.records.record_source import RecordSource
 from grw_tf.data.records.record_stream import Share
+from grw_tf.data.tfds_source import TfdsSource
 
 BALANCED = "balanced"
 
 
-def balanced_weights(source, num_classes):
-    """Returns float32 [num_classes]: clips / (classes * clips of the class).
+def balanced_weights(source: RecordSource | TfdsSource, num_classes: int) -> np.ndarray:
+    """Returns float32 `[num_classes]`: clips / (classes * clips of the class).
 
-    As scikit-learn's `compute_class_weight`, of the classes that have clips; 0 for one
-    that has none.
+    These are the weights of scikit-learn's `compute_class_weight` over the classes that
+    have clips. A class without clips gets 0.
 
     Args:
-        source: A `RecordSource` or `TfdsSource`, whose labels are counted.
-        num_classes: How many classes there are.
+        source: The clips whose labels are counted.
+        num_classes: The number of classes.
 
     Raises:
-        ValueError: If a label is none of the classes.
+        ValueError: If a label is not one of the classes.
     """
     labels = labels_of(source, Share(source.files), num_classes)
     counts = np.bincount(labels, minlength=num_classes)
@@ -30,11 +33,11 @@ def balanced_weights(source, num_classes):
     return weights.astype(np.float32)
 
 
-def given_weights(setting, num_classes):
-    """Returns float32 [num_classes] of a list of numbers.
+def given_weights(setting: Any, num_classes: int) -> np.ndarray:
+    """Returns a list of numbers as float32 `[num_classes]`.
 
     Raises:
-        ValueError: If it is none of as many numbers from 0 on.
+        ValueError: If it is not that many finite numbers from 0 on, or all are 0.
     """
     numbers = isinstance(setting, (list, tuple)) and all(
         isinstance(n, (int, float)) and math.isfinite(n) and n >= 0 for n in setting
@@ -42,6 +45,6 @@ def given_weights(setting, num_classes):
     if not numbers or len(setting) != num_classes or not any(setting):
         raise ValueError(
             f"task.losses.class_weights must be {BALANCED!r}, null, or a list of"
-            f" {num_classes} numbers from 0 on, one a class; got {setting!r:.80}."
+            f" {num_classes} numbers from 0 on, one per class; got {setting!r:.80}."
         )
     return np.array(setting, np.float32)

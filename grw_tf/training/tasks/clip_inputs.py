@@ -1,6 +1,7 @@
-"""From a data config to batches of clips, by the Model Garden's reader."""
+"""Builds batches of clips from a data config with the Model Garden's reader."""
 
 import dataclasses
+from collections.abc import Callable, Iterable, Iterator
 
 import tensorflow as tf
 from official.core import input_reader
@@ -12,23 +13,25 @@ from grw_tf.data.records.record_source import RecordSource, record_name
 from grw_tf.data.records.record_stream import Share, endless, in_order, picked
 from grw_tf.data.records.seeded_parser import KEY, SeededParser
 from grw_tf.data.tfds_source import TfdsSource
+from grw_tf.frames.geometry import FrameGeometry
+from grw_tf.training.experiments.video_classification import DataConfig
 
 _UNSUPPORTED = {
-    "is_multilabel": "models here give one label a clip",
-    "output_audio": "models here hear nothing",
+    "is_multilabel": "models predict one label per clip",
+    "output_audio": "audio is not supported",
     "enable_tf_data_service": "its order of clips could not be resumed",
     "compressed_input": "scripts.prepare_videos writes plain files",
 }
 
 
-def open_source(params):
-    """Opens what a data config names.
+def open_source(params: DataConfig) -> RecordSource | TfdsSource:
+    """Opens the clips that a data config names.
 
     Args:
-        params: A `DataConfig` with `input_path` or `tfds_name` and `tfds_split`.
+        params: The config, with `input_path`, or `tfds_name` and `tfds_split`.
 
     Raises:
-        ValueError: If it names nothing, both, what is not there or is not supported.
+        ValueError: If it names nothing, both, or something missing or unsupported.
         OSError: If a file cannot be read.
     """
     where = "task.train_data" if params.is_training else "task.validation_data"
@@ -37,8 +40,8 @@ def open_source(params):
             raise ValueError(f"{where}.{key} must be false: {reason}.")
     if params.cache and params.is_training:
         raise ValueError(
-            f"{where}.cache must be false: each clip would be cropped and flipped once"
-            " for all rounds."
+            f"{where}.cache must be false: otherwise each clip would be cropped and"
+            " flipped the same way in every epoch."
         )
     if bool(params.input_path) == bool(params.tfds_name):
         raise ValueError(
@@ -48,38 +51,41 @@ def open_source(params):
     if params.input_path:
         return RecordSource(params.input_path)
     if not params.tfds_split:
-        raise ValueError(f"{where}.tfds_split is empty: name a split, as train.")
+        raise ValueError(f"{where}.tfds_split is empty: name a split, such as train.")
     return TfdsSource(params.tfds_name, params.tfds_split, params.tfds_data_dir)
 
 
 def batches(
-    params,
-    source,
-    geometry,
-    seed,
-    first_step=0,
-    context=None,
-    postprocess=None,
-    chosen=None,
-):
-    """Returns batches of (features, labels), `image` [batch, time, height, width, 3].
+    params: DataConfig,
+    source: RecordSource | TfdsSource,
+    geometry: FrameGeometry,
+    seed: int,
+    first_step: int = 0,
+    context: tf.distribute.InputContext | None = None,
+    postprocess: Callable | None = None,
+    chosen: int | None = None,
+) -> tf.data.Dataset:
+    """Returns batches of features and labels.
+
+    The features are a dict with `image` `[batch, time, height, width, 3]`.
 
     Args:
-        params: The `DataConfig`. While training, clips come over and over, and what is
-            random depends on `seed` and a clip's place in the stream alone; else once,
-            in order.
-        source: Of `open_source`.
-        geometry: The model's `FrameGeometry`.
-        seed: Of order and augmentation.
-        first_step: How many steps of a training to leave out.
-        context: A `tf.distribute.InputContext`, whose pipeline reads its share.
-        postprocess: Function from a batch to a batch; by default the Model Garden's.
-        chosen: Of clips that come once, how many to choose by `choose_evenly`; None for
-            all. For several replicas, the number is rounded down to whole batches.
+        params: The data config. Training clips repeat endlessly, and their order and
+            augmentation depend only on `seed` and on the clip's place in the stream.
+            Other clips come once, in order.
+        source: The clips, from `open_source`.
+        geometry: The geometry of the model's frames.
+        seed: The seed of order and augmentation.
+        first_step: The number of training steps to skip.
+        context: Names the pipeline, which reads its share; None reads all.
+        postprocess: Function from a batch to a batch; None is the Model Garden's.
+        chosen: The number of clips that `choose_evenly` picks from those that come
+            once; None for all. With several replicas it is rounded down to whole
+            batches.
 
     Raises:
-        ValueError: If there are fewer clips than pipelines, fewer to choose than
-            replicas, or clips to choose from have a label that is no class.
+        ValueError: If there are fewer clips than pipelines, if fewer are chosen than
+            there are replicas, or if a clip to choose from has a label out of range.
     """
     decode = _checked(
         source.decoder(params.image_field_key, params.label_field_key),
@@ -109,25 +115,33 @@ def batches(
     return reader.read(context, records)
 
 
-def records_of_step(params, source, seed, step, context=None) -> list[bytes]:
-    """Returns the records of the clips of one training step, in this process."""
+def records_of_step(
+    params: DataConfig,
+    source: RecordSource | TfdsSource,
+    seed: int,
+    step: int,
+    context: tf.distribute.InputContext | None = None,
+) -> list[bytes]:
+    """Returns the records that this process reads in one training step."""
     records = _training_records(params, source, seed, step, context)
     count = params.global_batch_size // (context.num_input_pipelines if context else 1)
     return [record for _, record in records.take(count).as_numpy_iterator()]
 
 
-def names(records) -> list[str]:
-    """Returns where the clips of records come from."""
+def names(records: Iterable[bytes]) -> list[str]:
+    """Returns the names of the records' clips, which say where they come from."""
     return [record_name(record) or "a clip without a name" for record in records]
 
 
-def broken(params, source, records) -> list[str]:
-    """Returns where those clips come from of which a frame cannot be decoded.
+def broken(
+    params: DataConfig, source: RecordSource | TfdsSource, records: Iterable[bytes]
+) -> list[str]:
+    """Returns the names of the clips with a frame that cannot be decoded.
 
     Args:
-        params: The `DataConfig`.
-        source: Of `open_source`.
-        records: The records to look through.
+        params: The data config.
+        source: The clips, from `open_source`.
+        records: The records to search.
     """
     decode = source.decoder(params.image_field_key, params.label_field_key)
     return names(
@@ -137,7 +151,7 @@ def broken(params, source, records) -> list[str]:
     )
 
 
-def all_records(source):
+def all_records(source: RecordSource | TfdsSource) -> Iterator[bytes]:
     """Returns an iterator over all records of a source."""
     return in_order(Share(source.files)).as_numpy_iterator()
 
@@ -151,7 +165,7 @@ def _is_picture(encoded):
 
 
 def _checked(decode, label_key, num_classes):
-    """Checks labels, for one that is no class would train towards nothing."""
+    """Checks labels, because one out of range would train towards no class."""
 
     def decode_checked(record):
         decoded = decode(record)
@@ -178,7 +192,7 @@ def _training_records(params, source, seed, first_step, context):
 
 
 def _chosen(params, source, count, context):
-    """Returns a config of batches of which each replica has some, and the records."""
+    """Returns a config whose batches give every replica clips, and the records."""
     share = _share(source, context)
     pipelines = range(share.pipelines)
     smallest = min(dataclasses.replace(share, pipeline=i).count for i in pipelines)
@@ -188,15 +202,15 @@ def _chosen(params, source, count, context):
         batch_size = min(params.global_batch_size, count - count % replicas)
         if not batch_size:
             raise ValueError(
-                f"trainer.batch_norm_recalibration must be at least the {replicas}"
-                " replicas, or 0, and each input pipeline must have clips for it."
+                f"trainer.batch_norm_recalibration must be at least {replicas}, the"
+                " number of replicas, or 0, and every input pipeline must have clips."
             )
         # TensorFlow convolves empty batches to wrong shapes on CPUs.
         count -= count % batch_size
         params = params.replace(global_batch_size=batch_size)
     keys = params.image_field_key, params.label_field_key
     labels = labels_of(source, share, params.num_classes, *keys)
-    # All evaluations want the same few, and to find them takes reading all.
+    # Cached: all evaluations use the same few, and finding them means reading all.
     records = picked(share, choose_evenly(labels, count // len(pipelines))).cache()
     return params, records
 

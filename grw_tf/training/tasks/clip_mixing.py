@@ -1,30 +1,33 @@
-"""CutMix and Mixup of clips, the Model Garden's own, from the configs."""
+"""Mixes training clips with the Model Garden's CutMix and Mixup."""
+
+from collections.abc import Callable
 
 from official.vision.ops import augment
 
 from grw_tf.models import ModelConfig
+from grw_tf.training.experiments.video_classification import DataConfig
 
 
-def mixes(params, config: ModelConfig) -> bool:
-    """Says whether training clips and their labels are mixed.
+def mixes(params: DataConfig, config: ModelConfig) -> bool:
+    """Returns whether training clips and their labels are mixed.
 
     Args:
-        params: The `DataConfig` of the training data.
+        params: The config of the training data.
         config: The model's config.
     """
     return _settings(params, config) is not None
 
 
-def clip_mixing(params, config: ModelConfig):
-    """Returns what mixes batches, or None.
+def clip_mixing(params: DataConfig, config: ModelConfig) -> Callable | None:
+    """Returns the function that mixes batches, or None without mixing.
 
     Args:
-        params: The `DataConfig`, whose `mixup_and_cutmix` may say how.
-        config: The model's config, whose `regularization.methods` may.
+        params: The config of the training data; `mixup_and_cutmix` may ask for it.
+        config: The model's config; `regularization.methods` may ask for it.
 
     Returns:
-        A function from features and labels [batch] to features and one-hot labels
-        [batch, num_classes].
+        A function from features and labels `[batch]` to features and one-hot labels
+        `[batch, num_classes]`.
     """
     settings = _settings(params, config)
     if settings is None:
@@ -47,6 +50,6 @@ def _settings(params, config):
     return {
         "cutmix_alpha": chosen.cutmix.alpha if "cutmix" in chosen.methods else 0.0,
         "mixup_alpha": chosen.mixup.alpha if "mixup" in chosen.methods else 0.0,
-        # The loss smooths labels.
+        # The loss smooths the labels.
         "label_smoothing": 0.0,
     }

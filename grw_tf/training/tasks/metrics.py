@@ -1,29 +1,36 @@
-"""Metrics that need all predictions of an evaluation."""
+"""Metrics over all predictions of an evaluation."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
 
 class ConfusionMatrix(tf_keras.metrics.Metric):
-    """Counts [num_classes, num_classes] of clips: rows true classes, columns predicted.
+    """Clip counts `[num_classes, num_classes]`: true classes by predicted classes.
 
     Args:
-        num_classes: How many classes there are.
-        name: Of the metric.
+        num_classes: The number of classes.
+        name: The name of the metric.
     """
 
-    def __init__(self, num_classes, name="confusion_matrix"):
+    def __init__(self, num_classes: int, name: str = "confusion_matrix"):
         super().__init__(name)
         self._counts = self.add_weight(
             "counts", (num_classes, num_classes), initializer="zeros"
         )
 
-    def update_state(self, labels, outputs, sample_weight=None):
-        """Counts a batch.
+    def update_state(
+        self, labels: Any, outputs: tf.Tensor, sample_weight: Any = None
+    ) -> None:
+        """Counts the clips of a batch.
 
         Args:
-            labels: One-hot [batch, num_classes], or indices [batch] or [batch, 1].
-            outputs: Scores [batch, num_classes].
+            labels: One-hot `[batch, num_classes]`, or indices `[batch]` or
+                `[batch, 1]`.
+            outputs: Scores `[batch, num_classes]`.
             sample_weight: Not supported.
         """
         del sample_weight
@@ -39,25 +46,27 @@ class ConfusionMatrix(tf_keras.metrics.Metric):
             )
         )
 
-    def reset_state(self):
+    def reset_state(self) -> None:
+        """Sets all counts to 0."""
         self._counts.assign(tf.zeros_like(self._counts))
 
-    def result(self):
+    def result(self) -> tf.Tensor:
+        """Returns the counts."""
         return tf.identity(self._counts)
 
 
 class MacroF1(ConfusionMatrix):
-    """Mean over classes of F1, classes left out that are neither there nor predicted.
+    """The mean F1 over the classes that occur or are predicted.
 
-    It is scikit-learn's `f1_score(average="macro")`.
-
-    Args: see `ConfusionMatrix`.
+    It equals scikit-learn's `f1_score(average="macro")`. For the arguments, see
+    `ConfusionMatrix`.
     """
 
-    def __init__(self, num_classes, name="macro_f1"):
+    def __init__(self, num_classes: int, name: str = "macro_f1"):
         super().__init__(num_classes, name)
 
-    def result(self):
+    def result(self) -> tf.Tensor:
+        """Returns the mean F1, a scalar."""
         there, predicted = (tf.reduce_sum(self._counts, axis) for axis in (1, 0))
         f1 = tf.math.divide_no_nan(
             2 * tf.linalg.diag_part(self._counts), there + predicted
@@ -66,12 +75,12 @@ class MacroF1(ConfusionMatrix):
         return tf.math.divide_no_nan(tf.reduce_sum(f1), seen)
 
 
-def recalls(counts, class_names) -> dict[str, float]:
+def recalls(counts: np.ndarray, class_names: Sequence[str]) -> dict[str, float]:
     """Returns the recall of each class that has clips, by `recall/<name>`.
 
     Args:
-        counts: Of `ConfusionMatrix`.
-        class_names: Names of the classes.
+        counts: The result of a `ConfusionMatrix`.
+        class_names: The names of the classes.
     """
     return {
         f"recall/{name}": float(row[index] / row.sum())

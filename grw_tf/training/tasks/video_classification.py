@@ -1,18 +1,31 @@
-"""Video classification as the Model Garden's, of this project's models and records."""
+"""The Model Garden's video classification task with this project's models and data."""
 
 import functools
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
+from official.core import config_definitions as cfg
 from official.core import task_factory
 from official.modeling import tf_utils
 from official.vision.tasks import video_classification
 
+from grw_tf.data.records.record_source import RecordSource
+from grw_tf.data.tfds_source import TfdsSource
 from grw_tf.models import ModelConfig, build_model
 from grw_tf.models.batch_normalization import batch_normalizations
-from grw_tf.training.experiments.video_classification import VideoClassificationTask
+from grw_tf.training.experiments.video_classification import (
+    DataConfig,
+    VideoClassificationTask,
+)
 from grw_tf.training.experiments.yaml_config import frozen
-from grw_tf.training.optimization.two_rates import backbone_or_head, build_optimizer
+from grw_tf.training.optimization.two_rates import (
+    TwoRatesConfig,
+    backbone_or_head,
+    build_optimizer,
+)
 from grw_tf.training.tasks import clip_inputs
 from grw_tf.training.tasks.class_weights import (
     BALANCED,
@@ -26,42 +39,49 @@ from grw_tf.weights.restore import restore
 
 @task_factory.register_task_cls(VideoClassificationTask)
 class Task(video_classification.VideoClassificationTask):
-    """Trains a model of `build_model` in the Model Garden's trainer.
+    """The task that the Model Garden's trainer runs, for a model of `build_model`.
 
-    The model's config says the shape of clips and the number of classes.
+    The model's config gives the shape of the clips and the number of classes.
 
     Args:
-        params: A `VideoClassificationTask`.
-        logging_dir, name: Of the Model Garden's task.
+        params: The config of the task.
+        logging_dir: See the Model Garden's task.
+        name: See the Model Garden's task.
 
     Attributes:
-        first_step: The step of training at which `build_inputs` begins.
+        first_step: The training step at which `build_inputs` begins.
 
     Raises:
         ValueError: If the config describes no model.
     """
 
-    def __init__(self, params, logging_dir=None, name=None):
+    def __init__(
+        self,
+        params: VideoClassificationTask,
+        logging_dir: str | None = None,
+        name: str | None = None,
+    ):
         super().__init__(params, logging_dir, name)
         self.model_config = frozen(params.model, ModelConfig)
         self.first_step = 0
         self._training_context = None
         self._estimates_statistics = False
         self._model = None
-        # Of the step that is being traced.
+        # Those of the step that is being traced.
         self._weights = None
 
     def _get_num_classes(self):
         return self.model_config.num_classes
 
-    def build_model(self):
+    def build_model(self) -> tf_keras.Model:
+        """Builds the model of the config, with random weights."""
         self._model = build_model(self.model_config)
         return self._model
 
-    def freeze(self, step):
-        """Freezes what does not train at a step, and thaws the rest.
+    def freeze(self, step: int) -> bool:
+        """Freezes what does not train at a step, and unfreezes the rest.
 
-        Frozen batch normalisations keep their statistics, too.
+        Frozen batch normalizations keep their statistics, too.
 
         Returns:
             Whether the backbone trains.
@@ -74,28 +94,35 @@ class Task(video_classification.VideoClassificationTask):
                 layer.trainable = False
         return trains
 
-    def initialize(self, model):
+    def initialize(self, model: tf_keras.Model) -> None:
+        """Restores `init_checkpoint`, if there is one."""
         if self.task_config.init_checkpoint:
             restore(model, self.task_config.init_checkpoint)
 
-    def create_optimizer(self, optimizer_config, runtime_config=None, dp_config=None):
+    def create_optimizer(
+        self,
+        optimizer_config: TwoRatesConfig,
+        runtime_config: cfg.RuntimeConfig | None = None,
+        dp_config: Any = None,
+    ) -> tf_keras.optimizers.legacy.Optimizer:
+        """Returns the optimizer; see `build_optimizer`."""
         return build_optimizer(
             optimizer_config, runtime_config, dp_config, backbone_or_head(self._model)
         )
 
     @functools.cached_property
-    def train_source(self):
-        """The training clips, a `RecordSource` or `TfdsSource`."""
+    def train_source(self) -> RecordSource | TfdsSource:
+        """The training clips."""
         return self._open(self.task_config.train_data)
 
     @functools.cached_property
-    def validation_source(self):
-        """The validation clips, a `RecordSource` or `TfdsSource`."""
+    def validation_source(self) -> RecordSource | TfdsSource:
+        """The validation clips."""
         return self._open(self.task_config.validation_data)
 
     @functools.cached_property
-    def class_weights(self):
-        """float32 [num_classes], or None."""
+    def class_weights(self) -> np.ndarray | None:
+        """The weights of the classes in the loss, float32 `[num_classes]`, or None."""
         setting = self.task_config.losses.class_weights
         if setting is None:
             return None
@@ -104,7 +131,12 @@ class Task(video_classification.VideoClassificationTask):
             return balanced_weights(self.train_source, classes)
         return given_weights(setting, classes)
 
-    def build_inputs(self, params, input_context=None):
+    def build_inputs(
+        self,
+        params: DataConfig,
+        input_context: tf.distribute.InputContext | None = None,
+    ) -> tf.data.Dataset:
+        """Returns the batches of a data config; see `clip_inputs.batches`."""
         source = self.train_source if params.is_training else self.validation_source
         params = self._complete(params, source)
         if params.is_training:
@@ -119,11 +151,13 @@ class Task(video_classification.VideoClassificationTask):
             clip_mixing(params, self.model_config) if params.is_training else None,
         )
 
-    def build_statistics_inputs(self, clips, input_context=None):
-        """Returns batches of training clips as validation lays them out, in one view.
+    def build_statistics_inputs(
+        self, clips: int, input_context: tf.distribute.InputContext | None = None
+    ) -> tf.data.Dataset:
+        """Returns batches of training clips, prepared as for validation, in one view.
 
         Args:
-            clips: How many; they are always the same ones.
+            clips: The number of clips; they are always the same ones.
             input_context: See `clip_inputs.batches`.
         """
         self._estimates_statistics = True
@@ -139,16 +173,16 @@ class Task(video_classification.VideoClassificationTask):
             chosen=clips,
         )
 
-    def names_of_step(self, step):
-        """Returns where this worker's clips of a training step come from, a list."""
+    def names_of_step(self, step: int) -> list[str]:
+        """Returns the names of this worker's clips in a training step."""
         return clip_inputs.names(self._records_of_step(step))
 
-    def broken_clips(self, step=None):
-        """Returns those clips of which a frame cannot be decoded, a list of names.
+    def broken_clips(self, step: int | None = None) -> list[str]:
+        """Returns the names of the clips with a frame that cannot be decoded.
 
         Args:
-            step: Of training, whose clips of this worker to look through; None for all
-                that evaluations read.
+            step: The training step whose clips of this worker to search; None for all
+                clips that evaluations read.
         """
         if step is None:
             read = [(self.task_config.validation_data, self.validation_source)]
@@ -174,15 +208,19 @@ class Task(video_classification.VideoClassificationTask):
             self._training_context,
         )
 
-    def open_sources(self, train, evaluate):
-        """Opens and checks what a run needs, which else happens at first use.
+    def open_sources(self, train: bool, evaluate: bool) -> Sequence[str]:
+        """Opens and checks the clips of a run, which else happens at first use.
+
+        Args:
+            train: Whether the run reads training clips.
+            evaluate: Whether the run reads validation clips.
 
         Returns:
             The names of the classes.
 
         Raises:
-            ValueError: As `clip_inputs.open_source`; if classes are not the same, or
-                not as many as the model's; or if frames a second do not fit it.
+            ValueError: See `clip_inputs.open_source`. If the classes differ, or are not
+                as many as the model's. If the frame rate does not fit the model.
             OSError: If a file cannot be read.
         """
         wanted = []
@@ -198,7 +236,7 @@ class Task(video_classification.VideoClassificationTask):
             if source.class_names != names:
                 raise ValueError(
                     f"{source.where} has the classes {list(source.class_names)[:8]},"
-                    f" those to train on are {list(names)[:8]}: make the records"
+                    f" and the training clips {list(names)[:8]}: prepare the records"
                     " together, or with the same --labels."
                 )
         return names
@@ -213,8 +251,8 @@ class Task(video_classification.VideoClassificationTask):
             )
         if classes < 2:
             raise ValueError(
-                f"{source.where} has one class, {source.class_names[0]!r}: there is"
-                " nothing to tell apart; add clips of another."
+                f"{source.where} has one class, {source.class_names[0]!r}: a"
+                " classifier needs at least two; add clips of another."
             )
         return source
 
@@ -225,12 +263,15 @@ class Task(video_classification.VideoClassificationTask):
         return params.replace(
             feature_shape=(config.frames, config.size, config.size, 3),
             num_classes=config.num_classes,
-            # Mixing encodes them itself.
+            # Mixing encodes the labels itself.
             one_hot=self.task_config.losses.one_hot
             and not (params.is_training and mixes(params, config)),
         )
 
-    def build_losses(self, labels, model_outputs, aux_losses=None):
+    def build_losses(
+        self, labels: tf.Tensor, model_outputs: tf.Tensor, aux_losses: Any = None
+    ) -> dict[str, tf.Tensor]:
+        """Returns the losses by name; the one called `self.loss` is their sum."""
         config = self.task_config.losses
         if config.one_hot:
             losses = tf_keras.losses.categorical_crossentropy(
@@ -256,7 +297,8 @@ class Task(video_classification.VideoClassificationTask):
         total = tf.add_n([*named.values(), *(aux_losses or [])])
         return named | {self.loss: total}
 
-    def build_metrics(self, training=True):
+    def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
+        """Returns the metrics of training or of validation."""
         classes = self.model_config.num_classes
         accuracy = (
             tf_keras.metrics.TopKCategoricalAccuracy
@@ -274,13 +316,26 @@ class Task(video_classification.VideoClassificationTask):
             metrics.append(tf_keras.metrics.Mean(name="weight_decay_loss"))
         return metrics
 
-    def train_step(self, inputs, model, optimizer, metrics=None):
+    def train_step(
+        self,
+        inputs: Any,
+        model: tf_keras.Model,
+        optimizer: tf_keras.optimizers.legacy.Optimizer,
+        metrics: Sequence[tf_keras.metrics.Metric] | None = None,
+    ) -> dict[str, Any]:
+        """Takes a training step and returns its logs."""
         self._weights = self.class_weights
         measured, means = _split(metrics)
         logs = super().train_step(inputs, model, optimizer, measured)
         return _update(means, logs)
 
-    def validation_step(self, inputs, model, metrics=None):
+    def validation_step(
+        self,
+        inputs: Any,
+        model: tf_keras.Model,
+        metrics: Sequence[tf_keras.metrics.Metric] | None = None,
+    ) -> dict[str, Any]:
+        """Takes a validation step and returns its logs."""
         self._weights = None
         measured, means = _split(metrics)
         return _update(means, super().validation_step(inputs, model, measured))
@@ -295,7 +350,7 @@ def _kernels(model):
 
 
 def _split(metrics):
-    """Returns the metrics of labels and outputs, and those of losses and layers."""
+    """Returns the metrics of predictions, and the means of losses and layers."""
     means = [m for m in metrics or [] if type(m) is tf_keras.metrics.Mean]
     return [m for m in metrics or [] if type(m) is not tf_keras.metrics.Mean], means
 

@@ -1,0 +1,68 @@
+"""The settings of a conversion of videos to records."""
+
+import dataclasses
+
+from grw_tf.common.checks import check_positive
+from grw_tf.common.flags import option
+from grw_tf.data.preparation.conversion import FrameSettings
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparationConfig:
+    """What to convert, and how. Each field is a flag.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
+
+    input: str = option(
+        "", "Folder of class folders of videos, with or without split folders."
+    )
+    csv: str = option(
+        "",
+        "Table of videos to use instead. Columns: path (relative to --input, or else"
+        " to the table), label, and optionally split, start, end (seconds) and group;"
+        " or the annotations of Kinetics, whose clips are in --input.",
+    )
+    output_dir: str = option("", "Folder for the records.")
+    labels: str = option(
+        "",
+        "File with the classes in order, one per line. Empty: the classes found,"
+        " sorted (numbers by value).",
+    )
+    fps: float = option(5.0, "Frames per second to keep.")
+    short_side: int = option(
+        224, "Pixels to reduce the short side to. It is never enlarged."
+    )
+    jpeg_quality: int = option(90, "JPEG quality of the frames, 1 to 100.")
+    min_frames: int = option(2, "Fewest frames of a clip.")
+    validation_fraction: float = option(
+        0.1, "Share of each class for validation, if the videos have no splits."
+    )
+    test_fraction: float = option(
+        0.1, "Share of each class for testing, if the videos have no splits."
+    )
+    clips_per_shard: int = option(128, "Most clips in a file.")
+    workers: int = option(0, "Videos to read at once. 0: one per core.")
+    strict: bool = option(False, "Stop at the first video that cannot be used.")
+
+    def __post_init__(self):
+        check_positive(
+            fps=self.fps,
+            short_side=self.short_side,
+            min_frames=self.min_frames,
+            clips_per_shard=self.clips_per_shard,
+        )
+        if not 1 <= self.jpeg_quality <= 100:
+            raise ValueError(
+                f"jpeg_quality is {self.jpeg_quality}: it must be 1 to 100."
+            )
+        if self.workers < 0:
+            raise ValueError(f"workers is {self.workers}: it must be 0 or more.")
+
+    @property
+    def frames(self) -> FrameSettings:
+        """Which frames are kept, and how."""
+        return FrameSettings(
+            self.fps, self.short_side, self.jpeg_quality, self.min_frames
+        )

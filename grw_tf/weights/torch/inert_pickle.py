@@ -84,11 +84,11 @@ class Unread:
 
     reason: str
 
-    def __call__(self, *_) -> "Unread":
+    def __call__(self, *_: object) -> "Unread":
         """Returns itself as the object that the unknown class makes."""
         return self
 
-    def append(self, _) -> None:
+    def append(self, _: object) -> None:
         """Ignores an item."""
 
     extend = add = append

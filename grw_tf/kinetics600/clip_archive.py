@@ -162,14 +162,14 @@ def _members(archive: Path, file: BinaryIO) -> Iterator[_Member]:
                 )
         return
     with tarfile.open(fileobj=file) as opened:
-        for info in opened:
-            plain = info.isreg() and not info.issparse()
+        for member in opened:
+            plain = member.isreg() and not member.issparse()
             yield _Member(
-                info.name,
-                info.size,
+                member.name,
+                member.size,
                 plain,
-                info.isdir(),
-                lambda info=info: opened.extractfile(info),
+                member.isdir(),
+                lambda member=member: opened.extractfile(member),
             )
         # The checksum is at the end, which tarfile does not read.
         while opened.fileobj.read(_CHUNK):

@@ -11,6 +11,7 @@ from official.core import exp_factory
 from official.modeling import hyperparams
 from official.modeling.hyperparams import params_dict
 
+from grw_tf.common.error_text import one_line
 from grw_tf.common.suggestions import suggest
 from grw_tf.common.typed_mapping import MappingReader
 from grw_tf.training.experiments.checks import check_experiment
@@ -129,9 +130,8 @@ def read_yaml(file: str) -> Any:
     except tf.errors.NotFoundError:
         raise ValueError(f"There is no config file {file!r:.200}.") from None
     except tf.errors.OpError as error:
-        problem = " ".join(error.message.split())
         raise ValueError(
-            f"Config file {file!r:.200} cannot be read: {problem:.200}"
+            f"Config file {file!r:.200} cannot be read: {one_line(error)}"
         ) from None
     except UnicodeDecodeError:
         raise ValueError(f"{file} is not YAML with keys: it is not text.") from None
@@ -143,8 +143,7 @@ def _loaded(text, source):
         # The Model Garden's loader, which also reads tuples in a run's params.yaml.
         return yaml.load(text, Loader=yaml.FullLoader)
     except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
-        problem = " ".join(str(error).split())
-        raise ValueError(f"{source} is not YAML with keys: {problem:.300}") from None
+        raise ValueError(f"{source} is not YAML with keys: {one_line(error)}") from None
 
 
 def override(params: hyperparams.Config, values: Any, source: str) -> list[str]:

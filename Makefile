@@ -1,8 +1,8 @@
 # Two commands do everything: `make demo` and `make test`.
 #
-#   make demo                         the airplanes demo, five to ten minutes on 2 cores
+#   make demo                         the airplanes demo, about five minutes on 2 cores
 #   make demo CLIPS=DIR [INIT=CKPT]   the same on a folder of class folders of videos
-#   make demo ARGS='--epochs=3'       any flag of scripts/demo.py or demo_clips.py
+#   make demo ARGS='--epochs=3'       any flag of scripts/demo.py
 #   make test [PROCESSES=2]           linter, formatter, tests
 #   make test-slow                    the longer tests
 #   make docs                         the pages and the API reference, in build/docs
@@ -16,13 +16,8 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: demo test test-slow docs format
 
-ifdef CLIPS
 demo: .venv/installed
-	$(BIN)/python -m scripts.demo_clips --clips="$(CLIPS)" $(if $(INIT),--init_checkpoint="$(INIT)") $(ARGS)
-else
-demo: .venv/installed
-	$(BIN)/python -m scripts.demo $(ARGS)
-endif
+	$(BIN)/python -m scripts.demo $(if $(CLIPS),--clips="$(CLIPS)") $(if $(INIT),--init_checkpoint="$(INIT)") $(ARGS)
 
 test: .venv/installed
 	$(BIN)/ruff check .

@@ -1,18 +1,18 @@
-"""Answers whether smoothing and regularisers help on one's own clips.
+r"""Answers whether smoothing and regularizers help on your clips.
 
-    python -m scripts.compare --config_file=configs/own_clips.yaml \\
-        --config_file=configs/grw.yaml \\
-        --params_override=task.model.num_classes=10 \\
-        --variants=baseline,grw_final,grw_intermediate,rms,grw+rms --seeds=5 \\
+    python -m scripts.compare --config_file=configs/own_clips.yaml \
+        --params_override=task.model.num_classes=10 \
+        --variants=baseline,grw,grw_intermediate,rms,grw+rms --seeds=5 \
         --test_records='records/test-*.tfrecord' --output_dir=runs/compare
 
---experiment, --config_file and --params_override are those of scripts.train. Variants
-differ in task.model.smoothing.layers and task.model.regularization.methods alone: for
-each seed they start from the same weights, and see the same clips in the same order for
-the same number of steps. OUTPUT_DIR gets report.html, which needs no network, and
-report.json, anew after each seed. Killed, it goes on by the same command; with more
-seeds or other variants, only what is missing is run. The exit status is 1 if a run
-failed.
+--experiment, --config_file and --params_override are those of scripts.train. A variant
+is an overlay in configs/ by its name, or any YAML file by its path; all else is equal:
+for each seed, all variants start from the same weights and see the same clips in the
+same order for the same number of steps.
+
+OUTPUT_DIR gets report.html, which needs no network, and report.json, anew after each
+seed. If the comparison is killed, rerun the same command: it resumes. With more seeds
+or other variants, it runs only what is missing. The exit status is 1 if a run failed.
 """
 
 import shlex
@@ -24,7 +24,7 @@ from official.common import flags as tfm_flags
 from grw_tf.common import flags, programs
 from grw_tf.comparison.compare import compare
 from grw_tf.comparison.config import ComparisonConfig
-from grw_tf.comparison.planning import make_plan
+from grw_tf.comparison.preflight import make_plan
 
 _OUTPUT = "give --output_dir, which gets all runs"
 

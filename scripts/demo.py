@@ -1,32 +1,176 @@
-"""The main job in one command, on generated aeroplanes.
-
-Builds the data, trains two equal small streaming MoViNets without and with GRW
-smoothing, prints one table, draws embeddings and learning curves, and exports the
-smoothed model as a streaming TFLite file. Safe to kill and run again.
+"""Trains without and with GRW smoothing, compares, exports and streams: one command.
 
     python -m scripts.demo
+    python -m scripts.demo --clips=DIR --init_checkpoint=movinet_a0_stream
+
+The first draws 1000 videos of airplanes that turn, and trains two small stream MoViNets
+on them. The second takes your videos, a folder of class folders, and fine-tunes two A0
+stream models. Both leave the figures, table, report and exported model in --output_dir.
+If the command is killed, rerun it: it resumes.
 """
 
-from grw_tf.common import flags, programs
-from grw_tf.demo import airplanes
-from grw_tf.demo.comparison import compare
-from grw_tf.demo.report import report
+import dataclasses
+import shlex
+import sys
+from pathlib import Path
 
-flags.define_flags(airplanes.AirplanesDemoConfig)
+import yaml
+from official.core.train_utils import ParseConfigOptions
+
+from grw_tf.common import flags, programs
+from grw_tf.common.flags import option
+from grw_tf.common.replacing import replacing
+from grw_tf.comparison.compare import compare
+from grw_tf.comparison.config import ComparisonConfig
+from grw_tf.comparison.named_variants import configs_folder
+from grw_tf.comparison.own_clips import OwnClips
+from grw_tf.comparison.picture import draw_embeddings, draw_training
+from grw_tf.comparison.plan import Plan
+from grw_tf.comparison.preflight import make_plan
+from grw_tf.comparison.report import HTML_FILE, write_report
+from grw_tf.export.export import ExportConfig, export_run
+from grw_tf.streaming import StreamSession
+from grw_tf.weights.run_directory import read_run
+
+_AIRPLANES, _CLIPS = "airplanes", "clips"
+_AIRPLANES_STEPS = 40  # An epoch of 1000 videos.
+
+
+@dataclasses.dataclass(frozen=True)
+class DemoConfig:
+    """Settings of the demo; each is a flag."""
+
+    clips: str = option(
+        "", "Folder of class folders of videos; empty draws airplanes instead."
+    )
+    init_checkpoint: str = option(
+        "",
+        "With --clips, the checkpoint to start from: a name as movinet_a0_stream, or a"
+        " path; empty starts from random weights.",
+    )
+    output_dir: str = option(
+        "", "Folder of all results; the default is runs/airplanes or runs/clips."
+    )
+    epochs: int = option(0, "Passes over the training clips; 0: 15 airplanes, 5 clips.")
+    frames: int = option(12, "With --clips, frames of a clip.")
+    fps: float = option(10.0, "With --clips, frames a second of a clip.")
+    size: int = option(112, "With --clips, height and width of a frame, in pixels.")
+    batch_size: int = option(8, "With --clips, clips in a batch.")
+    experiment: str = option(
+        "movinet_a0_stream", "With --clips, the model: a stream one of scripts.train."
+    )
+    params_override: str = option(
+        "", "Further keys of the experiment, as for scripts.train."
+    )
+
+
+flags.define_flags(DemoConfig)
+
+
+def prepare(config: DemoConfig) -> Plan:
+    """Makes the data, and plans the comparison."""
+    name = _CLIPS if config.clips else _AIRPLANES
+    folder = Path(config.output_dir or f"runs/{name}")
+    test_records = ""
+    if config.clips:
+        own = OwnClips(
+            folder=config.clips,
+            epochs=config.epochs or 5,
+            **{
+                field: getattr(config, field)
+                for field in ("frames", "fps", "size", "batch_size", "init_checkpoint")
+            },
+        )
+        settings, test_records = own.settings(folder / "records")
+    else:
+        settings = _airplanes(config.epochs)
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / "settings.yaml") as unfinished:
+        unfinished.write_text(yaml.safe_dump(settings))
+    base = "own_clips" if config.clips else _AIRPLANES
+    options = ParseConfigOptions(
+        experiment=config.experiment if config.clips else "movinet_a0_stream",
+        config_file=[
+            str(configs_folder() / f"{base}.yaml"),
+            str(folder / "settings.yaml"),
+        ],
+        params_override=config.params_override,
+    )
+    comparison = ComparisonConfig(
+        variants="baseline,grw",
+        seeds=1,
+        output_dir=str(folder),
+        test_records=test_records,
+        quantization="",
+        timing_rounds=0,
+    )
+    return make_plan(options, comparison)
+
+
+def _airplanes(epochs):
+    if not epochs:
+        return {}
+    steps = epochs * _AIRPLANES_STEPS
+    warmup = {"linear": {"warmup_steps": steps // 10}}
+    return {
+        "trainer": {
+            "train_steps": steps,
+            "validation_interval": steps,
+            "checkpoint_interval": min(steps, 3 * _AIRPLANES_STEPS),
+            "optimizer_config": {"warmup": warmup},
+        }
+    }
+
+
+def finish(plan: Plan, name: str, command: str) -> None:
+    """Draws, exports and streams what a comparison has trained.
+
+    Args:
+        plan: The comparison, all of whose runs have finished.
+        name: Of the figure.
+        command: The command line, for the report.
+    """
+    folder = plan.folder
+    title = "Embeddings of unseen videos on two principal components"
+    draw_embeddings(plan, folder / f"{name}.png", title)
+    draw_training(plan, folder / "learning_curves.png")
+    summary = write_report(plan, plan.seeds, command).summary
+    (folder / "table.txt").write_text(f"{summary}\n")
+    model = folder / "model.tflite"
+    smoothed = plan.run(plan.variants[1], plan.seeds[0])
+    config = ExportConfig(output=str(model), quantization="none")
+    parity = export_run(read_run(smoothed.folder), config).parity
+    print(
+        f"Streamed frame by frame, {model} gives the model's logits to"
+        f" {parity.largest_difference:.1e} of the largest, over {parity.streams} x"
+        f" {parity.frames} frames; {parity.milliseconds:.2f} ms a frame, one thread."
+    )
+    stream(plan, model)
+    print(
+        f"{folder} has {name}.png, learning_curves.png, table.txt, {HTML_FILE} and"
+        f" {model.name}."
+    )
+
+
+def stream(plan: Plan, model: Path) -> None:
+    """Prints what an exported model says of each frame of the first test clip."""
+    clips = plan.test_clips.open(plan.baseline.config, progress=False).clips({0})
+    clip = next(clips)
+    print(f"A test clip of {plan.class_names[clip.label]!r}, frame by frame:")
+    with StreamSession(model) as session:
+        for number, frame in enumerate(clip.frames, start=1):
+            session.push_prepared(frame)
+            told = "  ".join(f"{label} {share:.2f}" for label, share in session.top(3))
+            print(f"{number:>4}  {told}")
 
 
 def main(_):
-    config = flags.config_from_flags(airplanes.AirplanesDemoConfig)
-    train, test = airplanes.load(config)
-    results = compare(airplanes.model_config(config, train), train, test, config)
-    report(
-        results,
-        train,
-        test,
-        config,
-        figure_name="airplanes",
-        title="Airplanes turning in yaw, pitch or roll: embeddings of unseen videos",
-    )
+    config = flags.config_from_flags(DemoConfig)
+    command = f"python -m scripts.demo {shlex.join(sys.argv[1:])}".strip()
+    plan = prepare(config)
+    if failures := compare(plan, command):
+        sys.exit("\n".join(["Some runs failed:", *failures]))
+    finish(plan, _CLIPS if config.clips else _AIRPLANES, command)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from training_runs import EXPERIMENT, SMOKE_GRW, Options
 
 from grw_tf.common.json_file import write_json
 from grw_tf.comparison.config import ComparisonConfig
-from grw_tf.comparison.planning import make_plan
+from grw_tf.comparison.preflight import make_plan
 from grw_tf.comparison.run import EMBEDDINGS_FILE, MEASURES_FILE
 from grw_tf.data.preparation.jpeg_clips import JpegClip
 from grw_tf.data.records.sequence_examples import sequence_example
@@ -39,7 +39,7 @@ def write_odd_records(folder):
 
 
 def plan_of(
-    records, folder, variants="grw_final,grw_intermediate+rms", override=None, **fields
+    records, folder, variants="grw,grw_intermediate+rms", override=None, **fields
 ):
     """Returns the plan of a comparison of the smoke config upon `write_odd_records`.
 
@@ -102,6 +102,7 @@ def finish(run, right, seed=0):
         "checkpoint": str(run.folder / "best_ckpt"),
         "checkpoint_step": 20,
         "test_clips": CLIPS,
+        "training_accuracy": 1.0,
         "order_accuracy": float(rng.uniform()),
         "acceleration_ratio": float(rng.uniform(1, 1.7)),
         "window": 4,

@@ -30,7 +30,6 @@ ORDER = (
     "kinetics600",
     "cost_table",
     "comparison",
-    "demo",
 )
 
 

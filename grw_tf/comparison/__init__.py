@@ -1,1 +1,1 @@
-"""Comparing trainings that differ in smoothing and regularisers alone."""
+"""Compares trainings that differ in their variant alone, over seeds."""

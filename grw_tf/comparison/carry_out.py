@@ -1,4 +1,4 @@
-"""Carrying out one run of a comparison: training, measuring, exporting."""
+"""Carries out one run of a comparison: trains, measures, exports."""
 
 import functools
 import json
@@ -18,27 +18,28 @@ from grw_tf.comparison.run import (
     START_FILE,
     Run,
 )
-from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
 from grw_tf.evaluation.evaluate import EvaluationConfig, evaluate_model
+from grw_tf.evaluation.inference import predict_clips
 from grw_tf.evaluation.predictions import write_results
 from grw_tf.evaluation.smoothness import smoothness
 from grw_tf.export.export import ExportConfig, export_run
 from grw_tf.training.driver import run_experiment
 from grw_tf.weights.run_directory import read_run
 
-EMBEDDED_CLIPS, KEPT_CLIPS = 512, 48
-"""At most how many test clips smoothness is measured on, and how many are drawn."""
+TRAINING_CLIPS, EMBEDDED_CLIPS, KEPT_CLIPS = 512, 512, 48
+"""The most clips that training accuracy and smoothness are measured on, and drawn."""
 
 _COMPARED_STEPS = 3
 
 
 def carry_out(run: Run) -> None:
-    """Trains, measures and exports, or goes on with that; its measures come last.
+    """Trains, measures and exports, or resumes that; its measures are written last.
 
     Raises:
-      ValueError, OSError: as a training, an evaluation, or a start that is not that of
-        the seed's other variants.
+        ValueError: As a training or an evaluation, or if it starts otherwise than the
+            seed's other variants.
+        OSError: If something cannot be read or written.
     """
     options = types.SimpleNamespace(
         experiment=run.experiment,
@@ -54,7 +55,7 @@ def carry_out(run: Run) -> None:
 
 
 def _note_start(run, trainer):
-    """Writes down where a training starts from, and compares with its rivals."""
+    """Writes down where a training starts from, and compares that with its rivals."""
     model = trainer.model
     added = {
         id(weight) for layer in model.smoothing.values() for weight in layer.weights
@@ -83,23 +84,34 @@ def _measure(run):
     model = trained.model
     evaluation = EvaluationConfig(
         checkpoint=trained.checkpoint,
-        records=run.test_records,
+        records=str(run.test_clips),
         output_dir=str(run.test_folder),
         batch_size=run.batch_size,
         streaming=model.config.backbone.causal and model.config.frames > 1,
     )
-    clips = evaluate_model(model, evaluation)["clips"]
+    records = run.test_clips.open(model.config)
+    clips = evaluate_model(model, records, evaluation)["clips"]
     measures = {
         "start": json.loads((run.folder / START_FILE).read_text()),
         "steps": int(tf.train.latest_checkpoint(run.folder).rsplit("-", 1)[1]),
         "checkpoint": trained.checkpoint,
         "checkpoint_step": _step_of(trained.checkpoint),
         "test_clips": clips,
+        "training_accuracy": _training_accuracy(run, model),
     }
     measures |= _measure_embeddings(run, model, clips)
     if run.export_as:
         measures["export"] = _export(run, trained)
     return measures
+
+
+def _training_accuracy(run, model):
+    """Returns the accuracy on training clips as test clips are seen: at inference."""
+    chosen = set(_spread(run.train_clips.count, TRAINING_CLIPS).tolist())
+    clips = run.train_clips.open(model.config)
+    predicted = predict_clips(model, clips.batches(run.batch_size, chosen))
+    right = predicted.probabilities.argmax(axis=1) == predicted.labels
+    return float(right.mean())
 
 
 def _step_of(checkpoint):
@@ -112,18 +124,16 @@ def _step_of(checkpoint):
 
 
 def _measure_embeddings(run, model, clips):
-    records = EvaluationRecords(run.test_records, model.config)
     chosen = _spread(clips, EMBEDDED_CLIPS)
-    wanted = set(chosen.tolist())
-    batches = (
-        batch for number, batch in enumerate(records.batches(1)) if number in wanted
-    )
-    z = embed_clips(model, batches)
+    records = run.test_clips.open(model.config)
+    z = embed_clips(model, records.batches(run.batch_size, set(chosen.tolist())))
     kept = _spread(len(z), KEPT_CLIPS)
-    with replacing(run.folder / EMBEDDINGS_FILE) as unfinished:
-        with unfinished.open("wb") as file:
-            np.savez_compressed(file, z=z[kept], clips=chosen[kept])
-    window = model.config.smoothing.window
+    with (
+        replacing(run.folder / EMBEDDINGS_FILE) as unfinished,
+        unfinished.open("wb") as file,
+    ):
+        np.savez_compressed(file, z=z[kept], clips=chosen[kept])
+    window = run.window
     measured = {}
     if model.config.frames >= window:
         smooth = smoothness(z, window)
@@ -140,11 +150,11 @@ def _measure_embeddings(run, model, clips):
 
 def _export(run, trained):
     if not trained.model.config.backbone.causal:
-        return {"refused": "a base model sees frames to come: it is no stream"}
+        return {"refused": "a base model sees later frames, so it cannot stream"}
     config = ExportConfig(
         output=str(run.folder / MODEL_FILE),
         quantization=run.export_as,
-        # What does not match is told in the report.
+        # The report says what does not match.
         allow_mismatch=True,
     )
     try:
@@ -158,5 +168,5 @@ def _finite(number):
 
 
 def _spread(count, most):
-    """Returns indices of at most so many, evenly spread."""
+    """Returns at most `most` indices below `count`, evenly spread."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))

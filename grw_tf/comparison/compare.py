@@ -1,4 +1,4 @@
-"""Running a comparison: what is missing of it, and the report after each seed."""
+"""Runs what is missing of a comparison, and reports after each seed."""
 
 import logging
 import time
@@ -13,22 +13,22 @@ from grw_tf.comparison.timing import take_times
 from grw_tf.training.model_dir import claimed
 
 
-def compare(plan: Plan, command) -> list[str]:
+def compare(plan: Plan, command: str) -> list[str]:
     """Carries out the runs of a comparison that are not finished, and reports.
 
-    Seeds are outermost, and after each there is a report, so that one of fewer seeds is
-    fair at any time. Each run has a process of its own.
+    Seeds are outermost, and after each there is a report, so that a report of fewer
+    seeds is fair at any time. Each run has its own process.
 
     Args:
-      plan: the comparison.
-      command: by which it was asked for, for the report.
+        plan: The comparison.
+        command: The command line that asked for it, for the report.
 
     Returns:
-      Why runs failed, one line each; a run is tried again by the same command.
+        Why runs failed, one line each; the same command tries them again.
 
     Raises:
-      ValueError: if another comparison is or was there.
-      OSError: if something cannot be written.
+        ValueError: If another comparison is or was there.
+        OSError: If something cannot be written.
     """
     with claimed(plan.folder, "--output_dir"):
         plan.claim()
@@ -69,7 +69,7 @@ def _time(plan):
 
 
 class _Progress:
-    """Says which run of how many begins, and how long the rest will take."""
+    """Says which run begins, of how many, and how long the rest will take."""
 
     def __init__(self, total):
         self._total = total

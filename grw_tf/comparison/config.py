@@ -9,36 +9,40 @@ from grw_tf.export.quantization.quantize import MODES
 
 @dataclasses.dataclass(frozen=True)
 class ComparisonConfig:
-    """What to compare; each is a flag.
+    """What to compare; each field is a flag.
 
     Raises:
-      ValueError: at construction, for values that make no sense.
+        ValueError: At construction, for values that make no sense.
     """
 
     variants: str = option(
-        "baseline,grw_final",
-        "By commas: baseline, grw_final, grw_intermediate, grw (the config's own"
-        " smoothing.layers), rms, random_drop, shake_drop, cutmix, mixup; several act"
-        " together as in grw+rms. The baseline always runs.",
+        "baseline,grw",
+        "By commas: the names of overlays in configs/ (grw, grw_intermediate, rms, ...)"
+        " or paths of YAML files; + joins several, as in grw+rms; a value after : is"
+        " set below task.model, as in grw:smoothing.weight=0.01. The baseline, without"
+        " smoothing or regularization, always runs.",
     )
-    seeds: int = option(5, "How many seeds, from task.seed on; each trains anew.")
+    seeds: int = option(
+        5, "Number of seeds, from task.seed on; each trains every variant anew."
+    )
     output_dir: str = option(
         "runs/compare", "Folder that gets the report and all runs."
     )
     test_records: str = option(
         "",
-        "Records to compare on: records/test-*.tfrecord. By default those of"
+        "Records to compare on: records/test-*.tfrecord. The default is"
         " task.validation_data, by which checkpoints are chosen: that flatters.",
     )
-    intermediate_layer: str = option(
-        "", "Endpoint of grw_intermediate; by default the backbone's last block."
+    test_tfds_split: str = option(
+        "", "Split to compare on, of the TFDS data set of task.validation_data: test."
     )
     quantization: str = option(
         "dynamic",
-        "Of the exported files, as of export.export_tflite; empty for no export.",
+        "Quantization of the exported files, as for export.export_tflite; empty exports"
+        " nothing.",
     )
     timing_rounds: int = option(
-        20, "Training steps and exported files timed in turn; 0 for none."
+        20, "How often training steps and exported files are timed in turn; 0: never."
     )
 
     def __post_init__(self):
@@ -51,6 +55,11 @@ class ComparisonConfig:
             raise ValueError(
                 f"quantization is {self.quantization!r}: it must be one of"
                 f" {', '.join(MODES)}, or empty."
+            )
+        if self.test_records and self.test_tfds_split:
+            raise ValueError(
+                f"test_records is {self.test_records} and test_tfds_split is"
+                f" {self.test_tfds_split}: give one of them."
             )
         if "," in self.output_dir:
             raise ValueError(

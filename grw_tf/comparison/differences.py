@@ -1,29 +1,45 @@
-"""The differences of a comparison's variants to its baseline, as JSON holds them."""
+"""The differences between a comparison's variants and its baseline."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from grw_tf.comparison.outcomes import ACCURACY
-from grw_tf.comparison.variants import BASELINE
-from grw_tf.evaluation.paired_statistics import compare_clips, compare_seeds, holm
+from grw_tf.comparison.findings import (
+    ClassChange,
+    ClassFound,
+    Difference,
+    MetricFound,
+)
+from grw_tf.comparison.fragments import BASELINE
+from grw_tf.comparison.outcomes import ACCURACY, Metric, Outcome
+from grw_tf.evaluation.paired_statistics import (
+    ClipDifference,
+    compare_clips,
+    compare_seeds,
+    holm,
+)
 
 _SIGNIFICANT = 0.05
 
+Outcomes = Mapping[tuple[str, int], Outcome]
+"""Outcomes of finished runs by (variant, seed)."""
 
-def metric_differences(metric, names, seeds, outcomes):
-    """Returns a metric's numbers of each variant, and its differences.
+
+def metric_differences(
+    metric: Metric, names: Sequence[str], seeds: Sequence[int], outcomes: Outcomes
+) -> dict[str, MetricFound]:
+    """Returns a metric of each variant, and its difference to the baseline.
 
     Args:
-      metric: a `Metric`.
-      names: of the variants.
-      seeds: in the order of the numbers.
-      outcomes: `Outcome`s of finished runs by (variant, seed).
+        metric: The metric.
+        names: Names of the variants.
+        seeds: In the order of the numbers.
+        outcomes: Of the finished runs.
 
     Returns:
-      By variant: "values" by seed, None where there is none; their "mean" and
-      "deviation"; and of all but the baseline a "difference", over the seeds that both
-      have finished.
+        By variant; differences are over the seeds that both have finished, and not
+        judged yet.
     """
 
     def values(name):
@@ -34,71 +50,77 @@ def metric_differences(metric, names, seeds, outcomes):
     for name in names:
         own = values(name)
         there = [value for value in own if value is not None]
-        entry = {
-            "values": own,
-            "mean": float(np.mean(there)) if there else None,
-            "deviation": float(np.std(there, ddof=1)) if len(there) > 1 else None,
-        }
         pairs = [pair for pair in zip(own, baseline, strict=True) if None not in pair]
+        difference = None
         if name != BASELINE and pairs:
             found = compare_seeds(*zip(*pairs, strict=True))
-            entry["difference"] = dataclasses.asdict(found)
-        compared[name] = entry
+            difference = Difference(
+                found.interval, found.deviation, found.p_value, found.seeds
+            )
+        compared[name] = MetricFound(
+            values=tuple(own),
+            mean=float(np.mean(there)) if there else None,
+            deviation=float(np.std(there, ddof=1)) if len(there) > 1 else None,
+            difference=difference,
+        )
     return compared
 
 
-def clip_difference(name, seeds, outcomes):
-    """Returns a variant's `ClipDifference` as a dict, None if there is nothing to pair.
-
-    Args:
-      name: of the variant.
-      seeds, outcomes: as `metric_differences`.
-    """
+def clip_difference(
+    name: str, seeds: Sequence[int], outcomes: Outcomes
+) -> ClipDifference | None:
+    """Returns a variant's difference by clip, None if there is nothing to pair."""
     pair = paired_right(name, seeds, outcomes)
-    return dataclasses.asdict(compare_clips(*pair)) if pair else None
+    return compare_clips(*pair) if pair else None
 
 
-def judge_differences(metrics, clips):
-    """Adds to each difference its adjusted p-value, and whether it is "shown".
+def judged(
+    metrics: Mapping[str, Mapping[str, MetricFound]],
+    clips: Mapping[str, ClipDifference | None],
+) -> dict[str, dict[str, MetricFound]]:
+    """Returns metrics whose differences have adjusted p-values, and are shown or not.
 
     Args:
-      metrics: of `metric_differences`, by key; they are changed.
-      clips: of `clip_difference`, by variant.
+        metrics: Of `metric_differences`, by key.
+        clips: Of `clip_difference`, by variant.
     """
-    for key, compared in metrics.items():
-        differences = {
-            name: entry["difference"]
-            for name, entry in compared.items()
-            if "difference" in entry
-        }
-        adjusted = holm([d["p_value"] for d in differences.values()])
-        for (name, difference), p_value in zip(
-            differences.items(), adjusted, strict=True
-        ):
-            difference["adjusted_p_value"] = p_value
-            shown = p_value is not None and p_value < _SIGNIFICANT
-            if key == ACCURACY.key:
-                # Of new clips, too.
-                shown = shown and _excludes_zero(clips[name]["interval"])
-            difference["shown"] = bool(shown)
+    return {key: _judged(key, found, clips) for key, found in metrics.items()}
 
 
-def _excludes_zero(interval):
-    return interval["low"] > 0 or interval["high"] < 0
+def _judged(key, compared, clips):
+    differences = {
+        name: found.difference for name, found in compared.items() if found.difference
+    }
+    adjusted = holm([difference.p_value for difference in differences.values()])
+    result = dict(compared)
+    for (name, difference), p_value in zip(differences.items(), adjusted, strict=True):
+        shown = p_value is not None and p_value < _SIGNIFICANT
+        if key == ACCURACY.key:
+            # It must be shown for new clips, too.
+            shown = shown and clips[name].interval.excludes_zero
+        result[name] = dataclasses.replace(
+            compared[name],
+            difference=dataclasses.replace(
+                difference, adjusted_p_value=p_value, shown=bool(shown)
+            ),
+        )
+    return result
 
 
-def class_changes(class_names, names, seeds, outcomes):
-    """Returns for each class how many clips are right, those that change most first.
+def class_changes(
+    class_names: Sequence[str],
+    names: Sequence[str],
+    seeds: Sequence[int],
+    outcomes: Outcomes,
+) -> list[ClassFound]:
+    """Returns how many clips of each class are right, those that change most first.
 
     Args:
-      class_names: names of the classes.
-      names: of the variants.
-      seeds, outcomes: as `metric_differences`.
-
-    Returns:
-      Dicts of a class' "name", its "clips", and by variant, over the seeds that it and
-      the baseline have finished: "right" clips and their "change" to the baseline, both
-      means over seeds, and the sums of "mended" and "broken" predictions.
+        class_names: Names of the classes.
+        names: Names of the variants.
+        seeds: Those to look at.
+        outcomes: Of the finished runs; a variant counts over the seeds that it and the
+            baseline have finished.
     """
     paired = {name: paired_right(name, seeds, outcomes) for name in names}
     paired = {name: pair for name, pair in paired.items() if pair}
@@ -111,34 +133,34 @@ def class_changes(class_names, names, seeds, outcomes):
         variants = {}
         for name, (right, baseline) in paired.items():
             own, theirs = right[:, of_class], baseline[:, of_class]
-            variants[name] = {
-                "right": float(own.sum(axis=1).mean()),
-                "change": float((own.sum() - theirs.sum()) / len(own)),
-                "mended": int((own & ~theirs).sum()),
-                "broken": int((~own & theirs).sum()),
-            }
-        clips = int(of_class.sum())
-        found.append({"name": class_name, "clips": clips, "variants": variants})
+            variants[name] = ClassChange(
+                right=float(own.sum(axis=1).mean()),
+                change=float((own.sum() - theirs.sum()) / len(own)),
+                mended=int((own & ~theirs).sum()),
+                broken=int((~own & theirs).sum()),
+            )
+        found.append(ClassFound(class_name, int(of_class.sum()), variants))
     return sorted(
         found,
-        key=lambda each: -max(abs(v["change"]) for v in each["variants"].values()),
+        key=lambda each: -max(abs(v.change) for v in each.variants.values()),
     )
 
 
-def paired_right(name, seeds, outcomes):
+def paired_right(
+    name: str, seeds: Sequence[int], outcomes: Outcomes
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Returns which clips a variant and the baseline predict rightly.
 
-    Args:
-      name: of the variant.
-      seeds, outcomes: as `metric_differences`.
-
     Returns:
-      Two arrays, bool [seeds, clips], of the seeds that both have finished; None if
-      there are none.
+        Two arrays, bool [seeds, clips], of the seeds that both have finished; None if
+        there are none.
     """
     pairs = [
         (outcomes[name, seed].right, outcomes[BASELINE, seed].right)
         for seed in seeds
         if (name, seed) in outcomes and (BASELINE, seed) in outcomes
     ]
-    return tuple(map(np.stack, zip(*pairs, strict=True))) if pairs else None
+    if not pairs:
+        return None
+    right, baseline = zip(*pairs, strict=True)
+    return np.stack(right), np.stack(baseline)

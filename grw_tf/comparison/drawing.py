@@ -1,13 +1,18 @@
-"""Vector graphics for the report: axes and marks, coloured by its style sheet."""
+"""Vector graphics for the report: axes and marks, colored by its style sheet."""
 
 import dataclasses
 import math
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from markupsafe import Markup, escape
 from matplotlib.ticker import MaxNLocator
 
+Content = Markup | str | float
+Points = Iterable[tuple[float, float]]
+
 SHARES = (0.0, 100.0)
-"""What shares can be, in per cent."""
+"""The range of shares, in per cent."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,8 +20,8 @@ class Scale:
     """A linear map of numbers to pixels.
 
     Attributes:
-      low, high: the numbers at the ends.
-      start, end: the pixels at the ends.
+        low, high: The numbers at the ends.
+        start, end: The pixels at the ends.
     """
 
     low: float
@@ -24,13 +29,13 @@ class Scale:
     start: float
     end: float
 
-    def __call__(self, value) -> float:
+    def __call__(self, value: float) -> float:
         """Returns the pixel of a number."""
         share = (value - self.low) / (self.high - self.low)
         return round(self.start + share * (self.end - self.start), 2)
 
-    def ticks(self, integer=False) -> list[float]:
-        """Returns round numbers along it, whole ones if need be."""
+    def ticks(self, integer: bool = False) -> list[float]:
+        """Returns round numbers along it, whole ones if asked for."""
         locator = MaxNLocator(5, integer=integer, steps=[1, 2, 2.5, 5, 10])
         found = locator.tick_values(self.low, self.high)
         slack = 1e-9 * (self.high - self.low)
@@ -38,16 +43,22 @@ class Scale:
 
 
 def scale_of(
-    values, start, end, include=(), margin=0.06, within=(-math.inf, math.inf)
+    values: Iterable[float],
+    start: float,
+    end: float,
+    include: Iterable[float] = (),
+    margin: float = 0.06,
+    within: tuple[float, float] = (-math.inf, math.inf),
 ) -> Scale:
     """Returns a scale on which all values have room.
 
     Args:
-      values: numbers, at least one here or in `include`.
-      start, end: the pixels at the ends.
-      include: further numbers that must be on it.
-      margin: room beyond the outermost values, as a share; none beyond `include`.
-      within: what values can be at all, beyond which there is no room.
+        values: Numbers, at least one here or in `include`.
+        start: The pixel at the lower end.
+        end: The pixel at the upper end.
+        include: Further numbers that must be on it.
+        margin: Room beyond the outermost values, as a share; none beyond `include`.
+        within: The range of possible values, beyond which there is no room.
     """
     values, include = list(values) or list(include), list(include)
     low, high = min(values), max(values)
@@ -57,13 +68,13 @@ def scale_of(
     return Scale(low, high, start, end)
 
 
-def number(value) -> str:
-    """Returns a tick's number, short."""
+def number(value: float) -> str:
+    """Returns the short text of a tick's number."""
     text = f"{value:.6g}"
-    return text.replace("-", "−")
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
-def element(name, content="", **attributes) -> Markup:
+def element(name: str, content: Content = "", **attributes: Any) -> Markup:
     """Returns an element; underscores in names of attributes stand for hyphens."""
     listed = Markup("").join(
         Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), value)
@@ -73,51 +84,61 @@ def element(name, content="", **attributes) -> Markup:
     return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), listed, escape(content))
 
 
-def joined(parts) -> Markup:
+def joined(parts: Iterable[Markup]) -> Markup:
     """Returns elements one after another."""
     return Markup("").join(parts)
 
 
-def text(x, y, content, anchor="start", class_="label", **attributes) -> Markup:
+def text(
+    x: float,
+    y: float,
+    content: Content,
+    anchor: str = "start",
+    class_: str = "label",
+    **attributes: Any,
+) -> Markup:
     """Returns a line of text."""
     return element(
         "text", content, x=x, y=y, text_anchor=anchor, class_=class_, **attributes
     )
 
 
-def line(x1, y1, x2, y2, class_="grid") -> Markup:
+def line(x1: float, y1: float, x2: float, y2: float, class_: str = "grid") -> Markup:
     """Returns a straight line."""
     return element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
 
 
-def polyline(points, class_="curve") -> Markup:
+def polyline(points: Points, class_: str = "curve") -> Markup:
     """Returns a line through points."""
     return element("polyline", points=_listed(points), class_=class_)
 
 
-def polygon(points, class_="band") -> Markup:
-    """Returns an area within points."""
+def polygon(points: Points, class_: str = "band") -> Markup:
+    """Returns the area within points."""
     return element("polygon", points=_listed(points), class_=class_)
 
 
-def dot(x, y, radius, title="", class_="dot") -> Markup:
-    """Returns a filled circle that tells its title when pointed at."""
+def dot(
+    x: float, y: float, radius: float, title: str = "", class_: str = "dot"
+) -> Markup:
+    """Returns a filled circle that shows its title when pointed at."""
     inner = element("title", title) if title else ""
     return element("circle", inner, cx=x, cy=y, r=radius, class_=class_)
 
 
-def group(content, class_=None, **attributes) -> Markup:
+def group(content: Content, class_: str | None = None, **attributes: Any) -> Markup:
     """Returns elements as one."""
     return element("g", content, class_=class_, **attributes)
 
 
-def picture(width, height, label, content) -> Markup:
+def picture(width: float, height: float, label: str, content: Content) -> Markup:
     """Returns a whole picture, as wide as its place.
 
     Args:
-      width, height: in pixels of its own.
-      label: what there is to see, for those who cannot.
-      content: its elements.
+        width: Its width, in pixels of its own.
+        height: Its height, in pixels of its own.
+        label: What there is to see, for screen readers.
+        content: Its elements.
     """
     return element(
         "svg",
@@ -130,9 +151,14 @@ def picture(width, height, label, content) -> Markup:
 
 
 def bottom_axis(
-    scale: Scale, top, bottom, title, shown=number, integer=False
+    scale: Scale,
+    top: float,
+    bottom: float,
+    title: str,
+    shown: Callable[[float], str] = number,
+    integer: bool = False,
 ) -> Markup:
-    """Returns ticks with grid lines from top to bottom, and the axis' title."""
+    """Returns ticks with grid lines from top to bottom, and the title of the axis."""
     parts = []
     for tick in scale.ticks(integer):
         parts.append(line(scale(tick), top, scale(tick), bottom))
@@ -141,7 +167,12 @@ def bottom_axis(
     return joined([*parts, text(middle, bottom + 34, title, "middle", "axis")])
 
 
-def left_axis(scale: Scale, left, right, shown=number) -> Markup:
+def left_axis(
+    scale: Scale,
+    left: float,
+    right: float,
+    shown: Callable[[float], str] = number,
+) -> Markup:
     """Returns ticks with grid lines from left to right."""
     parts = []
     for tick in scale.ticks():

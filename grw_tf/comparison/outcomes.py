@@ -1,9 +1,10 @@
-"""What the runs of a comparison came to, read from their folders."""
+"""The outcomes of the runs of a comparison, read from their folders."""
 
 import collections
 import csv
 import dataclasses
 import functools
+from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +16,7 @@ CURVES = {
     "accuracy": "top_1_accuracy",
     "order accuracy": "grw_order_accuracy",
 }
-"""What is drawn of trainings, and what it is called in their event files."""
+"""The curves of trainings that are drawn, and their names in the event files."""
 
 _SPLITS = ("train", "validation")
 _RATE = "clips_per_second"
@@ -26,12 +27,12 @@ class Metric:
     """A number of a run.
 
     Attributes:
-      key: what it is called in JSON.
-      title: what it is called in tables.
-      higher_is_better: or lower.
-      scale: by which it is shown; 100 for shares.
-      unit: of what is shown.
-      meaning: in words.
+        key: Its name in JSON.
+        title: Its name in tables.
+        higher_is_better: Or lower.
+        scale: Factor by which it is shown; 100 for shares.
+        unit: Unit in which it is shown.
+        meaning: What it is, in words.
     """
 
     key: str
@@ -44,11 +45,19 @@ class Metric:
 
 ACCURACY = Metric(
     *("accuracy", "Accuracy", True, 100.0, "%"),
-    "Share of the test clips whose likeliest class, when all of the clip was seen, is"
-    " right.",
+    "Share of the test clips whose likeliest class is right once the whole clip was"
+    " seen.",
 )
 METRICS = (
     ACCURACY,
+    Metric(
+        *("training_accuracy", "Training accuracy", True, 100.0, "%"),
+        "Accuracy on training clips, as they are and at inference: of at most 512.",
+    ),
+    Metric(
+        *("gap", "Gap", False, 100.0, "%"),
+        "Training accuracy minus accuracy: how much the model overfits.",
+    ),
     Metric(
         *("macro_f1", "Macro-F1", True, 100.0, "%"),
         "Mean F1 over classes: rare classes count as much as common ones.",
@@ -59,7 +68,7 @@ METRICS = (
     ),
     Metric(
         *("label_changes_per_second", "Label changes", False, 1.0, "/s"),
-        "How often the likeliest class changes while a clip goes on.",
+        "How often the likeliest class changes during a clip.",
     ),
     Metric(
         *("probability_change", "Probability change", False, 1.0, "/frame"),
@@ -69,16 +78,16 @@ METRICS = (
     Metric(
         *("order_accuracy", "Order accuracy", True, 100.0, "%"),
         "How often the true order of a window's frames is the likeliest of all by their"
-        " embeddings: what GRW smoothing asks for.",
+        " embeddings: what GRW smoothing trains for.",
     ),
     Metric(
         *("acceleration_ratio", "|a| / |v|", False, 1.0, ""),
-        "Mean acceleration by mean velocity of the embeddings: 0 on a straight line at"
-        " a steady pace, 1.73 for noise.",
+        "Mean acceleration divided by mean velocity of the embeddings: 0 on a straight"
+        " line at constant speed, 1.73 for noise.",
     ),
 )
 FLICKER = ("label_changes_per_second", "probability_change")
-"""Keys of the metrics of steadiness."""
+"""Keys of the metrics of how steady predictions are."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,9 +95,9 @@ class Outcome:
     """A finished run.
 
     Attributes:
-      run: which one.
-      measures, results: as its files have them.
-      names, labels, predicted: of the test clips, [clips].
+        run: Which one.
+        measures, results: As its files have them.
+        names, labels, predicted: Of the test clips, [clips].
     """
 
     run: Run
@@ -99,39 +108,40 @@ class Outcome:
     predicted: tuple[str, ...]
 
     @functools.cached_property
-    def right(self):
-        """Bool [clips], whether each prediction is right."""
+    def right(self) -> np.ndarray:
+        """Whether each prediction is right, bool [clips]."""
         return np.array(self.labels) == np.array(self.predicted)
 
     @property
-    def curve(self):
-        """Accuracy after each frame, or None of a model that is no stream."""
+    def curve(self) -> list[float] | None:
+        """Accuracy after each frame, or None for a model that cannot stream."""
         return self.results.get("streaming", {}).get("accuracy_after_each_frame")
 
-    def value(self, key):
-        """Returns the number of a metric, or None."""
+    def value(self, key: str) -> float | None:
+        """Returns a metric by its key, or None if it was not measured."""
         streaming = self.results.get("streaming", {})
         if key == "accuracy_on_the_way":
             return float(np.mean(self.curve)) if self.curve else None
-        known = {
-            "accuracy": self.results["top_1"],
-            "macro_f1": self.results["macro_f1"],
-        }
+        accuracy = self.results["top_1"]
+        if key == "gap":
+            training = self.measures.get("training_accuracy")
+            return None if training is None else training - accuracy
+        known = {"accuracy": accuracy, "macro_f1": self.results["macro_f1"]}
         return (known | streaming | self.measures).get(key)
 
-    def embeddings(self):
+    def embeddings(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns embeddings [kept, N, K], and the indices [kept] of their clips."""
         with np.load(self.run.folder / EMBEDDINGS_FILE) as arrays:
             return arrays["z"], arrays["clips"]
 
     @functools.cached_property
-    def history(self):
-        """Numbers by step, by (split, name) for the names of `CURVES`."""
+    def history(self) -> dict[tuple[str, str], dict[int, float]]:
+        """Numbers by step, for each (split, name) with a name of `CURVES`."""
         found = collections.defaultdict(dict)
         for split in _SPLITS:
             for file in sorted((self.run.folder / split).glob("events*")):
                 for step, tag, value in _scalars(file):
-                    # Of smoothing inside the backbone, too.
+                    # Smoothing inside the backbone names its place.
                     if tag.startswith("grw_") and tag.endswith("_order_accuracy"):
                         tag = CURVES["order accuracy"]
                     if tag in CURVES.values():
@@ -139,8 +149,8 @@ class Outcome:
                         found[split, tag][step] = value
         return dict(found)
 
-    def clips_per_second(self):
-        """Returns the median over loops of the training's own log, or None."""
+    def clips_per_second(self) -> float | None:
+        """Returns the median over the loops of the training's own log, or None."""
         files = sorted((self.run.folder / "train").glob("events*"))
         # The first loop of a process traces the step.
         rates = [
@@ -155,8 +165,8 @@ def read_outcome(run: Run) -> Outcome:
     """Reads a finished run.
 
     Raises:
-      ValueError: if what it left is broken.
-      OSError: if it cannot be read.
+        ValueError: If what it left is broken.
+        OSError: If it cannot be read.
     """
     with run.predictions.open(
         encoding="utf-8", errors="surrogateescape", newline=""
@@ -172,11 +182,12 @@ def read_outcome(run: Run) -> Outcome:
     )
 
 
-def read_outcomes(runs) -> dict[tuple[str, int], Outcome]:
-    """Returns the finished ones of runs by (variant, seed).
+def read_outcomes(runs: Iterable[Run]) -> dict[tuple[str, int], Outcome]:
+    """Returns the outcomes of the runs that have finished, by (variant, seed).
 
     Raises:
-      ValueError: if they were measured on different clips; as `read_outcome`.
+        ValueError: If they were measured on different clips; as `read_outcome`.
+        OSError: As `read_outcome`.
     """
     found = {(r.variant, r.seed): read_outcome(r) for r in runs if r.finished}
     for outcome in found.values():

@@ -1,8 +1,9 @@
-"""A comparison, planned: what its runs are, and how it is known again."""
+"""A planned comparison: what its runs are, and how its folder is known again."""
 
 import dataclasses
+import itertools
 import json
-import os
+import re
 from pathlib import Path
 
 import yaml
@@ -10,11 +11,12 @@ import yaml
 from grw_tf.common.json_file import write_json
 from grw_tf.common.replacing import replacing
 from grw_tf.comparison.config import ComparisonConfig
+from grw_tf.comparison.fragments import BASELINE
 from grw_tf.comparison.run import EXPERIMENT_FILE, MODEL_FILE, Run
 from grw_tf.comparison.timing import Timing
-from grw_tf.comparison.variants import BASELINE, Variant
-from grw_tf.data.records.sequence_examples import check_records
-from grw_tf.models import ModelConfig
+from grw_tf.comparison.variants import Variant
+from grw_tf.data.clip_set import ClipSet
+from grw_tf.training.experiments.parsing import leaves
 
 PLAN_FILE = "comparison.json"
 _TIMING_FILE = "timing.json"
@@ -25,24 +27,20 @@ class Plan:
     """A comparison.
 
     Attributes:
-      config: what was asked for.
-      experiment: name of the experiment.
-      shared: all of its config that runs share, as nested dicts.
-      model_config: the model but for what variants change.
-      variants: the variants, the baseline first.
-      seeds: the seeds, in the order of runs.
-      test_records: records to compare on.
-      class_names: names of the classes.
-      remarks: what was changed of the config for the comparison, in words.
+        config: What was asked for.
+        experiment: Name of the experiment.
+        variants: The variants, the baseline first.
+        seeds: The seeds, in the order of runs.
+        test_clips: The clips to compare on.
+        class_names: Names of the classes.
+        remarks: What was changed of the config for the comparison, in words.
     """
 
     config: ComparisonConfig
     experiment: str
-    shared: dict
-    model_config: ModelConfig
     variants: tuple[Variant, ...]
     seeds: tuple[int, ...]
-    test_records: str
+    test_clips: ClipSet
     class_names: tuple[str, ...]
     remarks: tuple[str, ...]
 
@@ -52,32 +50,44 @@ class Plan:
         return Path(self.config.output_dir)
 
     @property
+    def baseline(self) -> Variant:
+        """The variant that all others are compared with."""
+        return self.variants[0]
+
+    @property
+    def train_clips(self) -> ClipSet:
+        """The clips to train on."""
+        return self._clips("train_data")
+
+    @property
     def test_is_validation(self) -> bool:
         """Whether the test clips are those by which checkpoints were chosen."""
-        return self._tests_on("validation_data")
+        trainer = self.baseline.experiment["trainer"]
+        several = trainer["validation_interval"] < trainer["train_steps"]
+        chooses = several and trainer["best_checkpoint_export_subdir"]
+        clips = self._clips("validation_data")
+        return bool(chooses and clips and clips.overlaps(self.test_clips))
 
     @property
     def test_is_training(self) -> bool:
         """Whether test clips are trained on."""
-        return self._tests_on("train_data")
+        return self.train_clips.overlaps(self.test_clips)
 
-    def _tests_on(self, data):
-        records = self.shared["task"][data]["input_path"]
-        if not records:
-            return False
-        return not {*check_records(records)}.isdisjoint(
-            check_records(self.test_records)
-        )
+    def _clips(self, data):
+        return ClipSet.of(self.baseline.experiment["task"][data])
 
-    def run(self, variant: Variant, seed) -> Run:
+    def run(self, variant: Variant, seed: int) -> Run:
         """Returns one run."""
+        task = self.baseline.experiment["task"]
         return Run(
-            folder=self.folder / f"seed_{seed}" / variant.name,
+            folder=self.folder / f"seed_{seed}" / _file_name(variant.name),
             variant=variant.name,
             seed=seed,
             experiment=self.experiment,
-            test_records=self.test_records,
-            batch_size=self.shared["task"]["validation_data"]["global_batch_size"],
+            train_clips=self.train_clips,
+            test_clips=self.test_clips,
+            batch_size=task["validation_data"]["global_batch_size"],
+            window=self.baseline.config.smoothing.window,
             # One is enough: what a file costs does not depend on the weights.
             export_as=self.config.quantization if seed == self.seeds[0] else "",
         )
@@ -90,22 +100,25 @@ class Plan:
         """Writes the experiment of a run into its folder."""
         run.folder.mkdir(parents=True, exist_ok=True)
         variant = next(v for v in self.variants if v.name == run.variant)
+        task = variant.experiment["task"] | {"seed": run.seed}
+        experiment = variant.experiment | {"task": task}
         with replacing(run.folder / EXPERIMENT_FILE) as unfinished:
-            unfinished.write_text(experiment_yaml(self.shared, variant, run.seed))
+            unfinished.write_text(yaml.safe_dump(experiment, sort_keys=False))
 
     def timing(self) -> Timing:
         """Returns what there is to time, of the variants that have finished a seed.
 
-        The baseline is among them always, as ratios are to it.
+        The baseline is always among them, as ratios are to it.
         """
         finished = {BASELINE} | {run.variant for run in self.runs() if run.finished}
         first = [self.run(variant, self.seeds[0]) for variant in self.variants]
         files = {run.variant: run.folder / MODEL_FILE for run in first}
+        data = self.baseline.experiment["task"]["train_data"]
         return Timing(
             file=self.folder / _TIMING_FILE,
             configs={v.name: v.config for v in self.variants if v.name in finished},
             files={name: file for name, file in files.items() if file.exists()},
-            batch_size=self.shared["task"]["train_data"]["global_batch_size"],
+            batch_size=data["global_batch_size"],
             rounds=self.config.timing_rounds,
         )
 
@@ -115,54 +128,55 @@ class Plan:
         Other variants and more seeds may join; all else must be the same.
 
         Raises:
-          ValueError: if another comparison was begun there.
+            ValueError: If another comparison was begun there.
         """
         file = self.folder / PLAN_FILE
         now = {
             "experiment": self.experiment,
-            "config": self.shared,
-            "intermediate_layer": self.config.intermediate_layer,
-            "test_records": self.test_records,
+            "config": self.baseline.experiment,
+            "variants": {
+                v.name: _differing(v.experiment, self.baseline.experiment)
+                for v in self.variants
+            },
+            "test_clips": dataclasses.asdict(self.test_clips),
             "quantization": self.config.quantization,
             "first_seed": self.seeds[0],
-            "files": self._files(),
+            "files": self._sizes(),
         }
-        if not file.exists():
-            write_json(file, now)
-            return
-        begun, asked = _flat(_read_plan(file)), _flat(now)
-        differing = [
-            f"{key} {begun.get(key)!r:.80}, not {asked.get(key)!r:.80}"
-            for key in asked | begun
-            if begun.get(key) != asked.get(key)
-        ]
-        if differing:
-            raise ValueError(
-                f"{self.folder} was begun with {'; '.join(differing[:5])}: give another"
-                " --output_dir, or remove that one."
-            )
+        if file.exists():
+            begun = _read_plan(file)
+            joined = begun["variants"] | now["variants"]
+            known = {n: v for n, v in begun["variants"].items() if n in now["variants"]}
+            again = {n: v for n, v in now["variants"].items() if n in known}
+            _check_same(file, begun | {"variants": known}, now | {"variants": again})
+            now["variants"] = joined
+        write_json(file, now)
 
-    def _files(self):
-        """Returns the sizes of all records by their paths, by which they are known."""
-        data = self.shared["task"]
-        patterns = {
-            data["train_data"]["input_path"],
-            data["validation_data"]["input_path"],
-            self.test_records,
-        }
-        paths = {
-            path
-            for pattern in filter(None, patterns)
-            for path in check_records(pattern)
-        }
-        return {path: os.stat(path).st_size for path in sorted(paths) if _local(path)}
+    def _sizes(self):
+        """Returns the sizes of all files by their paths, by which they are known."""
+        sets = {*map(self._clips, ("train_data", "validation_data")), self.test_clips}
+        sizes = [clips.sizes().items() for clips in sets if clips]
+        return dict(sorted({*itertools.chain(*sizes)}))
 
 
-def experiment_yaml(shared, variant, seed):
-    """Returns the experiment of one run as YAML."""
-    model = json.loads(variant.config.to_json())
-    task = shared["task"] | {"model": model, "seed": seed}
-    return yaml.safe_dump(shared | {"task": task}, sort_keys=False)
+def _differing(experiment, baseline):
+    theirs = dict(leaves(baseline))
+    own = dict(leaves(experiment))
+    return {key: value for key, value in own.items() if value != theirs.get(key)}
+
+
+def _check_same(file, begun, asked):
+    begun, asked = dict(leaves(begun)), dict(leaves(json.loads(json.dumps(asked))))
+    differing = [
+        f"{key} {begun.get(key)!r:.80}, not {asked.get(key)!r:.80}"
+        for key in asked | begun
+        if begun.get(key) != asked.get(key)
+    ]
+    if differing:
+        raise ValueError(
+            f"{file.parent} was begun with {'; '.join(differing[:5])}: give another"
+            " --output_dir, or remove that one."
+        )
 
 
 def _read_plan(file):
@@ -174,15 +188,6 @@ def _read_plan(file):
         ) from None
 
 
-def _flat(values, path=""):
-    if not isinstance(values, dict):
-        return {path: values}
-    return {
-        key: value
-        for name, inner in values.items()
-        for key, value in _flat(inner, f"{path}.{name}" if path else name).items()
-    }
-
-
-def _local(path):
-    return "://" not in path
+def _file_name(variant):
+    """Returns the name of a variant's folder, without what patterns of files mean."""
+    return re.sub(r"[^\w.+:=-]", "_", variant)

@@ -1,15 +1,18 @@
-"""The report of a comparison: one HTML file that needs no network, and its JSON."""
+"""Writes the report of a comparison: one HTML file that needs no network, and JSON."""
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
 import yaml
 
 from grw_tf.common.replacing import replacing
+from grw_tf.common.text_table import text_table
 from grw_tf.comparison import charts, row_charts
-from grw_tf.comparison.findings import find
+from grw_tf.comparison.findings import FINISHED, Findings
+from grw_tf.comparison.gather import find
 from grw_tf.comparison.outcomes import ACCURACY, METRICS
 from grw_tf.comparison.plan import Plan
 
@@ -21,37 +24,38 @@ _STEADINESS = ("label_changes_per_second", "probability_change", "order_accuracy
 
 @dataclasses.dataclass(frozen=True)
 class Written:
-    """A report: its `findings`, and a `summary` of a few lines."""
+    """A report: its findings, and a summary of a few lines."""
 
-    findings: dict
+    findings: Findings
     summary: str
 
 
-def write_report(plan: Plan, seeds, command) -> Written:
+def write_report(plan: Plan, seeds: Sequence[int], command: str) -> Written:
     """Writes report.html and report.json of the seeds that have run.
 
     Args:
-      plan: the comparison.
-      seeds: those to report.
-      command: by which it was asked for.
+        plan: The comparison.
+        seeds: Those to report.
+        command: The command line that asked for it.
 
     Raises:
-      ValueError, OSError: as `find`, or if a file cannot be written.
+        ValueError: As `find`.
+        OSError: As `find`, or if a file cannot be written.
     """
     findings = find(plan, seeds, command)
     files = {
-        JSON_FILE: json.dumps(findings, indent=1, allow_nan=False) + "\n",
+        JSON_FILE: json.dumps(findings.to_json(), indent=1, allow_nan=False) + "\n",
         HTML_FILE: render(findings),
     }
     for name, content in files.items():
         with replacing(plan.folder / name) as unfinished:
-            # Names of files may be no text.
+            # Names of files need not be valid text.
             unfinished.write_text(content, encoding="utf-8", errors="replace")
     return Written(findings, summarize(findings))
 
 
-def render(findings) -> str:
-    """Returns the report as HTML, its findings within as JSON."""
+def render(findings: Findings) -> str:
+    """Returns the report as HTML, which holds its findings as JSON."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -65,16 +69,16 @@ def render(findings) -> str:
         "yaml": lambda value: yaml.safe_dump(value, sort_keys=False),
     }
     metrics = {metric.key: metric for metric in METRICS}
-    shown = [metrics[key] for key in findings["metrics"]]
+    trajectories = findings.trajectories
+    shown = [metrics[key] for key in findings.metrics]
     return environment.get_template("report.html.j2").render(
         findings=findings,
         metrics=shown,
-        colours=charts.colours(findings),
-        places=charts.classes_of(findings["trajectories"])
-        if findings["trajectories"]
-        else {},
+        colors=charts.colors(findings),
+        places=charts.classes_of(trajectories) if trajectories else {},
         accuracy_chart=row_charts.value_chart(findings, ACCURACY),
         difference_chart=row_charts.difference_chart(findings, ACCURACY),
+        gap_chart=row_charts.value_chart(findings, metrics["gap"]),
         streaming_chart=charts.streaming_chart(findings),
         steadiness_charts=[
             chart
@@ -84,17 +88,17 @@ def render(findings) -> str:
         training_charts=charts.training_charts(findings),
         trajectory_charts={
             name: charts.trajectory_chart(findings, name)
-            for name in (findings["trajectories"] or {"panels": {}})["panels"]
+            for name in (trajectories.panels if trajectories else ())
         },
         shown_classes=SHOWN_CLASSES,
         checks=fairness(findings),
     )
 
 
-def fairness(findings) -> list[tuple[bool, str]]:
-    """Returns what was checked of the runs, and whether it holds, in words."""
-    runs = [run for run in findings["runs"] if run["state"] == "finished"]
-    seeds = sorted({run["seed"] for run in runs})
+def fairness(findings: Findings) -> list[tuple[bool, str]]:
+    """Returns the checks of the runs: whether each holds, and in words."""
+    runs = [run for run in findings.runs if run.state == FINISHED]
+    seeds = sorted({run.seed for run in runs})
     checks = []
     for what, told in (
         ("weights", "start from the same weights"),
@@ -103,7 +107,7 @@ def fairness(findings) -> list[tuple[bool, str]]:
         differing = [
             seed
             for seed in seeds
-            if len({r["start"][what] for r in runs if r["seed"] == seed}) > 1
+            if len({r.start[what] for r in runs if r.seed == seed}) > 1
         ]
         checks.append(
             (
@@ -113,7 +117,7 @@ def fairness(findings) -> list[tuple[bool, str]]:
                 else f"Not all variants of the seeds {differing} {told}.",
             )
         )
-    steps = sorted({run["steps"] for run in runs})
+    steps = sorted({run.steps for run in runs})
     checks.append(
         (
             len(steps) < 2,
@@ -130,40 +134,42 @@ def fairness(findings) -> list[tuple[bool, str]]:
         ),
         (
             "is_validation",
-            "Checkpoints were chosen by other clips than the test's",
+            "No checkpoint was chosen by the test clips",
             "The test clips are those that checkpoints were chosen by",
         ),
     ):
-        found = findings["test"][key]
+        found = getattr(findings.test, key)
         checks.append((not found, f"{broken if found else held}."))
     return checks
 
 
-def summarize(findings) -> str:
-    """Returns the verdict and a table of the main numbers, as text."""
-    verdict = findings["verdict"]
-    metrics = {metric.key: metric for metric in METRICS}
-    width = max(len(variant["name"]) for variant in findings["variants"])
-    lines = [f"{verdict['headline']}. {' '.join(verdict['sentences'])}", ""]
-    keys = [key for key in findings["metrics"] if key != "macro_f1"]
-    titles = [metrics[key].title for key in keys]
-    lines.append(f"{'':{width}}  {'  '.join(titles)}")
-    for variant in findings["variants"]:
-        cells = []
-        for key, title in zip(keys, titles, strict=True):
-            mean = findings["metrics"][key][variant["name"]]["mean"]
-            scale = metrics[key].scale
-            told = "-" if mean is None else f"{scale * mean:.{1 if scale > 1 else 3}f}"
-            cells.append(f"{told:>{len(title)}}")
-        lines.append(f"{variant['name']:{width}}  {'  '.join(cells)}")
-    return "\n".join(lines)
+def summarize(findings: Findings) -> str:
+    """Returns the verdict, and a table of means ± deviations over seeds, as text."""
+    verdict = findings.verdict
+    metrics = [m for m in METRICS if m.key in findings.metrics and m.key != "macro_f1"]
+    rows = [["", *(metric.title for metric in metrics)]]
+    for variant in findings.variants:
+        cells = [_mean(findings.metrics[m.key][variant.name], m) for m in metrics]
+        rows.append([variant.name, *cells])
+    words = f"{verdict.headline}. {' '.join(verdict.sentences)}"
+    return f"{words}\n\n{text_table(rows)}"
+
+
+def _mean(found, metric):
+    if found.mean is None:
+        return "-"
+    digits = 1 if metric.scale > 1 else 3
+    mean = f"{metric.scale * found.mean:.{digits}f}"
+    if found.deviation is None:
+        return mean
+    return f"{mean} ± {metric.scale * found.deviation:.{digits}f}"
 
 
 def _signed(value, digits=1):
-    # Nothing is neither more nor less.
+    # No change has no sign.
     sign = "+" if round(value, digits) else ""
     return _minus(f"{round(value, digits) + 0.0:{sign}.{digits}f}")
 
 
 def _minus(told):
-    return told.replace("-", "−")
+    return told.replace("-", "\N{MINUS SIGN}")

@@ -3,7 +3,9 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
+from grw_tf.data.clip_set import ClipSet
 from grw_tf.evaluation.evaluate import PREDICTIONS_FILE, RESULTS_FILE
 
 EXPERIMENT_FILE = "experiment.yaml"
@@ -20,31 +22,36 @@ class Run:
     """One training.
 
     Attributes:
-      folder: of the run, the trainer's `model_dir` too.
-      variant: name of its variant.
-      seed: its seed.
-      experiment: name of the experiment that `experiment.yaml` in the folder overrides.
-      test_records: records to compare on.
-      batch_size: clips at once there.
-      export_as: quantisation of the exported file; "" for none.
+        folder: Of the run; it is the trainer's `model_dir` too.
+        variant: Name of its variant.
+        seed: Its seed.
+        experiment: Name of the experiment that `experiment.yaml` in the folder
+            overrides.
+        train_clips: The clips to train on.
+        test_clips: The clips to compare on.
+        batch_size: Number of clips evaluated at once.
+        window: Frames of a window of the order accuracy, the same for all variants.
+        export_as: Quantization of the exported file; "" exports none.
     """
 
     folder: Path
     variant: str
     seed: int
     experiment: str
-    test_records: str
+    train_clips: ClipSet
+    test_clips: ClipSet
     batch_size: int
+    window: int
     export_as: str = ""
 
     @property
     def title(self) -> str:
-        """What to call it."""
+        """The variant and the seed, in words."""
         return f"{self.variant}, seed {self.seed}"
 
     @property
     def test_folder(self) -> Path:
-        """Where the evaluation of its model is."""
+        """The folder of the evaluation of its model."""
         return self.folder / _TEST
 
     @property
@@ -52,11 +59,11 @@ class Run:
         """Whether nothing of it is left to do."""
         return (self.folder / MEASURES_FILE).exists()
 
-    def measures(self) -> dict:
+    def measures(self) -> dict[str, Any]:
         """Returns what was measured of a finished run."""
         return _read(self.folder / MEASURES_FILE)
 
-    def results(self) -> dict:
+    def results(self) -> dict[str, Any]:
         """Returns the evaluation of a finished run, as `evaluate` wrote it."""
         return _read(self.test_folder / RESULTS_FILE)
 

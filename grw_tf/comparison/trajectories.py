@@ -1,13 +1,16 @@
-"""How the embeddings of some test clips move, variant by variant."""
+"""Projects the embeddings of some test clips, variant by variant."""
 
 import base64
 import collections
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from grw_tf.comparison.variants import BASELINE
-from grw_tf.data.records.evaluation_records import EvaluationRecords
+from grw_tf.comparison.differences import Outcomes
+from grw_tf.comparison.findings import ExampleClip, Panel, TrajectoriesFound
+from grw_tf.comparison.fragments import BASELINE
+from grw_tf.comparison.plan import Plan
 from grw_tf.evaluation.principal_components import (
     principal_components,
     turned_like,
@@ -18,21 +21,23 @@ _THUMBNAILS, _THUMBNAIL_SIZE = 6, 96
 _CLOUD = 400
 
 
-def find_trajectories(plan, names, seeds, outcomes) -> dict | None:
+def find_trajectories(
+    plan: Plan, names: Sequence[str], seeds: Sequence[int], outcomes: Outcomes
+) -> TrajectoriesFound | None:
     """Projects embeddings of the first seed that most variants have finished.
 
     Each variant has its own components; they are turned to lie like the baseline's.
 
     Args:
-      plan: the comparison.
-      names: of the variants.
-      seeds: those to look at.
-      outcomes: finished runs by (variant, seed).
+        plan: The comparison.
+        names: Names of the variants.
+        seeds: Those to look at.
+        outcomes: Of the finished runs.
 
     Returns:
-      The example clips, with frames as JPEG in base64, and for each variant their paths
-      and the points of other clips; None if the baseline has finished none, or if one
-      clip of one frame is all there is.
+        The example clips with their frames, and for each variant their paths and the
+        points of other clips; None if the baseline has finished no seed, or if the only
+        clip has one frame.
     """
     complete = {
         seed: [name for name in names if (name, seed) in outcomes]
@@ -54,38 +59,34 @@ def find_trajectories(plan, names, seeds, outcomes) -> dict | None:
         points, shares = principal_components(z)
         reference = points if reference is None else reference
         points = turned_like(points, reference)
-        # Their scale is the network's own choice.
+        # The network chooses their scale freely.
         points /= max(np.abs(points).max(), np.finfo(np.float32).tiny)
-        panels[name] = {
-            "shares": [float(share) for share in np.nan_to_num(shares)],
-            "paths": points[shown].round(4).tolist(),
-            "cloud": _thinned(points),
-        }
-    return {
-        "seed": seed,
-        "embedding": outcomes[BASELINE, seed].measures["embedding"],
-        "clips": len(clips),
-        "examples": [
-            {
-                "name": outcomes[BASELINE, seed].names[clips[index]],
-                "label": labels[index],
-                "predicted": {
+        panels[name] = Panel(
+            shares=tuple(float(share) for share in np.nan_to_num(shares)),
+            paths=points[shown].round(4).tolist(),
+            cloud=_thinned(points),
+        )
+    return TrajectoriesFound(
+        seed=seed,
+        embedding=outcomes[BASELINE, seed].measures["embedding"],
+        clips=len(clips),
+        examples=tuple(
+            ExampleClip(
+                name=outcomes[BASELINE, seed].names[clips[index]],
+                label=labels[index],
+                predicted={
                     name: outcomes[name, seed].predicted[clips[index]] for name in names
                 },
-            }
+            )
             for index in shown
-        ],
-        "thumbnails": _thumbnails(plan, [int(clips[index]) for index in shown]),
-        "panels": panels,
-    }
+        ),
+        thumbnails=_thumbnails(plan, [int(clips[index]) for index in shown]),
+        panels=panels,
+    )
 
 
-def choose_examples(labels) -> list[int]:
-    """Returns the indices of a few clips, of as many classes as may be.
-
-    Args:
-      labels: of the clips.
-    """
+def choose_examples(labels: Sequence[str]) -> list[int]:
+    """Returns the indices of a few clips, from as many classes as possible."""
     by_class = collections.defaultdict(list)
     for index, label in enumerate(labels):
         by_class[label].append(index)
@@ -103,14 +104,8 @@ def _thinned(points):
 
 def _thumbnails(plan, clips):
     """Returns frames of test clips as JPEG in base64, a list for each clip."""
-    frames = {}
-    records = EvaluationRecords(plan.test_records, plan.model_config, progress=False)
-    for number, clip in enumerate(records):
-        if number in clips:
-            frames[number] = clip.frames
-        if len(frames) == len(clips):
-            break
-    return [_encoded(frames[clip]) for clip in clips]
+    found = plan.test_clips.open(plan.baseline.config, progress=False).clips({*clips})
+    return [_encoded(clip.frames) for clip in found]
 
 
 def _encoded(frames):

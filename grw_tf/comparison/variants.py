@@ -1,19 +1,26 @@
-"""What each variant of a comparison changes of the model, by its name."""
+"""The variants of a comparison: an experiment each, equal but for its fragment."""
 
 import dataclasses
-import difflib
+import json
+from collections.abc import Sequence
+from typing import Any
 
+from official.core import config_definitions as cfg
+from official.core import exp_factory
+
+from grw_tf.comparison.dotted_keys import nested
+from grw_tf.comparison.fragments import LAYERS, METHODS, Fragment
 from grw_tf.models import ModelConfig
-from grw_tf.models.backbone import endpoint_names
-from grw_tf.models.regularization_config import REGULARIZERS, RegularizationConfig
-from grw_tf.models.smoothing import FINAL, frame_places
+from grw_tf.models.regularization_config import REGULARIZERS
+from grw_tf.models.smoothing import FINAL
+from grw_tf.models.smoothing_places import smoothing_places
+from grw_tf.training.experiments.checks import check_experiment
+from grw_tf.training.experiments.parsing import leaves, override
+from grw_tf.training.experiments.video_classification import Model, fill_in
+from grw_tf.training.experiments.yaml_config import frozen
 
-BASELINE = "baseline"
-GRW, GRW_FINAL, GRW_INTERMEDIATE = "grw", "grw_final", "grw_intermediate"
-PARTS = (GRW, GRW_FINAL, GRW_INTERMEDIATE, *REGULARIZERS)
-"""What names of variants are made of, by "+"."""
-
-_SHARED_HEAD = "transformer"
+_HEAD = "task.model.head."
+_SMOOTHING, _REGULARIZATION = "task.model.smoothing.", "task.model.regularization."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,12 +28,17 @@ class Variant:
     """A variant.
 
     Attributes:
-      name: as it was asked for.
-      config: its model.
+        name: As it was asked for.
+        config: Its model.
+        experiment: Its whole experiment but for the seed, as JSON holds it.
+        changed: What its experiment has other than the baseline's, besides smoothing
+            and regularization, by key.
     """
 
     name: str
     config: ModelConfig
+    experiment: dict[str, Any]
+    changed: dict[str, Any]
 
     def describe(self) -> str:
         """Returns what acts in its training, in words."""
@@ -42,7 +54,122 @@ class Variant:
                 f" weight {smoothing.weight:g}, alpha {smoothing.alpha:g}"
             )
         parts += [_described(method, self.config) for method in methods]
-        return "; ".join(parts) or "neither smoothing nor a regulariser"
+        parts += [f"{key} {_text(value)}" for key, value in self.changed.items()]
+        return "; ".join(parts) or "neither smoothing nor a regularizer"
+
+
+def make_variants(
+    fragments: Sequence[Fragment], shared: dict[str, Any], experiment: str
+) -> tuple[Variant, ...]:
+    """Returns the variants of an experiment.
+
+    The baseline neither smooths nor regularizes, whatever the config says. All have one
+    head: that of a variant that sets one, else the config's.
+
+    Args:
+        fragments: What variants set, the baseline's first.
+        shared: The experiment that they change, but for its seed.
+        experiment: Its name.
+
+    Raises:
+        ValueError: If variants want different heads, a fragment does not fit the
+            experiment, a place to smooth does not exist, or two variants are the same.
+    """
+    head = _shared_head(fragments)
+    variants: list[Variant] = []
+    for fragment in fragments:
+        values = fragment.values | head
+        params = _resolved(fragment.name, values, shared, experiment)
+        config = frozen(params.task.model, ModelConfig)
+        _check_places(fragment.name, config)
+        found = _json(params)
+        del found["task"]["seed"]
+        changed = _changed(found, variants[0].experiment) if variants else {}
+        variants.append(Variant(fragment.name, config, found, changed))
+    _check_distinct(variants)
+    return tuple(variants)
+
+
+def _json(params):
+    return json.loads(json.dumps(params.as_dict()))
+
+
+def _shared_head(fragments):
+    wanted = {}
+    for fragment in fragments:
+        head = {k: v for k, v in fragment.values.items() if k.startswith(_HEAD)}
+        if head:
+            wanted.setdefault(json.dumps(head, sort_keys=True), fragment)
+    if len(wanted) > 1:
+        one, other = list(wanted.values())[:2]
+        raise ValueError(
+            f"The variants {one.name} and {other.name} set different heads: all"
+            " variants have one head, so let them set the same."
+        )
+    return json.loads(next(iter(wanted), "{}"))
+
+
+def _resolved(name, values, shared, experiment) -> cfg.ExperimentConfig:
+    params = exp_factory.get_exp_config(experiment)
+    override(params, shared, name)
+    cleared = {LAYERS: [], METHODS: []}
+    override(params, nested(cleared | values), f"Variant {name}")
+    regularization = params.task.model.regularization
+    for method in REGULARIZERS:
+        # Settings of what does not act are refused by the experiment's checks.
+        if method not in regularization.methods:
+            default = getattr(Model().regularization, method).as_dict()
+            getattr(regularization, method).override(default)
+    fill_in(params)
+    try:
+        check_experiment(params)
+    except ValueError as error:
+        raise ValueError(f"Variant {name}: {error}") from None
+    params.validate()
+    return params
+
+
+def _check_places(name, config):
+    layers = config.smoothing.layers
+    if not layers or (layers == (FINAL,) and config.head.type != "official"):
+        return
+    known = smoothing_places(config)
+    for place in layers:
+        if place not in known:
+            hint = "; set task.model.head.type in the variant" if place == FINAL else ""
+            raise ValueError(
+                f"Variant {name} smooths {place!r:.80}, which is no place of"
+                f" {config.backbone.model_id} with head.type {config.head.type}{hint};"
+                f" known: {', '.join(known)}."
+            )
+
+
+def _changed(experiment, baseline):
+    theirs = dict(leaves(baseline))
+    return {
+        key: value
+        for key, value in leaves(experiment)
+        if value != theirs.get(key)
+        and not key.startswith((_SMOOTHING, _REGULARIZATION))
+    }
+
+
+def _check_distinct(variants):
+    """Raises a ValueError if two names mean the same experiment here."""
+    names = {}
+    for variant in variants:
+        values = dict(leaves(variant.experiment))
+        for key in (LAYERS, METHODS):
+            values[key] = sorted(values[key])
+        if not values[LAYERS]:
+            # How strongly nothing is smoothed changes nothing.
+            values = {k: v for k, v in values.items() if not k.startswith(_SMOOTHING)}
+        same = names.setdefault(json.dumps(values, sort_keys=True), variant.name)
+        if same != variant.name:
+            raise ValueError(
+                f"The variants {same} and {variant.name} are the same with this config,"
+                f" {variant.describe()}: leave one out."
+            )
 
 
 def _described(method, config):
@@ -57,116 +184,3 @@ def _described(method, config):
 
 def _text(value):
     return " to ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def split_names(names: str) -> list[str]:
-    """Returns the names of variants given by commas, the baseline first.
-
-    Raises:
-      ValueError: for an unknown part, with the known, or for a variant named twice.
-    """
-    found = []
-    for given in filter(None, (name.strip() for name in names.split(","))):
-        parts = [part.strip() for part in given.split("+")]
-        name = "+".join(parts)
-        for part in parts:
-            if part not in PARTS and name != BASELINE:
-                near = difflib.get_close_matches(part, PARTS, n=1)
-                hint = f"did you mean {near[0]!r}? " if near else ""
-                raise ValueError(
-                    f"Unknown variant {name!r:.80}: {part!r:.80} is no part of one;"
-                    f" {hint}known: {BASELINE}, or by + {', '.join(PARTS)}."
-                )
-        same = [other for other in found if set(other.split("+")) == set(parts)]
-        if same or len(set(parts)) < len(parts):
-            raise ValueError(f"Variant {name!r:.80} names the same thing twice.")
-        found.append(name)
-    others = [name for name in found if name != BASELINE]
-    if not others:
-        raise ValueError(
-            f"variants is {names!r}: name at least one beside the baseline, of"
-            f" {', '.join(PARTS)}."
-        )
-    return [BASELINE, *others]
-
-
-def with_shared_head(config: ModelConfig, names) -> ModelConfig:
-    """Returns the config with the one head that all variants have.
-
-    It is the config's own. Only the official head has no final embeddings to smooth: if
-    a variant wants them, all of them get a transformer head, as the published models'.
-
-    Args:
-      config: the user's.
-      names: of the variants.
-    """
-    places = {place for name in names for place in _places(name, config, "")}
-    if config.head.type != "official" or FINAL not in places:
-        return config
-    head = dataclasses.replace(config.head, type=_SHARED_HEAD)
-    return dataclasses.replace(config, head=head)
-
-
-def make_variant(name, config: ModelConfig, intermediate_layer="") -> Variant:
-    """Returns a variant of a model: what its name says acts, and nothing else.
-
-    How strongly it acts, and how, is what the config says.
-
-    Args:
-      name: of `split_names`.
-      config: of `with_shared_head`.
-      intermediate_layer: endpoint of grw_intermediate, "" for the last block.
-
-    Raises:
-      ValueError: for an endpoint that is not there, or what does not go together.
-    """
-    methods = tuple(part for part in name.split("+") if part in REGULARIZERS)
-    own = config.regularization
-    defaults = RegularizationConfig()
-    # Settings of what does not act are refused by the experiment's checks.
-    settings = {
-        method: getattr(own if method in methods else defaults, method)
-        for method in REGULARIZERS
-    }
-    layers = _places(name, config, intermediate_layer)
-    return Variant(
-        name,
-        dataclasses.replace(
-            config,
-            smoothing=dataclasses.replace(config.smoothing, layers=layers),
-            regularization=RegularizationConfig(methods=methods, **settings),
-        ),
-    )
-
-
-def check_endpoint(config: ModelConfig, layer):
-    """Raises a ValueError if a model's backbone has no such endpoint."""
-    known = _endpoints(config)
-    if layer not in known:
-        raise ValueError(
-            f"--intermediate_layer={layer:.80} is no endpoint of"
-            f" {config.backbone.model_id}; known: {', '.join(known)}."
-        )
-
-
-def last_block(config: ModelConfig) -> str:
-    """Returns the name of the backbone's last endpoint before its head."""
-    return [name for name in _endpoints(config) if name != "head"][-1]
-
-
-def _places(name, config, intermediate_layer):
-    """Returns where a variant smooths, each place once."""
-    places = []
-    for part in name.split("+"):
-        if part == GRW:
-            places += config.smoothing.layers or (FINAL,)
-        elif part == GRW_FINAL:
-            places.append(FINAL)
-        elif part == GRW_INTERMEDIATE:
-            places.append(intermediate_layer or last_block(config))
-    return tuple(dict.fromkeys(places))
-
-
-def _endpoints(config):
-    places = frame_places(config, endpoint_names(config))
-    return [name for name in places if name != FINAL]

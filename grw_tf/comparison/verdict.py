@@ -1,5 +1,6 @@
-"""What can be said of a comparison in words, and what cannot."""
+"""Says in words what a comparison shows, and what it cannot show."""
 
+from grw_tf.comparison.findings import FAILED, NOT_RUN, Findings, Verdict
 from grw_tf.comparison.outcomes import ACCURACY, FLICKER, METRICS
 from grw_tf.evaluation.paired_statistics import (
     clips_needed,
@@ -12,68 +13,55 @@ _POINT = 0.01
 _TOLD_WHOLE = 2
 
 
-def judge(findings) -> dict:
+def judge(findings: Findings) -> Verdict:
     """Puts findings into words.
 
-    A difference of accuracy counts as shown if Student's test over seeds says so after
+    A difference in accuracy counts as shown if Student's test over seeds says so after
     Holm's adjustment for the number of variants, and the interval over clips excludes 0
-    too; one of another metric by the former alone.
+    too; one in another metric by the test over seeds alone.
 
     Args:
-      findings: of `find`, but for this.
-
-    Returns:
-      A "headline" of few words; "sentences" below it; "variants", a list of sentences
-      by variant; "limits", what cannot be concluded.
+        findings: Without a verdict.
     """
-    compared = _differences(findings, ACCURACY.key)
+    compared = findings.differences(ACCURACY.key)
     if not compared:
-        return {
-            "headline": "Nothing to compare yet",
-            "sentences": [
-                "No variant has finished a seed that the baseline has finished too."
-            ],
-            "variants": {},
-            "limits": list(_limits(findings)),
-        }
-    return {
-        "headline": _headline(compared),
-        "sentences": [
+        return Verdict(
+            headline="Nothing to compare yet",
+            sentences=(
+                "No variant has finished a seed that the baseline has finished too.",
+            ),
+            variants={},
+            limits=tuple(_limits(findings)),
+        )
+    return Verdict(
+        headline=_headline(compared),
+        sentences=(
             _accuracy(findings, compared),
             *_steadiness(findings),
             *_smoothness(findings),
-        ],
-        "variants": {name: list(_of_variant(findings, name)) for name in compared},
-        "limits": list(_limits(findings)),
-    }
-
-
-def _differences(findings, key):
-    found = findings["metrics"].get(key, {})
-    return {
-        name: entry["difference"]
-        for name, entry in found.items()
-        if "difference" in entry
-    }
+        ),
+        variants={name: tuple(_of_variant(findings, name)) for name in compared},
+        limits=tuple(_limits(findings)),
+    )
 
 
 def _headline(compared):
-    if max(d["seeds"] for d in compared.values()) < 2:
+    if max(d.seeds for d in compared.values()) < 2:
         return "Too early to say"
-    better = any(d["shown"] and d["interval"]["mean"] > 0 for d in compared.values())
-    worse = any(d["shown"] and d["interval"]["mean"] < 0 for d in compared.values())
+    better = any(d.shown and d.interval.mean > 0 for d in compared.values())
+    worse = any(d.shown and d.interval.mean < 0 for d in compared.values())
     if better:
         return "Some of it helps, some harms" if worse else "Yes, it helps"
     return "It harms" if worse else "No difference in accuracy shown"
 
 
 def _accuracy(findings, compared):
-    test = findings["test"]
-    clips, seeds = test["clips"], max(d["seeds"] for d in compared.values())
-    shown = {name: d for name, d in compared.items() if d["shown"]}
+    test = findings.test
+    clips, seeds = test.clips, max(d.seeds for d in compared.values())
+    shown = {name: d for name, d in compared.items() if d.shown}
     if shown:
         told = "; ".join(
-            f"by {_point(d['interval']['mean'])} points with {name}"
+            f"by {_point(d.interval.mean)} points with {name}"
             # Those of many are in the table.
             + (f" ({_intervals(findings, name)})" if len(shown) <= _TOLD_WHOLE else "")
             for name, d in shown.items()
@@ -82,95 +70,95 @@ def _accuracy(findings, compared):
             f"On {_count(clips, 'test clip')} and {_count(seeds, 'seed')}, accuracy"
             f" differs from the baseline's {told}."
         )
-    if not any(d["interval"]["mean"] for d in compared.values()):
+    if not any(d.interval.mean for d in compared.values()):
         more = " One seed tells little: run more by the same command."
         return (
             f"On {_count(clips, 'test clip')} and {_count(seeds, 'seed')}, all variants"
             f" have the baseline's mean accuracy.{more if seeds < 2 else ''}"
         )
-    name = max(compared, key=lambda n: abs(compared[n]["interval"]["mean"]))
-    largest = compared[name]["interval"]
+    name = max(compared, key=lambda n: abs(compared[n].interval.mean))
+    largest = compared[name].interval
     if seeds < 2:
         return (
             f"One seed tells two trained models apart, not two methods. On"
             f" {_count(clips, 'test clip')} the largest difference is"
-            f" {_point(largest['mean'])} points, of {name}"
+            f" {_point(largest.mean)} points, of {name}"
             f" ({_intervals(findings, name)}). Run more seeds by the same command."
         )
     return (
         f"On {_count(clips, 'test clip')} and {_count(seeds, 'seed')}, no variant's"
         f" accuracy is shown to differ from the baseline's. The largest difference is"
-        f" {_point(largest['mean'])} points, of {name} ({_intervals(findings, name)})."
+        f" {_point(largest.mean)} points, of {name} ({_intervals(findings, name)})."
     )
 
 
 def _intervals(findings, name):
     """Returns the intervals of a variant's accuracy, in words."""
-    difference = _differences(findings, ACCURACY.key)[name]
-    over_clips = f"over clips {_points(findings['clips'][name]['interval'])}"
-    if difference["interval"]["low"] is not None:
-        over_seeds = _points(difference["interval"])
+    difference = findings.differences(ACCURACY.key)[name]
+    over_clips = f"over clips {_points(findings.clips[name].interval)}"
+    if difference.interval.low is not None:
+        over_seeds = _points(difference.interval)
         return f"95 % interval over seeds {over_seeds}, {over_clips}"
-    same = "of one seed" if difference["seeds"] < 2 else "the same with all seeds"
+    same = "of one seed" if difference.seeds < 2 else "the same with all seeds"
     return f"{same}; 95 % interval {over_clips}"
 
 
 def _steadiness(findings):
     for key in FLICKER:
         metric = _METRICS[key]
-        shown = {n: d for n, d in _differences(findings, key).items() if d["shown"]}
+        shown = {n: d for n, d in findings.differences(key).items() if d.shown}
         for less in (True, False):
-            names = [n for n, d in shown.items() if (d["interval"]["mean"] < 0) == less]
+            names = [n for n, d in shown.items() if (d.interval.mean < 0) == less]
             if names:
-                means = findings["metrics"][key]
-                told = ", ".join(f"{n} {means[n]['mean']:.3f}" for n in names)
+                means = findings.metrics[key]
+                told = ", ".join(f"{n} {means[n].mean:.3f}" for n in names)
                 yield (
                     f"{metric.title} is {'lower' if less else 'higher'} than the"
-                    f" baseline's {means['baseline']['mean']:.3f}{metric.unit}: {told}."
+                    f" baseline's {means['baseline'].mean:.3f}{metric.unit}: {told}."
                 )
-    enough = any(d["seeds"] > 1 for d in _differences(findings, FLICKER[0]).values())
+    enough = any(d.seeds > 1 for d in findings.differences(FLICKER[0]).values())
     if enough and not any(
-        d["shown"] for key in FLICKER for d in _differences(findings, key).values()
+        d.shown for key in FLICKER for d in findings.differences(key).values()
     ):
         yield "In how much predictions flicker no difference is shown."
 
 
 def _smoothness(findings):
     key = "order_accuracy"
-    for name, difference in _differences(findings, key).items():
-        if difference["shown"]:
-            means = findings["metrics"][key]
-            more = "smoother" if difference["interval"]["mean"] > 0 else "rougher"
+    for name, difference in findings.differences(key).items():
+        if difference.shown:
+            means = findings.metrics[key]
+            more = "smoother" if difference.interval.mean > 0 else "rougher"
             yield (
                 f"Embeddings of {name} are {more}: they tell the order of frames in"
-                f" {100 * means[name]['mean']:.1f} % of the windows, the baseline's in"
-                f" {100 * means['baseline']['mean']:.1f} %."
+                f" {100 * means[name].mean:.1f} % of the windows, the baseline's in"
+                f" {100 * means['baseline'].mean:.1f} %."
             )
 
 
 def _of_variant(findings, name):
-    difference = _differences(findings, ACCURACY.key)[name]
-    interval, clips = difference["interval"], findings["clips"][name]
-    seeds, deviation = difference["seeds"], difference["deviation"]
-    told = f"Accuracy {_point(interval['mean'])} points"
-    if interval["low"] is not None:
+    difference = findings.differences(ACCURACY.key)[name]
+    interval, clips = difference.interval, findings.clips[name]
+    seeds, deviation = difference.seeds, difference.deviation
+    told = f"Accuracy {_point(interval.mean)} points"
+    if interval.low is not None:
         told += f", {_points(interval)} over {_count(seeds, 'seed')}"
     elif seeds > 1:
         told += f" with each of {seeds} seeds"
-    told += f", {_points(clips['interval'])} over {_count(clips['clips'], 'clip')}"
-    if difference["adjusted_p_value"] is not None:
-        told += f"; p {_p(difference['adjusted_p_value'])} after Holm's adjustment"
-    yield f"{told}: {'shown' if difference['shown'] else 'not shown'}."
+    told += f", {_points(clips.interval)} over {_count(clips.clips, 'clip')}"
+    if difference.adjusted_p_value is not None:
+        told += f"; p {_p(difference.adjusted_p_value)} after Holm's adjustment"
+    yield f"{told}: {'shown' if difference.shown else 'not shown'}."
     yield (
-        f"{_count(clips['mended'], 'prediction')} mended and"
-        f" {clips['broken']} broken, of {seeds * clips['clips']} in all."
+        f"{_count(clips.mended, 'prediction')} mended and"
+        f" {clips.broken} broken, of {seeds * clips.clips} in all."
     )
-    if clips["p_value"] is not None:
-        yield f"McNemar's exact test of the one seed: p {_p(clips['p_value'])}."
-    if difference["shown"]:
+    if clips.p_value is not None:
+        yield f"McNemar's exact test of the one seed: p {_p(clips.p_value)}."
+    if difference.shown:
         return
-    several = len(_differences(findings, ACCURACY.key)) > 1
-    yield from _needed(seeds, deviation, clips["deviation"], several)
+    several = len(findings.differences(ACCURACY.key)) > 1
+    yield from _needed(seeds, deviation, clips.deviation, several)
 
 
 def _needed(seeds, deviation, clip_deviation, several):
@@ -198,29 +186,29 @@ def _needed(seeds, deviation, clip_deviation, several):
 
 
 def _limits(findings):
-    test, seeds = findings["test"], findings["seeds"]
-    variants = len(findings["variants"]) - 1
-    if test["is_training"]:
+    test, seeds = findings.test, findings.seeds
+    variants = len(findings.variants) - 1
+    if test.is_training:
         yield (
             "Test clips are trained on: these accuracies say nothing of new clips. Give"
             " --test_records of others."
         )
-    if test["is_validation"]:
+    if test.is_validation:
         yield (
             "The test clips are those of the validation, by which each run's checkpoint"
             " was chosen: all accuracies are flattered, most those of variants that"
             " fluctuate most. Give --test_records of other clips."
         )
-    failed = [run for run in findings["runs"] if run["state"] == "failed"]
+    failed = [run for run in findings.runs if run.state == FAILED]
     if failed:
         yield (
             f"{_count(len(failed), 'run')} failed, and the seeds concerned are left out"
             " of differences: if a variant fails at hard seeds, that flatters it."
         )
-    missing = [run for run in findings["runs"] if run["state"] == "not run yet"]
-    if missing or len(seeds) < findings["planned_seeds"]:
+    missing = [run for run in findings.runs if run.state == NOT_RUN]
+    if missing or len(seeds) < findings.planned_seeds:
         yield (
-            f"The comparison goes on: {len(seeds)} of {findings['planned_seeds']} seeds"
+            f"The comparison goes on: {len(seeds)} of {findings.planned_seeds} seeds"
             " are in this report."
         )
     if variants > 1:
@@ -229,14 +217,14 @@ def _limits(findings):
             " adjusted by Holm's method within each row of the table; intervals are"
             " not. Of twenty 95 % intervals, one misses the truth by chance."
         )
-    if test["clips"]:
-        accuracy = findings["metrics"][ACCURACY.key]
-        known = [e["mean"] for e in accuracy.values() if e["mean"] is not None]
+    if test.clips:
+        accuracy = findings.metrics[ACCURACY.key]
+        known = [e.mean for e in accuracy.values() if e.mean is not None]
         yield (
-            f"One test clip is {100 / test['clips']:.1f} points. Always answering"
-            f" “{test['majority']}” is right on {100 * test['majority_share']:.1f} %."
+            f"One test clip is {100 / test.clips:.1f} points. Always answering"
+            f" “{test.majority}” is right on {100 * test.majority_share:.1f} %."
         )
-        if max(known) <= test["majority_share"]:
+        if max(known) <= test.majority_share:
             yield (
                 "No variant beats that: these models have not learnt to tell the"
                 " classes apart, and a comparison of them says nothing."
@@ -249,11 +237,11 @@ def _limits(findings):
 
 
 def _points(interval):
-    return f"{_point(interval['low'])} to {_point(interval['high'])}"
+    return f"{_point(interval.low)} to {_point(interval.high)}"
 
 
 def _point(share):
-    return f"{100 * share:+.1f}".replace("-", "−")
+    return f"{100 * share:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _p(value):

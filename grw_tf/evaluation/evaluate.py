@@ -10,6 +10,7 @@ from grw_tf.common.checks import check_positive
 from grw_tf.common.flags import option
 from grw_tf.common.output_folder import check_writable
 from grw_tf.common.replacing import replacing
+from grw_tf.data.evaluation_clips import EvaluationClips
 from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.evaluation.inference import Predictions, predict_clips, predict_views
 from grw_tf.evaluation.measures import measure
@@ -109,19 +110,23 @@ def evaluate(config: EvaluationConfig) -> dict:
         for name in ("size", "frame_fit")
         if getattr(config, name)
     }
-    return evaluate_model(load_model(config.checkpoint, **changes), config)
+    model = load_model(config.checkpoint, **changes)
+    return evaluate_model(
+        model, EvaluationRecords(config.records, model.config), config
+    )
 
 
-def evaluate_model(model: tf_keras.Model, config: EvaluationConfig) -> dict:
-    """Evaluates a loaded model as `evaluate` does.
+def evaluate_model(
+    model: tf_keras.Model, records: EvaluationClips, config: EvaluationConfig
+) -> dict:
+    """Evaluates a model that is loaded already, as `evaluate`.
 
     Args:
-        model: A model of `build_model`, from the config's checkpoint, with its size and
-            frame_fit.
+        model: A model of `build_model`, of the config's checkpoint, size and fit.
+        records: The clips, those of the config's records or others.
         config: What to evaluate.
     """
     folder = Path(config.output_dir)
-    records = EvaluationRecords(config.records, model.config)
     streams = None
     if config.streaming:
         predicted, streams = _stream(model, records, config)

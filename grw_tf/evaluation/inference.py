@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from grw_tf.data.records.evaluation_records import LabelledClip
+from grw_tf.data.evaluation_clips import LabelledClip
 from grw_tf.evaluation.views import average_views, cut_views
 
 

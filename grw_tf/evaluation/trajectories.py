@@ -22,7 +22,7 @@ from grw_tf.data.videos.clips import read_clip
 from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
 from grw_tf.evaluation.principal_components import principal_components
 from grw_tf.evaluation.smoothness import smoothness
-from grw_tf.figures.trajectories import COLOURS, trajectory_figure
+from grw_tf.figures.trajectories import COLORS, trajectory_figure
 from grw_tf.models import ModelConfig
 from grw_tf.weights.restore import load_model
 
@@ -98,14 +98,14 @@ def write_trajectories(config: TrajectoryConfig) -> str:
     there = sorted(set(labels))
     shown = [
         clip
-        for label in there[: len(COLOURS)]
+        for label in there[: len(COLORS)]
         for clip in np.flatnonzero(np.array(labels) == label)[: config.paths]
     ]
     plane = projected._replace(points=projected.points[..., :2])
     title = f"{len(z)} clips, {layer} of {os.path.normpath(config.checkpoint)}"
-    if len(there) > len(COLOURS):
-        title += f"\npaths of {len(COLOURS)} of {len(there)} classes"
-    figure = trajectory_figure(plane, labels, class_names, shown, title)
+    if len(there) > len(COLORS):
+        title += f"\npaths of {len(COLORS)} of {len(there)} classes"
+    figure = trajectory_figure(*plane, labels, class_names, shown, title)
 
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / FIGURE_FILE) as unfinished:
@@ -149,11 +149,11 @@ def read_batches(
                 raise ValueError(f"There is no video {path}.")
         classes = [normal_name(Path(path).parent.name) for path in videos]
         class_names = tuple(dict.fromkeys(classes))
-        clips = (
+        read = (
             (_read(path, shape), class_names.index(label), path)
             for path, label in zip(videos, classes, strict=True)
         )
-        return class_names, _batches(clips, batch_size)
+        return class_names, _batches(read, batch_size)
     records = EvaluationRecords(source, config)
     return records.class_names, records.batches(batch_size)
 

@@ -1,52 +1,58 @@
-"""Pictures of how embeddings move over time."""
+"""Figures of how embeddings move over time."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-COLOURS = (
+COLORS = (
     *("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e"),
     *("#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"),
 )
-
-"""Of as many classes paths can be told apart."""
+"""Colors of paths: those of as many classes can be told apart."""
 
 _OTHERS = "#b8b8b8"
 _NUMBERS = 12
 _LONGEST_NAME = 36
-# Of more, or long ones, a legend would cover the paths.
+# With more or longer names, a legend would cover the paths.
 _NAMES_INSIDE, _LETTERS_INSIDE = 4, 60
 
 
-def draw_paths(axis, points, labels, class_names: Sequence[str], shown):
+def draw_paths(
+    axis: Axes,
+    points: np.ndarray,
+    labels: Sequence[int] | np.ndarray,
+    class_names: Sequence[str],
+    shown: Sequence[int],
+) -> None:
     """Draws some clips as paths, and the frames of all behind them.
 
-    Frames are numbered from 0; of long clips, only some are.
+    Frames are numbered from 0; long clips have numbers at some frames only.
 
     Args:
-      axis: of Matplotlib.
-      points: [clips, N, 2].
-      labels: [clips], indices into `class_names`.
-      class_names: names of the classes.
-      shown: indices of the clips to draw as paths; the frames of classes without any
-        are grey.
+        axis: Where to draw.
+        points: [clips, N, 2].
+        labels: [clips], indices into `class_names`.
+        class_names: Names of the classes.
+        shown: Indices of the clips to draw as paths; the frames of classes without any
+            are gray.
     """
     labels = np.asarray(labels)
-    coloured = sorted({int(labels[clip]) for clip in shown})
-    colours = {
-        label: COLOURS[number % len(COLOURS)] for number, label in enumerate(coloured)
+    colored = sorted({int(labels[clip]) for clip in shown})
+    colors = {
+        label: COLORS[number % len(COLORS)] for number, label in enumerate(colored)
     }
     for label in sorted(set(labels.tolist())):
         scattered = points[labels == label].reshape(-1, 2)
-        colour = colours.get(label, _OTHERS)
-        axis.scatter(*scattered.T, s=3, color=colour, alpha=0.15)
+        color = colors.get(label, _OTHERS)
+        axis.scatter(*scattered.T, s=3, color=color, alpha=0.15)
     lines = {}
     for clip in shown:
         label = int(labels[clip])
-        path, colour = points[clip], colours[label]
-        (line,) = axis.plot(*path.T, color=colour, linewidth=1.5)
+        path, color = points[clip], colors[label]
+        (line,) = axis.plot(*path.T, color=color, linewidth=1.5)
         lines.setdefault(label, line)
         for number in range(0, len(path), -(-len(path) // _NUMBERS)):
             x, y = path[number]
@@ -64,18 +70,28 @@ def draw_paths(axis, points, labels, class_names: Sequence[str], shown):
         told.set_parse_math(False)
 
 
-def trajectory_figure(projected, labels, class_names, shown, title) -> Figure:
+def trajectory_figure(
+    points: np.ndarray,
+    shares: Sequence[float] | np.ndarray,
+    labels: Sequence[int] | np.ndarray,
+    class_names: Sequence[str],
+    shown: Sequence[int],
+    title: str,
+) -> Figure:
     """Returns a figure of the paths of clips.
 
     Args:
-      projected: `Projected` on two components.
-      labels, class_names, shown: as `draw_paths`.
-      title: of the figure.
+        points: [clips, N, 2], on two principal components.
+        shares: [2], the components' shares of the variance.
+        labels: As in `draw_paths`.
+        class_names: As in `draw_paths`.
+        shown: As in `draw_paths`.
+        title: Title of the figure.
     """
     figure = Figure(figsize=(8, 7), layout="constrained")
     axis = figure.subplots()
-    draw_paths(axis, projected.points, labels, class_names, shown)
-    first, second = projected.shares[:2]
+    draw_paths(axis, points, labels, class_names, shown)
+    first, second = shares[:2]
     axis.set(
         xlabel=f"first principal component ({first:.0%} of the variance)",
         ylabel=f"second ({second:.0%})",

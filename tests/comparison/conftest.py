@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from finished_runs import CLIPS, SEEDS, fail, finish, plan_of, write_odd_records
 
-from grw_tf.comparison.findings import find
+from grw_tf.comparison.gather import find
 
 
 def _right(run, index):
@@ -40,7 +40,7 @@ def findings(plan):
 def finishing(records, tmp_path):
     """A function that makes a comparison, given which predictions are right."""
 
-    def make(right, seeds=SEEDS, variants="grw_final"):
+    def make(right, seeds=SEEDS, variants="grw"):
         plan = plan_of(records, tmp_path, variants, seeds=seeds)
         names = [variant.name for variant in plan.variants]
         for number, run in enumerate(plan.runs()):

@@ -57,7 +57,7 @@ def _command(records, folder, **fields):
         "task.validation_data.input_path": f"{records}/train-*",
     }
     fields = {
-        "variants": "grw_final",
+        "variants": "grw",
         "seeds": 2,
         "test_records": f"{records}/test-*",
         "output_dir": folder,
@@ -87,7 +87,7 @@ def compared(coloured_records, tmp_path_factory):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
     )
-    second = folder / "seed_0" / "grw_final"
+    second = folder / "seed_0" / "grw"
     while not (second / "start.json").exists():
         assert process.poll() is None
         time.sleep(0.2)
@@ -102,7 +102,7 @@ def compared(coloured_records, tmp_path_factory):
 @pytest.mark.slow
 def test_killed_comparison_goes_on_after_finished_runs(compared):
     folder, first, output = compared
-    assert "Run 1 of 3: grw_final, seed 0." in output
+    assert "Run 1 of 3: grw, seed 0." in output
     measures = folder / "seed_0" / "baseline" / "measures.json"
     assert measures.stat().st_mtime_ns == first
     assert f"Written to {folder}/report.html." in output
@@ -122,13 +122,13 @@ def test_variants_of_a_seed_start_alike_and_seeds_do_not(compared):
 def test_report_holds_what_the_evaluation_measured(compared, coloured_records):
     folder = compared[0]
     findings = json.loads((folder / "report.json").read_text())
-    run = folder / "seed_1" / "grw_final"
+    run = folder / "seed_1" / "grw"
     model = load_model(str(run / "best_ckpt"))
     ((clips, labels, _),) = EvaluationRecords(
         f"{coloured_records}/test-*", model.config
     ).batches(8)
     right = (model.predict(clips, verbose=0).argmax(axis=1) == labels).mean()
-    metrics = {k: v["grw_final"] for k, v in findings["metrics"].items()}
+    metrics = {k: v["grw"] for k, v in findings["metrics"].items()}
     assert metrics["accuracy"]["values"][1] == pytest.approx(right)
     z = model.embed(clips).numpy()
     measured = smoothness(z, 4)
@@ -138,7 +138,7 @@ def test_report_holds_what_the_evaluation_measured(compared, coloured_records):
         np.testing.assert_allclose(kept["z"], z, rtol=1e-3, atol=1e-4)
     assert findings["test"]["clips"] == 8 and not findings["test"]["is_validation"]
     training = findings["training"]
-    assert set(training["order accuracy"]["train"]) == {"grw_final"}
+    assert set(training["order accuracy"]["train"]) == {"grw"}
     assert training["loss"]["validation"]["baseline"]["steps"] == [10]
 
 
@@ -168,7 +168,7 @@ def test_failed_run_is_told_and_the_others_go_on(coloured_records, tmp_path):
     done = _run(_command(coloured_records, folder, **fields))
     assert done.returncode == 1
     assert "Some runs failed:\nbaseline, seed 0: " in done.stderr
-    assert "grw_final, seed 0 starts from other weights than elsewhere" in done.stderr
+    assert "grw, seed 0 starts from other weights than elsewhere" in done.stderr
     page = (folder / "report.html").read_text()
     assert "0 of 2 runs have finished" in page and "starts from other weights" in page
 

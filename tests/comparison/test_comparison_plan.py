@@ -11,7 +11,7 @@ import tensorflow as tf
 from finished_runs import CLIPS, NAMES, finish, plan_of, write_odd_records
 
 from grw_tf.common.paired_timing import Ratio
-from grw_tf.comparison import planning
+from grw_tf.comparison import preflight
 from grw_tf.comparison import timing as timing_module
 from grw_tf.comparison.run import EXPERIMENT_FILE, MEASURES_FILE
 from grw_tf.training.experiments.parsing import parse_experiment
@@ -35,15 +35,15 @@ def _parsed(plan, run):
 
 
 def test_runs_differ_in_what_their_variant_says_and_in_the_seed(records, tmp_path):
-    plan = plan_of(records, tmp_path, "rms,grw_final", seeds=2)
+    plan = plan_of(records, tmp_path, "rms,grw", seeds=2)
     parsed = {(r.variant, r.seed): _parsed(plan, r) for r in plan.runs()}
     assert list(parsed) == [
-        (name, seed) for seed in (0, 1) for name in ("baseline", "rms", "grw_final")
+        (name, seed) for seed in (0, 1) for name in ("baseline", "rms", "grw")
     ]
     models = {key: params["task"].pop("model") for key, params in parsed.items()}
     for seed in (0, 1):
         assert models["rms", seed].pop("regularization")["methods"] == ("rms",)
-        assert models["grw_final", seed].pop("smoothing")["layers"] == ("final",)
+        assert models["grw", seed].pop("smoothing")["layers"] == ("final",)
     plain = models["baseline", 0]
     assert plain["smoothing"]["layers"] == plain["regularization"]["methods"] == ()
     for model in models.values():
@@ -69,7 +69,8 @@ def test_early_stopping_would_give_variants_other_budgets(records, tmp_path):
 
 
 def test_methods_that_no_variant_names_are_told(records, tmp_path):
-    model = {"regularization": {"methods": ["cutmix"]}}
+    regularization = {"methods": ["cutmix"]}
+    model = {"regularization": regularization, "smoothing": {"layers": []}}
     plan = plan_of(records, tmp_path, "rms", {"task": {"model": model}})
     assert plan.remarks == (
         "The config's cutmix acts in no variant, as none names it.",
@@ -78,9 +79,17 @@ def test_methods_that_no_variant_names_are_told(records, tmp_path):
 
 def test_the_official_head_gives_way_for_all_variants(records, tmp_path):
     official = {"head": {"type": "official"}, "smoothing": {"layers": []}}
-    plan = plan_of(records, tmp_path, "grw_final", {"task": {"model": official}})
+    plan = plan_of(records, tmp_path, "grw", {"task": {"model": official}})
     assert {v.config.head.type for v in plan.variants} == {"transformer"}
     assert "the baseline too, have a transformer head" in plan.remarks[0]
+
+
+def test_smoothing_that_no_variant_names_is_told(records, tmp_path):
+    model = {"smoothing": {"layers": ["stem"], "window": 4}}
+    plan = plan_of(records, tmp_path, "rms", {"task": {"model": model}})
+    assert plan.remarks == (
+        "The config's smoothing of stem acts in no variant, as none names it.",
+    )
 
 
 def test_test_clips_are_the_validations_unless_given(records, tmp_path):
@@ -89,14 +98,14 @@ def test_test_clips_are_the_validations_unless_given(records, tmp_path):
     other = write_odd_records(tmp_path / "test")
     plan = plan_of(records, tmp_path / "out", test_records=other)
     assert not plan.test_is_validation and not plan.test_is_training
-    assert plan.runs()[0].test_records == other
+    assert plan.runs()[0].test_clips.input_path == other
     assert plan.class_names == NAMES
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"variants": "grw_fnal"}, "did you mean 'grw_final'"),
+        ({"variants": "grww"}, "did you mean 'grw'"),
         ({"seeds": 0}, "seeds is 0: it must be above 0"),
         ({"timing_rounds": -1}, "timing_rounds is -1: give 0 or more"),
         ({"quantization": "int4"}, "'int4': it must be one of none, .*, or empty"),
@@ -104,25 +113,32 @@ def test_test_clips_are_the_validations_unless_given(records, tmp_path):
         ({"output_dir": "gs://bucket/x"}, "runs go to a local folder"),
         ({"output_dir": "a,b"}, "a,b: files in it are listed by commas"),
         (
-            {"variants": "grw_final,grw"},
-            "grw_final and grw are the same with this config, GRW smoothing of the"
-            " final embeddings: .*: leave one out",
+            {"variants": "grw,grw:smoothing.alpha=0.5"},
+            "grw and grw:smoothing.alpha=0.5 are the same with this config, GRW"
+            " smoothing of the final embeddings: .*: leave one out",
         ),
         (
             {
-                "variants": "grw_final+grw_intermediate,grw",
-                "override": {
-                    "task": {
-                        "model": {"smoothing": {"layers": ["block1_layer1", "final"]}}
-                    }
-                },
+                "variants": "grw+grw_intermediate,"
+                "grw_intermediate:smoothing.layers=[block1_layer1]+grw",
             },
-            "grw_final\\+grw_intermediate and grw are the same",
+            "grw\\+grw_intermediate and grw_intermediate:.* are the same",
         ),
-        ({"intermediate_layer": "block9"}, "block9 is no endpoint of nano; known"),
         (
-            {"variants": "rms", "intermediate_layer": "stem"},
-            "intermediate_layer=stem does nothing without the variant grw_intermediate",
+            {"variants": "grw:smoothing.layers=[]:smoothing.weight=0.5"},
+            "baseline and grw:.* are the same",
+        ),
+        (
+            {"variants": "grw_intermediate:smoothing.layers=[block9]"},
+            "'block9', which is no place of nano .*; known",
+        ),
+        (
+            {"test_records": "a", "test_tfds_split": "test"},
+            "test_records is a and test_tfds_split is test: give one of them",
+        ),
+        (
+            {"test_tfds_split": "test"},
+            "test_tfds_split=test, but task.validation_data names no TFDS data set",
         ),
         ({"test_records": "nowhere-*"}, "No file matches nowhere-"),
         (
@@ -154,12 +170,23 @@ def test_what_makes_no_sense_is_refused_before_any_run(
 
 def test_variants_and_seeds_may_join_and_nothing_else_may_change(records, tmp_path):
     plan_of(records, tmp_path, "rms", seeds=1).claim()
-    plan_of(records, tmp_path, "grw_final,cutmix", seeds=5).claim()
+    plan_of(records, tmp_path, "grw,cutmix", seeds=5).claim()
     longer = {"trainer": {"train_steps": 21}}
     other = plan_of(records, tmp_path, "rms", longer)
     message = "was begun with .*config.trainer.train_steps 20, not 21.*: give another"
     with pytest.raises(ValueError, match=message):
         other.claim()
+
+
+def test_a_variant_that_changed_is_another_comparison(records, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("task: {losses: {label_smoothing: 0.0}}")
+    (tmp_path / "out").mkdir()
+    plan_of(records, tmp_path / "out", f"{path},rms").claim()
+    path.write_text("task: {losses: {label_smoothing: 0.2}}")
+    plan_of(records, tmp_path / "out", "rms,cutmix").claim()
+    with pytest.raises(ValueError, match="with variants.mine.task.losses.* 0.0, not 0"):
+        plan_of(records, tmp_path / "out", str(path)).claim()
 
 
 def test_records_that_changed_are_another_comparison(tmp_path):
@@ -180,9 +207,10 @@ def test_records_that_are_gone_are_another_comparison(records, tmp_path):
     file = tmp_path / "out" / "comparison.json"
     begun = json.loads(file.read_text())
     plan = plan_of(records, tmp_path / "out", test_records=records)
-    with pytest.raises(ValueError, match="was begun with test_records"):
+    with pytest.raises(ValueError, match="was begun with test_clips.input_path"):
         plan.claim()
-    file.write_text(json.dumps(begun | {"test_records": records}))
+    clips = begun["test_clips"] | {"input_path": records}
+    file.write_text(json.dumps(begun | {"test_clips": clips}))
     with pytest.raises(ValueError, match=r"begun with files\S*/test/\S* \d+, not None"):
         plan.claim()
     file.write_text("{")
@@ -195,7 +223,7 @@ def test_runs_alone_get_the_gpus(records, tmp_path, monkeypatch):
     monkeypatch.setattr(
         tf.config, "set_visible_devices", lambda *given: calls.append(given)
     )
-    monkeypatch.setattr(planning, "Task", lambda _: calls.append("clips") or 1 / 0)
+    monkeypatch.setattr(preflight, "Task", lambda _: calls.append("clips") or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         plan_of(records, tmp_path)
     # Once it has used them, TensorFlow does not leave them.
@@ -203,11 +231,11 @@ def test_runs_alone_get_the_gpus(records, tmp_path, monkeypatch):
 
 
 def test_variants_that_always_fail_are_not_timed(records, tmp_path):
-    plan = plan_of(records, tmp_path, "rms,grw_final", seeds=2)
+    plan = plan_of(records, tmp_path, "rms,grw", seeds=2)
     assert list(plan.timing().configs) == ["baseline"]
     finish(plan.run(plan.variants[2], 1), np.ones(CLIPS, bool))
     timing = plan.timing()
-    assert list(timing.configs) == ["baseline", "grw_final"] and not timing.files
+    assert list(timing.configs) == ["baseline", "grw"] and not timing.files
 
 
 def test_ratios_are_to_the_baseline_or_not_told(records, tmp_path, monkeypatch):
@@ -228,8 +256,8 @@ def test_ratios_are_to_the_baseline_or_not_told(records, tmp_path, monkeypatch):
         only = dataclasses.replace(timing, files={name: pathlib.Path("model")})
         timing_module.take_times(only)
         times = only.read()[name]
-        assert times["milliseconds_per_frame"] == 2.0
-        assert ("frame_ratio" in times) == told
+        assert times.milliseconds_per_frame == 2.0
+        assert (times.frame_ratio is not None) == told
 
 
 def test_a_broken_measurement_is_named(records, tmp_path):

@@ -1,5 +1,6 @@
 """Tests of the report of a comparison, from runs with given predictions."""
 
+import dataclasses
 import html.parser
 import json
 import re
@@ -10,7 +11,8 @@ from finished_runs import CLIPS, NAMES, SEEDS, finish, first_right, plan_of
 
 from grw_tf.comparison import charts, row_charts
 from grw_tf.comparison.compare import compare
-from grw_tf.comparison.findings import find
+from grw_tf.comparison.findings import Band
+from grw_tf.comparison.gather import find
 from grw_tf.comparison.outcomes import ACCURACY, METRICS, read_outcomes
 from grw_tf.comparison.report import fairness, render, write_report
 from grw_tf.comparison.trajectories import choose_examples
@@ -59,7 +61,7 @@ def test_page_is_whole_and_asks_the_network_for_nothing(page):
 
 
 def test_page_holds_all_numbers_of_the_json(page, findings):
-    assert json.loads(_Page(page).data) == json.loads(json.dumps(findings))
+    assert json.loads(_Page(page).data) == json.loads(json.dumps(findings.to_json()))
 
 
 def test_names_are_text_and_not_markup(page):
@@ -86,39 +88,38 @@ def test_page_is_for_those_who_cannot_see(page):
 
 
 def test_written_page_and_json_are_the_same(plan, findings):
-    written = write_report(plan, plan.seeds, findings["command"])
+    written = write_report(plan, plan.seeds, findings.command)
     text = (plan.folder / "report.json").read_text()
-    assert json.loads(text) == json.loads(json.dumps(written.findings))
+    assert json.loads(text) == json.loads(json.dumps(written.findings.to_json()))
     kept = json.loads(_Page((plan.folder / "report.html").read_text()).data)
     assert kept == json.loads(text)
     assert "grw_intermediate+rms" in written.summary
-    assert written.findings["verdict"]["headline"] in written.summary
+    assert written.findings.verdict.headline in written.summary
 
 
 def test_accuracy_is_compared_by_seeds_and_by_clips(findings):
-    metric = findings["metrics"]["accuracy"]
-    assert metric["baseline"]["values"] == pytest.approx(
+    metric = findings.metrics["accuracy"]
+    assert metric["baseline"].values == pytest.approx(
         [(10 + seed) / CLIPS for seed in range(SEEDS)]
     )
-    difference = metric["grw_intermediate+rms"]["difference"]
-    assert difference["interval"]["mean"] == pytest.approx(10 / CLIPS)
+    difference = metric["grw_intermediate+rms"].difference
+    assert difference.interval.mean == pytest.approx(10 / CLIPS)
     # All seeds differ by the same: 2 of 8 ways to sign them are as far from 0.
-    assert difference["p_value"] == 0.25 and not difference["shown"]
-    assert difference["interval"]["low"] is None
-    clips = findings["clips"]["grw_intermediate+rms"]
-    assert (clips["mended"], clips["broken"]) == (30, 0)
-    assert clips["interval"]["low"] > 0
+    assert difference.p_value == 0.25 and not difference.shown
+    assert difference.interval.low is None
+    clips = findings.clips["grw_intermediate+rms"]
+    assert (clips.mended, clips.broken) == (30, 0)
+    assert clips.interval.low > 0
 
 
 def test_changes_of_classes_add_up_to_the_change_of_accuracy(findings):
     name = "grw_intermediate+rms"
-    assert [each["clips"] for each in findings["classes"]] == [4] * 6
-    changes = [each["variants"][name] for each in findings["classes"]]
-    assert sum(change["change"] for change in changes) == pytest.approx(10)
-    assert sum(change["mended"] for change in changes) == 30
+    assert [each.clips for each in findings.classes] == [4] * 6
+    changes = [each.variants[name] for each in findings.classes]
+    assert sum(change.change for change in changes) == pytest.approx(10)
+    assert sum(change.mended for change in changes) == 30
     largest = [
-        max(abs(v["change"]) for v in each["variants"].values())
-        for each in findings["classes"]
+        max(abs(v.change) for v in each.variants.values()) for each in findings.classes
     ]
     assert largest == sorted(largest, reverse=True)
 
@@ -126,13 +127,13 @@ def test_changes_of_classes_add_up_to_the_change_of_accuracy(findings):
 def test_curves_are_means_over_seeds(plan, findings):
     outcomes = read_outcomes(plan.runs())
     curves = [outcomes["baseline", seed].curve for seed in plan.seeds]
-    found = findings["streaming"]["curves"]["baseline"]
-    np.testing.assert_allclose(found["mean"], np.mean(curves, axis=0))
-    np.testing.assert_allclose(found["high"], np.max(curves, axis=0))
-    loss = findings["training"]["loss"]["train"]["baseline"]
-    assert loss["steps"] == [10, 20, 30] and loss["runs"] == SEEDS
+    found = findings.streaming.curves["baseline"]
+    np.testing.assert_allclose(found.mean, np.mean(curves, axis=0))
+    np.testing.assert_allclose(found.high, np.max(curves, axis=0))
+    loss = findings.training["loss"]["train"]["baseline"]
+    assert loss.steps == (10, 20, 30) and loss.runs == SEEDS
     # Without the first loop of each.
-    assert findings["costs"]["by_variant"]["baseline"]["clips_per_second"] == 45
+    assert findings.costs.by_variant["baseline"].clips_per_second == 45
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,7 @@ def test_curves_are_means_over_seeds(plan, findings):
         (
             "is_validation",
             "all accuracies are flattered",
-            "<b>The test clips are the validation’s.</b>",
+            "<b>The test clips are the validation\N{RIGHT SINGLE QUOTATION MARK}s.</b>",
             "The test clips are those that checkpoints were chosen by.",
         ),
         (
@@ -155,11 +156,12 @@ def test_curves_are_means_over_seeds(plan, findings):
 def test_test_clips_that_had_another_part_are_warned_of(
     findings, key, limit, warning, check
 ):
-    assert findings["test"]["is_training"] and findings["test"]["is_validation"]
-    apart = findings["test"] | {"is_training": False, "is_validation": False}
+    assert findings.test.is_training and findings.test.is_validation
+    apart = dataclasses.replace(findings.test, is_training=False, is_validation=False)
     for found in (False, True):
-        changed = findings | {"test": apart | {key: found}}
-        limits = judge(changed)["limits"]
+        test = dataclasses.replace(apart, **{key: found})
+        changed = dataclasses.replace(findings, test=test)
+        limits = judge(changed).limits
         assert any(limit in sentence for sentence in limits) == found
         assert (warning in render(changed)) == found
         assert ((False, check) in fairness(changed)) == found
@@ -167,10 +169,15 @@ def test_test_clips_that_had_another_part_are_warned_of(
 
 def test_other_starts_are_told(findings):
     assert all(held for held, told in fairness(findings)[:3])
-    runs = [run | {"start": run["start"].copy()} for run in findings["runs"]]
-    runs[1]["start"]["weights"] = "another"
-    runs[2]["steps"] = 29
-    checks = fairness(findings | {"runs": runs})
+    first, second, third, *others = findings.runs
+    start = second.start | {"weights": "another"}
+    runs = (
+        first,
+        dataclasses.replace(second, start=start),
+        dataclasses.replace(third, steps=29),
+        *others,
+    )
+    checks = fairness(dataclasses.replace(findings, runs=runs))
     assert [held for held, _ in checks[:3]] == [False, True, False]
     assert "Not all variants of the seeds [0] start from the same" in checks[0][1]
     assert checks[2][1] == "All runs took 29 or 30 steps."
@@ -183,9 +190,9 @@ def test_failed_runs_are_told_and_left_out_of_differences(finishing):
         )
     )
     findings = find(plan, plan.seeds, "")
-    entry = findings["metrics"]["accuracy"]["grw_final"]
-    assert entry["values"][2] is None and entry["difference"]["seeds"] == 2
-    assert any("1 run failed" in told for told in findings["verdict"]["limits"])
+    entry = findings.metrics["accuracy"]["grw"]
+    assert entry.values[2] is None and entry.difference.seeds == 2
+    assert any("1 run failed" in told for told in findings.verdict.limits)
     page = render(findings)
     assert "5 of 6 runs have finished" in page
     assert "The loss is nan &lt;at&gt; step 3" in page
@@ -194,13 +201,13 @@ def test_failed_runs_are_told_and_left_out_of_differences(finishing):
 def test_a_variant_that_always_fails_leaves_the_others_their_tables(finishing):
     plan = finishing(
         lambda variant, seed: None if variant == 2 else first_right(9 + variant),
-        variants="grw_final,rms",
+        variants="grw,rms",
     )
     findings = find(plan, plan.seeds, "")
-    assert findings["clips"]["rms"] is None and findings["clips"]["grw_final"]
-    there = {"baseline", "grw_final"}
-    assert all(set(each["variants"]) == there for each in findings["classes"])
-    assert set(findings["trajectories"]["panels"]) == there
+    assert findings.clips["rms"] is None and findings.clips["grw"]
+    there = {"baseline", "grw"}
+    assert all(set(each.variants) == there for each in findings.classes)
+    assert set(findings.trajectories.panels) == there
     assert "6 of 9 runs have finished" in render(findings)
 
 
@@ -211,7 +218,7 @@ def test_one_frame_in_all_has_no_trajectories(finishing):
             one = {"z": kept["z"][:1, :1], "clips": kept["clips"][:1]}
         np.savez_compressed(run.folder / "embeddings.npz", **one)
     findings = find(plan, plan.seeds, "")
-    assert findings["trajectories"] is None
+    assert findings.trajectories is None
     assert "How embeddings move" not in render(findings)
 
 
@@ -228,14 +235,14 @@ def test_a_comparison_that_is_done_says_so(records, tmp_path, capsys):
 def test_nothing_finished_is_a_report_too(finishing):
     plan = finishing(lambda variant, seed: None)
     findings = find(plan, plan.seeds, "")
-    assert findings["verdict"]["headline"] == "Nothing to compare yet"
+    assert findings.verdict.headline == "Nothing to compare yet"
     assert "0 of 6 runs have finished" in render(findings)
 
 
 def test_many_classes_are_folded(findings):
-    entry = findings["classes"][0]
-    many = [entry | {"name": f"class {k}"} for k in range(600)]
-    page = render(findings | {"classes": many})
+    entry = findings.classes[0]
+    many = [dataclasses.replace(entry, name=f"class {k}") for k in range(600)]
+    page = render(dataclasses.replace(findings, classes=many))
     assert "The other 580 classes" in page
     shown = page[: page.index("<details><summary>The other 580")]
     assert "class 19<" in shown and "class 20<" not in shown
@@ -250,8 +257,8 @@ def test_charts_keep_within_their_pictures(findings):
         *(row_charts.value_chart(findings, metric) for metric in METRICS),
         *(row_charts.difference_chart(findings, metric) for metric in METRICS),
         *(
-            charts.trajectory_chart(findings, variant["name"])
-            for variant in findings["variants"]
+            charts.trajectory_chart(findings, variant.name)
+            for variant in findings.variants
         ),
     ]
     for chart in made:
@@ -265,15 +272,19 @@ def test_charts_keep_within_their_pictures(findings):
 
 
 def test_axes_of_shares_end_at_a_hundred(findings):
-    metrics = json.loads(json.dumps(findings["metrics"]))
-    for entry in metrics["order_accuracy"].values():
-        entry |= {"values": [1.0] * SEEDS, "mean": 1.0}
     order = next(metric for metric in METRICS if metric.key == "order_accuracy")
-    chart = row_charts.value_chart(findings | {"metrics": metrics}, order)
+    perfect = {
+        name: dataclasses.replace(entry, values=(1.0,) * SEEDS, mean=1.0)
+        for name, entry in findings.metrics[order.key].items()
+    }
+    metrics = findings.metrics | {order.key: perfect}
+    chart = row_charts.value_chart(
+        dataclasses.replace(findings, metrics=metrics), order
+    )
     ticks = re.findall(r'class="tick">(.*?)<', chart)
     assert ticks[-1] == "100" and all(float(tick) <= 100 for tick in ticks)
-    curve = {"x": [1, 2], "mean": [1, 1], "low": [1, 1], "high": [1, 1]}
-    curves = [curve | {"variant": "baseline", "dashed": False}]
+    band = Band(mean=(1, 1), low=(1, 1), high=(1, 1), runs=1)
+    curves = [charts.Curve((1, 2), band, "baseline")]
     chart = charts.line_chart(findings, curves, "step", "accuracy", True)
     assert "102" not in re.findall(r'class="tick">(.*?)<', chart)
 
@@ -281,11 +292,11 @@ def test_axes_of_shares_end_at_a_hundred(findings):
 def test_models_that_are_no_streams_have_no_curve(findings):
     metrics = {
         key: value
-        for key, value in findings["metrics"].items()
+        for key, value in findings.metrics.items()
         if key in ("accuracy", "macro_f1", "order_accuracy")
     }
-    streaming = findings["streaming"] | {"curves": {}}
-    page = render(findings | {"metrics": metrics, "streaming": streaming})
+    streaming = dataclasses.replace(findings.streaming, curves={})
+    page = render(dataclasses.replace(findings, metrics=metrics, streaming=streaming))
     assert "there is no stream to measure" in page
 
 

@@ -1,90 +1,87 @@
 """Tests of what each variant of a comparison changes."""
 
 import dataclasses
+import json
 
 import pytest
+from official.core.train_utils import ParseConfigOptions
 
-from grw_tf.comparison.variants import (
-    check_endpoint,
-    last_block,
-    make_variant,
-    split_names,
-    with_shared_head,
-)
-from grw_tf.models import BackboneConfig, HeadConfig, ModelConfig, SmoothingConfig
+from grw_tf.comparison.fragments import read_fragments
+from grw_tf.comparison.variants import make_variants
+from grw_tf.models import BackboneConfig, HeadConfig, ModelConfig
 from grw_tf.models.regularization_config import RegularizationConfig, RMSConfig
+from grw_tf.models.smoothing_places import last_block
+from grw_tf.training.experiments.parsing import parse_experiment
+from grw_tf.training.experiments.yaml_config import frozen
 
-OWN = ModelConfig(
-    head=HeadConfig(type="causal_transformer"),
-    smoothing=SmoothingConfig(layers=("block1_layer0",), window=4, weight=0.3),
-    regularization=RegularizationConfig(
-        methods=("rms", "cutmix"), rms=RMSConfig(filter="gaussian")
-    ),
-)
+EXPERIMENT = "movinet_a0_stream"
+OWN = {
+    "head": {"type": "transformer", "dropout_rate": 0.3},
+    "smoothing": {"layers": ["block1_layer0"], "window": 4, "alpha": 0.3},
+    "regularization": {
+        "methods": ["rms", "cutmix"],
+        "rms": {"blocks": ["block4"], "before": ["feature"]},
+    },
+}
 
 
-def test_baseline_is_first_and_always_there():
-    assert split_names(" grw + rms ,") == ["baseline", "grw+rms"]
-    assert split_names("rms, grw_final") == ["baseline", "rms", "grw_final"]
-    assert split_names("rms,baseline") == ["baseline", "rms"]
+def _experiment(model):
+    return parse_experiment(
+        ParseConfigOptions(
+            experiment=EXPERIMENT,
+            config_file=[],
+            params_override=json.dumps({"task": {"model": model}}),
+        )
+    )
 
 
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        ("grw_finl", "'grw_finl' is no part of one; did you mean 'grw_final'"),
-        ("rms+baseline", "'baseline' is no part of one"),
-        ("x", "known: baseline, or by \\+ grw, grw_final, .*, cutmix, mixup"),
-        ("rms,rms", "'rms' names the same thing twice"),
-        ("grw+rms,rms+grw", "'rms\\+grw' names the same thing twice"),
-        ("rms+rms", "'rms\\+rms' names the same thing twice"),
-        ("baseline", "name at least one beside the baseline"),
-        ("", "name at least one beside the baseline"),
-    ],
-)
-def test_names_that_make_no_sense_are_refused(names, message):
-    with pytest.raises(ValueError, match=message):
-        split_names(names)
+def _made(variants, model=OWN):
+    shared = json.loads(json.dumps(_experiment(model).as_dict()))
+    return make_variants(read_fragments(variants), shared, EXPERIMENT)
 
 
 @pytest.mark.parametrize(
     ("name", "layers", "methods"),
     [
-        ("baseline", (), ()),
-        ("grw", ("block1_layer0",), ()),
-        ("grw_final", ("final",), ()),
+        ("grw", ("final",), ()),
         ("grw_intermediate", ("block4_layer3",), ()),
         ("rms", (), ("rms",)),
-        ("grw+rms", ("block1_layer0",), ("rms",)),
-        ("shake_drop+grw_final+mixup", ("final",), ("shake_drop", "mixup")),
-        ("grw_final+grw_intermediate", ("final", "block4_layer3"), ()),
+        ("grw+rms", ("final",), ("rms",)),
+        ("shake_drop+grw+mixup", ("final",), ("shake_drop", "mixup")),
+        ("grw+grw_intermediate", ("final", "block4_layer3"), ()),
     ],
 )
 def test_a_variant_is_what_its_name_says_and_nothing_else(name, layers, methods):
-    config = make_variant(name, OWN).config
-    assert config.smoothing == dataclasses.replace(OWN.smoothing, layers=layers)
-    assert config.regularization.methods == methods
-    for field in ("backbone", "head", "num_classes", "frames", "size", "fps"):
-        assert getattr(config, field) == getattr(OWN, field)
+    baseline, variant = (made.config for made in _made(name))
+    own = frozen(_experiment(OWN).task.model, ModelConfig)
+    assert baseline.smoothing.layers == baseline.regularization.methods == ()
+    assert variant.smoothing.layers == layers
+    assert variant.regularization.methods == methods
+    for config in (baseline, variant):
+        for field in ("backbone", "head", "num_classes", "frames", "size", "fps"):
+            assert getattr(config, field) == getattr(own, field)
 
 
-def test_strengths_are_the_configs_own_where_they_act():
-    assert make_variant("rms", OWN).config.regularization.rms.filter == "gaussian"
+def test_settings_that_a_fragment_leaves_are_the_configs_own_where_they_act():
+    _, grw, rms = (made.config for made in _made("grw,rms"))
+    assert (grw.smoothing.window, grw.smoothing.alpha) == (4, 0.5)
+    assert rms.regularization.rms == RMSConfig(blocks=("block4",), before=("feature",))
     # The experiment's checks refuse settings of what does not act.
-    assert make_variant("grw", OWN).config.regularization == RegularizationConfig()
+    assert grw.regularization == RegularizationConfig()
 
 
-def test_grw_without_layers_in_the_config_is_of_the_final_ones():
-    plain = dataclasses.replace(OWN, smoothing=SmoothingConfig())
-    assert make_variant("grw", plain).config.smoothing.layers == ("final",)
+def test_head_of_a_variant_is_that_of_all():
+    official = {"head": {"type": "official", "dropout_rate": 0.3}}
+    heads = {made.config.head for made in _made("rms", official)}
+    assert heads == {HeadConfig(dropout_rate=0.3)}
+    heads = {made.config.head for made in _made("grw,rms", official)}
+    assert heads == {HeadConfig(type="transformer", dropout_rate=0.3)}
 
 
-def test_own_head_is_shared_but_for_the_official_one_under_final_smoothing():
-    official = dataclasses.replace(OWN, head=HeadConfig(dropout_rate=0.3))
-    assert with_shared_head(OWN, ["baseline", "grw_final"]) is OWN
-    assert with_shared_head(official, ["baseline", "rms", "grw"]) is official
-    changed = with_shared_head(official, ["baseline", "grw_final"])
-    assert changed.head == HeadConfig(type="transformer", dropout_rate=0.3)
+def test_variants_of_several_heads_are_refused():
+    variants = "grw,grw:head.type=causal_transformer"
+    with pytest.raises(ValueError, match="set different heads: all variants have one"):
+        _made(variants)
 
 
 @pytest.mark.parametrize(
@@ -94,18 +91,36 @@ def test_own_head_is_shared_but_for_the_official_one_under_final_smoothing():
 def test_intermediate_smoothing_is_of_the_last_block(model_id, last):
     config = ModelConfig(backbone=BackboneConfig.of_family(model_id), size=32)
     assert last_block(config) == last
-    check_endpoint(config, last)
 
 
-def test_unknown_endpoint_is_named():
-    with pytest.raises(ValueError, match="=block9 is no endpoint of a0; known: stem, "):
-        check_endpoint(OWN, "block9")
+def test_unknown_place_is_named():
+    with pytest.raises(
+        ValueError, match="'block9', which is no place of a0 .*: stem, "
+    ):
+        _made("grw_intermediate:smoothing.layers=[block9]")
 
 
-def test_variants_are_described():
-    told = make_variant("grw_final+rms", OWN).describe()
+def test_final_smoothing_wants_a_head_with_final_embeddings(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("task: {model: {smoothing: {layers: [final]}}}")
+    with pytest.raises(ValueError, match="'final', .*official; set task.model.head.ty"):
+        _made(str(path), {})
+
+
+def test_unknown_key_of_a_fragment_is_named(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("task: {model: {smoothing: {wieght: 1.0}}}")
+    with pytest.raises(ValueError, match="Variant mine: unknown .*did you mean 'weigh"):
+        _made(str(path))
+
+
+def test_variants_are_described(tmp_path):
+    path = tmp_path / "sharp.yaml"
+    path.write_text("task: {losses: {label_smoothing: 0.0}}")
+    baseline, both, sharp = _made(f"grw+rms_gf,{path}")
+    told = both.describe()
     assert told.startswith("GRW smoothing of the final embeddings: windows of 4 frames")
-    assert "weight 0.3" in told and "filter gaussian" in told
-    assert make_variant("baseline", OWN).describe() == (
-        "neither smoothing nor a regulariser"
-    )
+    assert "weight 0.1" in told and "filter gaussian" in told
+    assert baseline.describe() == "neither smoothing nor a regularizer"
+    assert sharp.describe() == "task.losses.label_smoothing 0.0"
+    assert dataclasses.asdict(sharp.config) == dataclasses.asdict(baseline.config)

@@ -1,5 +1,6 @@
 """Tests of the sources of clips: TFDS data sets, of a toy one made here."""
 
+import dataclasses
 import importlib.resources
 import json
 import pathlib
@@ -13,9 +14,11 @@ from etils import epath
 from official.core.train_utils import ParseConfigOptions
 from tensorflow_datasets.video.ucf101 import Ucf101
 
+from grw_tf.data.clip_set import ClipSet
 from grw_tf.data.records.record_source import record_name
 from grw_tf.data.records.record_stream import Share, in_order
 from grw_tf.data.tfds_source import TfdsSource
+from grw_tf.models import ModelConfig
 from grw_tf.training.driver import run_experiment
 from grw_tf.training.experiments.parsing import parse_experiment
 from grw_tf.training.tasks.video_classification import Task
@@ -112,6 +115,37 @@ def data_dir(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp("tensorflow_datasets"))
     _prepare(ToyVideos(data_dir=folder))
     return folder
+
+
+def test_evaluation_takes_the_middle_of_each_video(data_dir):
+    config = ModelConfig(num_classes=2, frames=4, size=SIZE)
+    clips = ClipSet(tfds_name="toy_videos", tfds_split="test", tfds_data_dir=data_dir)
+    assert clips.count == 4 and str(clips) == "toy_videos, split test"
+    found = list(clips.open(config, progress=False))
+    assert sorted(clip.name for clip in found) == [f"{k}.avi" for k in range(4)]
+    for clip in found:
+        index = int(clip.name.removesuffix(".avi"))
+        video = _video(index, length=10 + index % 3)
+        start = (len(video) - 4) // 2
+        np.testing.assert_array_equal(clip.frames, video[start : start + 4])
+        assert clip.label == index % 2
+    some = clips.open(config, progress=False).clips({1, 3})
+    assert [clip.name for clip in some] == [found[1].name, found[3].name]
+    strided = dataclasses.replace(clips, temporal_stride=3).open(config, False)
+    assert {clip.stride for clip in strided.videos()} == {3}
+    with pytest.raises(ValueError, match="split test has 2 classes, and the model 5"):
+        clips.open(ModelConfig(num_classes=5))
+
+
+def test_splits_overlap_where_they_share_a_clip(data_dir):
+    def clips(split):
+        return ClipSet(tfds_name="toy_videos", tfds_split=split, tfds_data_dir=data_dir)
+
+    assert clips("train[:50%]").overlaps(clips("train[3:5]"))
+    assert not clips("train[:50%]").overlaps(clips("train[50%:]"))
+    assert not clips("train").overlaps(clips("test"))
+    sizes = clips("test").sizes()
+    assert len(sizes) == 3 and all(size > 0 for size in sizes.values())
 
 
 def _records(source):

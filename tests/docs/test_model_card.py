@@ -5,10 +5,12 @@ import re
 
 import pytest
 from exported_streams import write_stream
+from official.core.train_utils import ParseConfigOptions
 
 from grw_tf.data.airplanes.videos import CLASS_NAMES
-from grw_tf.demo.airplanes import AirplanesDemoConfig, model_config
-from grw_tf.models import build_model
+from grw_tf.models import ModelConfig, build_model
+from grw_tf.training.experiments.parsing import parse_experiment
+from grw_tf.training.experiments.yaml_config import frozen
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 CARD = (DOCS / "model_card_airplanes.md").read_text()
@@ -52,18 +54,30 @@ def test_intervals_of_the_table_are_those_of_its_rates(page):
         assert [float(low), float(high)] == pytest.approx(expected, abs=0.0011)
 
 
-def test_card_describes_the_demos_defaults():
-    config = AirplanesDemoConfig()
-    assert f"{config.epochs} epochs of 40 batches of {config.batch_size}" in CARD
-    assert f"(T = {config.window}, lambda = {config.weight}, alpha = 0.5)" in CARD
+@pytest.fixture(scope="module")
+def params():
+    """The experiment that trained the card's model."""
+    configs = DOCS.parent / "configs"
+    return parse_experiment(
+        ParseConfigOptions(
+            experiment="movinet_a0_stream",
+            config_file=[str(configs / "airplanes.yaml"), str(configs / "grw.yaml")],
+            params_override="",
+        )
+    )
 
 
-def test_code_of_the_card_measures_a_file(page, tmp_path, capsys):
-    class Videos:
-        videos = type("Shape", (), {"shape": (1, 12, 48, 48, 3)})
-        class_names = CLASS_NAMES
+def test_card_describes_the_demos_defaults(params):
+    batch = params.task.train_data.global_batch_size
+    epochs = params.trainer.train_steps * batch // 1000
+    assert f"{epochs} epochs of {1000 // batch} batches of {batch}" in CARD
+    smoothing = params.task.model.smoothing
+    assert f"(T = {smoothing.window}, lambda = {smoothing.weight}, alpha = 0.5)" in CARD
+    assert smoothing.alpha == 0.5
 
-    model = build_model(model_config(AirplanesDemoConfig(), Videos))
+
+def test_code_of_the_card_measures_a_file(page, params, tmp_path, capsys):
+    model = build_model(frozen(params.task.model, ModelConfig))
     assert f"{model.count_params():,} weights" in CARD
     write_stream(tmp_path / "model.tflite", model, list(CLASS_NAMES))
     page["measure"](tmp_path / "model.tflite", count=6)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from grw_tf.data.records.evaluation_records import LabelledClip
+from grw_tf.data.evaluation_clips import LabelledClip
 from grw_tf.evaluation.inference import predict_views
 from grw_tf.evaluation.views import average_views, cut_views
 from grw_tf.frames.geometry import FrameGeometry

@@ -33,6 +33,16 @@ class Airplanes(tfds.core.GeneratorBasedBuilder):
         AirplanesConfig(name="48px", description="48 px, 12 frames."),
         AirplanesConfig(name="64px", size=64, description="64 px, 12 frames."),
         AirplanesConfig(
+            name="32px_fast",
+            size=32,
+            frames=8,
+            # Fast turns are learned from few videos, in minutes.
+            min_speed=14.0,
+            max_speed=22.0,
+            test_videos=600,
+            description="32 px, 8 frames, fast turns; 600 test videos.",
+        ),
+        AirplanesConfig(
             name="48px_unseen_shapes",
             unseen_test_shapes=True,
             description="48 px, 12 frames; the test shapes are not in the train split.",

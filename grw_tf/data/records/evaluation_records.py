@@ -1,18 +1,15 @@
-"""Reads clips and whole videos of records for evaluation."""
+"""The clips and the whole videos of prepared records, as a model wants them."""
 
-import dataclasses
+import itertools
 import os
-from collections.abc import Iterator
-from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tqdm
 from google.protobuf.message import DecodeError
 
-from grw_tf.common.checks import check_positive
 from grw_tf.common.error_text import one_line
 from grw_tf.common.labels_file import LABELS_FILE, read_labels
+from grw_tf.data.evaluation_clips import EncodedClip, EvaluationClips, is_chosen
 from grw_tf.data.records.sequence_examples import (
     FRAME_RATE,
     FRAMES,
@@ -21,133 +18,40 @@ from grw_tf.data.records.sequence_examples import (
     check_records,
     frame_stride,
 )
-from grw_tf.frames.choice import middle_start, taken_frames
-from grw_tf.frames.opencv_preparation import prepare_frame
-from grw_tf.frames.tensor_preparation import decode_frame
+from grw_tf.models import ModelConfig
 
 # Length and checksums of a record in a TFRecord file.
 _FRAMING_BYTES = 16
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class LabelledClip:
-    """A clip to evaluate on, or a whole video.
-
-    Attributes:
-        frames: uint8 [frames, height, width, 3], RGB.
-        label: Index of the class.
-        name: Source of the clip.
-        stride: Frames from one to the next at the frame rate of the model.
-    """
-
-    frames: np.ndarray
-    label: int
-    name: str
-    stride: int = 1
-
-
-class EvaluationRecords:
-    """The videos of records made by `scripts.prepare_videos`, prepared for a model.
-
-    The clips are those that `grw_tf.data.videos.clips.read_clip` cuts from videos: the
-    middle of each video, with its last frame repeated if the video is too short. Frames
-    are prepared as the model's `frame_geometry` says.
+class EvaluationRecords(EvaluationClips):
+    """The videos of records that `scripts.prepare_videos` wrote.
 
     Args:
-        pattern: Paths separated by commas. They may have wildcards.
-        config: `ModelConfig` of the model.
+        pattern: Paths, with wildcards or not, separated by commas.
+        config: The model's `ModelConfig`, for its frames, frame_geometry, fps and
+            num_classes.
         progress: Whether to show a progress bar.
 
-    Attributes:
-        class_names: Names of the classes.
-
     Raises:
-        ValueError: As `check_records`, or if the number of classes is not the model's,
-            or the classes differ between folders.
+        ValueError: As `check_records`, or if the number of classes is not the model's
+            or folders have different classes.
         OSError: If a file cannot be read.
     """
 
-    def __init__(self, pattern: str, config: Any, progress: bool = True):
+    def __init__(self, pattern: str, config: ModelConfig, progress: bool = True):
         self._paths = check_records(pattern)
-        self._config = config
-        self._progress = progress
         folders = sorted({os.path.dirname(path) for path in self._paths})
         names = [read_labels(os.path.join(folder, LABELS_FILE)) for folder in folders]
-        self.class_names = names[0]
         for folder, others in zip(folders, names, strict=True):
-            if others != self.class_names:
+            if others != names[0]:
                 raise ValueError(
                     f"{folders[0]} and {folder} have different classes in"
                     f" {LABELS_FILE}: evaluate on one of them at a time."
                 )
-        if len(self.class_names) != config.num_classes:
-            raise ValueError(
-                f"{pattern} has {len(self.class_names)} classes, and the model"
-                f" {config.num_classes}: evaluate on records of the model's own"
-                " classes, or another checkpoint."
-            )
+        super().__init__(pattern, names[0], config, progress)
 
-    def __iter__(self) -> Iterator[LabelledClip]:
-        """Yields a clip of each video in the order of the files, with a progress bar.
-
-        Its frames are [frames, size, size, 3].
-
-        Raises:
-            ValueError: If a file is truncated, a record holds no clip, or its frame
-                rate is not a whole multiple of the model's.
-            OSError: If a file cannot be read.
-        """
-        length, geometry = self._config.frames, self._config.frame_geometry
-        for jpegs, stride, label, name, where in self._labelled():
-            start = middle_start(len(jpegs), length, stride)
-            taken = taken_frames(len(jpegs), start, stride, np.arange(length)).tolist()
-            frames = {
-                index: prepare_frame(_decode(jpegs[index], where), geometry)
-                for index in set(taken)
-            }
-            yield LabelledClip(np.stack([frames[i] for i in taken]), label, name)
-
-    def videos(self) -> Iterator[LabelledClip]:
-        """Yields all recorded frames of each video, in their recorded size.
-
-        Order, progress bar and errors are those of `__iter__`.
-
-        Raises:
-            ValueError: If the frames of a video differ in size.
-        """
-        for jpegs, stride, label, name, where in self._labelled():
-            frames = [_decode(jpeg, where) for jpeg in jpegs]
-            sizes = sorted({frame.shape[:2] for frame in frames})
-            if len(sizes) > 1:
-                raise ValueError(
-                    f"{where} has frames of several sizes, {sizes[0]} and {sizes[-1]}:"
-                    " make it again by scripts.prepare_videos."
-                )
-            yield LabelledClip(np.stack(frames), label, name, stride)
-
-    def batches(
-        self, batch_size: int
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, list[str]]]:
-        """Yields clips [batch, frames, size, size, 3] in 0..1, labels [batch], names.
-
-        Args:
-            batch_size: Clips per batch. The last batch may have fewer.
-
-        Raises:
-            ValueError: As `__iter__`, or if `batch_size` is not positive.
-            OSError: As `__iter__`.
-        """
-        check_positive(batch_size=batch_size)
-        waiting = []
-        for clip in self:
-            waiting.append(clip)
-            if len(waiting) == batch_size:
-                yield _batch(waiting)
-                waiting = []
-        if waiting:
-            yield _batch(waiting)
-
-    def _labelled(self):
+    def _labelled(self, chosen):
         size = sum(tf.io.gfile.stat(path).length for path in self._paths)
         with tqdm.tqdm(
             desc="Evaluating",
@@ -156,13 +60,14 @@ class EvaluationRecords:
             unit_scale=True,
             disable=not self._progress,
         ) as progress:
+            clips = itertools.count()
             for path in self._paths:
                 for number, record in enumerate(_read(path)):
-                    yield self._parse(record, f"{path}, record {number}")
+                    if is_chosen(next(clips), chosen):
+                        yield self._parse(record, f"{path}, record {number}")
                     progress.update(len(record) + _FRAMING_BYTES)
 
     def _parse(self, record, where):
-        """Returns JPEGs, stride, label, name, and the name of the record in errors."""
         try:
             example = tf.train.SequenceExample.FromString(record)
         except DecodeError:
@@ -179,7 +84,8 @@ class EvaluationRecords:
         stride = frame_stride(rates[0] if rates else 0.0, self._config.fps, where)
         source = context[SOURCE].bytes_list.value
         name = source[0].decode(errors="surrogateescape") if source else where
-        return jpegs, stride, labels[0], name, where
+        encoded = [_bytes_of(jpeg, where) for jpeg in jpegs]
+        return EncodedClip(encoded, stride, labels[0], name, where)
 
 
 def _read(path):
@@ -191,16 +97,7 @@ def _read(path):
         raise OSError(f"{path} cannot be read: {one_line(error)}") from None
 
 
-def _decode(jpeg, where):
-    try:
-        return decode_frame(jpeg.bytes_list.value[0]).numpy()
-    except (IndexError, tf.errors.InvalidArgumentError):
-        raise ValueError(
-            f"{where} has a frame that is no JPEG: make it again."
-        ) from None
-
-
-def _batch(clips):
-    frames = np.stack([clip.frames for clip in clips]).astype(np.float32) / 255
-    labels = np.array([clip.label for clip in clips], np.int64)
-    return frames, labels, [clip.name for clip in clips]
+def _bytes_of(jpeg, where):
+    if not jpeg.bytes_list.value:
+        raise ValueError(f"{where} has a frame that is no JPEG: make it again.")
+    return jpeg.bytes_list.value[0]

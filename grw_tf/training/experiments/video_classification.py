@@ -6,6 +6,7 @@ GRW smoothing, is switched on by the overlays in `configs/`.
 
 import dataclasses
 import functools
+import json
 from typing import Any
 
 from official.core import config_definitions as cfg
@@ -14,6 +15,7 @@ from official.vision.configs import video_classification
 
 from grw_tf.models import ModelConfig, mobilenet_backbone
 from grw_tf.models.presets import PRESETS
+from grw_tf.models.smoothing_places import LAST_BLOCK, last_block
 from grw_tf.training.experiments.yaml_config import mirrored
 from grw_tf.training.optimization.two_rates import TwoRatesConfig
 from grw_tf.weights.keras_applications import IMAGENET
@@ -182,8 +184,9 @@ def _data(is_training):
 def fill_in(experiment_config: cfg.ExperimentConfig) -> None:
     """Replaces what depends on other keys by its value.
 
-    Schedules without `decay_steps` decay over the whole training, and an
-    `init_checkpoint` of "official" becomes the name of the model's official weights.
+    Schedules without `decay_steps` decay over the whole training, an `init_checkpoint`
+    of "official" becomes the name of the model's official weights, and "last_block"
+    among the layers to smooth becomes the name of that endpoint.
 
     Raises:
         ValueError: If the model has no official weights.
@@ -196,6 +199,19 @@ def fill_in(experiment_config: cfg.ExperimentConfig) -> None:
             schedule.decay_steps = trainer.train_steps
     if task.init_checkpoint == "official":
         task.init_checkpoint = _official_weights(task.model.backbone)
+    _name_last_block(task.model)
+
+
+def _name_last_block(model):
+    layers = model.smoothing.layers
+    if LAST_BLOCK in layers:
+        # As if nothing were smoothed: the config is checked once it is complete.
+        plain = json.loads(json.dumps(model.as_dict()))
+        plain["smoothing"]["layers"] = []
+        last = last_block(ModelConfig.from_json(json.dumps(plain)))
+        model.smoothing.layers = tuple(
+            last if place == LAST_BLOCK else place for place in layers
+        )
 
 
 def _official_weights(backbone):

@@ -1,0 +1,230 @@
+"""Gathers the findings of a comparison from what its runs have left."""
+
+import collections
+import dataclasses
+import datetime
+import importlib.metadata
+import os
+import platform
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from grw_tf.comparison import findings as found_in
+from grw_tf.comparison.differences import (
+    class_changes,
+    clip_difference,
+    judged,
+    metric_differences,
+)
+from grw_tf.comparison.findings import (
+    Band,
+    ComparedClips,
+    CostFound,
+    CostsFound,
+    ExportFound,
+    Findings,
+    RunFound,
+    StreamingFound,
+    VariantFound,
+)
+from grw_tf.comparison.outcomes import CURVES, METRICS, Outcome, read_outcomes
+from grw_tf.comparison.plan import Plan
+from grw_tf.comparison.run import Run
+from grw_tf.comparison.timing import Times
+from grw_tf.comparison.trajectories import find_trajectories
+from grw_tf.comparison.verdict import judge
+
+_PACKAGES = ("grw_tf", "tensorflow", "tf-models-official", "tf_keras", "ai-edge-litert")
+
+
+def find(plan: Plan, seeds: Sequence[int], command: str) -> Findings:
+    """Returns what a comparison has found so far.
+
+    Args:
+        plan: The comparison.
+        seeds: Those to look at.
+        command: The command line that asked for it.
+
+    Raises:
+        ValueError: As `read_outcomes`.
+        OSError: As `read_outcomes`.
+    """
+    runs = [run for run in plan.runs() if run.seed in set(seeds)]
+    outcomes = read_outcomes(runs)
+    names = [variant.name for variant in plan.variants]
+    compared = {
+        metric.key: metric_differences(metric, names, seeds, outcomes)
+        for metric in METRICS
+    }
+    known = {
+        key: found
+        for key, found in compared.items()
+        if any(value is not None for each in found.values() for value in each.values)
+    }
+    clips = {name: clip_difference(name, seeds, outcomes) for name in names[1:]}
+    findings = Findings(
+        command=command,
+        written=datetime.datetime.now().astimezone().isoformat(timespec="minutes"),
+        seeds=tuple(seeds),
+        planned_seeds=len(plan.seeds),
+        variants=tuple(
+            VariantFound(
+                name=variant.name,
+                acts=variant.describe(),
+                layers=variant.config.smoothing.layers,
+                methods=variant.config.regularization.methods,
+            )
+            for variant in plan.variants
+        ),
+        runs=tuple(_run(run, outcomes.get((run.variant, run.seed))) for run in runs),
+        test=_compared_clips(plan, outcomes),
+        metrics=judged(known, clips),
+        clips=clips,
+        classes=tuple(class_changes(plan.class_names, names, seeds, outcomes)),
+        streaming=_streaming(plan, names, seeds, outcomes),
+        training=_histories(names, outcomes),
+        trajectories=find_trajectories(plan, names, seeds, outcomes),
+        costs=_costs(plan, names, seeds, outcomes),
+        remarks=plan.remarks,
+        model=dataclasses.asdict(plan.baseline.config),
+        config=plan.baseline.experiment,
+        experiment=plan.experiment,
+        versions=_versions(),
+    )
+    return dataclasses.replace(findings, verdict=judge(findings))
+
+
+def _run(run: Run, outcome: Outcome | None) -> RunFound:
+    described = {
+        "variant": run.variant,
+        "seed": run.seed,
+        "folder": str(run.folder),
+    }
+    if outcome is None:
+        failure = run.failure()
+        state = found_in.FAILED if failure else found_in.NOT_RUN
+        return RunFound(**described, state=state, reason=failure)
+    measured = ("start", "steps", "checkpoint_step", "embedding", "window")
+    return RunFound(
+        **described,
+        state=found_in.FINISHED,
+        **{name: outcome.measures[name] for name in measured},
+        numbers={metric.key: outcome.value(metric.key) for metric in METRICS},
+        clips_per_second=outcome.clips_per_second(),
+    )
+
+
+def _compared_clips(plan, outcomes):
+    clips = ComparedClips(
+        records=str(plan.test_clips),
+        is_validation=plan.test_is_validation,
+        is_training=plan.test_is_training,
+        classes=plan.class_names,
+    )
+    if not outcomes:
+        return clips
+    labels = next(iter(outcomes.values())).labels
+    majority, count = collections.Counter(labels).most_common(1)[0]
+    return dataclasses.replace(
+        clips,
+        clips=len(labels),
+        majority=majority,
+        majority_share=count / len(labels),
+    )
+
+
+def _streaming(plan, names, seeds, outcomes):
+    curves = {}
+    for name in names:
+        found = [outcomes.get((name, seed)) for seed in seeds]
+        rows = [outcome.curve for outcome in found if outcome and outcome.curve]
+        if rows:
+            curves[name] = _band(np.array(rows))
+    return StreamingFound(plan.baseline.config.fps, curves)
+
+
+def _histories(names, outcomes):
+    """Returns curves of trainings, means over the seeds of a variant."""
+    found: dict[str, dict[str, dict[str, Band]]] = {}
+    for title, tag in CURVES.items():
+        for split in ("train", "validation"):
+            for name in names:
+                runs = [
+                    outcome.history[split, tag]
+                    for (variant, _), outcome in outcomes.items()
+                    if variant == name and (split, tag) in outcome.history
+                ]
+                steps = sorted(set.intersection(*map(set, runs))) if runs else []
+                if steps:
+                    rows = np.array([[run[step] for step in steps] for run in runs])
+                    curve = _band(rows, tuple(steps))
+                    found.setdefault(title, {}).setdefault(split, {})[name] = curve
+    return found
+
+
+def _band(rows, steps=None):
+    return Band(
+        mean=tuple(rows.mean(axis=0).tolist()),
+        low=tuple(rows.min(axis=0).tolist()),
+        high=tuple(rows.max(axis=0).tolist()),
+        runs=len(rows),
+        steps=steps,
+    )
+
+
+def _costs(plan, names, seeds, outcomes):
+    timing = plan.timing()
+    times = timing.read()
+    costs = {}
+    for name in names:
+        rates = [
+            outcome.clips_per_second()
+            for (variant, _), outcome in outcomes.items()
+            if variant == name
+        ]
+        rates = [rate for rate in rates if rate is not None]
+        first = outcomes.get((name, seeds[0]))
+        exported = first.measures.get("export") if first else None
+        taken = times.get(name, Times())
+        costs[name] = CostFound(
+            clips_per_second=float(np.median(rates)) if rates else None,
+            seconds_per_step=taken.seconds_per_step,
+            step_ratio=taken.step_ratio,
+            milliseconds_per_frame=taken.milliseconds_per_frame,
+            frame_ratio=taken.frame_ratio,
+            export=_export(exported) if exported else None,
+        )
+    return CostsFound(costs, timing.batch_size, plan.config.timing_rounds, seeds[0])
+
+
+def _export(report: dict[str, Any]) -> ExportFound:
+    if "refused" in report:
+        return ExportFound(refused=report["refused"])
+    parity = report["parity"]
+    return ExportFound(
+        quantization=report["quantization"]["mode"],
+        megabytes=report["megabytes"],
+        operations=sum(report["operations"].values()),
+        milliseconds=parity["milliseconds"],
+        largest_difference=parity["largest_difference"],
+        clip_difference=parity["clip_difference"],
+        conversion_difference=parity["conversion_difference"],
+        agreement=parity["agreement"],
+        streams=parity["streams"],
+        frames=parity["frames"],
+        clips=parity["clips"],
+        passed=parity["passed"],
+        failures=tuple(parity["failures"]),
+    )
+
+
+def _versions():
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions | {"machine": f"{platform.machine()}, {os.cpu_count()} cores"}

@@ -1,0 +1,182 @@
+"""Labeled clips and whole videos in a fixed order, as a model wants them."""
+
+import abc
+import dataclasses
+from collections.abc import Container, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from grw_tf.common.checks import check_positive
+from grw_tf.frames.choice import middle_start, taken_frames
+from grw_tf.frames.opencv_preparation import prepare_frame
+from grw_tf.frames.tensor_preparation import decode_frame
+from grw_tf.models import ModelConfig
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabelledClip:
+    """A clip to evaluate on, or a whole video.
+
+    Attributes:
+        frames: uint8 [frames, height, width, 3], RGB.
+        label: Index of the class.
+        name: Where the clip comes from.
+        stride: Frames from one to the next at the model's rate.
+    """
+
+    frames: np.ndarray
+    label: int
+    name: str
+    stride: int = 1
+
+
+class EncodedClip(NamedTuple):
+    """A video as it is stored.
+
+    Attributes:
+        frames: Its JPEG or PNG files.
+        stride: Frames from one to the next at the model's rate.
+        label: Index of the class.
+        name: Where the video comes from.
+        where: What to call it in errors.
+    """
+
+    frames: list[bytes]
+    stride: int
+    label: int
+    name: str
+    where: str
+
+
+class EvaluationClips(abc.ABC):
+    """Labeled videos, and the clips that a model sees of them.
+
+    The clips are those that `grw_tf.data.videos.clips.read_clip` cuts from videos: the
+    middle of each video, with its last frame repeated if the video is too short. Frames
+    are prepared as the model's `frame_geometry` says.
+
+    Args:
+        where: What to call the clips in errors.
+        class_names: Names of the classes.
+        config: The model's config.
+        progress: Whether to show a progress bar.
+
+    Attributes:
+        class_names: Names of the classes.
+
+    Raises:
+        ValueError: If the model does not have as many classes.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        class_names: tuple[str, ...],
+        config: ModelConfig,
+        progress: bool = True,
+    ):
+        self.class_names = class_names
+        self._config = config
+        self._progress = progress
+        if len(class_names) != config.num_classes:
+            raise ValueError(
+                f"{where} has {len(class_names)} classes, and the model"
+                f" {config.num_classes}: evaluate on records of the model's own"
+                " classes, or another checkpoint."
+            )
+
+    def __iter__(self) -> Iterator[LabelledClip]:
+        """Yields a clip of each video, as `clips`."""
+        return self.clips()
+
+    def clips(self, chosen: Container[int] | None = None) -> Iterator[LabelledClip]:
+        """Yields a clip of each video in the order of the files, with a progress bar.
+
+        Their frames are [frames, size, size, 3].
+
+        Args:
+            chosen: Indices of the videos to take; None takes all.
+
+        Raises:
+            ValueError: If a file is truncated, a record is not one of a clip, or its
+                frames a second are no whole multiple of the model's.
+            OSError: If a file cannot be read.
+        """
+        length, geometry = self._config.frames, self._config.frame_geometry
+        for clip in self._labelled(chosen):
+            count, stride = len(clip.frames), clip.stride
+            start = middle_start(count, length, stride)
+            taken = taken_frames(count, start, stride, np.arange(length)).tolist()
+            frames = {
+                index: prepare_frame(_decode(clip.frames[index], clip.where), geometry)
+                for index in set(taken)
+            }
+            yield LabelledClip(
+                np.stack([frames[i] for i in taken]), clip.label, clip.name
+            )
+
+    def videos(self) -> Iterator[LabelledClip]:
+        """Yields all recorded frames of each video, as large as they are.
+
+        Raises:
+            ValueError: As `clips`, and if frames of a video differ in size.
+            OSError: As `clips`.
+        """
+        for clip in self._labelled(None):
+            frames = [_decode(encoded, clip.where) for encoded in clip.frames]
+            sizes = sorted({frame.shape[:2] for frame in frames})
+            if len(sizes) > 1:
+                raise ValueError(
+                    f"{clip.where} has frames of several sizes, {sizes[0]} and"
+                    f" {sizes[-1]}: make it again by scripts.prepare_videos."
+                )
+            yield LabelledClip(np.stack(frames), clip.label, clip.name, clip.stride)
+
+    def batches(
+        self, batch_size: int, chosen: Container[int] | None = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, list[str]]]:
+        """Yields clips [batch, frames, size, size, 3] in 0..1, labels [batch], names.
+
+        Args:
+            batch_size: Clips of a batch; the last may have fewer.
+            chosen: As `clips`.
+
+        Raises:
+            ValueError: As `clips`; also if `batch_size` is not positive.
+            OSError: As `clips`.
+        """
+        check_positive(batch_size=batch_size)
+        waiting = []
+        for clip in self.clips(chosen):
+            waiting.append(clip)
+            if len(waiting) == batch_size:
+                yield _batch(waiting)
+                waiting = []
+        if waiting:
+            yield _batch(waiting)
+
+    @abc.abstractmethod
+    def _labelled(self, chosen) -> Iterator[EncodedClip]:
+        """Yields the videos of those indices, or all."""
+
+
+def is_chosen(index: int, chosen: Container[int] | None) -> bool:
+    """Says whether a video is among those to take."""
+    return chosen is None or index in chosen
+
+
+def _decode(encoded, where):
+    try:
+        return decode_frame(encoded).numpy()
+    except tf.errors.InvalidArgumentError:
+        raise ValueError(
+            f"{where} has a frame that is no JPEG: make it again."
+        ) from None
+
+
+def _batch(clips):
+    frames = np.stack([clip.frames for clip in clips]).astype(np.float32) / 255
+    labels = np.array([clip.label for clip in clips], np.int64)
+    return frames, labels, [clip.name for clip in clips]

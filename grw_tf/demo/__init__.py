@@ -1,1 +1,0 @@
-"""The demo: two equal models, trained without and with smoothing."""

@@ -1,0 +1,70 @@
+"""Tests of what a comparison on a folder of videos is run with."""
+
+import dataclasses
+import json
+
+import pytest
+from drawn_videos import BLUE, RED, write_video
+from official.core.train_utils import ParseConfigOptions
+
+from grw_tf.comparison.named_variants import configs_folder
+from grw_tf.comparison.own_clips import OwnClips
+from grw_tf.training.experiments.parsing import parse_experiment
+
+COLOURS = {"blue": BLUE, "red": RED}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for split, count in (("train", 4), ("test", 1)):
+        for name, colour in COLOURS.items():
+            for number in range(count):
+                path = tmp_path / "clips" / split / name / f"{number}.mp4"
+                write_video(path, [colour] * 6)
+    return tmp_path / "clips"
+
+
+@pytest.fixture
+def own(folder):
+    return OwnClips(
+        folder=str(folder), frames=6, fps=10.0, size=32, epochs=3, batch_size=4
+    )
+
+
+def test_settings_are_those_of_the_folder_and_train(own, tmp_path, capsys):
+    settings, test_records = own.settings(tmp_path / "records")
+    assert "train" in capsys.readouterr().out
+    assert test_records == f"{tmp_path}/records/test-*.tfrecord"
+    params = parse_experiment(
+        ParseConfigOptions(
+            experiment="movinet_a0_stream",
+            config_file=[str(configs_folder() / "own_clips.yaml")],
+            params_override=json.dumps(settings),
+        )
+    )
+    model = params.task.model
+    assert (model.num_classes, model.frames, model.size) == (2, 6, 32)
+    assert params.trainer.train_steps == 6
+    # Random weights have nothing to keep.
+    assert not params.task.init_checkpoint and not params.task.freeze_batch_norm
+
+
+def test_a_checkpoint_is_fine_tuned_step_by_step(own, tmp_path):
+    tuned = dataclasses.replace(own, init_checkpoint="official", epochs=10)
+    task = tuned.settings(tmp_path / "records")[0]["task"]
+    assert (task["init_checkpoint"], task["unfreeze_step"]) == ("official", 2)
+    assert task["freeze_batch_norm"]
+
+
+def test_class_without_test_clips_is_named_before_training(own, folder, tmp_path):
+    (folder / "test" / "red" / "0.mp4").unlink()
+    with pytest.raises(ValueError, match=r"has no test videos of \['red'\]"):
+        own.settings(tmp_path / "records")
+
+
+def test_fewer_clips_than_a_batch_are_refused(own, tmp_path):
+    large = dataclasses.replace(own, epochs=1, batch_size=9)
+    with pytest.raises(ValueError, match="8 training videos, fewer than a batch of 9"):
+        large.settings(tmp_path / "records")
+    with pytest.raises(ValueError, match="epochs is 0"):
+        dataclasses.replace(own, epochs=0)

@@ -1,0 +1,52 @@
+"""The demo on a folder of clips, whole, at toy size."""
+
+import subprocess
+import sys
+
+import pytest
+from drawn_videos import BLUE, RED, write_video
+from training_runs import SMOKE
+
+from grw_tf.streaming import StreamSession
+
+
+def test_a_missing_folder_is_named_in_one_line(tmp_path, run_program):
+    flags = f"--clips={tmp_path / 'nothing'}", f"--output_dir={tmp_path / 'out'}"
+    done = run_program("scripts.demo", *flags)
+    assert done.returncode == 1
+    assert "nothing" in done.stderr.strip().splitlines()[-1]
+    assert "ValueError" in done.stderr or "Error" in done.stderr
+
+
+@pytest.mark.slow
+def test_table_figures_and_model_are_written(tmp_path):
+    for split, count in (("train", 4), ("test", 2)):
+        for name, colour in (("blue", BLUE), ("red", RED)):
+            for number in range(count):
+                path = tmp_path / "clips" / split / name / f"{number}.mp4"
+                write_video(path, [colour] * 6)
+    folder = tmp_path / "runs"
+    model = '{"task": {"model": {"backbone": {"model_id": "nano"}}}}'
+    command = [
+        *(sys.executable, "-m", "scripts.demo", f"--clips={tmp_path / 'clips'}"),
+        *("--frames=6", "--size=32", "--epochs=1", "--batch_size=4"),
+        f"--params_override={model}",
+        f"--output_dir={folder}",
+    ]
+    done = subprocess.run(command, cwd=SMOKE.parents[1], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in (folder / "table.txt").read_text().splitlines()]
+    assert [row[0] for row in rows[-2:]] == ["baseline", "grw"]
+    for figure in ("clips.png", "learning_curves.png"):
+        assert (folder / figure).read_bytes().startswith(b"\x89PNG")
+    with StreamSession(folder / "model.tflite") as session:
+        assert session.labels == ["blue", "red"]
+    # A line for each frame of a test clip, with all classes.
+    streamed = [line for line in done.stdout.splitlines() if "blue 0." in line]
+    assert len(streamed) == 6 and all("red 0." in line for line in streamed)
+    # Rerun, it trains nothing.
+    again = subprocess.run(
+        command, cwd=SMOKE.parents[1], capture_output=True, text=True
+    )
+    assert again.returncode == 0, again.stderr
+    assert "All runs have finished before" in again.stdout

@@ -3,6 +3,8 @@
 python -m scripts.airplanes_contact_sheet --output=sheet.png
 """
 
+from collections.abc import Sequence
+
 import cv2
 from absl import flags
 
@@ -17,7 +19,8 @@ _FRAMES = flags.DEFINE_integer("frames", 12, "Frames in a row.")
 _SEED = flags.DEFINE_integer("seed", 4, "Seed of poses, paints and speeds.")
 
 
-def main(_):
+def main(_: Sequence[str]) -> None:
+    """Draws and writes the sheet."""
     config = AirplanesConfig(name="sheet", size=_SIZE.value, frames=_FRAMES.value)
     sheet = contact_sheet(_SHAPES.value, config, _SEED.value)
     options = [cv2.IMWRITE_PNG_COMPRESSION, 9]

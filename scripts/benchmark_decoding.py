@@ -3,19 +3,22 @@
     python -m scripts.benchmark_decoding
     python -m scripts.benchmark_decoding --length=300 --frames=50
 
-A data set of JPEG frames, as TFDS stores ucf101, is drawn in a temporary folder. By
-default the Model Garden's task has TFDS decode every frame of a video before it takes
-some (unless its `tfds_skip_decoding_feature` is set); this project's takes them first.
-Each then resizes in its own way: the Model Garden's interpolates, this project's
-averages where frames shrink. The two are read in turn in one process.
+A data set of JPEG frames, as TFDS stores ucf101, is drawn in a temporary folder. Unless
+its `tfds_skip_decoding_feature` is set, the Model Garden's task decodes every frame of
+a video before it samples some. The task of this project samples first. The Model Garden
+resizes by interpolation, this project by averaging if frames shrink. Both are read in
+turn in one process.
 """
 
 import dataclasses
 import io
 import tempfile
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import cv2
 import numpy as np
+import tensorflow as tf
 import tensorflow_datasets as tfds
 import tqdm
 from etils import epath
@@ -33,13 +36,13 @@ from scripts.moving_picture import draw_video
 
 OFFICIAL, OURS = "Model Garden", "this project"
 CLASSES = ("a", "b")
-# A frame takes 6 kB; UCF101's take 4 to 5 as FFmpeg writes them by default.
+# A frame takes 6 kB. Frames of UCF101 take 4 to 5 as FFmpeg writes them by default.
 QUALITY = 25
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What to time; each is a flag."""
+    """What to time. Each field is a flag."""
 
     videos: int = option(24, "Videos to draw.")
     length: int = option(150, "Frames of a video.")
@@ -47,15 +50,15 @@ class Options:
     width: int = option(320, "Pixels of a video's width.")
     frames: int = option(16, "Frames of a clip.")
     size: int = option(172, "Pixels of a clip's height and width.")
-    stride: int = option(5, "Every how many frames of a video one is taken.")
-    batch_size: int = option(4, "Clips of a batch.")
-    batches: int = option(16, "Batches to read in a round.")
-    rounds: int = option(7, "How often each is timed.")
+    stride: int = option(5, "Frames of a video from one sampled frame to the next.")
+    batch_size: int = option(4, "Clips per batch.")
+    batches: int = option(16, "Batches to read per round.")
+    rounds: int = option(7, "Number of timings of each.")
 
 
 @dataclasses.dataclass
 class DrawnConfig(tfds.core.BuilderConfig):
-    """The form of the videos."""
+    """Number and size of the videos."""
 
     videos: int = 2
     length: int = 2
@@ -64,12 +67,12 @@ class DrawnConfig(tfds.core.BuilderConfig):
 
 
 class DrawnVideos(tfds.core.GeneratorBasedBuilder):
-    """Videos of a camera that moves over a textured picture, in ucf101's form."""
+    """Videos of a camera that moves over a textured picture, stored like ucf101."""
 
     # TFDS 4.9.10 looks this up with importlib_resources, which it does not install.
     code_path = epath.Path(__file__)
     VERSION = tfds.core.Version("1.0.0")
-    BUILDER_CONFIGS = [DrawnConfig(name="drawn")]
+    BUILDER_CONFIGS: ClassVar = [DrawnConfig(name="drawn")]
 
     def _info(self):
         features = {
@@ -92,13 +95,13 @@ class DrawnVideos(tfds.core.GeneratorBasedBuilder):
             yield index, {"video": video, "label": CLASSES[index % len(CLASSES)]}
 
 
-def jpeg(frame):
-    """Returns the bytes of a frame."""
+def jpeg(frame: np.ndarray) -> bytes:
+    """Returns a frame as JPEG."""
     return cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
 
 
-def datasets(options, folder):
-    """Draws the videos and returns datasets of the same batches, by whose they are."""
+def datasets(options: Options, folder: str) -> dict[str, tf.data.Dataset]:
+    """Draws the videos and returns the datasets of both projects, by name."""
     fields = {field.name for field in dataclasses.fields(DrawnConfig)}
     drawn = {k: v for k, v in dataclasses.asdict(options).items() if k in fields}
     name = "timed"
@@ -111,7 +114,7 @@ def datasets(options, folder):
         "tfds_split": "train",
         "temporal_stride": options.stride,
         "global_batch_size": options.batch_size,
-        # The Model Garden's buffer holds decoded videos, of 35 MB each.
+        # The Model Garden's buffer holds decoded videos of 35 MB each.
         "shuffle_buffer_size": 1,
     }
     preset = presets.preset(
@@ -140,11 +143,11 @@ def datasets(options, folder):
     }
 
 
-def seconds_a_clip(options):
-    """Returns `paired_timing.Seconds` a clip of each round, by whose input was timed.
+def seconds_a_clip(options: Options) -> dict[str, paired_timing.Seconds]:
+    """Returns the seconds per clip of each round, by name of the dataset.
 
     Raises:
-        ValueError: For options that make no sense.
+        ValueError: If an option makes no sense.
     """
     check_positive(**dataclasses.asdict(options))
     with tempfile.TemporaryDirectory() as folder:
@@ -160,12 +163,12 @@ def seconds_a_clip(options):
     }
 
 
-def report(seconds, frames):
-    """Returns the table: a line for each input, and the ratio of the two.
+def report(seconds: Mapping[str, paired_timing.Seconds], frames: int) -> str:
+    """Returns a table with a line for each input, and the ratio of both.
 
     Args:
-        seconds: Of `seconds_a_clip`.
-        frames: Of a clip.
+        seconds: Result of `seconds_a_clip`.
+        frames: Frames of a clip.
     """
     rows = [("input", "clips/s", "used frames/s", "CPU ms a clip")]
     for name, each in seconds.items():
@@ -183,7 +186,8 @@ def report(seconds, frames):
     )
 
 
-def main(_):
+def main(_: Sequence[str]) -> None:
+    """Times and reports."""
     options = flags.config_from_flags(Options)
     print(report(seconds_a_clip(options), options.frames))
 

@@ -2,10 +2,10 @@
 
   python -m scripts.benchmark_grw_loss --frames=5,6,7,8,9
 
-Forms: `literal` gathers all (T-1)! permuted copies, as the published implementation
-does; `1000 samples` gathers 1000 of them; `grw_loss` is ours, exact. Times are medians
-of repeats, interleaved in one process. Memory is the peak of a process that runs only
-that form, above that of one that only makes the input.
+There are three forms. `literal` gathers all (T-1)! permuted copies, like the published
+implementation. `1000 samples` gathers 1000 of them. `grw_loss` is ours, and exact.
+Times are medians of repeats, interleaved in one process. Memory is the peak of a
+process that runs only that form, minus the peak of one that only makes the input.
 """
 
 import concurrent.futures
@@ -15,6 +15,7 @@ import pathlib
 import re
 import statistics
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -38,10 +39,10 @@ LEAST_SECONDS = 0.2
 
 
 def gathered_loss(z, orders, alpha=0.5):
-    """The published form: the loss from permuted copies of z [windows, T, K].
+    """Returns the loss of the published implementation, from permuted copies.
 
     Args:
-        z: Embeddings.
+        z: Embeddings [windows, T, K].
         orders: [orders, T], the true one first.
         alpha: Weight of the velocity term.
     """
@@ -100,7 +101,7 @@ def make_step(form, z):
 
 
 def in_new_process(function, *args):
-    """Calls a function in a process that ends with it: TensorFlow keeps its memory."""
+    """Calls a function in a process of its own, since TensorFlow keeps its memory."""
     with concurrent.futures.ProcessPoolExecutor(
         1, mp_context=multiprocessing.get_context("spawn")
     ) as pool:
@@ -108,19 +109,19 @@ def in_new_process(function, *args):
 
 
 def peak_mib(form, shape):
-    """Returns this process' peak memory after it ran one form, or none, twice."""
+    """Returns the peak memory of this process in MiB after two runs of a form."""
     z = make_input(shape)
     if form:
         step = make_step(form, z)
         for _ in range(2):
             step()
-    # Not getrusage's ru_maxrss: that one begins at the parent's memory.
+    # ru_maxrss of getrusage would include the memory of the parent.
     status = pathlib.Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) / 1024
 
 
 def median_ms(forms, shape, repeats):
-    """Returns the median milliseconds of a call, by form, repeats interleaved."""
+    """Returns the median milliseconds of a call, by form, with interleaved repeats."""
     z = make_input(shape)
     steps = {form: make_step(form, z) for form in forms}
     for step in steps.values():
@@ -143,7 +144,8 @@ def _seconds(step, calls):
     return (time.perf_counter() - start) / calls
 
 
-def main(_):
+def main(_: Sequence[str]) -> None:
+    """Times and reports."""
     print(f"[windows, T, K] = [{_WINDOWS.value}, T, {_CHANNELS.value}]")
     print("Speed-up and % memory are against the first form of the same T.")
     print(" T  form              ms  speed-up  peak MiB  % memory")

@@ -4,13 +4,14 @@
     python -m scripts.benchmark_input --model_id=a0 --frames=16 --size=112
 
 Videos of ten seconds are drawn and prepared in a temporary folder. The pipeline is read
-alone, as training reads it, on a number of threads; the step is of this project's
+alone, as in training, on one and on two threads. The step is that of this project's
 model with the official head. They are timed in turn in one process.
 """
 
 import dataclasses
 import pathlib
 import tempfile
+from collections.abc import Mapping, Sequence
 
 import av
 import numpy as np
@@ -34,20 +35,24 @@ STEP = "training step"
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What to time; each is a flag."""
+    """What to time. Each field is a flag."""
 
-    model_id: str = option("a0", "Which MoViNet.")
-    causal: bool = option(True, "The stream model; else the base one.")
-    size: int = option(0, "Pixels of a frame; 0: the model's own.")
-    frames: int = option(0, "Frames of a clip; 0: the model's own.")
+    model_id: str = option("a0", "ID of the MoViNet.")
+    causal: bool = option(
+        True, "Whether to time the stream model instead of the base model."
+    )
+    size: int = option(0, "Pixels of a frame. 0: those of the model.")
+    frames: int = option(0, "Frames of a clip. 0: those of the model.")
     short_side: int = option(256, "Pixels of the short side of the frames in records.")
     videos: int = option(16, "Videos to draw.")
-    batch_size: int = option(4, "Clips of a step.")
-    batches: int = option(8, "Batches to read in a round.")
-    rounds: int = option(5, "How often each is timed.")
+    batch_size: int = option(4, "Clips per step.")
+    batches: int = option(8, "Batches to read per round.")
+    rounds: int = option(5, "Number of timings of each.")
 
 
-def write_video(path, short_side, fps, rng):
+def write_video(
+    path: pathlib.Path, short_side: int, fps: float, rng: np.random.Generator
+) -> None:
     """Draws and encodes a video of ten seconds."""
     height, width = short_side // 2 * 2, short_side * 16 // 9 // 2 * 2
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,8 +65,8 @@ def write_video(path, short_side, fps, rng):
         container.mux(stream.encode())
 
 
-def write_records(folder, options, fps):
-    """Draws and prepares videos of two classes, and returns the records' pattern."""
+def write_records(folder: pathlib.Path, options: Options, fps: float) -> str:
+    """Draws and prepares videos of two classes, and returns the pattern of records."""
     rng = np.random.default_rng(0)
     for index in range(options.videos):
         path = folder / "videos" / "train" / "ab"[index % 2] / f"{index}.mp4"
@@ -78,19 +83,19 @@ def write_records(folder, options, fps):
     return f"{folder}/records/train-*"
 
 
-def on_threads(dataset, threads):
-    """Returns a dataset that works on so many threads."""
+def on_threads(dataset: tf.data.Dataset, threads: int) -> tf.data.Dataset:
+    """Returns a dataset that uses a number of threads."""
     limits = tf.data.Options()
     limits.threading.private_threadpool_size = threads
     limits.threading.max_intra_op_parallelism = 1
     return dataset.with_options(limits)
 
 
-def seconds_a_clip(options):
-    """Returns seconds a clip of each round, an array by what was timed.
+def seconds_a_clip(options: Options) -> dict[str, np.ndarray]:
+    """Returns the seconds per clip of each round, by name of what was timed.
 
     Raises:
-        ValueError: For options that make no sense.
+        ValueError: If an option makes no sense.
     """
     block_specs.check_model_id(options.model_id)
     check_positive(
@@ -131,8 +136,8 @@ def seconds_a_clip(options):
     }
 
 
-def report(seconds):
-    """Returns the table: a line for each that was timed."""
+def report(seconds: Mapping[str, np.ndarray]) -> str:
+    """Returns a table with a line for each name."""
     rows = [("", "clips/s", "times the step's, median and 95 % interval")]
     for name, values in seconds.items():
         ratio = paired_timing.paired_ratio(seconds[STEP], values)
@@ -141,7 +146,8 @@ def report(seconds):
     return text_table(rows, "<><")
 
 
-def main(_):
+def main(_: Sequence[str]) -> None:
+    """Times and reports."""
     print(report(seconds_a_clip(flags.config_from_flags(Options))))
 
 

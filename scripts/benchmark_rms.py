@@ -3,13 +3,14 @@
     python -m scripts.benchmark_rms --preset=a0_stream --frames=16 --size=112
     python -m scripts.benchmark_rms --preset=slowonly_50 --size=112
 
-All take the same batch through the trainer's compiled step, in turn in one process.
-What RMS adds is the median of paired ratios over rounds, with its 95 % interval, by
-the wall's clock and by the time of all cores. At inference it adds nothing: the types
-of the graphs' operations are compared, in order.
+All take the same batch through the compiled step of the trainer, in turn in one
+process. The cost of RMS is the median of paired ratios over rounds, with its 95 %
+interval, of wall-clock time and of CPU time. At inference, RMS adds nothing: the
+operation types of the graphs are compared in order.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -28,21 +29,21 @@ PLAIN = "without"
 
 @dataclasses.dataclass(frozen=True)
 class Options(RMSOptions):
-    """What to time; each is a flag."""
+    """What to time. Each field is a flag."""
 
     preset: str = option("a0_stream", "Name of the model.")
-    size: int = option(0, "Pixels of a frame; 0: the model's own.")
-    frames: int = option(0, "Frames of a clip; 0: the model's own.")
-    batch_size: int = option(2, "Clips of a step.")
+    size: int = option(0, "Pixels of a frame. 0: those of the model.")
+    frames: int = option(0, "Frames of a clip. 0: those of the model.")
+    batch_size: int = option(2, "Clips per step.")
     rounds: int = option(20, "Timed steps of each form.")
     filters: str = option(",".join(FILTERS), "Filters to time, separated by commas.")
 
 
 def configs_of(options):
-    """Returns the models' configs by the names of the forms.
+    """Returns the configs of the models, by the names of the forms.
 
     Raises:
-        ValueError: For options that no model can have.
+        ValueError: If no model can have the options.
     """
     check_positive(batch_size=options.batch_size, rounds=options.rounds)
     plain = preset(options.preset)
@@ -119,7 +120,8 @@ def _added(over, under):
     )
 
 
-def main(_):
+def main(_: Sequence[str]) -> None:
+    """Times and reports."""
     options = flags.config_from_flags(Options)
     tf.random.set_seed(0)
     print(report(options, *time_steps(configs_of(options), options)))

@@ -3,13 +3,14 @@
     python -m scripts.benchmark_training
     python -m scripts.benchmark_training --model_id=a0 --frames=16 --size=112
 
-All take the same batch through the trainer's compiled step, with AdamW, cosine
+All take the same batch through the compiled step of the trainer, with AdamW, cosine
 schedules and a moving average, in turn in one process. `b'` and `c` have the
 transformer head of the published GRW models, the others the official head. Ratios are
-medians over rounds, by the wall's clock and by the time of all cores.
+medians over rounds, of wall-clock time and of CPU time.
 """
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +19,7 @@ import tqdm
 from grw_tf.common import flags, paired_timing, programs
 from grw_tf.common.checks import check_positive
 from grw_tf.common.flags import option
-from grw_tf.models import SmoothingConfig, block_specs, presets
+from grw_tf.models import ModelConfig, SmoothingConfig, block_specs, presets
 from grw_tf.training import step_timing
 
 PAIRS = (
@@ -31,21 +32,23 @@ PAIRS = (
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What to time; each is a flag."""
+    """What to time. Each field is a flag."""
 
-    model_id: str = option("a0", "Which MoViNet.")
-    causal: bool = option(True, "The stream model; else the base one.")
-    size: int = option(0, "Pixels of a frame; 0: the model's own.")
-    frames: int = option(0, "Frames of a clip; 0: the model's own.")
-    batch_size: int = option(2, "Clips of a step.")
+    model_id: str = option("a0", "ID of the MoViNet.")
+    causal: bool = option(
+        True, "Whether to time the stream model instead of the base model."
+    )
+    size: int = option(0, "Pixels of a frame. 0: those of the model.")
+    frames: int = option(0, "Frames of a clip. 0: those of the model.")
+    batch_size: int = option(2, "Clips per step.")
     rounds: int = option(20, "Timed steps of each form.")
 
 
-def configs_of(options):
-    """Returns the models' configs by the letters of the forms.
+def configs_of(options: Options) -> dict[str, ModelConfig]:
+    """Returns the configs of the models, by the letters of the forms.
 
     Raises:
-        ValueError: For options that no model can have.
+        ValueError: If no model can have the options.
     """
     block_specs.check_model_id(options.model_id)
     check_positive(batch_size=options.batch_size, rounds=options.rounds)
@@ -66,7 +69,7 @@ def configs_of(options):
         "d": dataclasses.replace(official, smoothing=inside),
     }
     return {
-        # Only this stream gate has a name in the Model Garden.
+        # The Model Garden has a name only for this stream gate.
         form: dataclasses.replace(
             config,
             **clips,
@@ -79,12 +82,14 @@ def configs_of(options):
     }
 
 
-def time_steps(configs, options):
-    """Returns the `Seconds` of each round's steps by the letters of the forms.
+def time_steps(
+    configs: Mapping[str, ModelConfig], options: Options
+) -> dict[str, paired_timing.Seconds]:
+    """Returns the `Seconds` of a step in each round, by the letters of the forms.
 
     Args:
-        configs: Of `configs_of`, or some of them.
-        options: `Options`.
+        configs: Result of `configs_of`, or a part of it.
+        options: What to time.
     """
     batch = step_timing.make_batch(next(iter(configs.values())), options.batch_size)
     steps = {}
@@ -94,7 +99,7 @@ def time_steps(configs, options):
     return paired_timing.time_in_turn(steps, options.rounds)
 
 
-def report(options, seconds):
+def report(options: Options, seconds: Mapping[str, paired_timing.Seconds]) -> str:
     """Returns the tables of times and ratios."""
     config = configs_of(options)["d"]
     names = {
@@ -120,7 +125,8 @@ def report(options, seconds):
     return "\n".join(lines)
 
 
-def main(_):
+def main(_: Sequence[str]) -> None:
+    """Times and reports."""
     options = flags.config_from_flags(Options)
     tf.random.set_seed(0)
     print(report(options, time_steps(configs_of(options), options)))

@@ -34,13 +34,13 @@ def main(_: list[str]) -> None:
         for checkpoint in official.OFFICIAL.values():
             _download(checkpoint)
     else:
-        checkpoint = official.find(config.name)
-        if checkpoint is None:
+        found = official.find(config.name)
+        if found is None:
             raise ValueError(
                 f"There is no official checkpoint {config.name!r}: give --name=all or"
                 f" one name. {official.hint(config.name)}"
             )
-        _download(checkpoint)
+        _download(found)
 
 
 def _print_table():

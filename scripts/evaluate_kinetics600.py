@@ -1,15 +1,17 @@
-"""Evaluates a published model by the published protocol: from test clips to top-1.
+r"""Evaluates a published model by the published protocol, from test clips to top-1.
 
-    python -m scripts.evaluate_kinetics600 --checkpoint=a0s_grw.pt \\
+    python -m scripts.evaluate_kinetics600 --checkpoint=a0s_grw.pt \
         --clips=kinetics600_test.tar.gz --output_dir=runs/kinetics600/a0s_grw
 
-The clips are class folders of videos, or an archive of them. It uses all GPUs and
-cores, can be killed, and goes on by the same command. Several machines share the work
-by --shard=1/4 to --shard=4/4 in one --output_dir. docs/reproduce_kinetics600.md tells
-what is published, what it costs, and what the protocol is in detail.
+The clips are class folders of videos or an archive of them. All GPUs and cores are
+used. If the program is killed, rerun the same command to resume. Several machines share
+the work by --shard=1/4 to --shard=4/4 with one --output_dir.
+docs/reproduce_kinetics600.md describes the published numbers, the cost and the protocol
+in detail.
 """
 
 import sys
+from collections.abc import Sequence
 
 from grw_tf.common import flags, programs
 from grw_tf.kinetics600.protocol import ProtocolConfig, evaluate_published
@@ -17,14 +19,15 @@ from grw_tf.kinetics600.protocol import ProtocolConfig, evaluate_published
 flags.define_flags(ProtocolConfig, required=["checkpoint", "clips", "output_dir"])
 
 
-def main(_):
-    # Names of files need not be text that the terminal can show.
+def main(_: Sequence[str]) -> int:
+    """Evaluates, and returns 1 if a video was left out."""
+    # The terminal may be unable to show the names of files.
     sys.stdout.reconfigure(errors="backslashreplace")
     config = flags.config_from_flags(ProtocolConfig)
     try:
         outcome = evaluate_published(config)
     except KeyboardInterrupt:
-        sys.exit("Stopped: the same command goes on from here.")
+        sys.exit("Stopped: rerun the same command to resume.")
     if outcome is None:
         print(f"Shard {config.shard} has ended; other shards have not.")
         return 0

@@ -25,7 +25,7 @@ def read_labels(path: str | os.PathLike) -> tuple[str, ...]:
         lines = read_bytes(path).decode("utf-8-sig").removesuffix("\n").split("\n")
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not text in UTF-8: save it as such.") from None
-    labels = {}
+    labels: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         label = line.removesuffix("\r")
         if not label:

@@ -56,7 +56,7 @@ def time_in_turn(
     Returns:
         By name, `Seconds` with an array over rounds.
     """
-    seconds = {name: [] for name in timed}
+    seconds: dict[str, list[Seconds]] = {name: [] for name in timed}
     rng = np.random.default_rng(0)
     for name in tqdm.tqdm(timed, "Warming up"):
         timed[name]()

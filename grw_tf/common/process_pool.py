@@ -4,7 +4,7 @@ import itertools
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -33,14 +33,14 @@ def run_parallel(
         ChildProcessError: If a process was killed.
         Exception: Whatever `function` raises.
     """
-    workers = workers or os.cpu_count()
+    workers = workers or os.cpu_count() or 1
     # A fork of this process would copy the locks of its threads.
     context = multiprocessing.get_context("forkserver")
     # Imported once for all processes.
     context.set_forkserver_preload([function.__module__])
     pool = ProcessPoolExecutor(workers, context, _begin)
     tasks = iter(tasks)
-    running = {}
+    running: dict[Future, Any] = {}
     try:
         while True:
             for task in itertools.islice(tasks, 2 * workers - len(running)):

@@ -24,19 +24,19 @@ def markdown_table(
         rows: As in `text_table`.
         align: As in `text_table`.
     """
-    header, *rows = _padded([header, *rows], align)
-    signs = align.ljust(len(header), align[-1])
+    titles, *lines = _padded([header, *rows], align)
+    signs = align.ljust(len(titles), align[-1])
     rule = [
         "-" * len(cell) if sign == "<" else "-" * (len(cell) - 1) + ":"
-        for cell, sign in zip(header, signs, strict=True)
+        for cell, sign in zip(titles, signs, strict=True)
     ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (header, rule, *rows))
+    return "\n".join(f"| {' | '.join(line)} |" for line in (titles, rule, *lines))
 
 
 def _padded(rows, align):
-    rows = [[str(cell) for cell in row] for row in rows]
-    columns = list(zip(*rows, strict=True))
+    texts = [[str(cell) for cell in row] for row in rows]
+    columns = list(zip(*texts, strict=True))
     signs = align.ljust(len(columns), align[-1])[: len(columns)]
     widths = [max(map(len, column)) for column in columns]
     forms = [f"{sign}{width}" for sign, width in zip(signs, widths, strict=True)]
-    return [list(map(format, row, forms)) for row in rows]
+    return [list(map(format, row, forms)) for row in texts]

@@ -50,8 +50,9 @@ class MappingReader:
             return None
         for kind in kinds:
             if dataclasses.is_dataclass(kind):
-                kind = kind if now is None else type(now)
-                return self.make(kind, self._fields(value, kind, path, now), path)
+                present: Any = kind if now is None else type(now)
+                fields = self._fields(value, present, path, now)
+                return self.make(present, fields, path)
             if typing.get_origin(kind) in _SEQUENCES and isinstance(
                 value, (list, tuple)
             ):

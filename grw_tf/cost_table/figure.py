@@ -27,7 +27,7 @@ def draw_accuracy_cost(rows: Sequence[Row]) -> Figure:
     """
     figure = Figure(figsize=(10, 10.5), layout="constrained")
     FigureCanvasAgg(figure)
-    above, below = figure.subfigures(2, 1, height_ratios=[6, 4.5])
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[6, 4.5])[:, 0]
     panels = [
         (above.subplots(), "GFLOPs of a video, published", _flops_points()),
     ]

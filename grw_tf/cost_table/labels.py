@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 _PLACES = [
     (reach * x, reach * y, align)
@@ -37,10 +38,12 @@ def place_labels(
         points: (x, y, name, color) for each point, in data units.
         font_size: Font size in points.
     """
-    renderer = axis.figure.canvas.get_renderer()
+    # Agg's canvas has it; the base class of canvases does not.
+    renderer = axis.figure.canvas.get_renderer()  # type: ignore[attr-defined]
     gap = axis.figure.dpi / 72
     marks = [axis.transData.transform((x, y)) for x, y, _, _ in points]
-    frame, taken = axis.get_window_extent(renderer), []
+    frame = axis.get_window_extent(renderer)
+    taken: list[Bbox] = []
 
     def is_free(box):
         return (

@@ -105,7 +105,8 @@ def peak_memory(function: ConcreteFunction) -> Memory:
     """
     schedule = _Schedule(function)
     steps, last = schedule.needed_steps()
-    sizes, owned = schedule.sizes, set()
+    sizes = schedule.sizes
+    owned: set[int] = set()
     now = peak = sum(sizes[buffer] for buffer in schedule.inputs)
     where = "the inputs"
     for index, step in enumerate(steps):

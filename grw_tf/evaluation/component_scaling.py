@@ -33,7 +33,7 @@ class ComponentScaling(RandomMeanScaling):
 
     def __init__(self, alpha: tf.Variable, **kwargs: Any):
         super().__init__(**kwargs)
-        self._alpha = _Given(alpha)
+        self._alpha = _Given(alpha)  # type: ignore[assignment]
 
     def acts(self, training: bool | None = None) -> bool:
         """Returns True, as alpha acts at inference too."""

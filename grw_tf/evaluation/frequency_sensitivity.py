@@ -167,7 +167,8 @@ def parse_scales(text: str) -> tuple[float, ...]:
     if dots:
         if numbers[0] >= numbers[1]:
             raise ValueError(f"scales is {text!r:.80}: give the lower end first.")
-        numbers = np.linspace(*numbers, _STEPS_OF_A_RANGE).tolist()
+        least, most = numbers
+        numbers = np.linspace(least, most, _STEPS_OF_A_RANGE).tolist()
     if len(set(numbers)) < len(numbers):
         raise ValueError(f"scales is {text!r:.80}: give each scale once.")
     return tuple(sorted(numbers))
@@ -196,7 +197,7 @@ def measure_sensitivity(
         for scale in scales
         if scale != 1
     }
-    hits = {run: [] for run in runs}
+    hits: dict = {run: [] for run in runs}
     for clips, labels, _ in batches:
         clips = tf.constant(clips)
         for run, logits in tqdm.tqdm(runs.items(), "Scaling", leave=False):

@@ -151,10 +151,10 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     Args:
         p_values: The p-values, with None for comparisons that are not tested.
     """
-    tested = [index for index, p in enumerate(p_values) if p is not None]
+    tested = [(p, index) for index, p in enumerate(p_values) if p is not None]
     adjusted, largest = list(p_values), 0.0
-    for rank, index in enumerate(sorted(tested, key=lambda index: p_values[index])):
-        largest = max(largest, min(1.0, (len(tested) - rank) * p_values[index]))
+    for rank, (p, index) in enumerate(sorted(tested)):
+        largest = max(largest, min(1.0, (len(tested) - rank) * p))
         adjusted[index] = largest
     return adjusted
 

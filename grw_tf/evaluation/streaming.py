@@ -110,7 +110,9 @@ def stream_clips(model: tf_keras.Model, batches: Iterable[tuple]) -> StreamedCli
         logits, states = stream.step(frame, states)
         return stream.classify(states) if logits is None else logits, states
 
-    all_logits, all_labels, all_names = [], [], []
+    all_logits: list[np.ndarray] = []
+    all_labels: list[np.ndarray] = []
+    all_names: list[str] = []
     for clips, labels, names in batches:
         clips, labels = tf.convert_to_tensor(clips), np.asarray(labels)
         _check_batch(clips, labels, names, all_logits)

@@ -149,11 +149,11 @@ def read_batches(
                 raise ValueError(f"There is no video {path}.")
         classes = [normal_name(Path(path).parent.name) for path in videos]
         class_names = tuple(dict.fromkeys(classes))
-        clips = (
+        read = (
             (_read(path, shape), class_names.index(label), path)
             for path, label in zip(videos, classes, strict=True)
         )
-        return class_names, _batches(clips, batch_size)
+        return class_names, _batches(read, batch_size)
     records = EvaluationRecords(source, config)
     return records.class_names, records.batches(batch_size)
 

@@ -71,7 +71,7 @@ class FrameClock:
         self._given_interval = interval
         self._start = start
         self._tell = warn or _log
-        self._warned = set()
+        self._warned: set[str] = set()
         self.restart()
 
     def restart(self) -> None:

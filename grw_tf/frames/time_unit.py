@@ -52,7 +52,7 @@ class TimeUnit:
 
     def restart(self) -> None:
         """Starts over with the next frame."""
-        self._times = []
+        self._times: list[float] = []
         self._settled = False
 
     def check(self, time: float) -> bool:

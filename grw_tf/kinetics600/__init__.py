@@ -1,1 +1,1 @@
-"""The published evaluation on Kinetics-600."""
+"""Evaluates models on Kinetics-600 by the published protocol."""

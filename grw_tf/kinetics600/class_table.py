@@ -1,4 +1,4 @@
-"""Accuracy class by class: for people, and as CSV."""
+"""Writes the accuracy of each class, as text and as CSV."""
 
 from pathlib import Path
 
@@ -18,8 +18,8 @@ _SHOWN = 10
 def class_rows(measures: Measures) -> list[dict]:
     """Returns a row for each class, in the order of the classes.
 
-    What there is nothing to measure of is None; `mistaken_most_for` is the class that
-    most of its other clips are taken for.
+    Undefined values are None. `mistaken_most_for` is the class that most of the wrong
+    predictions name.
     """
     wrong = measures.confusion - np.diag(np.diag(measures.confusion))
     rows = []
@@ -36,7 +36,7 @@ def class_rows(measures: Measures) -> list[dict]:
 
 
 def write_class_table(path: Path, measures: Measures) -> None:
-    """Writes the rows as CSV, whole or not at all.
+    """Writes the rows as CSV, completely or not at all.
 
     Raises:
         OSError: If the file cannot be written.
@@ -52,8 +52,8 @@ def class_text(measures: Measures, shown: int | None = _SHOWN) -> str:
     """Returns the classes that have clips as text, worst first.
 
     Args:
-        measures: Of them.
-        shown: Of how many at either end; None: all.
+        measures: Measures of the model.
+        shown: Number of classes to show at either end; None for all.
     """
     rows = [row for row in class_rows(measures) if row["clips"]]
     rows.sort(key=lambda row: (row["top_1"], row["class"]))

@@ -1,4 +1,4 @@
-"""Archives of class folders of videos, unpacked once and never outside their folder."""
+"""Unpacks archives of class folders of videos, once and only within their folder."""
 
 import contextlib
 import dataclasses
@@ -28,7 +28,7 @@ _CHUNK = 2**20
 
 @dataclasses.dataclass(frozen=True)
 class _Member:
-    """A file or a folder in an archive; neither, it is a link or the like."""
+    """A member of an archive: a file, a folder, or else a link or device."""
 
     name: str
     size: int
@@ -38,30 +38,30 @@ class _Member:
 
 
 def is_archive(path: str | os.PathLike) -> bool:
-    """Says whether a path is named as an archive that can be unpacked."""
+    """Returns whether a path has the name of an archive that can be unpacked."""
     return os.fspath(path).lower().endswith(SUFFIXES)
 
 
 def unpack_clips(
     archive: str | os.PathLike, folder: str | os.PathLike | None = None
 ) -> Path:
-    """Unpacks the videos of an archive, or finds them unpacked.
+    """Unpacks the videos of an archive, unless they are unpacked already.
 
-    Killed, it goes on where it was; it waits while another process unpacks it. The
-    archive may hold its class folders within other folders; of several such, as of
-    splits, the one called `test` is taken.
+    After a kill, the next call continues from there. While another process unpacks the
+    archive, it waits. The class folders may lie within other folders. If several
+    folders hold class folders, such as splits, the one called `test` is used.
 
     Args:
         archive: A .tar, .tar.gz, .tgz or .zip of class folders of videos.
-        folder: Where they go; by default beside the archive, under its name without
-            the ending.
+        folder: Folder for the videos. By default it is beside the archive, with its
+            name without the suffix.
 
     Returns:
-        The folder of the class folders.
+        The folder that holds the class folders.
 
     Raises:
-        ValueError: If the archive is damaged, holds links or names that lie outside, or
-            no class folders, or if the folder is there and not of this archive.
+        ValueError: If the archive is damaged, holds links, names outside the folder or
+            no class folders, or if the folder exists and is not of this archive.
         OSError: If something cannot be read or written.
     """
     archive = Path(archive)
@@ -70,7 +70,7 @@ def unpack_clips(
     record = {"archive": archive.name, "bytes": archive.stat().st_size}
     if not folder.exists():
         _check_writable(folder.parent)
-        # Shards upon one disk may begin together.
+        # Shards on one disk may start at the same time.
         with locked(folder.with_name(f"{folder.name}.lock")):
             if not folder.exists():
                 _unpack_whole(archive, folder, record)
@@ -135,7 +135,7 @@ def _unpack(archive, folder):
                 bar.update(max(0, file.tell() - bar.n))
     except (
         EOFError,
-        # Of zip files that are encrypted.
+        # Raised for encrypted zip files.
         RuntimeError,
         ValueError,
         tarfile.TarError,
@@ -151,7 +151,7 @@ def _members(archive: Path, file: BinaryIO) -> Iterator[_Member]:
     if archive.name.lower().endswith(".zip"):
         with zipfile.ZipFile(file) as opened:
             for info in opened.infolist():
-                # The high half of these is the mode of Unix, if any.
+                # The high bits are the Unix file type, if any.
                 kind = info.external_attr >> 28
                 yield _Member(
                     info.filename,
@@ -162,22 +162,22 @@ def _members(archive: Path, file: BinaryIO) -> Iterator[_Member]:
                 )
         return
     with tarfile.open(fileobj=file) as opened:
-        for info in opened:
-            plain = info.isreg() and not info.issparse()
+        for member in opened:
+            plain = member.isreg() and not member.issparse()
             yield _Member(
-                info.name,
-                info.size,
+                member.name,
+                member.size,
                 plain,
-                info.isdir(),
-                lambda info=info: opened.extractfile(info),
+                member.isdir(),
+                lambda member=member: opened.extractfile(member),
             )
-        # The checksum stands at the end, behind what tarfile reads.
+        # The checksum is at the end, which tarfile does not read.
         while opened.fileobj.read(_CHUNK):
             pass
 
 
 def _is_hidden(path):
-    # Of macOS and of editors.
+    # Created by macOS and by editors.
     return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
@@ -195,7 +195,7 @@ def _write(member, path):
 
 
 def _remove_others(folder):
-    """Removes what is no video: only unpacked files can be told apart."""
+    """Removes files that are not videos, which shows only after unpacking."""
     others = []
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -215,7 +215,7 @@ def _class_root(folder):
         for parent, _, names in os.walk(folder)
         if any(not name.startswith(".") for name in names)
     }
-    # Videos beside the class folders are of no class; class folders may hold folders.
+    # Videos beside the class folders have no class. Class folders may hold folders.
     roots = {root for root in roots if root.is_relative_to(folder)}
     roots = sorted(root for root in roots if roots.isdisjoint(root.parents))
     chosen = roots if len(roots) == 1 else [r for r in roots if r.name == "test"]

@@ -22,14 +22,14 @@ from grw_tf.kinetics600.torchvision_windows import sample_count, sampled_frames
 
 @dataclasses.dataclass(frozen=True)
 class ClipRule:
-    """What a video is cut to.
+    """How videos are cut into clips.
 
     Attributes:
         frames: Frames of a clip.
-        fps: Frames a second.
-        geometry: How frames are prepared.
-        repeat_last: Whether a video that fills no clip is one all the same, its last
-            frame repeated, or none.
+        fps: Frames per second.
+        geometry: Frame geometry of the model.
+        repeat_last: Whether to repeat the last frame of a video that is too short for a
+            clip, instead of dropping the video.
     """
 
     frames: int
@@ -40,7 +40,7 @@ class ClipRule:
 
 @dataclasses.dataclass(frozen=True)
 class ClipTask:
-    """A video to read, and how."""
+    """A video to read, and how to cut it."""
 
     video: Video
     rule: ClipRule
@@ -55,8 +55,8 @@ class PublishedClips:
 
     Attributes:
         clips: float32 [clips, frames, size, size, 3] in 0..1, RGB.
-        too_short: Whether the video fills no clip, so that there is none, or one whose
-            last frame is repeated.
+        too_short: Whether the video is too short for a clip. There is then no clip, or
+            one whose last frame is repeated.
     """
 
     clips: np.ndarray
@@ -64,10 +64,10 @@ class PublishedClips:
 
 
 def read_published_clips(task: ClipTask) -> PublishedClips | str:
-    """Reads the clips of a video; or, if it cannot be read, returns the reason.
+    """Returns the clips of a video, or the reason why it cannot be read.
 
     Raises:
-        ChildProcessError: If memory ran out, for which the video is not to blame.
+        ChildProcessError: If memory ran out, which is not a fault of the video.
     """
     video = task.video
     try:
@@ -77,12 +77,12 @@ def read_published_clips(task: ClipTask) -> PublishedClips | str:
     except MemoryError:
         raise ChildProcessError(
             f"Memory ran out at {video.name}: run the same command again, with fewer"
-            " --workers, and it goes on from here."
+            " --workers, to continue from here."
         ) from None
     except (av.FFmpegError, OSError) as error:
         return error.strerror or str(error)
     except Exception as error:
-        # There is no end to the ways in which a file can be broken.
+        # Files can be broken in many ways.
         return str(error).removeprefix(f"{video.path} ") or type(error).__name__
 
 
@@ -90,7 +90,7 @@ def _read(path, rule):
     # Videos are read side by side, each in one thread.
     with open_video(path, threads=1) as (container, stream):
         if not stream.average_rate:
-            raise ValueError(f"{path} does not say how many frames a second it has.")
+            raise ValueError(f"{path} does not state its frame rate.")
         rate = float(stream.average_rate)
         first_size = FirstSize(path)
         pictures, wanted = [], sampled_frames(rate, rule.fps)
@@ -101,7 +101,7 @@ def _read(path, rule):
                 picture = resize_and_crop(
                     frame.to_ndarray(format="rgb24"), rule.geometry
                 )
-                # A video of fewer frames a second has some several times.
+                # A video with a lower frame rate repeats frames.
                 while index == count:
                     pictures.append(picture)
                     index = next(wanted)

@@ -1,8 +1,9 @@
-"""A model to evaluate, known by its config and weights before it is built."""
+"""Reads the config and weights of a model to evaluate before building it."""
 
 import dataclasses
 import os
 from collections.abc import Callable
+from typing import Any
 
 from grw_tf.common.fingerprint import fingerprint
 from grw_tf.models import ModelConfig, build_model
@@ -20,9 +21,10 @@ class WholeModel:
     """A model that can be built with its weights.
 
     Attributes:
-        config: The model's.
-        fingerprint: Of its weights, the same for a PyTorch file and its import.
-        build: Returns the model, as of `build_model`.
+        config: Config of the model.
+        fingerprint: Fingerprint of the weights, the same for a PyTorch file and its
+            import.
+        build: Returns the model with its weights.
     """
 
     config: ModelConfig
@@ -30,17 +32,18 @@ class WholeModel:
     build: Callable
 
 
-def open_whole_model(checkpoint, **changes) -> WholeModel:
-    """Reads what a checkpoint holds, without building the model.
+def open_whole_model(checkpoint: str | os.PathLike, **changes: Any) -> WholeModel:
+    """Reads a checkpoint without building the model.
 
     Args:
-        checkpoint: Of a whole model, as of `load_model`; or a PyTorch file, as of
-            `read_torch_weights`, of which the EMA weights are taken.
-        **changes: Fields of `ModelConfig` to change that no variable depends on.
+        checkpoint: Checkpoint of a whole model, as for `load_model`, or a PyTorch file,
+            as for `read_torch_weights`, whose EMA weights are used.
+        **changes: Fields of `ModelConfig` to change. No variable may depend on them.
 
     Raises:
-        ValueError: As those, or if the checkpoint records no config or lacks variables.
-        OSError: As those.
+        ValueError: As `load_model` and `read_torch_weights`, or if the checkpoint has
+            no config or lacks variables.
+        OSError: As `load_model` and `read_torch_weights`.
     """
     if os.fspath(checkpoint).lower().endswith(TORCH_SUFFIXES):
         imported = read_torch_weights(checkpoint)

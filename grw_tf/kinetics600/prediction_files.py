@@ -1,7 +1,7 @@
-"""Predictions of a long run, a file for some videos each, written whole or not at all.
+"""Stores the predictions of a long run in files that are complete or absent.
 
-Which videos a file is of depends on their number alone, not on who predicts them nor
-when, so runs that share the work, or go on with it, end with the same files.
+Each file holds some of the videos, which depend only on its number. Runs that share the
+work, or resume it, therefore end with the same files.
 """
 
 import dataclasses
@@ -29,11 +29,11 @@ class PredictedClips:
 
     Attributes:
         logits: float32 [clips, classes].
-        videos: int64 [clips], positions in the list of videos, in its order; a video
-            may have several clips, or none.
-        too_short: bool [clips], whether the clip is of a video that does not fill one.
-        dropped: Positions of videos that were too short, and have no clip.
-        unreadable: Why videos were left out, by position.
+        videos: int64 [clips], positions in the list of videos, in its order. A video
+            may have several clips or none.
+        too_short: bool [clips], whether the video of the clip is too short.
+        dropped: Positions of videos that were too short and have no clip.
+        unreadable: By position, why videos were left out.
     """
 
     logits: np.ndarray
@@ -47,14 +47,14 @@ class PredictionFiles:
     """The files of a run, in its output folder.
 
     Args:
-        folder: The output folder; made if it is not there.
-        plan: What tells the run from others: `settings`, `videos` (how many) and
-            `videos_sha256`, as `grw_tf.data.preparation.work_folder` has it.
-        sizes: Bytes of each video; where a video has changed, its file is missing.
-        videos_per_file: How many videos a file is of.
+        folder: The output folder, created if it does not exist.
+        plan: Identifies the run: `settings`, `videos` (their number) and
+            `videos_sha256`, as in `grw_tf.data.preparation.work_folder`.
+        sizes: Bytes of each video. The files of changed videos count as missing.
+        videos_per_file: Number of videos of a file.
 
     Raises:
-        ValueError: If the folder is of another run.
+        ValueError: If the folder belongs to another run.
         OSError: If it cannot be read or written.
     """
 
@@ -72,15 +72,15 @@ class PredictionFiles:
             write_json(path, plan)
 
     def __len__(self):
-        """Returns how many files the whole run has."""
+        """Returns the number of files of the whole run."""
         return -(-len(self._sizes) // self._per_file)
 
     def missing(self) -> list[int]:
-        """Returns the numbers of the files that are not there, or no longer good."""
+        """Returns the numbers of the files that are missing or no longer valid."""
         return [number for number in range(len(self)) if not self._is_good(number)]
 
     def videos(self, number: int) -> range:
-        """Returns the positions of a file's videos."""
+        """Returns the positions of the videos of a file."""
         start = number * self._per_file
         return range(start, min(start + self._per_file, len(self._sizes)))
 

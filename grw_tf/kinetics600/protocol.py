@@ -1,8 +1,8 @@
-"""The published evaluation on Kinetics-600, from videos to top-1.
+"""Runs the published evaluation on Kinetics-600, from videos to top-1.
 
-One clip of each video, resampled, cut and prepared as torchvision does it for the
-published numbers of the GRW models (arXiv 2511.20928). Unlike there, where the last
-batches are dropped and devices may share a clip, each clip counts once.
+Videos are resampled, cut and prepared as torchvision does for the published numbers of
+the GRW models (arXiv 2511.20928). The published evaluation drops the last batches, and
+devices may share a clip. Here each clip counts once.
 """
 
 import dataclasses
@@ -33,47 +33,48 @@ from grw_tf.training.strategy import build_strategy
 
 @dataclasses.dataclass(frozen=True)
 class ProtocolConfig:
-    """What to evaluate, and how; each is a flag.
+    """What to evaluate, and how. Each field is a flag.
 
     Raises:
-        ValueError: At construction, for values that make no sense.
+        ValueError: If a value makes no sense.
     """
 
     checkpoint: str = option(
         "",
-        "Of a whole model: a PyTorch file (.pt, its EMA weights), a folder of"
-        " scripts.import_torch_weights, or a training's checkpoint.",
+        "Checkpoint of a whole model: a PyTorch file (.pt, whose EMA weights are used),"
+        " a folder of scripts.import_torch_weights, or a checkpoint of a training.",
     )
     clips: str = option(
         "",
         "Folder of class folders of videos, or an archive of one (.tar, .tar.gz, .zip),"
         " which is unpacked once.",
     )
-    output_dir: str = option("", "Folder that gets predictions and results.")
+    output_dir: str = option("", "Folder for predictions and results.")
     labels: str = option(
         "",
-        "File of the model's classes, one a line, in the order of its logits; empty:"
-        " the class folders, sorted.",
+        "File with the classes of the model, one per line, in the order of its logits."
+        " Empty: the class folders, sorted.",
     )
     short_clips: str = option(
         "drop",
-        "Videos that fill no clip: drop (as published), or repeat their last frame.",
+        "Videos too short for a clip: drop (as published) or repeat their last frame.",
     )
-    frames: int = option(0, "Frames of a clip; 0: the model's own.")
-    fps: float = option(0.0, "Frames a second of a clip; 0: the model's own.")
+    frames: int = option(0, "Frames of a clip. 0: those of the model.")
+    fps: float = option(0.0, "Frames per second of a clip. 0: those of the model.")
     batch_size: int = option(8, "Clips at once on each device.")
-    num_gpus: int = option(0, "GPUs to use; 0: all there are, or else the CPU.")
-    workers: int = option(0, "Videos to read at once; 0: one for each core.")
+    num_gpus: int = option(0, "GPUs to use. 0: all, or the CPU if there are none.")
+    workers: int = option(0, "Videos to read at once. 0: one per core.")
     shard: str = option(
         "1/1",
-        "This machine's part of the work, as 2/4; whichever ends last, with the files"
-        " of all in one --output_dir, writes the results.",
+        "Part of the work for this machine, such as 2/4. All parts share one"
+        " --output_dir, and the last one to end writes the results.",
     )
     videos_per_file: int = option(
-        64, "Videos whose predictions are saved at once; a kill loses no more."
+        64,
+        "Videos whose predictions are saved at once. A kill loses no more than these.",
     )
     unpack_dir: str = option(
-        "", "Folder for what an archive holds; empty: beside it, under its name."
+        "", "Folder for the unpacked archive. Empty: beside the archive, with its name."
     )
 
     def __post_init__(self):
@@ -95,23 +96,23 @@ class ProtocolConfig:
 
     @property
     def shard_of(self) -> tuple[int, int]:
-        """The number of the shard, from 1, and how many there are."""
+        """The number of the shard, from 1, and the number of shards."""
         match = re.fullmatch(r"(\d+)/(\d+)", self.shard)
         return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 def evaluate_published(config: ProtocolConfig) -> Outcome | None:
-    """Predicts the clips that no earlier run has, and writes the results of all.
+    """Predicts the clips that earlier runs have not, and writes all results.
 
     Args:
-        config: What to evaluate.
+        config: What to evaluate, and how.
 
     Returns:
-        The outcome, None as long as other shards have not ended.
+        The outcome, or None if other shards have not ended.
 
     Raises:
-        ValueError: If the checkpoint is of no whole model, if clips and classes do not
-            fit it, or if the folder is of another run.
+        ValueError: If the checkpoint does not hold a whole model, clips or classes do
+            not fit it, or the folder belongs to another run.
         OSError: If something cannot be read or written.
     """
     folder = Path(config.output_dir)
@@ -171,7 +172,7 @@ def _class_names(config, folders, model: WholeModel):
 
 
 def _plan(config, model: WholeModel, videos: list[Video], names):
-    """Returns what tells a run from others, whatever its devices and shards."""
+    """Returns what distinguishes a run from others, whatever its devices and shards."""
     listed = [names, *([video.name, video.label] for video in videos)]
     cut = model.config
     return {

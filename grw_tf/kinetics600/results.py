@@ -1,4 +1,4 @@
-"""What comes of a run of the published evaluation: tables, figures and a number."""
+"""Writes the results of the published evaluation: numbers, tables and figures."""
 
 import collections
 import dataclasses
@@ -26,13 +26,13 @@ UNREADABLE_FILE = "unreadable.csv"
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What came of a run.
+    """The outcome of a run.
 
     Attributes:
-        results: As in results.json.
-        text: Of them, for people.
-        unreadable: How many videos could not be read.
-        left_out: How many videos are of no class, or could not be looked at.
+        results: Content of results.json.
+        text: The results as text.
+        unreadable: Number of videos that cannot be read.
+        left_out: Number of videos without a class or that cannot be examined.
     """
 
     results: dict
@@ -50,16 +50,16 @@ def write_outcome(
     names: Sequence[str],
     published: float | None,
 ) -> Outcome:
-    """Measures the predictions of all videos, and writes what comes of them.
+    """Measures the predictions of all videos and writes the results.
 
     Args:
-        folder: Where to.
-        settings: Of the run.
-        predicted: Of all videos.
+        folder: Folder for the results.
+        settings: Settings of the run.
+        predicted: Predictions of all videos.
         videos: All videos.
-        labels: Their classes.
-        names: Of the classes.
-        published: top-1 published of this model, if any.
+        labels: Class of each video.
+        names: Names of the classes.
+        published: Published top-1 of this model, if any.
 
     Raises:
         ValueError: If no video has a clip.
@@ -86,7 +86,7 @@ def write_outcome(
         unfinished.write_text(
             f"{text}\n\n{class_text(measures, None)}\n", "utf-8", "surrogateescape"
         )
-    # Of a few classes' clips, the others would hide them.
+    # Classes without clips or predictions would hide the others.
     counts = measures.confusion
     occurring = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
     figure = draw_confusion(
@@ -119,7 +119,7 @@ def _results(settings, predicted, videos, labels, measures):
 
 
 def _accuracy(right):
-    """Returns the share of right clips, and Wilson's 95 % interval of it."""
+    """Returns the share of right clips and its 95 % Wilson interval."""
     if not right.size:
         return {"top_1": None, "top_1_interval_95": None}
     test = stats.binomtest(int(right.sum()), right.size)
@@ -176,7 +176,7 @@ def _nothing(predicted, videos, settings):
 
 
 def _clip_names(predicted, videos):
-    """Returns the names of the clips' videos; a second clip's ends with #2."""
+    """Returns the name of the video of each clip, with #2 for a second clip."""
     seen, names = collections.Counter(), []
     for position in predicted.videos.tolist():
         seen[position] += 1

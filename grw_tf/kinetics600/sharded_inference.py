@@ -1,28 +1,29 @@
-"""The logits that a model gives to batches of clips, shared among devices."""
+"""Computes the logits of batches of clips on all devices."""
 
 import dataclasses
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Launched:
-    """A batch under way on the devices.
+    """A batch that is running on the devices.
 
     Attributes:
-        outputs: Tensors of logits, of the devices in order.
-        clips: How many of the rows are clips of the batch; those beyond fill it up.
+        outputs: Tensors of logits, in the order of the devices.
+        clips: Number of rows that are clips of the batch. The others are padding.
     """
 
     outputs: tuple
     clips: int
 
     def logits(self) -> np.ndarray:
-        """Waits for the devices, and returns float32 [clips, classes].
+        """Waits for the devices and returns the logits, float32 [clips, classes].
 
         Raises:
-            ValueError: If any is NaN or infinite.
+            ValueError: If a logit is NaN or infinite.
         """
         rows = np.concatenate([output.numpy() for output in self.outputs])
         rows = rows[: self.clips]
@@ -37,20 +38,22 @@ class Launched:
 class ShardedInference:
     """A model on all devices of a strategy, each with its share of a batch.
 
-    Batches that are not full are filled up: of one size all are one graph, which
-    compiled convolutions and those of GPUs are tuned to.
+    Partial batches are padded: with one batch size there is one graph, and convolutions
+    are tuned once.
 
     Args:
-        model: Built within the strategy's scope.
+        model: A model built within the scope of the strategy.
         strategy: A `tf.distribute.Strategy` of one machine.
         batch_size: Clips at once on each device.
 
     Attributes:
         batch_size: Clips at once on all devices.
-        num_classes: Of the model.
+        num_classes: Number of classes of the model.
     """
 
-    def __init__(self, model, strategy, batch_size):
+    def __init__(
+        self, model: tf_keras.Model, strategy: tf.distribute.Strategy, batch_size: int
+    ):
         self._strategy = strategy
         self._share = batch_size
         self.batch_size = batch_size * strategy.num_replicas_in_sync
@@ -66,7 +69,7 @@ class ShardedInference:
         self._run = run
 
     def launch(self, clips: np.ndarray) -> Launched:
-        """Starts a batch; devices that work beside the CPU are not waited for.
+        """Starts a batch without waiting for GPUs.
 
         Args:
             clips: float32 [1 to batch_size, frames, size, size, 3] in 0..1.

@@ -1,4 +1,4 @@
-"""How fast clips are predicted, and how long a test set would take."""
+"""Measures how fast clips are predicted, and how long a test set would take."""
 
 import time
 
@@ -6,9 +6,9 @@ import tensorflow as tf
 
 
 class RunSpeed:
-    """Counts the clips of this process, from the end of its first batch on.
+    """Counts the clips of this process after its first batch.
 
-    What comes before is compiling. Where all clips are of one batch, it counts too.
+    The first batch includes compilation. It counts only if there is no other.
     """
 
     def __init__(self):
@@ -18,7 +18,7 @@ class RunSpeed:
         self._waited = 0.0
 
     def add(self, clips: int) -> None:
-        """Counts the clips of a batch that has ended."""
+        """Counts the clips of a finished batch."""
         self._ended = time.monotonic()
         if not self._clips:
             self._first, self._counted_from = clips, self._ended
@@ -26,29 +26,31 @@ class RunSpeed:
         self._clips += clips
 
     def wait(self, seconds: float) -> None:
-        """Counts time in which there was no clip to predict."""
+        """Counts time without a clip to predict."""
         self._waited += seconds
 
     @property
     def clips(self) -> int:
-        """Clips of this process."""
+        """Number of clips of this process."""
         return self._clips
 
     def clips_per_second(self) -> float | None:
-        """Returns the rate, None if there was no clip."""
+        """Returns the rate, None without clips."""
         if not self._clips:
             return None
         if self._clips == self._first:
             return self._clips / (self._ended - self._begun)
         return (self._clips - self._first) / (self._ended - self._counted_from)
 
-    def to_dict(self, strategy, batch_size: int, test_clips: int) -> dict:
-        """Returns the speed as JSON can hold it.
+    def to_dict(
+        self, strategy: tf.distribute.Strategy, batch_size: int, test_clips: int
+    ) -> dict:
+        """Returns the speed in a form for JSON.
 
         Args:
-            strategy: Whose devices predicted.
-            batch_size: Clips at once on all of them.
-            test_clips: How many clips to estimate the time of.
+            strategy: The `tf.distribute.Strategy` with the devices.
+            batch_size: Clips at once on all devices.
+            test_clips: Number of clips to estimate the time for.
         """
         rate = self.clips_per_second()
         seconds = self._ended - self._counted_from

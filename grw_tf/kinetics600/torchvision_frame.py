@@ -1,8 +1,8 @@
-"""Frames as torchvision's `Resize` and `CenterCrop` of float tensors make them.
+"""Prepares frames like torchvision's `Resize` and `CenterCrop` of float tensors.
 
-The published evaluation of the GRW models divides by 255 and then resizes, so nothing
-is rounded to levels, by the antialiased bilinear filter that is torchvision's default
-(0.17 and later) and Pillow's.
+The published evaluation of the GRW models divides by 255 before it resizes, so pixels
+are not rounded. The filter is the antialiased bilinear one of Pillow, the default of
+torchvision since 0.17.
 """
 
 import functools
@@ -14,14 +14,14 @@ from grw_tf.frames.geometry import FrameGeometry
 
 
 def resize_and_crop(frame: np.ndarray, geometry: FrameGeometry) -> np.ndarray:
-    """Resizes a frame as a geometry says, and crops the middle.
+    """Resizes a frame by a geometry and crops the middle.
 
-    The square is that of `opencv_preparation.prepare_frame`, which is faster but
+    The crop is the one of `opencv_preparation.prepare_frame`, which is faster but
     rounds.
 
     Args:
         frame: uint8 [height, width, 3].
-        geometry: Of the model.
+        geometry: Frame geometry of the model.
 
     Returns:
         float32 [size, size, 3] in 0..1.
@@ -40,19 +40,19 @@ def resize_and_crop(frame: np.ndarray, geometry: FrameGeometry) -> np.ndarray:
 
 @functools.lru_cache(maxsize=64)
 def _weights(length: int, resized: int, first: int, size: int) -> sparse.csr_array:
-    """Returns the share of each pixel of a line in each that is left of it.
+    """Returns the weight of each pixel of a line in each pixel of the result.
 
     Args:
         length: Pixels of the line.
-        resized: How many it is resized to.
-        first: The first of those that is kept.
-        size: How many are kept.
+        resized: Pixels of the resized line.
+        first: First resized pixel to keep.
+        size: Number of resized pixels to keep.
 
     Returns:
         float32 [size, length], sparse.
     """
     scale = length / resized
-    # A triangle as wide as a pixel of the result, or of the line if that is wider.
+    # The triangle filter spans a pixel of the result or of the line, the wider of both.
     support = max(scale, 1.0)
     centers = (first + np.arange(size) + 0.5) * scale
     distances = np.abs(np.arange(length) + 0.5 - centers[:, None])

@@ -1,4 +1,4 @@
-"""From videos to logits: read in processes of their own, predicted on all devices."""
+"""Predicts videos: worker processes read them, and all devices compute logits."""
 
 import contextlib
 import time
@@ -25,20 +25,20 @@ def predict_files(
     workers: int,
     test_clips: int,
 ) -> RunSpeed:
-    """Writes files of predictions, in their order, with a progress bar.
+    """Writes files of predictions in their order, with a progress bar.
 
     Args:
-        files: Of the run.
-        numbers: Of the files to write.
-        videos: All of the run.
-        labels: Their classes.
-        rule: How they are cut.
-        inference: Of the model.
-        workers: Processes that read; 0: one for each core.
-        test_clips: Clips of a test set, of which the bar estimates the time.
+        files: Files of the run.
+        numbers: Numbers of the files to write.
+        videos: All videos of the run.
+        labels: Class of each video.
+        rule: How videos are cut into clips.
+        inference: Inference with the model.
+        workers: Processes that read videos; 0 is one per core.
+        test_clips: Clips of a test set, whose time the progress bar estimates.
 
     Returns:
-        How fast it was.
+        The speed of the run.
 
     Raises:
         ValueError: As `Launched.logits`.
@@ -73,7 +73,7 @@ def predict_files(
 
 
 def _waited(readings, speed):
-    """Yields what is read, and tells how long it was waited for."""
+    """Yields what is read and counts the time of waiting for it."""
     while True:
         start = time.monotonic()
         read = next(readings, None)
@@ -108,7 +108,7 @@ def _predict(positions, readings: Iterator, inference, speed, bar) -> PredictedC
 
 
 class _Batches:
-    """Clips, predicted as soon as they are a batch; one is under way at a time."""
+    """Predicts clips as soon as they fill a batch. One batch runs at a time."""
 
     def __init__(self, inference, speed):
         self._inference, self._speed = inference, speed
@@ -120,7 +120,7 @@ class _Batches:
             self._launch()
 
     def logits(self):
-        """Returns the logits [clips, classes] of all."""
+        """Returns the logits of all clips, [clips, classes]."""
         if self._clips:
             self._launch()
         self._collect()
@@ -133,7 +133,7 @@ class _Batches:
         self._collect()
         self._launched = launched
         if not self._speed.clips:
-            # The first, of which alone the end is needed, for the speed of the others.
+            # The speed of the other batches is measured from the end of the first.
             self._collect()
 
     def _collect(self):

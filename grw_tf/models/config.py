@@ -3,11 +3,10 @@
 import dataclasses
 import json
 import logging
-import typing
 from collections.abc import Mapping
 from typing import Any
 
-from grw_tf.common.suggestions import suggest
+from grw_tf.common.typed_mapping import MappingReader
 from grw_tf.frames.geometry import (
     SHORT_SIDE,
     UNRECORDED_FIT,
@@ -22,6 +21,7 @@ from grw_tf.random_walk import windows
 
 HEAD_TYPES = ("official", "transformer", "causal_transformer")
 _MOST_FPS = 1000
+_READER = MappingReader(lambda config_class, values, _: config_class(**values))
 
 
 def _check_range(name, value, least, most):
@@ -263,40 +263,6 @@ class ModelConfig:
                     UNRECORDED_FIT,
                 )
                 values = {**values, "frame_fit": UNRECORDED_FIT}
-            return _from_dict(cls, values, "")
+            return _READER.read(values, cls)
         except RecursionError:
             raise ValueError("The model config is nested too deeply.") from None
-
-
-def _fits(value, wanted):
-    """Says whether a JSON value is of a field's type; whole numbers are floats too."""
-    if typing.get_origin(wanted) is tuple:
-        inner = typing.get_args(wanted)[0]
-        return isinstance(value, list) and all(_fits(v, inner) for v in value)
-    accepted = typing.get_args(wanted) or (wanted,)
-    if float in accepted:
-        accepted += (int,)
-    if isinstance(value, bool):
-        return bool in accepted
-    return isinstance(value, accepted)
-
-
-def _from_dict(cls, values, path):
-    if not isinstance(values, Mapping):
-        where = repr(path.removesuffix(".")) if path else "the config"
-        raise ValueError(f"{where} must be a mapping, got {values!r}.")
-    types = typing.get_type_hints(cls)
-    arguments = {}
-    for key, value in values.items():
-        if key not in types:
-            hint = suggest(key, sorted(types))
-            raise ValueError(f"Unknown key {path + key!r} in the model config; {hint}")
-        if dataclasses.is_dataclass(types[key]):
-            value = _from_dict(types[key], value, f"{path}{key}.")
-        elif not _fits(value, types[key]):
-            raise ValueError(
-                f"{path}{key} in the model config must be of type"
-                f" {getattr(types[key], '__name__', types[key])}, got {value!r}."
-            )
-        arguments[key] = value
-    return cls(**arguments)

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from grw_tf.common.error_text import one_line
 from grw_tf.models.config_record import FrameFitMismatch
 
 # TensorFlow adds it to the checkpoints of several workers.
@@ -33,9 +34,9 @@ def restore_whole(checkpoint: tf.train.Checkpoint, folder: str) -> None:
     except FrameFitMismatch as error:
         raise ValueError(f"{path}: {error}") from None
     except (AssertionError, ValueError) as error:
-        reason = " ".join(str(error).split())
         raise ValueError(
-            f"{path} is of another model or optimizer than the config ({reason:.300})."
-            f" Continue with the config in {folder}/params.yaml, or give another"
-            " --model_dir; task.init_checkpoint can start from its weights."
+            f"{path} is of another model or optimizer than the config"
+            f" ({one_line(error)}). Continue with the config in {folder}/params.yaml, or"
+            " give another --model_dir; task.init_checkpoint can start from its"
+            " weights."
         ) from None

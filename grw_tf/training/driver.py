@@ -11,6 +11,7 @@ import tensorflow as tf
 import tf_keras
 from official.core import task_factory, train_utils
 
+from grw_tf.common.error_text import one_line
 from grw_tf.common.labels_file import LABELS_FILE, read_labels
 from grw_tf.training.best_checkpoint import EarlyStopping, best_checkpoint
 from grw_tf.training.compatibility import restore_whole
@@ -64,8 +65,8 @@ def run_experiment(
         try:
             return _run(params, options, strategy, folder, at_start)
         except tf.errors.OpError as error:
-            message = " ".join(error.message.split())
-            raise OSError(lost_worker(error, options.model_dir) or message) from error
+            lost = lost_worker(error, options.model_dir)
+            raise OSError(lost or one_line(error, limit=2000)) from error
 
 
 def _run(params, options, strategy, folder, at_start):

@@ -7,6 +7,7 @@ import tensorflow as tf
 from official.common import distribute_utils
 from official.core import config_definitions as cfg
 
+from grw_tf.common.error_text import one_line
 from grw_tf.training.cluster import check_cluster, split_workers, warn_of_cluster
 from grw_tf.training.meeting import ended_by_signals, meet
 
@@ -58,9 +59,8 @@ def build_strategy(runtime: cfg.RuntimeConfig) -> tf.distribute.Strategy:
     except Exception as error:
         if name != "tpu":
             raise
-        reason = " ".join(str(error).split())
         raise ValueError(
-            f"No TPU answers at --tpu={runtime.tpu or ''} ({reason:.80}): give its name"
-            " or address, 'local' for this machine's, or choose another"
+            f"No TPU answers at --tpu={runtime.tpu or ''} ({one_line(error, 80)}): give"
+            " its name or address, 'local' for this machine's, or choose another"
             " runtime.distribution_strategy."
         ) from None

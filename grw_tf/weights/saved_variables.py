@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -153,7 +154,8 @@ class SavedVariables:
             for name, index in _layer_indices(names).items()
         }
         start = self._parts[part]
-        seen, queue, found = {start}, [(start, (part,))], {}
+        seen, found = {start}, {}
+        queue: list[tuple[Any, tuple[str, ...]]] = [(start, (part,))]
         for node, path in queue:
             key = self._key_of(node, "VARIABLE_VALUE")
             if key:

@@ -1,4 +1,4 @@
-"""Unpacks archives from untrusted sources."""
+"""Unpacks downloaded archives, which may be damaged or hostile."""
 
 import gzip
 import io
@@ -14,17 +14,17 @@ _CHUNK = 2**20
 
 
 def extract(archive: str | os.PathLike, folder: str | os.PathLike) -> None:
-    """Unpacks a .tar.gz of plain files into a new folder: all of it or nothing.
+    """Unpacks a .tar.gz of plain files into a new folder, completely or not at all.
 
-    Only one process at a time may make the same folder.
+    Only one process at a time may unpack into a folder.
 
     Args:
-        archive: The .tar.gz.
-        folder: The folder to make. Until it is complete, it is `<folder>.unfinished`.
+        archive: The .tar.gz file.
+        folder: Folder to create. Until it is complete, it is `<folder>.unfinished`.
 
     Raises:
-        ValueError: If the archive is damaged or too large, or if it holds anything but
-            plain files and folders inside the new folder.
+        ValueError: If the archive is damaged or too large, or holds anything except
+            files and folders within it.
     """
     folder = pathlib.Path(folder)
     unfinished = folder.with_name(f"{folder.name}.unfinished")
@@ -35,7 +35,7 @@ def extract(archive: str | os.PathLike, folder: str | os.PathLike) -> None:
             tarfile.open(fileobj=stream, mode="r:") as tar,
         ):
             members = _checked_members(tar)
-            # The checksum is at the end, behind the part that tarfile reads.
+            # The checksum is at the end, which tarfile does not read.
             while stream.read(_CHUNK):
                 pass
             unfinished.mkdir()
@@ -60,7 +60,7 @@ def extract(archive: str | os.PathLike, folder: str | os.PathLike) -> None:
 
 
 class _BoundedGzipFile(gzip.GzipFile):
-    """Refuses to unpack more than a number of bytes, in files and in headers."""
+    """Refuses to unpack more than a limit, for files and for headers."""
 
     def read(self, size=-1):
         if not 0 <= size <= _CHUNK:

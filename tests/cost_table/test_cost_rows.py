@@ -137,8 +137,8 @@ def test_footnotes_say_counted_figures():
     ]
     by_mark = {text[0]: text for text in footnotes(rows)}
     assert "a0_stream 2.43, in 3-D 2.63" in by_mark["a"]
-    assert "It is at +12.2% in 3-D" in by_mark["b"]
-    assert "the other base models are at -2.6% to -2.6%" in by_mark["b"]
+    assert "In 3-D it deviates by +12.2%" in by_mark["b"]
+    assert "the other base models deviate by -2.6% to -2.6%" in by_mark["b"]
     assert "a1_stream_grw 0.50 against 0.20" in by_mark["c"]
     assert "the count here is 54.5" in by_mark["d"]
 

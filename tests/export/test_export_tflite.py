@@ -235,7 +235,7 @@ def test_folder_that_is_not_there_is_named_before_any_work(tmp_path):
     [
         ({"quantization": "int4"}, "quantization is 'int4': it must be one of none"),
         ({"min_agreement": 95.0}, "min_agreement is 95.0: it must be from 0 to 1"),
-        ({"output": "gs://bucket/model.tflite"}, "written locally"),
+        ({"output": "gs://bucket/model.tflite"}, "write a local file"),
         ({"frames_per_step": 0}, "frames_per_step is 0: it must be from 1 to 300"),
         ({"frames_per_step": 301}, "frames_per_step is 301"),
         ({"image_dtype": "int8"}, "image_dtype is 'int8': it must be one of uint8"),

@@ -385,3 +385,14 @@ def test_text_of_a_recipe_is_a_config_of_the_same(name, tmp_path):
     assert all("  # " in line for line in lines)
     assert "      type: randaug  # --params_override" in lines
     assert "  train_steps: " in text and "run_eagerly" not in text
+
+
+def test_program_prints_the_config_and_trains_nothing(run_program):
+    command = ["scripts.train", f"--experiment={EXPERIMENT}", f"--config_file={GRW}"]
+    done = run_program(*command, "--print_config")
+    assert done.returncode == 0, done.stderr
+    assert yaml.safe_load(done.stdout)["task"]["model"]["frames"] == 50
+    assert f"      layers: [final]  # {GRW}\n" in done.stdout
+    done = run_program(*command)
+    assert done.returncode
+    assert "Flag --mode must have a value other than None." in done.stderr

@@ -302,7 +302,7 @@ def build(name: str, rng: np.random.Generator) -> Mesh:
 
 
 def _loft(rings: np.ndarray) -> np.ndarray:
-    """Joins rings [rings, points, 3] into outward faces [faces, 4], with closed ends."""
+    """Joins rings [rings, points, 3] into outward faces [faces, 4] with closed ends."""
     count, points = rings.shape[:2]
     index = np.arange(count * points).reshape(count, points)
     after = np.roll(index, -1, axis=1)

@@ -41,7 +41,7 @@ def summarize(files: Iterable[LeftOut]) -> list[dict]:
 
     Faults come first.
     """
-    kinds = {}
+    kinds: dict[tuple[bool, str], list[str]] = {}
     for file in files:
         kinds.setdefault((not file.is_fault, file.kind), []).append(file.name)
     return [

@@ -76,7 +76,7 @@ def _check_columns(table: Path, columns: list[str], required: Collection[str]) -
     twice = [name for name, count in collections.Counter(columns).items() if count > 1]
     for name in filter(None, twice):
         raise ValueError(f"{table} has the column {name!r:.80} twice: rename one.")
-    known = COLUMNS
+    known: tuple[str, ...] = COLUMNS
     if "youtube_id" in columns and "path" not in columns:
         known, required = KINETICS_COLUMNS, _KINETICS_REQUIRED
     lacking = sorted(set(required) - set(columns))

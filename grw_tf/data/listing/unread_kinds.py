@@ -16,7 +16,7 @@ _ARCHIVES = (
 _ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"skip")
 # Pictures use the same container.
 _PICTURES = (b"heic", b"heix", b"heif", b"mif1", b"msf1", b"avif", b"avis")
-# How Matroska and WebM, FLV, ASF and WMV, Ogg, MPEG program streams and RealMedia begin.
+# How Matroska, WebM, FLV, ASF, WMV, Ogg, MPEG program streams and RealMedia begin.
 _BEGINNINGS = (
     *(b"\x1a\x45\xdf\xa3", b"FLV\x01", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"OggS"),
     *(b"\x00\x00\x01\xba", b".RMF"),

@@ -72,7 +72,7 @@ class SeededParser(video_input.Parser):
         return self._features(frames), self._label(decoded_tensors)
 
     def _sample(self, frames, stride_seed, start_seed):
-        """Takes frames from a random start on, or from the first if there are too few."""
+        """Takes frames from a random start on, from the first if there are too few."""
         stride = self._stride
         if self._random_stride_range:
             stride = tf.random.stateless_uniform(

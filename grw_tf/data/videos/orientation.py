@@ -3,6 +3,7 @@
 import math
 import os
 from fractions import Fraction
+from typing import Any
 
 import av
 import av.filter
@@ -28,7 +29,8 @@ class UprightPictures:
     def __init__(self, name: str | os.PathLike, layout: str = "rgb24"):
         self._layout = layout
         self._size = FirstSize(name)
-        self._kind = self._graph = None
+        self._kind: tuple | None = None
+        self._graph: Any = None
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
         """Returns a frame as uint8 [height, width, 3].
@@ -57,7 +59,7 @@ class FirstSize:
 
     def __init__(self, name: str | os.PathLike):
         self._name = name
-        self._first = None
+        self._first: tuple[int, int] | None = None
 
     def __call__(self, width: int, height: int) -> tuple[int, int]:
         """Takes the width and height of a frame and returns those of the first."""

@@ -1,10 +1,7 @@
 """Reads an experiment's config from the Model Garden's flags, checked key by key."""
 
 import dataclasses
-import math
-import types
-import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -14,13 +11,12 @@ from official.core import exp_factory
 from official.modeling import hyperparams
 from official.modeling.hyperparams import params_dict
 
+from grw_tf.common.error_text import one_line
 from grw_tf.common.suggestions import suggest
+from grw_tf.common.typed_mapping import MappingReader
 from grw_tf.training.experiments.checks import check_experiment
 from grw_tf.training.experiments.former_names import check_names
 from grw_tf.training.experiments.video_classification import EXPERIMENTS, fill_in
-
-_SCALARS = (bool, int, float, str)
-_SEQUENCES = {list: list, tuple: tuple, Sequence: list}
 
 _UNUSED_FLAGS = {
     "gin_file": "set keys in --config_file",
@@ -134,9 +130,8 @@ def read_yaml(file: str) -> Any:
     except tf.errors.NotFoundError:
         raise ValueError(f"There is no config file {file!r:.200}.") from None
     except tf.errors.OpError as error:
-        problem = " ".join(error.message.split())
         raise ValueError(
-            f"Config file {file!r:.200} cannot be read: {problem:.200}"
+            f"Config file {file!r:.200} cannot be read: {one_line(error)}"
         ) from None
     except UnicodeDecodeError:
         raise ValueError(f"{file} is not YAML with keys: it is not text.") from None
@@ -148,8 +143,7 @@ def _loaded(text, source):
         # The Model Garden's loader, which also reads tuples in a run's params.yaml.
         return yaml.load(text, Loader=yaml.FullLoader)
     except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
-        problem = " ".join(str(error).split())
-        raise ValueError(f"{source} is not YAML with keys: {problem:.300}") from None
+        raise ValueError(f"{source} is not YAML with keys: {one_line(error)}") from None
 
 
 def override(params: hyperparams.Config, values: Any, source: str) -> list[str]:
@@ -170,107 +164,24 @@ def override(params: hyperparams.Config, values: Any, source: str) -> list[str]:
     if values is None:
         return []
     try:
-        fitted = _fitted(values, type(params), "", params)
-        params.override(fitted)
+        read = _READER.read(values, type(params), now=params)
+        params.override(read)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
-    return [path for path, _ in leaves(fitted)]
+    return [path for path, _ in leaves(read)]
 
 
-def _fitted(value, wanted, path, now=None):
-    """Returns a YAML value in the type of a field, such as a whole number as a float.
-
-    Args:
-        value: The YAML value.
-        wanted: The field's type.
-        path: The path of the field, in dots.
-        now: The field's present value, which may be of a subclass of `wanted`.
-
-    Raises:
-        ValueError: If it does not fit, with the path.
-    """
-    kinds = _kinds(wanted)
-    if value is None and type(None) in kinds:
-        return None
-    for kind in kinds:
-        origin = typing.get_origin(kind)
-        if isinstance(kind, type) and issubclass(kind, hyperparams.Config):
-            return _fitted_keys(value, kind if now is None else type(now), path, now)
-        if origin in _SEQUENCES and isinstance(value, (list, tuple)):
-            return _fitted_items(value, kind, path)
-        if kind is Any and _is_plain(value):
-            return value
-        if kind is float and type(value) is int and _is_plain(value):
-            return float(value)
-        if kind in _SCALARS and type(value) is kind and _is_plain(value):
-            return value
-    names = " or ".join(map(_name, kinds))
-    got = "null" if value is None else f"{value!r:.80}"
-    raise ValueError(f"{path} must be of type {names}, not {got}.")
-
-
-def _fitted_keys(values, config_class, path, now):
-    if not isinstance(values, Mapping):
-        got = "null: leave it out" if values is None else f"{values!r:.80}"
-        raise ValueError(f"{path or 'all of it'} must be a mapping of keys, not {got}.")
-    hints = typing.get_type_hints(config_class)
-    hints = {
-        field.name: hints[field.name] for field in dataclasses.fields(config_class)
-    }
-    fitted = {}
-    for key, value in values.items():
-        inner = f"{path}.{key}" if path else str(key)
-        if key not in hints:
-            raise ValueError(f"unknown key {inner!r}; {suggest(key, sorted(hints))}")
-        fitted[key] = _fitted(value, hints[key], inner, getattr(now, key, None))
+def _checked_choice(config_class, values, path):
+    """Returns a config's values, whose `type` must be one of its choices, if any."""
     if issubclass(config_class, hyperparams.OneOfConfig):
-        chosen, choices = fitted.get("type"), hints.keys() - {"type"}
+        names = {field.name for field in dataclasses.fields(config_class)}
+        chosen, choices = values.get("type"), sorted(names - {"type"})
         if chosen is not None and chosen not in choices:
             raise ValueError(
-                f"unknown {path}.type {chosen!r}; {suggest(chosen, sorted(choices))}"
+                f"unknown {path}.type {chosen!r}; {suggest(chosen, choices)}"
             )
-    return fitted
+    return values
 
 
-def _fitted_items(values, wanted, path):
-    origin, kinds = typing.get_origin(wanted), typing.get_args(wanted)
-    if origin is not tuple or kinds[-1] is ...:
-        kinds = kinds[:1] * len(values)
-    if len(kinds) != len(values):
-        raise ValueError(f"{path} must have {len(kinds)} items, not {values!r:.80}.")
-    return _SEQUENCES[origin](
-        _fitted(value, kind, f"{path}[{index}]")
-        for index, (value, kind) in enumerate(zip(values, kinds, strict=True))
-    )
-
-
-def _kinds(wanted):
-    """Returns the types that a field may have."""
-    if typing.get_origin(wanted) not in (typing.Union, types.UnionType):
-        return (wanted,)
-    # The Model Garden mixes data sets with plain configs, which is not supported here.
-    return tuple(k for k in typing.get_args(wanted) if k is not hyperparams.Config)
-
-
-def _is_plain(value):
-    """Returns whether TensorFlow and the Model Garden's configs can hold a value."""
-    if isinstance(value, (list, tuple)):
-        return all(
-            not isinstance(item, (list, tuple)) and _is_plain(item) for item in value
-        )
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, int):
-        return abs(value) < 2**63
-    return value is None or isinstance(value, str)
-
-
-def _name(kind):
-    if kind is Any:
-        return "str, float, list or null"
-    if kind is type(None):
-        return "null"
-    if typing.get_origin(kind) in _SEQUENCES:
-        inner = [_name(k) for k in typing.get_args(kind) if k is not ...]
-        return f"list of {', '.join(inner)}"
-    return getattr(kind, "__name__", str(kind))
+# The Model Garden mixes data sets with plain configs, which is not supported here.
+_READER = MappingReader(_checked_choice, skipped=(hyperparams.Config,))

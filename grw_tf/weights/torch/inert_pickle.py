@@ -84,11 +84,11 @@ class Unread:
 
     reason: str
 
-    def __call__(self, *_) -> "Unread":
+    def __call__(self, *_: object) -> "Unread":
         """Returns itself as the object that the unknown class makes."""
         return self
 
-    def append(self, _) -> None:
+    def append(self, _: object) -> None:
         """Ignores an item."""
 
     extend = add = append
@@ -117,8 +117,7 @@ def load(
         ValueError: If the pickle is damaged, names a function that runs code, or has an
             operation that data does not need.
     """
-    unpickler = _InertUnpickler(io.BytesIO(data))
-    unpickler.find_global, unpickler.persistent_load = find_global, load_persistent
+    unpickler = _InertUnpickler(data, find_global, load_persistent)
     try:
         value = unpickler.load()
     except EOFError:
@@ -144,9 +143,19 @@ class _Handlers(dict):
 
 class _InertUnpickler(pickle._Unpickler):
     dispatch = _Handlers()
+    stack: list
+    metastack: list
+
+    def __init__(self, data, find_global, load_persistent):
+        super().__init__(io.BytesIO(data))
+        self._find_global = find_global
+        self._load_persistent = load_persistent
+
+    def persistent_load(self, pid):
+        return self._load_persistent(pid)
 
     def find_class(self, module, name):
-        found = self.find_global(module, name)
+        found = self._find_global(module, name)
         if found is not None:
             return found
         reason = (

@@ -122,7 +122,7 @@ def torch_tensors(config: ModelConfig) -> dict[str, TorchTensor]:
     """
     layout = model_layout(config)
     key_of = _Keys(config)
-    variables = {}
+    variables: dict[str, list] = {}
     for name, shape in layout.items():
         variables.setdefault(key_of(name), []).append((name, shape))
     return {key: _tensor(stacked) for key, stacked in variables.items()}

@@ -67,8 +67,8 @@ def model_state(content: dict, weights: str) -> tuple[dict, list[str]]:
             " alone."
         )
     ((path, state),) = states.items()
-    others = {(key,): None for key in content if key != path[0]}
-    others |= {other: None for other in found if other != path and len(other) > 1}
+    others: list[tuple[str, ...]] = [(key,) for key in content if key != path[0]]
+    others += [other for other in found if other != path and len(other) > 1]
     left_out = f"; {_listed(others)} left out" if others else ""
     return state, [f"of the entry {_listed([path])}{left_out}"]
 

@@ -52,8 +52,14 @@ setup(
     long_description=(HERE / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    packages=find_packages(include=["grw_tf", "grw_tf.*"]),
-    package_data={"grw_tf": ["py.typed"], "grw_tf.comparison": ["templates/*"]},
+    packages=[*find_packages(include=["grw_tf", "grw_tf.*"]), "grw_tf.configs"],
+    # Named variants of comparisons are overlays among the configs.
+    package_dir={"grw_tf.configs": "configs"},
+    package_data={
+        "grw_tf": ["py.typed"],
+        "grw_tf.comparison": ["templates/*"],
+        "grw_tf.configs": ["*.yaml"],
+    },
     python_requires=">=3.10,<3.13",
     install_requires=["ai-edge-litert~=2.3", "numpy>=1.26"],
     extras_require={

@@ -95,7 +95,8 @@ def run_bare(tmp_path_factory):
     python = folder / "venv" / "bin" / "python"
     # A copy, for building leaves its traces.
     source = folder / "source"
-    shutil.copytree(TESTS.parent / "grw_tf", source / "grw_tf")
+    for name in ("grw_tf", "configs"):
+        shutil.copytree(TESTS.parent / name, source / name)
     for name in ("setup.py", "pyproject.toml", "README.md"):
         shutil.copy(TESTS.parent / name, source)
     pip = [python, "-m", "pip", "install", "--quiet"]

@@ -118,10 +118,7 @@ def datasets(options: Options, folder: str) -> dict[str, tf.data.Dataset]:
         "shuffle_buffer_size": 1,
     }
     preset = presets.preset(
-        "a0_stream",
-        num_classes=len(CLASSES),
-        frames=options.frames,
-        size=options.size,
+        "a0_stream", num_classes=len(CLASSES), frames=options.frames, size=options.size
     )
     own = step_timing.experiment_of(preset).task
     own.train_data.override(data)

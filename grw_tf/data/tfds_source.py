@@ -112,10 +112,7 @@ def _check_format(name, builder):
 def _check_features(name, features):
     import tensorflow_datasets as tfds
 
-    wanted = {
-        _FRAMES: tfds.features.Video,
-        _LABEL: tfds.features.ClassLabel,
-    }
+    wanted = {_FRAMES: tfds.features.Video, _LABEL: tfds.features.ClassLabel}
     for key, kind in wanted.items():
         if key not in features:
             raise ValueError(

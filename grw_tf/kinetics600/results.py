@@ -90,7 +90,8 @@ def write_outcome(
     counts = measures.confusion
     occurring = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
     figure = draw_confusion(
-        counts[np.ix_(occurring, occurring)], [names[index] for index in occurring]
+        counts[np.ix_(occurring, occurring)],
+        [names[index] for index in occurring.tolist()],
     )
     with replacing(folder / CONFUSION_FILE) as unfinished:
         figure.savefig(unfinished, format="png", dpi=110)

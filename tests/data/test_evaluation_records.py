@@ -7,10 +7,7 @@ from clip_records import CLASSES, example_of, write_records
 
 from grw_tf.data.preparation.jpeg_clips import JpegClip
 from grw_tf.data.records.evaluation_records import EvaluationRecords
-from grw_tf.data.records.sequence_examples import (
-    FRAME_RATE,
-    sequence_example,
-)
+from grw_tf.data.records.sequence_examples import FRAME_RATE, sequence_example
 from grw_tf.frames.opencv_preparation import prepare_frame
 from grw_tf.models import ModelConfig
 

@@ -191,10 +191,7 @@ def test_table_of_segments(tmp_path, monkeypatch):
         "path,label,split,start,end\ntake.mp4,run,train,0,0.5\n"
         "take.mp4,jump,train,0.5,\ntake.mp4,run,fold-2,0,\ntake.mp4,run,train,9,\n"
     )
-    fields = {
-        "csv": str(tmp_path / "list.csv"),
-        "labels": str(tmp_path / "labels.txt"),
-    }
+    fields = {"csv": str(tmp_path / "list.csv"), "labels": str(tmp_path / "labels.txt")}
     config = LabelledClipsConfig(name="segments", **_SETTINGS, **fields)
     builder = _build(config, tmp_path / "tfds")
     _prepare(tmp_path / "records", **fields)

@@ -20,7 +20,7 @@ from grw_tf.common.labels_file import read_labels
 from grw_tf.common.process_pool import run_parallel
 from grw_tf.data.listing.video_list import Video
 from grw_tf.data.preparation.config import PreparationConfig
-from grw_tf.data.preparation.conversion import Conversion, FrameSettings, convert
+from grw_tf.data.preparation.conversion import Conversion, convert
 from grw_tf.data.preparation.manifest import report
 from grw_tf.data.preparation.prepare import prepare
 from grw_tf.data.preparation.shards import join
@@ -312,7 +312,7 @@ def test_files_left_out_are_listed_and_fail_the_program(videos, tmp_path, run_pr
 
 def test_full_disk_is_told_and_leaves_nothing(videos, tmp_path):
     video = Video(videos / "run/run0.mp4", "run/run0.mp4", "run", "train", "run0")
-    conversion = Conversion(video, 0, 0, tmp_path, FrameSettings(25.0, 224, 90, 2))
+    conversion = Conversion(video, 0, 0, tmp_path, PreparationConfig(fps=25.0))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
     try:

@@ -18,6 +18,7 @@ from grw_tf.data.clip_set import ClipSet
 from grw_tf.data.records.record_source import record_name
 from grw_tf.data.records.record_stream import Share, in_order
 from grw_tf.data.tfds_source import TfdsSource
+from grw_tf.frames.opencv_preparation import prepare_frame
 from grw_tf.models import ModelConfig
 from grw_tf.training.driver import run_experiment
 from grw_tf.training.experiments.parsing import parse_experiment
@@ -127,7 +128,9 @@ def test_evaluation_takes_the_middle_of_each_video(data_dir):
         index = int(clip.name.removesuffix(".avi"))
         video = _video(index, length=10 + index % 3)
         start = (len(video) - 4) // 2
-        np.testing.assert_array_equal(clip.frames, video[start : start + 4])
+        taken = video[start : start + 4]
+        prepared = [prepare_frame(frame, config.frame_geometry) for frame in taken]
+        np.testing.assert_array_equal(clip.frames, prepared)
         assert clip.label == index % 2
     some = clips.open(config, progress=False).clips({1, 3})
     assert [clip.name for clip in some] == [found[1].name, found[3].name]

@@ -8,7 +8,6 @@ from drawn_videos import greys, write_video
 
 from grw_tf.data.listing.unread_kinds import ARCHIVE, BROKEN_LINK, DAMAGED
 from grw_tf.data.listing.video_list import (
-    list_class_folders,
     list_folder,
     list_table,
     list_unlisted,
@@ -46,12 +45,13 @@ def test_class_folders_alone_are_listed(tmp_path):
     _touch(tmp_path, "test/b.mp4", "test/a.avi", "Zoo/a.mp4", "none/notes.txt")
     _touch(tmp_path, ".cache/x.mp4", "a.mp4")
     (tmp_path / "splits.csv").write_text("path,label,split\n")
-    found, folders = list_class_folders(tmp_path)
+    listing, folders = read_class_folders(tmp_path)
+    found = listing.videos
     assert [video.name for video in found] == ["Zoo/a.mp4", "test/a.avi", "test/b.mp4"]
     assert folders == ["Zoo", "none", "test"]
     for path in (tmp_path / "none", tmp_path / "missing"):
         with pytest.raises(ValueError, match="expected class folders of videos"):
-            list_class_folders(path)
+            read_class_folders(path)
 
 
 @pytest.mark.parametrize("name", ["val", "valid", "validate", "validation"])
@@ -77,6 +77,15 @@ def test_splits_table_beside_the_class_folders_says_what_there_is(tmp_path):
     (tmp_path / "splits.csv").write_text("path,label,split\nrun/b.mp4,walk,val\n")
     (video,) = list_folder(tmp_path)
     assert (video.name, video.label, video.split) == ("run/b.mp4", "walk", "validation")
+    (tmp_path / "splits.csv").write_text("path,label\nrun/b.mp4,walk\n")
+    with pytest.raises(ValueError, match=r"lacks the columns \['split'\]"):
+        list_folder(tmp_path)
+
+
+def test_shared_splits_are_the_listed_ones(shared):
+    videos = list_folder(shared / "data" / "videos")
+    splits = [v.split for v in videos if v.label in ("kickflip", "ollie")]
+    assert (splits.count("train"), splits.count("test")) == (150, 38)
 
 
 def test_all_that_is_not_taken_is_named(tmp_path, caplog):
@@ -125,9 +134,9 @@ def test_composed_and_decomposed_folders_are_one_class(tmp_path):
     _touch(tmp_path, f"{composed}/a.mp4", f"{decomposed}/b.mp4", "run/a.mp4")
     labels = [video.label for video in list_folder(tmp_path)]
     assert labels == [composed, composed, "run"]
-    found, folders = list_class_folders(tmp_path)
-    assert folders == [composed, "run"] and len(found) == 3
-    assert all(video.path.is_file() for video in found)
+    listing, folders = read_class_folders(tmp_path)
+    assert folders == [composed, "run"] and len(listing.videos) == 3
+    assert all(video.path.is_file() for video in listing.videos)
     # A table may be written on another system than the folders.
     table = _table(
         tmp_path,
@@ -142,7 +151,7 @@ def test_composed_and_decomposed_folders_are_one_class(tmp_path):
 
 def test_folders_named_by_numbers_are_in_their_order(tmp_path):
     _touch(tmp_path, *(f"{number}/a.mp4" for number in (10, 2, 0, 1)))
-    assert list_class_folders(tmp_path)[1] == ["0", "1", "2", "10"]
+    assert read_class_folders(tmp_path)[1] == ["0", "1", "2", "10"]
 
 
 def test_classes_alike_are_told(tmp_path, caplog):

@@ -1,13 +1,12 @@
 """Every path from a video to a model shows it the same pixels of the same frames."""
 
-import shutil
 import subprocess
 
-import av
 import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from drawn_videos import write_video
 from exported_streams import manifest_of, with_manifest, write_counter
 
 from grw_tf.data.preparation.jpeg_clips import JpegClip
@@ -65,16 +64,8 @@ def clip(request, tmp_path_factory):
     example = sequence_example(JpegClip(jpegs, height, width), 0, "a", FPS, "a/a.mov")
     write_record(folder / "test-00000-of-00001.tfrecord", example)
     for name in ("a", "b"):
-        (folder / "videos" / name).mkdir(parents=True)
-    with av.open(str(folder / "videos" / "a" / "a.mov"), "w") as container:
-        stream = container.add_stream("png", rate=FPS)
-        stream.width, stream.height, stream.pix_fmt = width, height, "rgb24"
-        for picture in frames:
-            container.mux(
-                stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24"))
-            )
-        container.mux(stream.encode())
-    shutil.copy(folder / "videos" / "a" / "a.mov", folder / "videos" / "b" / "b.mov")
+        path = folder / "videos" / name / f"{name}.mov"
+        write_video(path, frames, FPS, codec="png", size=(width, height))
     return frames, folder
 
 

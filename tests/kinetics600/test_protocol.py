@@ -13,7 +13,7 @@ import tensorflow as tf
 from drawn_videos import write_video
 from toy_heads import HEADS
 
-from grw_tf.data.listing.video_list import list_class_folders
+from grw_tf.data.listing.video_list import read_class_folders
 from grw_tf.frames.geometry import FrameGeometry
 from grw_tf.kinetics600 import evaluated_model, protocol, results, video_prediction
 from grw_tf.kinetics600.clips import ClipRule, ClipTask, read_published_clips
@@ -25,11 +25,7 @@ from grw_tf.weights.restore import load_model
 CLASSES = ("jump", "run", "sit")
 GEOMETRY = FrameGeometry(32, "square")
 # Frames at 5 a second: clips are 8 of them.
-LENGTHS = {
-    "jump": (8, 9, 16, 3),
-    "run": (8, 7, 8, 10),
-    "sit": (24, 8, 15),
-}
+LENGTHS = {"jump": (8, 9, 16, 3), "run": (8, 7, 8, 10), "sit": (24, 8, 15)}
 CLIPS = 4 + 3 + 5
 
 
@@ -49,7 +45,7 @@ def videos(tmp_path_factory):
 def _clips(videos):
     """Returns the clips' names, and the clips."""
     found = {}
-    for video in list_class_folders(videos)[0]:
+    for video in read_class_folders(videos)[0].videos:
         read = read_published_clips(ClipTask(video, ClipRule(8, 5.0, GEOMETRY)))
         for number, clip in enumerate(read.clips, start=1):
             found[video.name if number == 1 else f"{video.name}#{number}"] = clip

@@ -58,7 +58,7 @@ def clips_by_split(
 
 
 def _read(video: Video, config: PreparationConfig):
-    clip = read_clip(video, config.frames)
+    clip = read_clip(video, config)
     if isinstance(clip, str):
         if config.strict:
             raise ValueError(f"{video.path} {clip}")

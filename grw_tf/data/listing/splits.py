@@ -45,7 +45,9 @@ def assign_splits(
     if not without:
         return list(videos)
 
-    groups = collections.defaultdict(collections.Counter)
+    groups: dict[str, collections.Counter] = collections.defaultdict(
+        collections.Counter
+    )
     for video in videos:
         groups[video.group][video.label] += 1
     ranked = sorted(groups, key=_rank)

@@ -61,7 +61,9 @@ def describe(
 
 def report(manifest: dict) -> str:
     """Returns a table of the splits, and the videos and other files left out."""
-    rows = [("split", "clips", "frames", "shards", "MB", "commonest class")]
+    rows: list[tuple] = [
+        ("split", "clips", "frames", "shards", "MB", "commonest class")
+    ]
     lines = []
     for split, counts in manifest["splits"].items():
         megabytes = sum(shard["bytes"] for shard in counts["shards"]) / 1e6

@@ -1,7 +1,7 @@
-"""The clips and the whole videos of prepared records, as a model wants them."""
+"""Clips and whole videos of prepared records to evaluate a model on."""
 
-import itertools
 import os
+from collections.abc import Iterator
 
 import tensorflow as tf
 import tqdm
@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 
 from grw_tf.common.error_text import one_line
 from grw_tf.common.labels_file import LABELS_FILE, read_labels
-from grw_tf.data.evaluation_clips import EncodedClip, EvaluationClips, is_chosen
+from grw_tf.data.evaluation_clips import EncodedClip, EvaluationClips
 from grw_tf.data.records.sequence_examples import (
     FRAME_RATE,
     FRAMES,
@@ -29,13 +29,12 @@ class EvaluationRecords(EvaluationClips):
 
     Args:
         pattern: Paths, with wildcards or not, separated by commas.
-        config: The model's `ModelConfig`, for its frames, frame_geometry, fps and
-            num_classes.
+        config: The model's config.
         progress: Whether to show a progress bar.
 
     Raises:
-        ValueError: As `check_records`, or if the number of classes is not the model's
-            or folders have different classes.
+        ValueError: As `check_records`, if the model has another number of classes, or
+            if folders have different classes.
         OSError: If a file cannot be read.
     """
 
@@ -51,7 +50,7 @@ class EvaluationRecords(EvaluationClips):
                 )
         super().__init__(pattern, names[0], config, progress)
 
-    def _labelled(self, chosen):
+    def _records(self) -> Iterator[tuple[bytes, str]]:
         size = sum(tf.io.gfile.stat(path).length for path in self._paths)
         with tqdm.tqdm(
             desc="Evaluating",
@@ -60,14 +59,12 @@ class EvaluationRecords(EvaluationClips):
             unit_scale=True,
             disable=not self._progress,
         ) as progress:
-            clips = itertools.count()
             for path in self._paths:
                 for number, record in enumerate(_read(path)):
-                    if is_chosen(next(clips), chosen):
-                        yield self._parse(record, f"{path}, record {number}")
+                    yield record, f"{path}, record {number}"
                     progress.update(len(record) + _FRAMING_BYTES)
 
-    def _parse(self, record, where):
+    def _parse(self, record: bytes, where: str) -> EncodedClip:
         try:
             example = tf.train.SequenceExample.FromString(record)
         except DecodeError:

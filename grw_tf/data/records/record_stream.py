@@ -132,10 +132,7 @@ def endless(
     return numbered.map(
         lambda number, record: (
             tf.stack(
-                [
-                    tf.constant(seed, tf.int64),
-                    number * share.pipelines + share.pipeline,
-                ]
+                [tf.constant(seed, tf.int64), number * share.pipelines + share.pipeline]
             ),
             record,
         )

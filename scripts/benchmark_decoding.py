@@ -144,7 +144,7 @@ def seconds_a_clip(options: Options) -> dict[str, paired_timing.Seconds]:
     """Returns the seconds per clip of each round, by name of the dataset.
 
     Raises:
-        ValueError: If an option makes no sense.
+        ValueError: If an option is invalid.
     """
     check_positive(**dataclasses.asdict(options))
     with tempfile.TemporaryDirectory() as folder:

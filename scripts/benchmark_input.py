@@ -95,7 +95,7 @@ def seconds_a_clip(options: Options) -> dict[str, np.ndarray]:
     """Returns the seconds per clip of each round, by name of what was timed.
 
     Raises:
-        ValueError: If an option makes no sense.
+        ValueError: If an option is invalid.
     """
     block_specs.check_model_id(options.model_id)
     check_positive(

@@ -13,7 +13,7 @@ def greys(count):
 
 def write_video(
     path,
-    colours,
+    colors,
     rate=10,
     pts=None,
     rotation=0,
@@ -41,9 +41,9 @@ def write_video(
             stream.set_display_rotation(rotation)
         if matrix:
             stream.set_display_matrix(matrix)
-        for index, colour in enumerate(colours):
+        for index, color in enumerate(colors):
             image = np.empty((height, width, 3), np.uint8)
-            image[:] = colour
+            image[:] = color
             if right:
                 image[:, width // 2 :] = right
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")

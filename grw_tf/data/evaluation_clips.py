@@ -156,7 +156,7 @@ def _decode(encoded, where):
         return decode_frame(encoded).numpy()
     except tf.errors.InvalidArgumentError:
         raise ValueError(
-            f"{where} has a frame that is no JPEG: make it again."
+            f"{where} has a frame that is not a JPEG: make it again."
         ) from None
 
 

@@ -117,12 +117,12 @@ def _check_features(name, features):
         if key not in features:
             raise ValueError(
                 f"{name} has the features {sorted(features)} and lacks {key!r}: it is"
-                " no set of labeled videos."
+                " not a set of labeled videos."
             )
         if not isinstance(features[key], kind):
             raise ValueError(
                 f"{name} has a {key!r} that is a {type(features[key]).__name__}, not a"
-                f" {kind.__name__}: it is no set of labeled videos."
+                f" {kind.__name__}: it is not a set of labeled videos."
             )
 
 

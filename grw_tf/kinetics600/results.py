@@ -52,14 +52,7 @@ def write_outcome(
 ) -> Outcome:
     """Measures the predictions of all videos and writes the results.
 
-    Args:
-        folder: Folder for the results.
-        settings: Settings of the run.
-        predicted: Predictions of all videos.
-        videos: All videos.
-        labels: Class of each video.
-        names: Names of the classes.
-        published: Published top-1 of this model, if any.
+    `names` are those of the classes, and `published` is the published top-1, if any.
 
     Raises:
         ValueError: If no video has a clip.
@@ -131,7 +124,7 @@ def _accuracy(right):
 def _rule(settings):
     short = {
         "drop": "videos that fill no window dropped, as published",
-        "repeat": "of videos that fill no window one, their last frame repeated",
+        "repeat": "videos that fill no window give one, with their last frame repeated",
     }
     return (
         f"all windows of {settings['frames']} frames at {settings['fps']:g} a second,"

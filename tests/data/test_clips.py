@@ -1,4 +1,4 @@
-"""Behaviour of reading videos."""
+"""Behavior of reading videos."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_videos import BLUE, RED, greys, write_video
+from drawn_videos import greys, write_video
 
 from grw_tf.data import clip_folder
 from grw_tf.data.listing.video_list import list_folder
@@ -48,12 +48,6 @@ def test_short_video_repeats_its_last_frame(tmp_path):
     clip = clips.read_clip(path, frames=5, fps=10, geometry=GEOMETRY)
     assert clip.shape == (5, 32, 32, 3) and clip.dtype == np.uint8
     assert _levels(clip) == [0, 1, 2, 2, 2]
-
-
-def test_gif_is_read(tmp_path):
-    path = write_video(tmp_path / "a.gif", [RED, BLUE, RED], rate=10, codec="gif")
-    clip = clips.read_clip(path, frames=3, fps=10, geometry=GEOMETRY)
-    assert clip[:, 16, 16].argmax(axis=-1).tolist() == [0, 2, 0]
 
 
 @pytest.mark.parametrize("bad", [{"fps": 0}, {"frames": 0}])

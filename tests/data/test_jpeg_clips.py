@@ -1,4 +1,4 @@
-"""Behaviour of reading videos as JPEG frames, of many formats."""
+"""Behavior of reading videos as JPEG frames, of many formats."""
 
 import av
 import cv2

@@ -1,4 +1,4 @@
-"""Behaviour of the TFDS data set of labelled clips: as the one-machine path.
+"""Behavior of the TFDS data set of labeled clips: as the one-machine path.
 
 What builds needs Apache Beam, and is skipped without; what reads does not.
 """
@@ -40,9 +40,9 @@ def videos(tmp_path_factory):
     """Ten good videos of two classes, no two alike, and two broken ones."""
     root = tmp_path_factory.mktemp("videos")
     for index in range(5):
-        colours = [(20 * k, 40 * index, 100) for k in range(8 + index)]
-        write_video(root / f"run/run{index}.mp4", colours, right=RED)
-        write_video(root / f"jump/jump{index}.mp4", colours, right=BLUE)
+        colors = [(20 * k, 40 * index, 100) for k in range(8 + index)]
+        write_video(root / f"run/run{index}.mp4", colors, right=RED)
+        write_video(root / f"jump/jump{index}.mp4", colors, right=BLUE)
     os.rename(root / "run/run0.mp4", os.fsencode(root) + b"/run/\xff.mp4")
     (root / "run/empty.mp4").touch()
     (root / "jump/noise.avi").write_bytes(b"not a video")

@@ -1,4 +1,4 @@
-"""Behaviour of the manifest and the report of it."""
+"""Behavior of the manifest and the report of it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Behaviour of preparing records: complete, resumable, the same however made."""
+"""Behavior of preparing records: complete, resumable, the same however made."""
 
 import collections
 import fcntl
@@ -228,7 +228,9 @@ def test_two_runs_at_once_are_refused(videos, tmp_path):
 
 def test_records_of_others_are_refused(videos, tmp_path):
     (tmp_path / "train-00000-of-00001.tfrecord").touch()
-    with pytest.raises(ValueError, match="holds records of others, as train-00000"):
+    with pytest.raises(
+        ValueError, match="holds records of another run, as train-00000"
+    ):
         _prepare(videos, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [
         "train-00000-of-00001.tfrecord"
@@ -331,9 +333,9 @@ def test_output_that_is_no_folder_is_told(videos, tmp_path):
 
 
 def test_table_with_segments_and_groups(tmp_path):
-    colours = [RED] * 20 + [BLUE] * 20
-    write_video(tmp_path / "take.mp4", colours)
-    write_video(tmp_path / "other.mp4", colours)
+    colors = [RED] * 20 + [BLUE] * 20
+    write_video(tmp_path / "take.mp4", colors)
+    write_video(tmp_path / "other.mp4", colors)
     (tmp_path / "list.csv").write_text(
         "path,label,start,end,group\ntake.mp4,red,0,2,one\ntake.mp4,blue,2,,one\n"
         "take.mp4,late,9,,one\nother.mp4,red,0.5,1.5,two\n"

@@ -73,7 +73,7 @@ class ToyVideos(tfds.core.GeneratorBasedBuilder):
 
 
 class ToyPictures(ToyVideos):
-    """Videos of one length, or what is no set of labelled videos; its configs say."""
+    """Videos of one length, or no set of labeled videos, by config."""
 
     BUILDER_CONFIGS = [
         tfds.core.BuilderConfig(name=name)
@@ -286,7 +286,7 @@ WRONG = {
     "split": ("toy_videos", "trian", r"no split 'trian'.*\['test', 'train'\]"),
     "slice": ("toy_videos", "train[:-900]", "toy_videos has no (split|clips)"),
     "empty": ("toy_videos", "train[:0]", "toy_videos has no (split|clips)"),
-    "no video": ("toy_pictures/no_video", "train", "lacks 'video': it is no set of"),
+    "no video": ("toy_pictures/no_video", "train", "lacks 'video': it is not a set"),
     "no class": ("toy_pictures/numbers", "train", "'label' that is a .*not a ClassLab"),
     "no frames": ("toy_pictures/texts", "train", "'video' that is a Text, not a Video"),
 }

@@ -180,8 +180,8 @@ def _write_with_cover(path, sound=False):
             stream = container.add_stream("libx264", rate=10)
             stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
             frames = []
-            for index, colour in enumerate(greys(10)):
-                image = np.full((48, 64, 3), colour, np.uint8)
+            for index, color in enumerate(greys(10)):
+                image = np.full((48, 64, 3), color, np.uint8)
                 frames.append(av.VideoFrame.from_ndarray(image, format="rgb24"))
                 frames[-1].pts = index
         cover = container.add_stream("mjpeg", rate=1)

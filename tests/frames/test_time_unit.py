@@ -1,4 +1,4 @@
-"""Behaviour of telling seconds from smaller units of time."""
+"""Behavior of telling seconds from smaller units of time."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Behaviour of unpacking archives of class folders."""
+"""Behavior of unpacking archives of class folders."""
 
 import io
 import tarfile
@@ -115,11 +115,6 @@ def test_folder_may_be_named(tmp_path):
     root = unpack_clips(archive, tmp_path / "else" / "where")
     assert root == tmp_path / "else" / "where" / "x"
     assert not (tmp_path / "a").exists()
-
-
-def test_class_folders_may_be_at_the_top(tmp_path):
-    archive = _pack(tmp_path / "a.tar", {"run/a.mp4": b"1", "jump/b.mp4": b"2"})
-    assert unpack_clips(archive) == tmp_path / "a"
 
 
 def test_of_several_splits_the_test_split_is_taken(tmp_path):

@@ -35,10 +35,10 @@ def videos(tmp_path_factory):
     rng = np.random.default_rng(0)
     for name, lengths in LENGTHS.items():
         for index, length in enumerate(lengths):
-            colours = rng.integers(0, 256, (length, 3)).tolist()
+            colors = rng.integers(0, 256, (length, 3)).tolist()
             right = tuple(rng.integers(0, 256, 3).tolist())
             path = folder / name / f"{index}.mp4"
-            write_video(path, map(tuple, colours), rate=5, right=right)
+            write_video(path, map(tuple, colors), rate=5, right=right)
     return folder
 
 
@@ -162,11 +162,11 @@ def test_results_tell_what_was_counted(whole):
     assert results["top_1"] == pytest.approx(right / CLIPS)
     # Wilson's interval by its formula, z = 1.96.
     z, p, n = 1.959964, right / CLIPS, CLIPS
-    centre, half = (
+    center, half = (
         (p + z * z / (2 * n)) / (1 + z * z / n),
         z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n),
     )
-    assert results["top_1_interval_95"] == pytest.approx([centre - half, centre + half])
+    assert results["top_1_interval_95"] == pytest.approx([center - half, center + half])
     assert results["published_top_1"] is None
     assert "8 frames at 5 a second, from the first" in results["settings"]["rule"]
     assert "dropped, as published" in results["settings"]["rule"]

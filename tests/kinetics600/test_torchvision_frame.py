@@ -1,4 +1,4 @@
-"""Behaviour of preparing frames as torchvision does."""
+"""Behavior of preparing frames as torchvision does."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_it_is_the_filter_of_pillow(height, width, size):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
-def test_plain_colours_stay():
+def test_plain_colors_stay():
     frame = np.full((50, 70, 3), (0, 128, 255), np.uint8)
     expected = np.full((32, 32, 3), np.float32([0, 128 / 255, 1]))
     np.testing.assert_allclose(

@@ -21,7 +21,7 @@ def describe(
         videos: All videos listed.
         labels: Names of the classes, in order.
         outcomes: For each video, its number of frames or why it is left out.
-        shards: By split, the descriptions of its files.
+        shards: Descriptions of the files of each split.
 
     Returns:
         `splits` and `failures`. Each split, by name, has `clips`, `frames`, `shards`,
@@ -44,19 +44,12 @@ def describe(
             "shards": files,
         }
     failures = [
-        {
-            "path": video.name,
-            "split": video.split,
-            "label": video.label,
-            "reason": reason,
-        }
+        dict(path=video.name, split=video.split, label=video.label, reason=reason)
         for video, reason in zip(videos, outcomes, strict=True)
         if isinstance(reason, str)
     ]
-    return {
-        "splits": splits,
-        "failures": sorted(failures, key=lambda failure: failure["path"]),
-    }
+    failures.sort(key=lambda failure: failure["path"])
+    return {"splits": splits, "failures": failures}
 
 
 def report(manifest: dict) -> str:

@@ -48,15 +48,12 @@ def prepare(config: PreparationConfig) -> dict:
 
     Files of the input folder that are not used are listed in `left_out.csv`.
 
-    Args:
-        config: What to convert, and how.
-
     Returns:
         The content of the manifest: the settings, the result of `manifest.describe`,
         and `left_out`, the summary by `summarize` of the input folder as it is now.
 
     Raises:
-        ValueError: If the list of videos makes no sense, if the folder holds other
+        ValueError: If the list of videos is invalid, if the folder holds other
             records, or, with `strict`, if a video cannot be used.
         OSError: If a folder cannot be read or the output cannot be written.
     """

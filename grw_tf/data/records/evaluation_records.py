@@ -1,6 +1,5 @@
 """Clips and whole videos of prepared records to evaluate a model on."""
 
-import os
 from collections.abc import Iterator
 
 import tensorflow as tf
@@ -8,14 +7,13 @@ import tqdm
 from google.protobuf.message import DecodeError
 
 from grw_tf.common.error_text import one_line
-from grw_tf.common.labels_file import LABELS_FILE, read_labels
 from grw_tf.data.evaluation_clips import EncodedClip, EvaluationClips
+from grw_tf.data.records.record_source import RecordSource
 from grw_tf.data.records.sequence_examples import (
     FRAME_RATE,
     FRAMES,
     LABEL_INDEX,
     SOURCE,
-    check_records,
     frame_stride,
 )
 from grw_tf.models import ModelConfig
@@ -33,22 +31,14 @@ class EvaluationRecords(EvaluationClips):
         progress: Whether to show a progress bar.
 
     Raises:
-        ValueError: As `check_records`, if the model has another number of classes, or
-            if folders have different classes.
+        ValueError: As `RecordSource`, or if the model has another number of classes.
         OSError: If a file cannot be read.
     """
 
     def __init__(self, pattern: str, config: ModelConfig, progress: bool = True):
-        self._paths = check_records(pattern)
-        folders = sorted({os.path.dirname(path) for path in self._paths})
-        names = [read_labels(os.path.join(folder, LABELS_FILE)) for folder in folders]
-        for folder, others in zip(folders, names, strict=True):
-            if others != names[0]:
-                raise ValueError(
-                    f"{folders[0]} and {folder} have different classes in"
-                    f" {LABELS_FILE}: evaluate on one of them at a time."
-                )
-        super().__init__(pattern, names[0], config, progress)
+        source = RecordSource(pattern)
+        self._paths = source.paths
+        super().__init__(pattern, source.class_names, config, progress)
 
     def _records(self) -> Iterator[tuple[bytes, str]]:
         size = sum(tf.io.gfile.stat(path).length for path in self._paths)
@@ -68,7 +58,9 @@ class EvaluationRecords(EvaluationClips):
         try:
             example = tf.train.SequenceExample.FromString(record)
         except DecodeError:
-            raise ValueError(f"{where} is no SequenceExample: make it again.") from None
+            raise ValueError(
+                f"{where} is not a SequenceExample: make it again."
+            ) from None
         context = example.context.feature
         labels = context[LABEL_INDEX].int64_list.value
         jpegs = example.feature_lists.feature_list[FRAMES].feature
@@ -96,5 +88,5 @@ def _read(path):
 
 def _bytes_of(jpeg, where):
     if not jpeg.bytes_list.value:
-        raise ValueError(f"{where} has a frame that is no JPEG: make it again.")
+        raise ValueError(f"{where} has a frame that is not a JPEG: make it again.")
     return jpeg.bytes_list.value[0]

@@ -20,13 +20,9 @@ def _pictures(clip):
 @pytest.mark.parametrize(
     "name, codec",
     [
-        ("a.mp4", "libx264"),
-        ("a.mov", "libx265"),
-        ("a.avi", "mpeg4"),
-        ("a.webm", "libvpx-vp9"),
-        ("a.webm", "libvpx"),
-        ("a.gif", "gif"),
-        ("a.MPG", "mpeg2video"),
+        *(("a.mp4", "libx264"), ("a.mov", "libx265"), ("a.avi", "mpeg4")),
+        *(("a.webm", "libvpx-vp9"), ("a.webm", "libvpx")),
+        *(("a.gif", "gif"), ("a.MPG", "mpeg2video")),
     ],
 )
 def test_formats_are_read(tmp_path, name, codec):

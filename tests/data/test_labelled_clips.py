@@ -28,11 +28,8 @@ from grw_tf.data.records.sequence_examples import (
 _ROOT = Path(__file__).parents[2]
 _SETTINGS = {"fps": 4.0, "short_side": 32, "jpeg_quality": 70}
 _ONE_WORKER = ["--runner=FnApiRunner"]
-_TWO_WORKERS = [
-    *_ONE_WORKER,
-    "--direct_num_workers=2",
-    "--direct_running_mode=multi_processing",
-]
+_TWO_WORKERS = [*_ONE_WORKER, "--direct_num_workers=2"]
+_TWO_WORKERS += ["--direct_running_mode=multi_processing"]
 
 
 @pytest.fixture(scope="module")
@@ -132,10 +129,8 @@ def test_clips_are_those_of_the_one_machine_path(config, data_dir, records):
 def test_broken_videos_are_left_out_and_listed(data_dir, records):
     (listed,) = data_dir.rglob("failures.json")
     failures = json.loads(listed.read_text())
-    assert [failure["path"] for failure in failures] == [
-        "jump/noise.avi",
-        "run/empty.mp4",
-    ]
+    paths = [failure["path"] for failure in failures]
+    assert paths == ["jump/noise.avi", "run/empty.mp4"]
     manifest = json.loads((records / "manifest.json").read_text())
     assert failures == manifest["failures"]
 
@@ -143,9 +138,8 @@ def test_broken_videos_are_left_out_and_listed(data_dir, records):
 def test_only_sampled_frames_need_decoding(data_dir):
     builder = tfds.builder("labelled_clips/toy", data_dir=data_dir)
     image = builder.info.features["video"].feature
-    encoded = builder.as_dataset(
-        "train", decoders={"video": tfds.decode.SkipDecoding()}
-    )
+    skipping = {"video": tfds.decode.SkipDecoding()}
+    encoded = builder.as_dataset("train", decoders=skipping)
 
     def every_other(example):
         jpegs = example["video"][::2]
@@ -198,11 +192,8 @@ def test_table_of_segments(tmp_path, monkeypatch):
     clips = _clips_of(builder)
     expected = _clips_of_records(tmp_path / "records")
     assert [clip[1:] for clip in clips] == [clip[1:] for clip in expected]
-    assert [(clip[0], clip[2], len(clip[-1])) for clip in clips] == [
-        ("fold-2", 1, 5),
-        ("train", 1, 2),
-        ("train", 2, 3),
-    ]
+    counts = [(clip[0], clip[2], len(clip[-1])) for clip in clips]
+    assert counts == [("fold-2", 1, 5), ("train", 1, 2), ("train", 2, 3)]
     ours = beam.metrics.MetricsFilter().with_namespace("labelled_clips")
     counters = results[0].metrics().query(ours)["counters"]
     assert {counter.key.metric.name: counter.committed for counter in counters} == {

@@ -105,9 +105,8 @@ def test_records_are_complete(videos, records):
 
 
 def test_manifest_has_the_shards_digests(records):
-    for counts in json.loads((records / "manifest.json").read_text())[
-        "splits"
-    ].values():
+    manifest = json.loads((records / "manifest.json").read_text())
+    for counts in manifest["splits"].values():
         for shard in counts["shards"]:
             path = records / shard["file"]
             assert path.stat().st_size == shard["bytes"]
@@ -232,9 +231,8 @@ def test_records_of_others_are_refused(videos, tmp_path):
         ValueError, match="holds records of another run, as train-00000"
     ):
         _prepare(videos, tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [
-        "train-00000-of-00001.tfrecord"
-    ]
+    (path,) = tmp_path.iterdir()
+    assert path.name == "train-00000-of-00001.tfrecord"
 
 
 @pytest.fixture(scope="session")

@@ -92,18 +92,10 @@ def _assert_same(pixels, expected):
 
 def _task(config, folder, **validation):
     params = experiment("a0_stream").task
-    records = str(folder / "test-*.tfrecord")
-    params.override(
-        {
-            "model": {
-                "num_classes": 2,
-                "frames": config.frames,
-                "size": config.size,
-                "frame_fit": config.frame_fit,
-            },
-            "validation_data": {"input_path": records, **validation},
-        }
-    )
+    names = ("num_classes", "frames", "size", "frame_fit")
+    model = {name: getattr(config, name) for name in names}
+    validation["input_path"] = str(folder / "test-*.tfrecord")
+    params.override({"model": model, "validation_data": validation})
     return Task(params)
 
 

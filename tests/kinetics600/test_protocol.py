@@ -92,15 +92,10 @@ def run(videos, checkpoint):
     """A function that evaluates into a folder, with settings changed."""
 
     def run(folder, **fields):
-        defaults = {
-            "checkpoint": checkpoint,
-            "clips": str(videos),
-            "output_dir": str(folder),
-            "batch_size": 3,
-            "workers": 1,
-            "videos_per_file": 4,
-        }
-        return evaluate_published(ProtocolConfig(**defaults | fields))
+        paths = {"clips": str(videos), "output_dir": str(folder)}
+        sizes = {"batch_size": 3, "workers": 1, "videos_per_file": 4}
+        fields = {"checkpoint": checkpoint} | paths | sizes | fields
+        return evaluate_published(ProtocolConfig(**fields))
 
     return run
 

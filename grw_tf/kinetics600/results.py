@@ -142,7 +142,7 @@ def _text(results):
         f"top-1  {_percent(results)}",
     ]
     if (published := results["published_top_1"]) is not None:
-        lines[-1] += f"; published of this model's GRW weights: {published:.1%}"
+        lines[-1] += f"; published for this model's GRW weights: {published:.1%}"
     lines += [f"top-5  {results['top_5']:.1%}", f"macro-F1  {results['macro_f1']:.3f}"]
     if whole := results.get("without_too_short"):
         lines.append(

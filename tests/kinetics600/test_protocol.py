@@ -166,7 +166,7 @@ def test_results_tell_what_was_counted(whole):
     assert "8 frames at 5 a second, from the first" in results["settings"]["rule"]
     assert "dropped, as published" in results["settings"]["rule"]
     assert f"{CLIPS} clips of 11 videos" in outcome.text
-    assert "published of this model" not in outcome.text
+    assert "published for this model" not in outcome.text
 
 
 def test_classes_confusion_and_speed_are_written(whole):

@@ -132,7 +132,7 @@ def _within_one_folder(paths) -> Layout | None:
         tuple(f"{top}/{folder}" for folder in below.split_folders),
         (
             f"the folder {top} alone holds videos, in split folders of classes: it is"
-            " taken for the folder given",
+            " treated as the given folder",
             *below.warnings,
         ),
     )

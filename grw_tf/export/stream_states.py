@@ -18,8 +18,8 @@ class StreamStates:
 
     def __init__(self, given: Mapping[str, tf.Tensor] | None = None) -> None:
         self._given = given
-        self.specs = {}
-        self.new = {}
+        self.specs: dict[str, tf.TensorSpec] = {}
+        self.new: dict[str, tf.Tensor] = {}
 
     def get(
         self, name: str, shape: Sequence[int], dtype: tf.DType = tf.float32

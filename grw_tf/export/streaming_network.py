@@ -6,6 +6,7 @@ batch, and its states stay bounded.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -27,7 +28,10 @@ IMAGE_DTYPES = ("uint8", "float32")
 
 # Graphs made for devices, by the backbone's family. Other families use Keras' own
 # graph.
-_FEATURES = {"movinet": MovinetFeatures, "mobilenet_v3": MobileNetFeatures}
+_FEATURES: dict[str, Any] = {
+    "movinet": MovinetFeatures,
+    "mobilenet_v3": MobileNetFeatures,
+}
 
 
 class StreamingNetwork:

@@ -63,7 +63,7 @@ def drawn_streams(
     geometry = config.frame_geometry
     streams = []
     for _ in range(count):
-        stream = []
+        stream: list[np.ndarray] = []
         while len(stream) < frames:
             stream += [prepare_frame(f, geometry) for f in _scene(rng, geometry.side)]
         streams.append(np.stack(stream[:frames]))

@@ -68,7 +68,7 @@ class CausalTemporalTransformerHead(TransformerHead):
         have_come = keys >= past - count
         last_frames = (keys >= steps[:, None]) & (keys <= past + steps[:, None])
         mask = have_come & last_frames
-        new_states = {}
+        new_states: dict[str, tf.Tensor] = {}
         for index, block in enumerate(self._blocks):
             names = f"block{index}_key", f"block{index}_value"
             x, kept = block(x, mask=mask, past=[states[name] for name in names])

@@ -20,7 +20,7 @@ _LARGEST_KERNEL = 99
 def check_scaling(
     filter: str,
     kernel_size: int,
-    std: float | None,
+    std: float,
     distribution: str,
     component: str,
     level: str,

@@ -37,6 +37,8 @@ class ConfigRecord:
         ValueError: On restore, if the checkpoint's model computes another function.
     """
 
+    config: ModelConfig
+
     def get_config(self) -> dict[str, Any]:
         return {"config": json.loads(self.config.to_json())}
 

@@ -117,7 +117,7 @@ def residual_blocks(backbone: MobileNetV3) -> list[ResidualBlock]:
 
     A stage begins where the frames get smaller.
     """
-    by_block = {}
+    by_block: dict[str, dict[str, tf_keras.layers.Layer]] = {}
     for layer in backbone.network.layers:
         if _block_name(layer):
             part = layer.name.partition("/")[2]
@@ -125,7 +125,7 @@ def residual_blocks(backbone: MobileNetV3) -> list[ResidualBlock]:
     blocks, stage = [], -1
     for name, layers in by_block.items():
         stage += layers["depthwise"].strides != (1, 1) or stage < 0
-        norms = {
+        norms: dict[str, tuple[NormSite, ...]] = {
             place: (NormSite(layers[f"{part}/BatchNorm"], "time"),)
             for place, part in _PLACES.items()
             if part in layers
@@ -162,6 +162,6 @@ register(
         # With Keras Applications' 0.999, statistics would cover half of the way in a
         # thousand steps.
         norm_momentum=NORM_MOMENTUM,
-        head_hidden_channels=_HIDDEN.get,
+        head_hidden_channels=_HIDDEN.__getitem__,
     )
 )

@@ -151,7 +151,7 @@ def _stream_step(
     for stage in backbone.layers:
         if not isinstance(stage, tf_keras.layers.InputLayer):
             x, states = stage(x, states=states)
-    return x, states
+    return x, dict(states)
 
 
 register(

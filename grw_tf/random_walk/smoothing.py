@@ -19,9 +19,9 @@ class Smoothing:
     `_advance_step` and `_log`.
     """
 
-    ops = None
-    METRICS = ("loss", "velocity", "order_accuracy")
-    INPUT_AXES = ("batch", "N", "K")
+    ops: Any = None
+    METRICS: tuple[str, ...] = ("loss", "velocity", "order_accuracy")
+    INPUT_AXES: tuple[str, ...] = ("batch", "N", "K")
 
     def __init__(
         self,

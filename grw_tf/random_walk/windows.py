@@ -1,6 +1,5 @@
 """Cutting a sequence of embeddings into windows."""
 
-from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -52,7 +51,7 @@ def mean_of_windows(
     values: Any,
     window: int,
     new_frames: Any,
-    shape: Sequence[int | None],
+    shape: tuple[int | None, int],
 ) -> Any:
     """Returns the mean over clips of the mean over a clip's windows, a scalar.
 

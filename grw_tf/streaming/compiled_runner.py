@@ -53,9 +53,10 @@ class CompiledRunner:
             self._next = {name: self._output("step", name) for name in self._specs}
             gives_logits = "logits" in signatures["step"]["outputs"]
             self._logits = self._output("step", "logits") if gives_logits else None
-            self._classify_logits, self._classified = None, ()
+            self._classify_logits = None
+            self._classified: tuple[str, ...] = ()
             if "classify" in signatures:
-                self._classified = signatures["classify"]["inputs"]
+                self._classified = tuple(signatures["classify"]["inputs"])
                 self._classify_logits = self._output("classify", "logits")
             # Writing to a buffer starts LiteRT's runtime, which writes messages.
             self.reset()
@@ -85,8 +86,8 @@ class CompiledRunner:
     def close(self) -> None:
         """Releases the model."""
         with silenced():
-            self._image = self._now = self._next = None
-            self._logits = self._classify_logits = None
+            self._image = self._logits = self._classify_logits = None
+            self._now, self._next = {}, {}
             self._model.close()
 
     def _input(self, signature, name):

@@ -1,6 +1,7 @@
 """A TFLite model's stream: a signature that is fed its own states."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,8 @@ class SignatureLoop:
         self._specs = specs
         with silenced():
             self._step = interpreter.get_signature_runner(signature)
-            self._classify, self._classified = None, ()
+            self._classify: Any = None
+            self._classified: tuple[str, ...] = ()
             if CLASSIFY in interpreter.get_signature_list():
                 self._classify = interpreter.get_signature_runner(CLASSIFY)
                 self._classified = tuple(self._classify.get_input_details())
@@ -71,4 +73,5 @@ class SignatureLoop:
 
     def close(self) -> None:
         """Releases the model."""
-        self._step = self._classify = self.states = None
+        self._step = self._classify = None
+        self.states = {}

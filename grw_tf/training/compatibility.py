@@ -36,7 +36,7 @@ def restore_whole(checkpoint: tf.train.Checkpoint, folder: str) -> None:
     except (AssertionError, ValueError) as error:
         raise ValueError(
             f"{path} is of another model or optimizer than the config"
-            f" ({one_line(error)}). Continue with the config in {folder}/params.yaml, or"
-            " give another --model_dir; task.init_checkpoint can start from its"
+            f" ({one_line(error)}). Continue with the config in {folder}/params.yaml,"
+            " or give another --model_dir; task.init_checkpoint can start from its"
             " weights."
         ) from None

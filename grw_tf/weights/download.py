@@ -9,12 +9,16 @@ import pathlib
 import time
 import urllib.error
 import urllib.request
+from typing import TYPE_CHECKING
 
 import tqdm
 
 from grw_tf.common.file_lock import locked
-from grw_tf.weights.official import OfficialCheckpoint
 from grw_tf.weights.unpacking import extract
+
+if TYPE_CHECKING:
+    # Its models need TensorFlow, which downloads do not.
+    from grw_tf.weights.official import OfficialCheckpoint
 
 _ATTEMPTS = 4
 _PAUSE_SECONDS = 2.0
@@ -30,7 +34,7 @@ def cache_folder() -> pathlib.Path:
     return pathlib.Path(caches).expanduser() / "grw_tf"
 
 
-def fetch(checkpoint: OfficialCheckpoint) -> pathlib.Path:
+def fetch(checkpoint: "OfficialCheckpoint") -> pathlib.Path:
     """Returns the folder of an official checkpoint, downloaded if it is not there.
 
     An interrupted download resumes. An archive that the user put into the cache as

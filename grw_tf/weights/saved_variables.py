@@ -188,7 +188,7 @@ class SavedVariables:
                 f"{self.prefix} holds values that are not finite in {key}: its"
                 " training diverged, or it is damaged."
             )
-        return value
+        return np.asarray(value)
 
     def _read(self, key):
         try:

@@ -94,7 +94,7 @@ class _FrameStream:
     def __init__(self, loop: SignatureLoop) -> None:
         self._loop = loop
         self.frames_per_step, self.size = loop.image_shape[-4], loop.image_shape[-3]
-        self._waiting = []
+        self._waiting: list[np.ndarray] = []
 
     def push(self, frame: np.ndarray) -> None:
         self._waiting.append(frame)

@@ -18,9 +18,6 @@ from grw_tf.models.residual_block import ResidualBlock
 def build_backbone(config: ModelConfig) -> tf_keras.Model:
     """Builds the clip form of a model's backbone, with its regularizers.
 
-    Args:
-        config: The model's config.
-
     Returns:
         A Keras model from clips [batch, N, size, size, 3], see `endpoints`.
 
@@ -31,7 +28,8 @@ def build_backbone(config: ModelConfig) -> tf_keras.Model:
     backbone = chosen.family.build(config)
     regularize(residual_blocks(backbone, chosen), config)
     synchronize(backbone)
-    set_momentum(backbone, chosen.norm_momentum)
+    # The config takes its family's at construction.
+    set_momentum(backbone, chosen.norm_momentum)  # type: ignore[arg-type]
     return backbone
 
 

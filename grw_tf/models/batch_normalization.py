@@ -18,9 +18,8 @@ def batch_normalizations(
 def synchronize(backbone: tf_keras.Model) -> None:
     """Takes batch statistics over all replicas, in skip connections too.
 
-    In skip connections the Model Garden's take them over each replica alone. Their
-    moving variances also have Bessel's correction, which depends on the number of
-    replicas.
+    The Model Garden's skip connections take them over each replica alone, and their
+    moving variances have Bessel's correction, which depends on the number of replicas.
     """
     several = tf.distribute.get_strategy().num_replicas_in_sync > 1
     for layer in batch_normalizations(backbone):

@@ -71,12 +71,7 @@ class MobileNetV3(tf_keras.Model):
 
 
 def scaled(frames: tf.Tensor, unit: float = 1.0) -> tf.Tensor:
-    """Returns frames in the range that Keras Applications' weights expect.
-
-    Args:
-        frames: Frames in 0..1, times 1 / unit.
-        unit: What 1 in the frames stands for.
-    """
+    """Returns frames in 0..1 / unit in the range of Keras Applications' weights."""
     return 2.0 * unit * frames - 1.0
 
 

@@ -121,7 +121,7 @@ def _by_hand(config):
                     count += area * expanded * time * height * width
                 else:
                     count += area * expanded * (height * width + (time > 1) * time)
-                # Of a clip's mean, or of each frame's beside that of all so far.
+                # It sees a clip's mean, or each frame's beside that of all so far.
                 means = 1 if plain else 2
                 squeezed = max(8, 8 * math.floor(means * expanded / 32 + 0.5))
                 times = 1 if plain else frames

@@ -1,4 +1,4 @@
-"""Statistics of the batch normalizations of any backbone: replicas and momentum."""
+"""The batch normalizations of any model, and their statistics over replicas."""
 
 import tensorflow as tf
 import tf_keras
@@ -28,9 +28,3 @@ def synchronize(backbone: tf_keras.Model) -> None:
             layer.fused = False
         else:
             layer._bessels_correction_test_only = False
-
-
-def set_momentum(backbone: tf_keras.Model, momentum: float) -> None:
-    """Gives the moving statistics of all batch normalizations one momentum."""
-    for layer in batch_normalizations(backbone):
-        layer.momentum = momentum

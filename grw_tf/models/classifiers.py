@@ -61,6 +61,8 @@ class MovinetClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier
 
 
 class _HeadedBackbone(ClipInput, ConfigRecord, tf_keras.Model):
+    """A backbone, to which a subclass adds smoothing and a head."""
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config

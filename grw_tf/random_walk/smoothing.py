@@ -20,6 +20,7 @@ class Smoothing:
     """
 
     ops: Any = None
+    # What the Keras layer and the subclass define.
     name: str
     add_loss: Any
     _create_step: Any

@@ -89,12 +89,7 @@ class BackboneConfig:
 
     @classmethod
     def of_family(cls, model_id: str, **changes: Any) -> "BackboneConfig":
-        """Returns the config of a model id, with the values that its family fixes.
-
-        Args:
-            model_id: See the class.
-            **changes: Other fields.
-        """
+        """Returns a model id's config with what its family fixes, and other fields."""
         return cls(model_id, **{**family_of(model_id).fixed, **changes})
 
 

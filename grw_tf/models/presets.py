@@ -112,14 +112,10 @@ the published recipe on them (weights exist for a0, a1, a2 stream and a3 base);
 
 
 def preset(name: str, **changes: Any) -> ModelConfig:
-    """Returns a preset, with fields of `ModelConfig` changed.
-
-    Args:
-        name: A key of `PRESETS`.
-        **changes: Fields of `ModelConfig`, such as num_classes=10.
+    """Returns a preset, with fields of `ModelConfig` changed, such as num_classes=10.
 
     Raises:
-        ValueError: For an unknown name.
+        ValueError: For a name that is not in `PRESETS`.
     """
     if name not in PRESETS:
         raise ValueError(

@@ -1,6 +1,5 @@
 """Tests of counting what a model costs."""
 
-import dataclasses
 import math
 
 import pytest
@@ -22,7 +21,17 @@ from grw_tf.weights.model_variables import model_layout
 
 _NANO = {"num_classes": 5, "frames": 8, "size": 32}
 _STREAM = BackboneConfig("nano")
-_BASE = BackboneConfig("nano", causal=False, conv_type="3d", se_type="3d")
+_FIELDS = {
+    "stream": {"backbone": _STREAM},
+    "positions": {"backbone": BackboneConfig("nano", use_positional_encoding=True)},
+    "base": {"backbone": BackboneConfig("nano", False, "3d", "3d")},
+    "transformer": {
+        "backbone": _STREAM,
+        "head": HeadConfig(type="transformer", mlp_dim=32),
+        "smoothing": SmoothingConfig(layers=("final",)),
+    },
+    "slowonly": {"backbone": BackboneConfig.of_family("slowonly_nano")},
+}
 
 
 def _parameters(config, of_head):
@@ -34,25 +43,10 @@ def _parameters(config, of_head):
     )
 
 
-@pytest.fixture(
-    scope="module", params=["stream", "positions", "base", "transformer", "slowonly"]
-)
+@pytest.fixture(scope="module", params=_FIELDS)
 def measured(request):
     """A config and its cost."""
-    fields = {
-        "stream": {"backbone": _STREAM},
-        "positions": {
-            "backbone": dataclasses.replace(_STREAM, use_positional_encoding=True)
-        },
-        "base": {"backbone": _BASE},
-        "transformer": {
-            "backbone": _STREAM,
-            "head": HeadConfig(type="transformer", mlp_dim=32),
-            "smoothing": SmoothingConfig(layers=("final",)),
-        },
-        "slowonly": {"backbone": BackboneConfig.of_family("slowonly_nano")},
-    }
-    config = ModelConfig(**_NANO, **fields[request.param])
+    config = ModelConfig(**_NANO, **_FIELDS[request.param])
     return config, measure(config)
 
 

@@ -30,7 +30,7 @@ def test_inference_has_the_operations_of_the_network_alone(nano, network):
     plain = benchmark_rms.inference_operations(model)
     assert len(plain) > 100
     blocks = residual_blocks(model.backbone, model.config.backbone)
-    # Each joins those before it, or takes their place.
+    # Each method joins the ones before it, or replaces them.
     for method in ("rms", "shake_drop", "random_drop"):
         chosen = RegularizationConfig((method,))
         regularize(blocks, dataclasses.replace(model.config, regularization=chosen))
@@ -85,6 +85,6 @@ def test_report_says_what_is_added():
         ({"filters": ""}, "filters is empty"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(change, message):
+def test_invalid_options_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         benchmark_rms.configs_of(dataclasses.replace(OPTIONS, **change))

@@ -3,17 +3,16 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from exported_streams import CLASSES
 from toy_heads import HEADS
 
-from grw_tf.export.bundle import write_bundle
+from grw_tf.export.bundle import bundle
 from grw_tf.export.conversion import convert
 from grw_tf.export.manifest import make_manifest
 from grw_tf.export.parity import check_parity
 from grw_tf.export.streaming_network import StreamingNetwork
 from grw_tf.export.streams import drawn_streams
 from grw_tf.streaming import StreamSession
-
-CLASSES = ["a", "b", "c", "d", "e"]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +30,7 @@ def _check(network, folder, streams, quantization="none", manifest=(), model=Non
     path = folder / "model.tflite"
     content = convert(network)
     manifest = make_manifest(network, content) | dict(manifest)
-    write_bundle(path, content, CLASSES, manifest)
+    path.write_bytes(bundle(content, CLASSES, manifest))
     return check_parity(
         path, model or network.model, streams, "drawn", quantization, 0.95
     )
@@ -80,17 +79,14 @@ def test_wrong_crop_is_caught(tmp_path, streams, model):
     wrong = {"input": right | {"resize": 32}}
     parity = _check(network, tmp_path, streams, manifest=wrong)
     assert not parity.passed
-    assert "prepares frames otherwise" in parity.failures[0]
+    assert "prepares frames differently" in parity.failures[0]
 
 
 def test_crossed_states_are_caught(tmp_path, streams, model):
     class Crossed(StreamingNetwork):
         def step(self, image, states):
             logits, new = super().step(image, states)
-            one, other = (
-                "state_block1_layer0_pool_mean",
-                "state_block1_layer1_pool_mean",
-            )
+            one, other = (f"state_block1_layer{layer}_pool_mean" for layer in (0, 1))
             return logits, new | {one: new[other], other: new[one]}
 
     assert not _check(Crossed(model), tmp_path, streams).passed

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import pytest
 from drawn_videos import BLUE, RED, write_video
-from exported_streams import CLASSES, write_counter, write_stream
+from exported_streams import write_counter, write_stream
 from toy_heads import HEADS
 
 from export import video_sources
@@ -43,9 +43,8 @@ def model(folder):
 
 @pytest.fixture(scope="module")
 def on_demand(nano, folder):
-    path = folder / "on_demand.tflite"
-    write_stream(path, nano(head=HEADS["transformer"]), CLASSES, 2)
-    return path
+    model = nano(head=HEADS["transformer"])
+    return write_stream(folder / "on_demand.tflite", model, frames_per_step=2)
 
 
 @pytest.fixture(scope="module")
@@ -197,16 +196,8 @@ runpy.run_module("export.run_stream", run_name="__main__")
 """
 
 
-def test_slow_stream_runs_with_a_longer_gap(model):
-    def run(*flags):
-        return subprocess.run(
-            [sys.executable, "-c", _SLOW, f"--model={model}", "--source=0", *flags],
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
+def test_slow_stream_runs_with_a_longer_gap(run_code, model):
+    run = functools.partial(run_code, _SLOW, f"--model={model}", "--source=0")
     assert "every 8 s, open the session with a max_gap" in _one_line(run())
     done = run("--max_gap=9")
     assert done.returncode == 0, done.stderr
@@ -266,11 +257,19 @@ def test_stream_that_never_answers_is_given_up(monkeypatch):
 @pytest.fixture
 def server(folder):
     """URL of the folder."""
-    handler = functools.partial(_Quiet, directory=str(folder))
+    with _served(functools.partial(_Quiet, directory=str(folder))) as (_, url):
+        yield url
+
+
+@contextlib.contextmanager
+def _served(handler):
+    """Yields a running server and its URL."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+        try:
+            yield server, f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -288,35 +287,37 @@ def test_live_frames_are_timed_as_they_come(run, stream, tmp_path):
     assert 1 <= len(lines) < 15
 
 
-def _without_duration(path):
-    """Writes what an encoder that cannot go back in its file writes."""
-    with open(path, "wb") as file:
+class _Pipe:
+    """A file without a way back, in which an encoder leaves out the duration."""
 
-        class Pipe:
-            def write(self, content):
-                return file.write(content)
+    def __init__(self, file):
+        self.write = file.write
 
-        with av.open(Pipe(), "w", format="webm") as container:
-            stream = container.add_stream("libvpx", rate=10)
-            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-            for index in range(30):
-                picture = np.full((48, 64, 3), 8 * index, np.uint8)
-                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode())
-    with av.open(str(path)) as container:
-        assert not container.duration
-    return path
+
+def _encode(container, codec, pictures, rate, **options):
+    """Writes a video into an open container."""
+    stream = container.add_stream(codec, rate=rate, options=options)
+    height, width, _ = pictures[0].shape
+    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    for picture in pictures:
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode())
 
 
 @pytest.mark.parametrize("name", ["recorded.ts", "recorded.webm", "recorded.h264"])
 def test_file_at_a_url_that_tells_no_duration_is_no_stream(folder, server, name):
     path = folder / name
+    levels = range(0, 240, 8)
     if path.suffix == ".webm":
-        _without_duration(path)
+        pictures = [np.full((48, 64, 3), level, np.uint8) for level in levels]
+        with open(path, "wb") as file:
+            with av.open(_Pipe(file), "w", format="webm") as container:
+                _encode(container, "libvpx", pictures, 10)
+        with av.open(str(path)) as container:
+            assert not container.duration
     else:
-        colours = [(8 * index,) * 3 for index in range(30)]
-        write_video(path, colours, codec="libx264")
+        write_video(path, [(level,) * 3 for level in levels], codec="libx264")
     url = f"{server}/{name}"
     assert not video_sources.is_live(url)
     seen = [picture.mean() for _, picture, _ in file_frames(url, 5)]
@@ -377,7 +378,7 @@ def test_signal_ends_it_with_a_playable_file(model, tmp_path, number):
     assert 0 <= 2 * told - len(_decode(output)) <= 1
 
 
-class _Streamed(http.server.BaseHTTPRequestHandler):
+class _Streamed(_Quiet):
     """Sends the parts of a stream without telling how long it is."""
 
     def do_GET(self):
@@ -390,27 +391,21 @@ class _Streamed(http.server.BaseHTTPRequestHandler):
                 time.sleep(0.002)
             self.server.stalled.wait()
 
-    def log_message(self, *_):
-        pass
-
 
 @pytest.fixture
 def stream():
     """Serves bytes as a live stream that ends, or stalls, and returns its URL."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Streamed) as server:
+    with _served(_Streamed) as (server, url):
         server.stalled = threading.Event()
-        threading.Thread(target=server.serve_forever, daemon=True).start()
 
         def serve(content, stalls=False):
-            server.parts = [
-                content[at : at + 1880] for at in range(0, len(content), 1880)
-            ]
+            starts = range(0, len(content), 1880)
+            server.parts = [content[start : start + 1880] for start in starts]
             server.stalled.clear() if stalls else server.stalled.set()
-            return f"http://127.0.0.1:{server.server_port}/live.ts"
+            return f"{url}/live.ts"
 
         yield serve
         server.stalled.set()
-        server.shutdown()
 
 
 def _transport_stream(path, size=(64, 48), levels=range(0, 240, 4), interlaced=True):
@@ -453,20 +448,16 @@ def test_run_on_an_interlaced_stream_sees_its_frames(run, stream, tmp_path):
         assert frame.to_ndarray(format="gray")[-8:].mean() == pytest.approx(200, abs=4)
 
 
-def test_run_on_a_stream_that_stalls_tells_what_it_saw(model, stream, tmp_path):
+def test_run_on_a_stream_that_stalls_tells_what_it_saw(
+    run_code, model, stream, tmp_path
+):
     url = stream(_transport_stream(tmp_path / "a.ts"), stalls=True)
     program = (
         "import runpy; from export import video_sources;"
         " video_sources._TIMEOUT_MS = 700;"
         " runpy.run_module('export.run_stream', run_name='__main__')"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, f"--model={model}", f"--source={url}"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_code(program, f"--model={model}", f"--source={url}")
     assert f"{url} broke off after 60 frames: nothing came for 0.7 s" in _one_line(done)
     assert done.stdout
 
@@ -506,15 +497,9 @@ def test_stream_that_stalls_is_given_up(stream, tmp_path, monkeypatch):
 def _damaged_stream(path, count):
     """Returns a stream of noisy frames, of which many in the middle are damaged."""
     rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (count, 64, 96, 3), np.uint8)
     with av.open(str(path), "w") as container:
-        options = {"bf": "0", "g": "5"}
-        video = container.add_stream("libx264", rate=25, options=options)
-        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
-        for _ in range(count):
-            picture = rng.integers(0, 256, (64, 96, 3), np.uint8)
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            container.mux(video.encode(frame))
-        container.mux(video.encode())
+        _encode(container, "libx264", pictures, 25, bf="0", g="5")
     content = bytearray(path.read_bytes())
     third = len(content) // 188 // 3
     for at in range(188 * third, 2 * 188 * third, 5 * 188):
@@ -591,14 +576,10 @@ def test_file_at_a_url_that_stalls_is_named(folder, monkeypatch):
                 self.wfile.write(content[: len(content) // 2])
                 released.wait()
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Half) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/long.mkv"
-        try:
-            assert not video_sources.is_live(url)
-            message = f"{url} cannot be read as a video: nothing came for 0.7 s"
-            with pytest.raises(ValueError, match=re.escape(message)):
-                list(file_frames(url, 5))
-        finally:
-            released.set()
-            server.shutdown()
+    with _served(Half) as (_, url):
+        url += "/long.mkv"
+        assert not video_sources.is_live(url)
+        message = f"{url} cannot be read as a video: nothing came for 0.7 s"
+        with pytest.raises(ValueError, match=re.escape(message)):
+            list(file_frames(url, 5))
+        released.set()

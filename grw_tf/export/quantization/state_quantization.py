@@ -1,5 +1,7 @@
 """Stores states in 8 bits around a graph that computes with them in float32."""
 
+import copy
+
 from ai_edge_litert import schema_py_generated as schema
 
 from grw_tf.export.flatbuffer import read_model, write_model
@@ -84,14 +86,11 @@ class _Editor:
         entry.tensorIndex = stored
 
     def _copy(self, index, suffix):
-        tensor = self._graph.tensors[index]
-        copy = schema.TensorT()
-        copy.name = tensor.name + suffix
-        copy.shape = tensor.shape
-        copy.shapeSignature = tensor.shapeSignature
-        copy.hasRank = tensor.hasRank
-        copy.type = tensor.type
-        self._graph.tensors.append(copy)
+        tensor = copy.copy(self._graph.tensors[index])
+        tensor.name += suffix
+        # The empty one: values are computed.
+        tensor.buffer = 0
+        self._graph.tensors.append(tensor)
         return len(self._graph.tensors) - 1
 
     def _operator(self, name, version, source, target):

@@ -41,12 +41,6 @@ class AnnotatedVideo:
         self._stream = None
         self._last = -1
 
-    def __enter__(self) -> "AnnotatedVideo":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def write(
         self, seconds: float, picture: np.ndarray, top: Sequence[tuple[str, float]]
     ) -> None:

@@ -14,13 +14,9 @@ LABELS, MANIFEST = "labels.txt", "manifest.json"
 
 
 def bundle(content: bytes, class_names: Sequence[str], manifest: dict) -> bytes:
-    """Returns the bytes of an exported file.
+    """Returns the bytes of a file: model, class names and manifest.
 
-    Args:
-        content: The TFLite model.
-        class_names: Names of the classes, in the order of the logits.
-        manifest: What `make_manifest` returns, and anything added to it. The model's
-            checksum is added here.
+    The model's checksum is added to the manifest.
     """
     manifest = manifest | {"model_crc32": zlib.crc32(content)}
     file = io.BytesIO(content)

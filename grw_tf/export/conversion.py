@@ -51,13 +51,7 @@ def convert_functions(
     weights: Iterable[tf.Variable] = (),
     optimizations: Sequence[tf.lite.Optimize] = (),
 ) -> bytes:
-    """Converts `tf.function`s to one TFLite model.
-
-    Args:
-        signatures: The functions by name, each of one input signature.
-        weights: The variables that they use.
-        optimizations: The converter's optimizations.
-    """
+    """Converts `tf.function`s and the weights that they use to one TFLite model."""
     module = weights_module(weights)
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures)

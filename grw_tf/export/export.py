@@ -145,13 +145,8 @@ def export(config: ExportConfig) -> Report:
 def export_run(run: Run, config: ExportConfig) -> Report:
     """Converts a model, compares the file with it, and writes file and report.
 
-    Args:
-        run: The model, its classes and where its clips are.
-        config: What to write, and how.
-
-    Returns:
-        The report. It is also in the file, and in `export_report.json` beside it, which
-        holds the report of the folder's last export.
+    The report is in the file too, and in `export_report.json` beside it, which holds
+    the report of the folder's last export.
 
     Raises:
         ValueError: If the model cannot be exported as asked, or the file does not give

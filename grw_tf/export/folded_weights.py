@@ -9,11 +9,7 @@ _BATCH_NORM_EPSILON = 1e-3
 
 
 class FoldedWeights:
-    """Kernels and biases of a MoViNet in float64, in one form for all convolutions.
-
-    Args:
-        model: A model of `build_model`.
-    """
+    """Kernels and biases of a MoViNet in float64, in one form for all convolutions."""
 
     def __init__(self, model: tf_keras.Model) -> None:
         self._values = {

@@ -14,7 +14,7 @@ class FrameFeatures:
     Args:
         model: A model of `build_model`.
         frames_per_step: Number of frames that a step takes; any number will do.
-        unit: What 1 in the frames stands for, in 0..1.
+        unit: The value in 0..1 that 1 in the frames stands for.
     """
 
     def __init__(
@@ -24,12 +24,7 @@ class FrameFeatures:
         self._unit = unit
 
     def __call__(self, image: tf.Tensor, states: StreamStates) -> tf.Tensor:
-        """Returns the features [frames, 1, 1, channels].
-
-        Args:
-            image: float32 [frames_per_step, size, size, 3].
-            states: They are not needed.
-        """
+        """Returns features [frames, 1, 1, channels] of [frames, size, size, 3]."""
         found = endpoints(self._backbone, self._unit * image[:, None])["head"]
         return tf.squeeze(found, axis=1)
 
@@ -44,5 +39,5 @@ class MobileNetFeatures(FrameFeatures):
     """
 
     def __call__(self, image: tf.Tensor, states: StreamStates) -> tf.Tensor:
-        """Returns the features [frames, 1, 1, channels], as `FrameFeatures`."""
+        """Returns features [frames, 1, 1, channels] of [frames, size, size, 3]."""
         return self._backbone.network(scaled(image, self._unit))["head"]

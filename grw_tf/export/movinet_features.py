@@ -40,7 +40,7 @@ class MovinetFeatures:
     Args:
         model: A causal MoViNet of `build_model`.
         frames_per_step: Number of frames that a step takes.
-        unit: What 1 in the frames stands for, in 0..1.
+        unit: The value in 0..1 that 1 in the frames stands for.
     """
 
     def __init__(
@@ -55,14 +55,10 @@ class MovinetFeatures:
         self._weights = FoldedWeights(model)
 
     def __call__(self, image: tf.Tensor, states: StreamStates) -> tf.Tensor:
-        """Returns the features [frames, 1, 1, channels].
+        """Returns features [frames, 1, 1, channels] of [frames, size, size, 3].
 
         If the model pools over time, they are the mean [1, 1, 1, channels] of all
         frames up to the last.
-
-        Args:
-            image: float32 [frames_per_step, size, size, 3].
-            states: `StreamStates`.
         """
         self._count_frames(states)
         stem, *blocks, _ = self._spec

@@ -212,7 +212,7 @@ class StreamSession:
         self._forget()
 
     def close(self) -> None:
-        """Lets go of the model; closing twice does nothing."""
+        """Releases the model; closing twice is harmless."""
         if self._runner is not None:
             self._runner.close()
             self._runner = None

@@ -29,13 +29,13 @@ def ours(nano, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def stock_model(nano):
-    """A model, of whose convolutions TFLite has the other form alone."""
+    """A model whose convolutions TFLite only has in another form."""
     return nano(backbone={"conv_type": "3d_2plus1d"})
 
 
 @pytest.fixture(scope="module")
 def stock(stock_model):
-    """What stock tools make of it."""
+    """The export of this model by stock tools."""
     return convert_stock(stock_model)
 
 
@@ -123,7 +123,7 @@ def training(nano, tmp_path_factory):
 def test_files_are_measured_beside_the_stock_exports(
     ours, stock, training, monkeypatch
 ):
-    # Converting takes long.
+    # Conversion takes long.
     monkeypatch.setattr(benchmark, "convert_stock", lambda model, dynamic: stock)
     config = benchmark.BenchmarkConfig(
         models=ours, checkpoint_dir=training, frames=2, rounds=2, threads="1"

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -163,11 +164,8 @@ def test_folder_of_others_is_left_alone(quick, nano, tmp_path):
 def test_failure_leaves_the_earlier_export(quick, nano, tmp_path, monkeypatch):
     path = tmp_path / "1"
     write_saved_model(path, nano(), CLASSES)
-
-    def fail(model):
-        raise OSError("no space")
-
-    monkeypatch.setattr(saved_model, "make_signatures", fail)
+    full = mock.Mock(side_effect=OSError("no space"))
+    monkeypatch.setattr(saved_model, "make_signatures", full)
     with pytest.raises(OSError, match="no space"):
         write_saved_model(path, nano(), CLASSES[::-1])
     assert _labels(path) == CLASSES

@@ -34,14 +34,14 @@ def trained(coloured_records, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(trained, tmp_path_factory):
-    """The file of the same by the command's defaults, and its report."""
+    """Its file by the command's defaults, and the report."""
     path = tmp_path_factory.mktemp("exported") / "model.tflite"
     return path, export(ExportConfig(str(trained), str(path)))
 
 
 @pytest.fixture
 def short_streams(monkeypatch):
-    """Makes the gate compare less, where it is not the gate that is tested."""
+    """Shortens the comparison in tests of something else."""
     monkeypatch.setattr(exporting, "FRAMES", 30)
     monkeypatch.setattr(exporting, "_STREAMS", 1)
 

@@ -32,7 +32,7 @@ def _config(name):
 
 
 def _build(config):
-    """Returns a model of random weights that tells frames apart."""
+    """Returns a model with random weights that tells frames apart."""
     tf_keras.utils.set_random_seed(0)
     model = build_model(config)
     randomize(model.head)
@@ -47,7 +47,7 @@ def _build(config):
 
 @pytest.fixture(scope="module")
 def model():
-    """With the head of the mean."""
+    """A model with the mean head."""
     return _build(_config("mobilenet_v3_small"))
 
 
@@ -68,7 +68,7 @@ def content(model):
 
 @pytest.fixture
 def short_streams(monkeypatch):
-    """Makes the gate compare less, where it is not the gate that is tested."""
+    """Shortens the comparison in tests of something else."""
     # Two of them are enough to calibrate on.
     monkeypatch.setattr(exporting, "FRAMES", 150)
     monkeypatch.setattr(exporting, "_STREAMS", 1)

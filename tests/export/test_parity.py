@@ -36,6 +36,14 @@ def _check(network, folder, streams, quantization="none", manifest=(), model=Non
     )
 
 
+def _changed(model, change):
+    """Returns a network that changes what a step returns."""
+    network = StreamingNetwork(model)
+    step = network.step
+    network.step = lambda image, states: change(*step(image, states))
+    return network
+
+
 @pytest.mark.parametrize("head", HEADS)
 def test_right_file_passes(nano, tmp_path, streams, head):
     parity = _check(StreamingNetwork(nano(head=HEADS[head])), tmp_path, streams)
@@ -83,13 +91,11 @@ def test_wrong_crop_is_caught(tmp_path, streams, model):
 
 
 def test_crossed_states_are_caught(tmp_path, streams, model):
-    class Crossed(StreamingNetwork):
-        def step(self, image, states):
-            logits, new = super().step(image, states)
-            one, other = (f"state_block1_layer{layer}_pool_mean" for layer in (0, 1))
-            return logits, new | {one: new[other], other: new[one]}
-
-    assert not _check(Crossed(model), tmp_path, streams).passed
+    one, other = (f"state_block1_layer{layer}_pool_mean" for layer in (0, 1))
+    crossed = _changed(
+        model, lambda logits, new: (logits, new | {one: new[other], other: new[one]})
+    )
+    assert not _check(crossed, tmp_path, streams).passed
 
 
 @pytest.mark.parametrize(
@@ -117,12 +123,8 @@ def test_state_that_survives_a_reset_is_caught(tmp_path, streams, model, monkeyp
 
 
 def test_logits_that_are_no_numbers_are_caught(tmp_path, streams, model):
-    class Broken(StreamingNetwork):
-        def step(self, image, states):
-            logits, new = super().step(image, states)
-            return logits * tf.constant(np.nan), new
-
-    assert not _check(Broken(model), tmp_path, streams).passed
+    broken = _changed(model, lambda logits, new: (logits * tf.constant(np.nan), new))
+    assert not _check(broken, tmp_path, streams).passed
 
 
 def test_model_that_says_nothing_cannot_be_compared(nano, tmp_path, streams):
@@ -134,12 +136,8 @@ def test_model_that_says_nothing_cannot_be_compared(nano, tmp_path, streams):
 
 
 def test_quantized_file_is_held_to_agreement(tmp_path, streams, model):
-    class Wrong(StreamingNetwork):
-        def step(self, image, states):
-            logits, new = super().step(image, states)
-            return -logits, new
-
-    parity = _check(Wrong(model), tmp_path, streams, quantization="int8")
+    wrong = _changed(model, lambda logits, new: (-logits, new))
+    parity = _check(wrong, tmp_path, streams, quantization="int8")
     failures = " ".join(parity.failures)
     assert "agree on the likeliest class at 0.0% of all frames" in failures
     assert "before it was quantized the file differed" in failures

@@ -141,7 +141,7 @@ def test_likeliest_class_has_the_longest_bar():
 
 def test_odd_sides_and_equal_times_are_written(tmp_path):
     path = tmp_path / "odd.mp4"
-    with AnnotatedVideo(str(path)) as video:
+    with contextlib.closing(AnnotatedVideo(str(path))) as video:
         for seconds in (0.0, 0.0, 0.1):
             video.write(seconds, np.full((47, 63, 3), 90, np.uint8), [])
     frames = _decode(path)

@@ -22,7 +22,6 @@ from streamed_logits import assert_logits_close
 from toy_heads import HEADS
 
 from grw_tf.frames.clock import FrameClock
-from grw_tf.frames.opencv_preparation import prepare_frame
 from grw_tf.streaming import StreamSession
 from grw_tf.streaming.exported_file import read_exported_file
 from grw_tf.streaming.litert import make_interpreter
@@ -169,16 +168,6 @@ def test_frames_may_be_taken_as_fractions(tmp_path):
     with StreamSession(path) as session:
         session.push(np.full((20, 30, 3), 51, np.uint8))
         assert session.logits()[1] == pytest.approx(0.2)
-
-
-def test_frames_of_any_size_are_seen_as_in_training(path):
-    for size in ((32, 32), (48, 64), (97, 31), (20, 20)):
-        frame = random_frames(1, *size)[0]
-        session, prepared = StreamSession(path), StreamSession(path)
-        session.push(frame)
-        prepared.push_prepared(prepare_frame(frame, prepared.geometry))
-        # Pixels may differ by one of 255.
-        assert_logits_close(session.logits(), prepared.logits(), 0.01)
 
 
 def test_memory_of_a_frame_may_be_used_again(counter):

@@ -196,15 +196,8 @@ def time_in_blocks(
 ) -> dict[str, Seconds]:
     """Times functions in turn, in another order each round.
 
-    So other load of the machine affects all of them.
-
-    Args:
-        steps: Functions by name.
-        rounds: Number of turns of each.
-        frames: Number of timed calls in a turn.
-
-    Returns:
-        `Seconds` of arrays [rounds, frames] of the calls, by name.
+    So other load of the machine affects all of them. A turn has `frames` timed calls.
+    Returns `Seconds` of arrays [rounds, frames] of the calls, by name.
     """
     seconds = {name: np.zeros((2, rounds, frames)) for name in steps}
     random = np.random.default_rng(0)

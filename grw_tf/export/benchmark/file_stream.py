@@ -49,15 +49,10 @@ def open_stream(
 def open_step(
     path: str | os.PathLike, num_threads: int = 1, xnnpack: bool = True
 ) -> tuple[Callable[[], Any], int]:
-    """Returns a function that runs a step of a file and copies nothing.
+    """Returns a function that runs a step of a file, and the frames of a step.
 
-    Args:
-        path: A streaming model.
-        num_threads: Number of threads.
-        xnnpack: Whether XNNPACK computes; otherwise TFLite's own kernels do.
-
-    Returns:
-        The function, which takes and returns nothing; and the frames of a step.
+    It takes and returns nothing, and copies nothing. Without `xnnpack`, TFLite's own
+    kernels compute.
 
     Raises: as `open_stream`.
     """

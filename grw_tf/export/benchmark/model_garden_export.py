@@ -24,11 +24,8 @@ def convert_stock(model: tf_keras.Model, dynamic: bool = False) -> bytes:
     For the official head, it is the Model Garden's own classifier with the same
     weights. For transformer heads, which the Model Garden lacks, it is its backbone
     with external states and this project's head. Signature `step` is that of
-    `grw_tf.export.conversion.convert`, except for the form of image and states.
-
-    Args:
-        model: A causal model of `build_model`.
-        dynamic: Whether the converter's default optimization quantizes weights.
+    `grw_tf.export.conversion.convert`, except for the form of image and states. If
+    `dynamic`, the converter's default optimization quantizes the weights.
 
     Raises:
         ValueError: If the model is not a causal MoViNet, or has convolutions that

@@ -15,11 +15,8 @@ def quantize_states(content: bytes, ranges: dict) -> bytes:
 
     LiteRT's quantizer treats all inputs of a graph alike, so this is done here: with a
     DEQUANTIZE before the first use of a state and a QUANTIZE after the last, both of
-    which XNNPACK has. Zero stays exactly zero.
-
-    Args:
-        content: A TFLite model whose signatures take and return the states.
-        ranges: Lowest and highest values of the states to store in int8, by name.
+    which XNNPACK has. Zero stays exactly zero. `ranges` are the (lowest,
+    highest) values of the states to store in int8, by name.
     """
     if not ranges:
         return content

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from unittest import mock
 
 import av
 import cv2
@@ -56,10 +57,9 @@ def video(folder):
 
 @pytest.fixture
 def run(run_program, model):
-    def run(source, *flags):
-        return run_program(
-            "export.run_stream", f"--model={model}", f"--source={source}", *flags
-        )
+    def run(source, *flags, model=model):
+        flags = f"--model={model}", f"--source={source}", *flags
+        return run_program("export.run_stream", *flags)
 
     return run
 
@@ -67,6 +67,12 @@ def run(run_program, model):
 def _decode(path):
     with av.open(str(path)) as container:
         return list(container.decode(video=0))
+
+
+def _results(done):
+    """Returns the JSON objects that a successful run printed."""
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def _one_line(done):
@@ -89,25 +95,23 @@ def test_each_of_the_models_frames_has_a_line(run, video):
 
 
 def test_probabilities_are_those_of_frames_read_as_in_training(run, model, video):
-    lines = run(video, "--json", "--top=2").stdout.splitlines()
+    results = _results(run(video, "--json", "--top=2"))
     with StreamSession(model) as session:
         frames = list(stream_frames(video, session.fps, session.geometry))
-        for index, (seconds, frame) in enumerate(frames):
+        for index, (result, (seconds, frame)) in enumerate(
+            zip(results, frames, strict=True)
+        ):
             session.push_prepared(frame)
-            told = json.loads(lines[index])
-            assert told["ms"] > 0
-            assert (told["frame"], told["time"]) == (index, pytest.approx(seconds))
-            top = [(each["class"], each["probability"]) for each in told["top"]]
-            assert [name for name, _ in top] == [name for name, _ in session.top(2)]
-            assert top[0][1] == pytest.approx(session.top(1)[0][1], abs=1e-5)
-    assert len(lines) == len(frames)
+            assert result["ms"] > 0
+            assert (result["frame"], result["time"]) == (index, pytest.approx(seconds))
+            names, probabilities = zip(*session.top(2), strict=True)
+            assert [each["class"] for each in result["top"]] == list(names)
+            likeliest = result["top"][0]["probability"]
+            assert likeliest == pytest.approx(probabilities[0], abs=1e-5)
 
 
-def test_head_on_demand_classifies_after_each_step(run_program, on_demand, video):
-    done = run_program(
-        "export.run_stream", f"--model={on_demand}", f"--source={video}", "--json"
-    )
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
+def test_head_on_demand_classifies_after_each_step(run, on_demand, video):
+    lines = _results(run(video, "--json", model=on_demand))
     # 5 frames a second make 15, of which a step takes 2.
     assert [line["frame"] for line in lines] == [1, 3, 5, 7, 9, 11, 13]
     assert all(len(line["top"]) == 3 for line in lines)
@@ -204,16 +208,13 @@ def test_slow_stream_runs_with_a_longer_gap(run_code, model):
     assert "max_gap is 0.0: it must be above 0" in _one_line(run("--max_gap=0"))
 
 
-def test_missing_model_is_named_in_one_line(run_program, video):
-    done = run_program(
-        "export.run_stream", "--model=nothing.tflite", f"--source={video}"
-    )
+def test_missing_model_is_named_in_one_line(run, video):
+    done = run(video, model="nothing.tflite")
     assert "No such file or directory: 'nothing.tflite'" in _one_line(done)
 
 
-def test_video_shorter_than_a_step_is_named(run_program, on_demand, tmp_path):
-    path = write_video(tmp_path / "short.mp4", [RED], rate=10)
-    done = run_program("export.run_stream", f"--model={on_demand}", f"--source={path}")
+def test_video_shorter_than_a_step_is_named(run, on_demand, tmp_path):
+    done = run(write_video(tmp_path / "short.mp4", [RED], rate=10), model=on_demand)
     assert "ended before the 2 frames of a step" in _one_line(done)
 
 
@@ -221,20 +222,11 @@ def test_camera_that_cannot_be_is_named_in_one_line(run, monkeypatch):
     for source in ("9" * 20, str(2**31)):
         assert f"There is no camera {source}" in _one_line(run(source))
 
-    class Broken:
-        def __init__(self, _):
-            pass
-
-        def isOpened(self):
-            error = cv2.error("broken")
-            # Its class keeps that of the last error in this process.
-            error.err = "broken"
-            raise error
-
-        def release(self):
-            pass
-
-    monkeypatch.setattr(cv2, "VideoCapture", Broken)
+    error = cv2.error("broken")
+    # Its class keeps that of the last error in this process.
+    error.err = "broken"
+    broken = mock.Mock(**{"return_value.isOpened.side_effect": error})
+    monkeypatch.setattr(cv2, "VideoCapture", broken)
     with pytest.raises(OSError, match="Camera 3 cannot be read: broken"):
         next(live_frames("3"))
 
@@ -281,10 +273,7 @@ def test_live_frames_are_timed_as_they_come(run, stream, tmp_path):
     # By their own times they last 3.6 s, 18 of the model's frames. All come as fast as
     # they are read: within some of them.
     url = stream(_transport_stream(tmp_path / "a.ts", levels=[0] * 90))
-    done = run(url, "--json")
-    assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert 1 <= len(lines) < 15
+    assert 1 <= len(_results(run(url, "--json"))) < 15
 
 
 class _Pipe:
@@ -344,9 +333,7 @@ def test_files_by_url_have_their_own_times(run, video, server, tmp_path):
         f"file://localhost{tmp_path}/a%20video.mp4",
         f"{server}/{video.name}",
     ):
-        done = run(source, "--json")
-        assert done.returncode == 0, done.stderr
-        times = [json.loads(line)["time"] for line in done.stdout.splitlines()]
+        times = [result["time"] for result in _results(run(source, "--json"))]
         assert times == pytest.approx([index / 5 for index in range(15)])
     line = _one_line(run(f"file://{video}", f"--output={video}"))
     assert "would be overwritten" in line
@@ -356,11 +343,9 @@ def test_files_by_url_have_their_own_times(run, video, server, tmp_path):
 def test_signal_ends_it_with_a_playable_file(model, tmp_path, number):
     output = tmp_path / "annotated.mp4"
     long = write_video(tmp_path / "long.mp4", [RED, BLUE] * 5000, rate=10)
+    flags = f"--model={model}", f"--source={long}", f"--output={output}"
     process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "export.run_stream", f"--model={model}"),
-            *(f"--source={long}", f"--output={output}"),
-        ],
+        [sys.executable, "-m", "export.run_stream", *flags],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -21,7 +21,7 @@ class FoldedWeights:
         return f"{name}/_batch_norm/gamma" in self._values
 
     def convolution(
-        self, name: str, size: tuple[int, int, int], part: str = ""
+        self, name: str, size: tuple[int, int, int] = (1, 1, 1), part: str = ""
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns a convolution and the batch normalization after it.
 

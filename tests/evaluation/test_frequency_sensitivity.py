@@ -191,7 +191,7 @@ def test_scales_are_a_list_or_a_range():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"scales": "0,x"}, "scales is '0,x': give numbers, as 0,0.5,1, or a range"),
+        ({"scales": "0,x"}, "scales is '0,x': give numbers .0,0.5,1. or a range"),
         ({"scales": ""}, "scales is '': give numbers"),
         ({"scales": "0,nan"}, "scales is '0,nan': give numbers"),
         ({"scales": "2..0"}, "scales is '2..0': give the lower end first"),

@@ -99,7 +99,7 @@ def test_table_has_a_line_for_each_class(measured):
         ([0, 1], _certain([0]), r"got \(2,\) and \(1, 4\)"),
         ([0], _certain([0], 5), r"\[clips, 4\].* got \(1,\) and \(1, 5\)"),
         ([[0]], _certain([0]), r"got \(1, 1\) and"),
-        ([0, 4], _certain([0, 0]), "Clip 1 has label 4, and the 4 classes are 0 to 3"),
+        ([0, 4], _certain([0, 0]), "Clip 1 has label 4, but the 4 classes are 0 to 3"),
         ([-1], _certain([0]), "Clip 0 has label -1"),
         ([0.0], _certain([0]), "whole numbers, got float64"),
         ([0], [[3.0, -1, 0, 1]], "from -1 that sum to 3: take the softmax"),

@@ -54,7 +54,7 @@ def test_fewer_classes_have_fewer_columns(tmp_path):
 def test_wrong_predictions_leave_what_was_there(tmp_path):
     path = tmp_path / "predictions.csv"
     path.write_text("old")
-    with pytest.raises(ValueError, match="2 names of 1 clips"):
+    with pytest.raises(ValueError, match="2 names for 1 clips"):
         write_predictions(path, ["x", "y"], [1], [[0.25, 0.75]], ("no", "yes"))
     with pytest.raises(ValueError, match="take the softmax"):
         write_predictions(path, ["x"], [1], [[2.0, 7.0]], ("no", "yes"))

@@ -46,7 +46,7 @@ def test_starting_from_another_frame_fit_is_told(nano, checkpoint, caplog):
     assert "frame_fit" not in same.message
     other = restore(nano(frame_fit="square"), checkpoint)
     assert "trained with frame_fit short_side" in other.message
-    assert "prepares frames by square" in other.message
+    assert "prepares frames with square" in other.message
 
 
 def test_gates_differ_in_a_built_model(nano, clip):

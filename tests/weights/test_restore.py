@@ -306,9 +306,9 @@ def _with_config_of_numbers(graph, tensors):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (_without_nodes, "its graph of objects is not sound"),
-        (_with_child_outside, "its graph of objects is not sound"),
-        (_without_a_tensor, "its graph of objects is not sound"),
+        (_without_nodes, "its object graph is not sound"),
+        (_with_child_outside, "its object graph is not sound"),
+        (_without_a_tensor, "its object graph is not sound"),
         (_with_text, r"shape differs +1|something else than floats"),
         (_with_config_of_numbers, "records no valid config"),
     ],

@@ -64,8 +64,7 @@ def open_runner(
             logging.getLogger(__name__).warning(
                 "%s runs in the interpreter, which copies the states at each step,"
                 " because it cannot be run as a compiled model: %s. A newer"
-                " ai-edge-litert may do it; runner='interpreter' leaves out this"
-                " warning.",
+                " ai-edge-litert may run it; runner='interpreter' avoids this warning.",
                 exported.path,
                 one_line(error),
             )

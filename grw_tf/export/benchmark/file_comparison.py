@@ -196,8 +196,8 @@ def time_in_blocks(
 ) -> dict[str, Seconds]:
     """Times functions in turn, in another order each round.
 
-    So other load of the machine affects all of them. A turn has `frames` timed calls.
-    Returns `Seconds` of arrays [rounds, frames] of the calls, by name.
+    Other load on the machine then affects them alike. A turn has `frames` timed calls.
+    Returns `Seconds` of arrays [rounds, frames] by name.
     """
     seconds = {name: np.zeros((2, rounds, frames)) for name in steps}
     random = np.random.default_rng(0)

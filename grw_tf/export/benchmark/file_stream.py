@@ -75,7 +75,7 @@ def resident_bytes() -> int:
     """Returns this process's resident memory in bytes, on Linux only.
 
     Raises:
-        OSError: elsewhere.
+        OSError: On other systems.
     """
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -26,7 +26,6 @@ flags.define_flags(DownloadConfig)
 
 
 def main(_: list[str]) -> None:
-    """Downloads the checkpoints that the flags name, or lists all."""
     config = flags.config_from_flags(DownloadConfig)
     if config.list:
         _print_table()

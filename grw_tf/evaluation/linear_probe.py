@@ -18,6 +18,7 @@ from grw_tf.evaluation.measures import measure
 from grw_tf.evaluation.predictions import write_results
 from grw_tf.models import build_model, preset
 from grw_tf.models.backbone import endpoints
+from grw_tf.weights.model_variables import with_backbone
 from grw_tf.weights.restore import recorded_config, restore
 
 RESULTS_FILE = "results.json"
@@ -25,11 +26,7 @@ RESULTS_FILE = "results.json"
 
 @dataclasses.dataclass(frozen=True)
 class LinearProbeConfig:
-    """What to probe; each is a flag.
-
-    Raises:
-        ValueError: At construction, if a number makes no sense.
-    """
+    """What to probe; each is a flag."""
 
     preset: str = option("a0_stream", "Name of the model whose backbone is probed.")
     checkpoint: str = option("", "Checkpoint of the backbone: a name or a path.")
@@ -46,10 +43,7 @@ class LinearProbeConfig:
 
     def __post_init__(self):
         check_positive(
-            frames=self.frames,
-            size=self.size,
-            fps=self.fps,
-            batch_size=self.batch_size,
+            frames=self.frames, size=self.size, fps=self.fps, batch_size=self.batch_size
         )
 
 
@@ -59,9 +53,6 @@ def probe(config: LinearProbeConfig) -> dict:
     A clip's features are the backbone's last features, averaged over its frames. The
     strength of the regression's regularization is chosen by cross-validation, with at
     most as many folds as the rarest class has clips.
-
-    Args:
-        config: What to probe.
 
     Returns:
         The results, as in results.json, and a "table" of them for people.
@@ -80,10 +71,8 @@ def probe(config: LinearProbeConfig) -> dict:
     if recorded:
         model_config = dataclasses.replace(model_config, frame_fit=recorded.frame_fit)
     if config.gating_activation:
-        backbone = dataclasses.replace(
-            model_config.backbone, gating_activation=config.gating_activation
-        )
-        model_config = dataclasses.replace(model_config, backbone=backbone)
+        gate = config.gating_activation
+        model_config = with_backbone(model_config, gating_activation=gate)
     sets = [
         EvaluationRecords(pattern, _with_classes(model_config, pattern))
         for pattern in (config.train_records, config.records)

@@ -8,6 +8,7 @@ from grw_tf.models.block_specs import endpoint_names, model_ids
 from grw_tf.models.movinet_backbone import CONV_TYPES
 from grw_tf.models.presets import official_config
 from grw_tf.weights.checkpoint_match import match_checkpoint
+from grw_tf.weights.model_variables import with_backbone
 from grw_tf.weights.saved_variables import SavedVariables
 
 # Types of squeeze excitation with different variables: "2d" has those of "3d".
@@ -78,14 +79,11 @@ def _backbones(saved):
         of_depth, CONV_TYPES, _SE_TYPES, (False, True)
     ):
         official = official_config(model_id, causal=conv_type != "3d" or positions)
-        yield dataclasses.replace(
+        yield with_backbone(
             official,
-            backbone=dataclasses.replace(
-                official.backbone,
-                conv_type=conv_type,
-                se_type=se_type,
-                use_positional_encoding=positions,
-            ),
+            conv_type=conv_type,
+            se_type=se_type,
+            use_positional_encoding=positions,
         )
 
 

@@ -1,4 +1,4 @@
-"""Tests of telling a checkpoint's model from its variables, and of the report on it."""
+"""Tests of identifying a checkpoint's model by its variables, and of the report."""
 
 import dataclasses
 import math
@@ -25,11 +25,8 @@ def test_backbone_is_told_by_its_variables(
 ):
     if positions and se_type == "none":
         pytest.skip("positions are in the squeeze excitation")
-    backbone = {
-        "conv_type": conv_type,
-        "se_type": se_type,
-        "use_positional_encoding": positions,
-    }
+    backbone = dict(conv_type=conv_type, se_type=se_type)
+    backbone |= dict(use_positional_encoding=positions)
     model = nano(backbone=backbone)
     prefix = tf.train.Checkpoint(backbone=model.backbone).save(tmp_path / "ckpt")
     found = identify(SavedVariables(prefix)).backbone
@@ -67,9 +64,7 @@ def _tampered(nano, folder):
 def test_network_of_another_shape_is_refused_with_a_table(nano, tmp_path):
     with pytest.raises(ValueError, match=r"shape differs +1 .*saved \[3, 3, 3, 9\]"):
         identify(SavedVariables(_tampered(nano, tmp_path)))
-    with pytest.raises(
-        ValueError, match="ckpt-1 is of no known model; its backbone is"
-    ):
+    with pytest.raises(ValueError, match="ckpt-1 is of no known model; its backbone"):
         inspect(tmp_path / "ckpt-1")
 
 

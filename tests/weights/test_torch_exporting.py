@@ -22,13 +22,9 @@ from grw_tf.weights.torch.writer import write_state_dict
 TRANSFORMER = HeadConfig(
     type="transformer", embed_dim=32, depth=2, num_heads=4, mlp_dim=16
 )
-BASE = {
-    "causal": False,
-    "conv_type": "3d",
-    "se_type": "3d",
-    "activation": "swish",
-    "gating_activation": "sigmoid",
-}
+BASE = {"causal": False, "conv_type": "3d", "se_type": "3d"}
+BASE |= {"activation": "swish", "gating_activation": "sigmoid"}
+SHRINKING = RMSConfig(distribution="normal(0.5, 0.5)")
 
 
 def _exported(model, folder):
@@ -106,10 +102,7 @@ def test_plain_state_dict_of_a_published_model_needs_its_heads(tmp_path):
 @pytest.mark.parametrize(
     "fields, message",
     [
-        (
-            {"head": HeadConfig(type="causal_transformer")},
-            "has a causal transformer he",
-        ),
+        ({"head": HeadConfig(type="causal_transformer")}, "has a causal transformer"),
         ({"head": HeadConfig(activation="relu")}, "has head.activation=relu"),
         (
             {"backbone": {"gating_activation": "hard_sigmoid_relu6"}},
@@ -124,11 +117,7 @@ def test_plain_state_dict_of_a_published_model_needs_its_heads(tmp_path):
             "activation=relu, PyTorch's code has hard_swish",
         ),
         (
-            {
-                "regularization": RegularizationConfig(
-                    methods=("rms",), rms=RMSConfig(distribution="normal(0.5, 0.5)")
-                )
-            },
+            {"regularization": RegularizationConfig(("rms",), SHRINKING)},
             r"rms.distribution=normal\(0.5, 0.5\), whose mean is not 1",
         ),
         (

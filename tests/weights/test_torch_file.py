@@ -16,25 +16,9 @@ from grw_tf.weights.torch.importing import import_torch_weights
 from grw_tf.weights.torch.inert_pickle import NamedClass, NamedInstance
 from grw_tf.weights.torch.writer import write_state_dict
 
-PARAMS = {
-    "embed_dim": 16,
-    "depth": 2,
-    "num_heads": 4,
-    "mlp_dim": 32,
-    "num_classes": 5,
-}
-DTYPES = [
-    "float32",
-    "float64",
-    "float16",
-    "bfloat16",
-    "int64",
-    "int32",
-    "int16",
-    "int8",
-    "uint8",
-    "bool",
-]
+PARAMS = {"embed_dim": 16, "depth": 2, "num_heads": 4, "mlp_dim": 32, "num_classes": 5}
+FLOATS = ["float32", "float64", "float16", "bfloat16"]
+DTYPES = [*FLOATS, "int64", "int32", "int16", "int8", "uint8", "bool"]
 BASE = np.arange(24, dtype="float32").reshape(2, 3, 4)
 VIEWS = {
     "whole": BASE,
@@ -209,34 +193,37 @@ _ORDERED = _global("collections.OrderedDict")
 # A tuple of twice a tuple of twice a tuple, and so on.
 _DOUBLED = b"]q\x09" + b"h\x09h\x09\x86q\x09" * 45
 
+# Functions and the arguments to call them with.
+_CALLED = {
+    "os.system": (_TOUCH,),
+    "posix.system": (_TOUCH,),
+    "builtins.eval": (_RUN,),
+    "builtins.exec": (_RUN,),
+    "builtins.getattr": ("os", "system"),
+    "subprocess.Popen": (["touch", "marker"],),
+    "importlib.import_module": ("this",),
+    "pickle.loads": (b"cos\nsystem\n(S'touch marker'\ntR.",),
+    "numpy.load": ("x.npy", None, True),
+    "torch.load": ("x.pt",),
+    "torch.hub.load": ("owner/name", "model"),
+    "torch.storage._load_from_bytes": (b"",),
+    "operator.attrgetter": ("system",),
+}
+_NAMED = (
+    "torch.jit._pickle.build_intlist",
+    "copyreg._reconstructor",
+    "grw_smoothing_models.model.attention.Transformer",
+    "os.TransformerParams",
+    "grw_smoothing_models_evil.MovinetBackbone",
+)
 # Operations between a pickle's protocol and its end.
 CALLS = {
-    "os.system": _call("os.system", _TOUCH),
-    "posix.system": _call("posix.system", _TOUCH),
-    "builtins.eval": _call("builtins.eval", _RUN),
-    "builtins.exec": _call("builtins.exec", _RUN),
-    "builtins.getattr": _call("builtins.getattr", "os", "system"),
-    "subprocess.Popen": _call("subprocess.Popen", ["touch", "marker"]),
-    "importlib.import_module": _call("importlib.import_module", "this"),
-    "pickle.loads": _call("pickle.loads", b"cos\nsystem\n(S'touch marker'\ntR."),
-    "numpy.load": _call("numpy.load", "x.npy", None, True),
-    "torch.load": _call("torch.load", "x.pt"),
-    "torch.hub.load": _call("torch.hub.load", "owner/name", "model"),
-    "torch.storage._load_from_bytes": _call("torch.storage._load_from_bytes", b""),
-    "torch.jit._pickle.build_intlist": _global("torch.jit._pickle.build_intlist"),
-    "copyreg._reconstructor": _global("copyreg._reconstructor"),
-    "operator.attrgetter": _call("operator.attrgetter", "system"),
+    **{name: _call(name, *arguments) for name, arguments in _CALLED.items()},
+    **{name: _global(name) for name in _NAMED},
     "collections.OrderedDict.update": _plain("collections")
     + _plain("OrderedDict.update")
     + b"\x93",
     "nt.system": _plain("nt") + _plain("system") + b"\x93" + _plain((_TOUCH,)) + b"R",
-    "grw_smoothing_models.model.attention.Transformer": _global(
-        "grw_smoothing_models.model.attention.Transformer"
-    ),
-    "os.TransformerParams": _global("os.TransformerParams"),
-    "grw_smoothing_models_evil.MovinetBackbone": _global(
-        "grw_smoothing_models_evil.MovinetBackbone"
-    ),
 }
 OPERATIONS = {
     "INST": b"(" + _plain(_TOUCH) + b"ios\nsystem\n",

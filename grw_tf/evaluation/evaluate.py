@@ -134,13 +134,8 @@ def evaluate_model(
         table += f"\n\n{streams.table()}"
 
     folder.mkdir(parents=True, exist_ok=True)
-    write_predictions(
-        folder / PREDICTIONS_FILE,
-        predicted.names,
-        predicted.labels,
-        predicted.probabilities,
-        records.class_names,
-    )
+    of_clips = predicted.names, predicted.labels, predicted.probabilities
+    write_predictions(folder / PREDICTIONS_FILE, *of_clips, records.class_names)
     for name, figure in figures.items():
         with replacing(folder / name) as unfinished:
             figure.savefig(unfinished, format="png", dpi=110)

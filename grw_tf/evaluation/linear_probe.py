@@ -73,17 +73,17 @@ def probe(config: LinearProbeConfig) -> dict:
     if config.gating_activation:
         gate = config.gating_activation
         model_config = with_backbone(model_config, gating_activation=gate)
-    sets = [
-        EvaluationRecords(pattern, _with_classes(model_config, pattern))
-        for pattern in (config.train_records, config.records)
-    ]
-    if sets[0].class_names != sets[1].class_names:
+    patterns = (config.train_records, config.records)
+    learned, class_names = (RecordSource(pattern).class_names for pattern in patterns)
+    if learned != class_names:
         raise ValueError(
-            f"{config.train_records} has the classes {list(sets[0].class_names)[:8]},"
-            f" {config.records} {list(sets[1].class_names)[:8]}: make the records"
-            " together, or with the same --labels."
+            f"{config.train_records} has the classes {list(learned)[:8]},"
+            f" {config.records} {list(class_names)[:8]}: make the records together, or"
+            " with the same --labels."
         )
-    model = build_model(_with_classes(model_config, config.records))
+    model_config = dataclasses.replace(model_config, num_classes=len(class_names))
+    sets = [EvaluationRecords(pattern, model_config) for pattern in patterns]
+    model = build_model(model_config)
     restore(model, config.checkpoint)
     (features, labels), (test_features, test_labels) = (
         _features(model, records.batches(config.batch_size)) for records in sets
@@ -105,7 +105,6 @@ def probe(config: LinearProbeConfig) -> dict:
             use_legacy_attributes=False,
         ),
     ).fit(features, labels)
-    class_names = sets[1].class_names
     probabilities = np.zeros((len(test_labels), len(class_names)))
     probabilities[:, regression.classes_] = regression.predict_proba(test_features)
     measures = measure(test_labels, probabilities, class_names)
@@ -113,12 +112,6 @@ def probe(config: LinearProbeConfig) -> dict:
     folder.mkdir(parents=True, exist_ok=True)
     write_results(folder / RESULTS_FILE, results)
     return results | {"table": measures.table()}
-
-
-def _with_classes(config, pattern):
-    return dataclasses.replace(
-        config, num_classes=len(RecordSource(pattern).class_names)
-    )
 
 
 def _features(model, batches):

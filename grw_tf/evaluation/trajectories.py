@@ -102,8 +102,11 @@ def write_trajectories(config: TrajectoryConfig) -> str:
         figure.savefig(unfinished, format="png", dpi=120)
     columns = {"pc": projected.points} | ({"z": z} if config.all_dims else {})
     called = [class_names[label] for label in labels]
+    header = ["clip", "label", "frame", "seconds"]
+    for name, values in columns.items():
+        header += [f"{name}{number + 1}" for number in range(values.shape[-1])]
     rows = _rows(names, called, model.config.fps, columns)
-    write_csv(folder / CSV_FILE, _header(columns), rows)
+    write_csv(folder / CSV_FILE, header, rows)
     return summary
 
 
@@ -174,15 +177,6 @@ def _summary(z, layer, projected, config):
             f"order accuracy       {measured.order_accuracy:.3f}, windows of {window}",
         ]
     return "\n".join(lines)
-
-
-def _header(columns):
-    dimensions = [
-        f"{name}{number}"
-        for name, values in columns.items()
-        for number in range(1, values.shape[-1] + 1)
-    ]
-    return ["clip", "label", "frame", "seconds", *dimensions]
 
 
 def _rows(names, labels, fps, columns):

@@ -1,7 +1,7 @@
 """Which variables of a model a checkpoint holds, lacks, or has in another shape."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from grw_tf.models import ModelConfig
 from grw_tf.weights.model_variables import CONVERTIBLE, model_layout, with_backbone
@@ -53,6 +53,19 @@ class CheckpointMatch:
         for title, names in differing.items():
             more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
             yield title, len(names), ", ".join([*names[:_SHOWN], *more])
+
+
+def match_shapes(
+    saved: Mapping[str, tuple], wanted: Mapping[str, tuple]
+) -> CheckpointMatch:
+    """Matches saved with wanted variables of the same names, by their shapes."""
+    both = {name: (saved[name], wanted[name]) for name in wanted if name in saved}
+    return CheckpointMatch(
+        matched={name: name for name, (was, now) in both.items() if was == now},
+        missing=[name for name in wanted if name not in saved],
+        unused=[name for name in saved if name not in wanted],
+        reshaped={name: pair for name, pair in both.items() if pair[0] != pair[1]},
+    )
 
 
 def match_checkpoint(

@@ -34,8 +34,8 @@ def identify(saved: SavedVariables) -> ModelConfig:
         return saved.config
     if not saved.is_movinet():
         raise ValueError(
-            "no MoViNet, and it records no config, without which other models cannot be"
-            " identified."
+            "is not a MoViNet and records no config, without which other models cannot"
+            " be identified."
         )
     config = _nearest(saved, _backbones(saved), ("backbone",))
     if not saved.has("head"):
@@ -61,7 +61,7 @@ def _nearest(saved, configs, parts):
     )
     if match.differences:
         raise ValueError(
-            f"no known model; its {parts[-1]} is closest to that of"
+            f"is not a known model; its {parts[-1]} is closest to that of"
             f" {describe(config.backbone)}, which differs:\n{match.table()}"
         )
     return config
@@ -72,7 +72,7 @@ def _backbones(saved):
     of_depth = [name for name, depth in depths.items() if depth == saved.layer_count()]
     if not of_depth:
         raise ValueError(
-            f"no known model: its backbone has {saved.layer_count()} layers with"
+            f"is not a known model: its backbone has {saved.layer_count()} layers with"
             f" weights, {', '.join(f'{name} {n}' for name, n in depths.items())}."
         )
     for model_id, conv_type, se_type, positions in itertools.product(

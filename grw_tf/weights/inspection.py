@@ -23,7 +23,7 @@ def inspect(checkpoint: str | os.PathLike) -> str:
         try:
             config = identify(saved)
         except ValueError as error:
-            raise ValueError(f"{checkpoint} is of {error}") from None
+            raise ValueError(f"{checkpoint} {error}") from None
         parts = [part for part in ("backbone", "affine", "head") if saved.has(part)]
         if saved.config:
             match = match_checkpoint(saved, config, parts, convert=False)

@@ -18,7 +18,6 @@ class OfficialCheckpoint:
 
     Attributes:
         name: Such as `movinet_a0_stream`.
-        url: The address of its .tar.gz.
         config: The model's config, with the size and frames of the clips on which its
             accuracy was measured.
         top1, top5: Published accuracies in percent.

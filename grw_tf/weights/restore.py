@@ -108,7 +108,7 @@ def _restore(model, init_checkpoint, saved):
         raise ValueError(
             f"{init_checkpoint} does not hold this model's backbone,"
             f" {describe(config.backbone)}:\n{backbone.table()}\n"
-            f"It is {_what(saved)}"
+            f"It {_what(saved)}"
         )
     if saved.config:
         try:
@@ -129,9 +129,9 @@ def _restore(model, init_checkpoint, saved):
 
 def _what(saved):
     try:
-        return f"{describe(identify(saved).backbone)}."
+        return f"is {describe(identify(saved).backbone)}."
     except ValueError as error:
-        return f"of {error}"
+        return str(error)
 
 
 def _matching_head(saved, config):

@@ -27,7 +27,6 @@ class Run:
 
     Attributes:
         model: The model, in float32, with the best weights.
-        class_names: The names of its classes.
         checkpoint: The checkpoint of the weights.
         train_records, validation_records: Paths of the records, perhaps with wildcards,
             separated by commas; empty if they are not found here.

@@ -201,7 +201,7 @@ def _open(prefix):
         graph.ParseFromString(reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
     except Exception as error:  # TensorFlow's reader raises many types.
         raise ValueError(
-            f"{prefix} is no readable checkpoint of tf.train.Checkpoint:"
+            f"{prefix} is not a readable checkpoint of tf.train.Checkpoint:"
             f" {str(error).splitlines()[0]}"
         ) from None
     nodes = graph.nodes

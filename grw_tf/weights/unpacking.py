@@ -104,5 +104,5 @@ def checked_path(name: str, is_plain: bool) -> pathlib.PurePosixPath:
     if path.is_absolute() or ".." in path.parts:
         raise ValueError(f"it holds {name!r}, which lies outside")
     if not is_plain:
-        raise ValueError(f"it holds {name!r}, no plain file or folder")
+        raise ValueError(f"it holds {name!r}, not a plain file or folder")
     return path

@@ -214,7 +214,7 @@ def test_what_is_no_checkpoint_of_a_model_is_refused(nano, records, tmp_path):
     for path, message in (
         (tmp_path / "none", "There is no checkpoint .*/none "),
         (tmp_path / "empty", "Expected one checkpoint in .*/empty, found 0"),
-        (tmp_path / "file", "file is no TensorFlow checkpoint"),
+        (tmp_path / "file", "file is not a TensorFlow checkpoint"),
         (part, "records no config: restore it into a model"),
     ):
         _assert_refused(tmp_path, message, str(path), records)

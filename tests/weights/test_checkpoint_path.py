@@ -202,7 +202,9 @@ def test_index_without_data_is_refused(tmp_path):
 
 def test_other_file_is_refused(tmp_path):
     (tmp_path / "weights.h5").touch()
-    _refused(tmp_path / "weights.h5", "weights.h5 is no TensorFlow checkpoint .*index")
+    _refused(
+        tmp_path / "weights.h5", "weights.h5 is not a TensorFlow checkpoint .*index"
+    )
 
 
 @pytest.mark.parametrize("name", ["a0_stream", "MoViNet-A0-Stream"])
@@ -228,7 +230,7 @@ def test_path_comes_before_an_official_name(tmp_path, cache, monkeypatch):
     assert _read(NAME) == f"{NAME}/mine-1"
     shutil.rmtree(NAME)
     pathlib.Path(NAME).touch()
-    _refused(NAME, "is no TensorFlow checkpoint")
+    _refused(NAME, "is not a TensorFlow checkpoint")
 
 
 def test_nothing_found_names_what_there_could_be(tmp_path):

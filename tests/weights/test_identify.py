@@ -64,7 +64,9 @@ def _tampered(nano, folder):
 def test_network_of_another_shape_is_refused_with_a_table(nano, tmp_path):
     with pytest.raises(ValueError, match=r"shape differs +1 .*saved \[3, 3, 3, 9\]"):
         identify(SavedVariables(_tampered(nano, tmp_path)))
-    with pytest.raises(ValueError, match="ckpt-1 is of no known model; its backbone"):
+    with pytest.raises(
+        ValueError, match="ckpt-1 is not a known model; its backbone is"
+    ):
         inspect(tmp_path / "ckpt-1")
 
 
@@ -113,7 +115,7 @@ def test_report_on_another_family_has_what_there_is_of_it(nano, tmp_path, model_
 def test_unrecorded_backbone_of_another_family_is_no_movinet(nano, tmp_path, model_id):
     backbone = nano(backbone=BACKBONES[model_id]).backbone
     tf.train.Checkpoint(backbone=backbone).save(tmp_path / "ckpt")
-    with pytest.raises(ValueError, match="is of no MoViNet, and it records no") as info:
+    with pytest.raises(ValueError, match="is not a MoViNet and records no") as info:
         inspect(tmp_path)
     assert "\n" not in str(info.value)
 

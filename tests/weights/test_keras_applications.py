@@ -159,8 +159,8 @@ def _nothing(path):
             r"missing 4 .*; shape differs 1 Conv/kernel \(saved \[3, 3, 3, 8\], model",
         ),
         (_not_finite, ValueError, "not finite in Conv/BatchNorm/gamma"),
-        (_text, ValueError, "is no weights file of Keras"),
-        (_empty, ValueError, "is no weights file of Keras"),
+        (_text, ValueError, "is not a weights file of Keras"),
+        (_empty, ValueError, "is not a weights file of Keras"),
         (_nothing, OSError, "cannot be read: .*No such file"),
     ],
 )

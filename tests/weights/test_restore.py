@@ -315,5 +315,5 @@ def test_checkpoint_without_a_backbone_is_refused(nano, tmp_path):
 def test_file_that_is_no_checkpoint_is_refused(nano, tmp_path):
     for name in ("ckpt.index", "ckpt.data-00000-of-00001"):
         (tmp_path / name).write_bytes(b"not a checkpoint")
-    with pytest.raises(ValueError, match="ckpt is no readable checkpoint"):
+    with pytest.raises(ValueError, match="ckpt is not a readable checkpoint"):
         restore(nano(), tmp_path / "ckpt")

@@ -154,7 +154,7 @@ def saved(nano, tmp_path_factory):
 def test_another_network_is_refused_with_a_table(nano, saved, of, into):
     model = types.SimpleNamespace(config=nano(backbone=BACKBONES[into]).config)
     recorded, unrecorded = saved[of]
-    told = "It is of no MoViNet, and it records no config, without which"
+    told = "It is not a MoViNet and records no config, without which"
     for path, last in (
         (recorded, f"It is {of}"),
         (unrecorded, "It is nano, conv_type" if of == "nano" else told),

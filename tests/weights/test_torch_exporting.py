@@ -136,7 +136,7 @@ def test_what_pytorchs_code_cannot_run_is_refused(nano, tmp_path, fields, messag
 def test_backbone_of_another_family_is_refused(nano, tmp_path):
     backbone = nano(backbone=BACKBONES["slowonly_nano"]).backbone
     prefix = tf.train.Checkpoint(backbone=backbone).save(tmp_path / "ckpt")
-    with pytest.raises(ValueError, match="ckpt-1 is of no MoViNet, and it records no"):
+    with pytest.raises(ValueError, match="ckpt-1 is not a MoViNet and records no"):
         export_torch_weights(prefix, tmp_path / "model.pt", "sigmoid")
 
 
@@ -152,7 +152,7 @@ def test_record_of_another_family_is_refused_on_import(nano, tmp_path):
 
 def test_backbone_alone_is_no_complete_model(nano, tmp_path):
     prefix = tf.train.Checkpoint(backbone=nano().backbone).save(tmp_path / "ckpt")
-    with pytest.raises(ValueError, match="is no complete model:\n.*\n  missing +4"):
+    with pytest.raises(ValueError, match="is not a complete model:\n.*\n  missing +4"):
         export_torch_weights(prefix, tmp_path / "model.pt", "hard_sigmoid_keras")
 
 

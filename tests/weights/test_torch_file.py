@@ -311,7 +311,7 @@ PICKLES = {
         b"(" + _storage() + _storage(kind="Int") + b"t",
         "'data/0' has two types: float32 and int32",
     ),
-    "unknown reference": (_plain(("module", 1)) + b"Q", "is no storage"),
+    "unknown reference": (_plain(("module", 1)) + b"Q", "is not a storage"),
     "tensor without storage": (_tensor(storage=b"N"), "unknown arguments"),
     "tensor of no arguments": (_REBUILD + b")R", "unknown arguments"),
     "parameter of no tensor": (
@@ -404,9 +404,9 @@ GOOD = members({"w": BASE})
 GOOD_ZIP = _zipped(GOOD)
 CENTRAL = GOOD_ZIP.index(b"PK\x01\x02")
 FILES = {
-    "empty": (b"", "no PyTorch file"),
-    "text": (b"<!DOCTYPE html>", "no PyTorch file"),
-    "plain pickle": (pickle.dumps({"w": 1}, 2), "no PyTorch file"),
+    "empty": (b"", "not a PyTorch file"),
+    "text": (b"<!DOCTYPE html>", "not a PyTorch file"),
+    "plain pickle": (pickle.dumps({"w": 1}, 2), "not a PyTorch file"),
     "before 1.6": (
         pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2),
         "before version 1.6: load it",

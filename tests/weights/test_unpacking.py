@@ -91,7 +91,7 @@ def test_what_a_killed_run_left_is_cleared_away(tmp_path):
 )
 def test_only_plain_files_and_folders_are_taken(place, member):
     path = _pack(place.parent / "a.tar.gz", _file("good"), member)
-    _refused(path, place, "holds 'bad', no plain file or folder")
+    _refused(path, place, "holds 'bad', not a plain file or folder")
 
 
 @pytest.mark.parametrize(

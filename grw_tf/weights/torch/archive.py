@@ -49,7 +49,7 @@ class TorchArchive:
                 " again with a recent PyTorch."
             )
         if not start.startswith(b"PK"):
-            raise ValueError("it is no PyTorch file: those are zip archives.")
+            raise ValueError("it is not a PyTorch file: those are zip archives.")
         self._zip = zipfile.ZipFile(file)
         self._folder = _found_folder(self._zip.namelist())
         self._members = self._checked_members()

@@ -54,7 +54,7 @@ def export_torch_weights(
             saved, config, ("backbone", "affine", "head"), convert=False
         )
         if found.differences:
-            raise ValueError(f"{checkpoint} is no complete model:\n{found.table()}")
+            raise ValueError(f"{checkpoint} is not a complete model:\n{found.table()}")
         names = zip(model_layout(config), model_layout(written).items(), strict=True)
         values = {
             name: saved.value(found.matched[saved_name]).reshape(shape).astype("f4")
@@ -76,7 +76,7 @@ def _assumed(saved, checkpoint, gating_activation):
     try:
         config = identify(saved)
     except ValueError as error:
-        raise ValueError(f"{checkpoint} is of {error}") from None
+        raise ValueError(f"{checkpoint} {error}") from None
     return with_backbone(config, gating_activation=gating_activation)
 
 

@@ -122,7 +122,7 @@ class _Tensors:
         match key:
             case ("storage", np.dtype() as dtype, str(name), str(), int(count)):
                 return self._storage(name, dtype, count)
-        raise ValueError("its pickle has a reference that is no storage.")
+        raise ValueError("its pickle has a reference that is not a storage.")
 
     def _storage(self, name, dtype, count):
         record = f"data/{name}"

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from grw_tf.models import HeadConfig, ModelConfig, build_model
 from grw_tf.models.block_specs import model_ids
-from grw_tf.weights.checkpoint_match import CheckpointMatch
+from grw_tf.weights.checkpoint_match import match_shapes
 from grw_tf.weights.model_variables import assign
 from grw_tf.weights.torch.names import (
     PUBLISHED_BACKBONE,
@@ -172,16 +172,9 @@ def _match(found, config):
     wanted = {key: tensor.shape for key, tensor in torch_tensors(config).items()}
     # Counters are unused, and some files have none.
     wanted |= {key: found[key] for key in counters(wanted) if key in found}
-    return CheckpointMatch(
-        matched={key: key for key in wanted if found.get(key) == wanted[key]},
-        missing=[key for key in wanted if key not in found],
-        unused=[f"{key!r:.120}" for key in found if key not in wanted],
-        reshaped={
-            key: (found[key], shape)
-            for key, shape in wanted.items()
-            if key in found and found[key] != shape
-        },
-    )
+    match = match_shapes(found, wanted)
+    # The model's keys are known, but a file's may have any characters.
+    return dataclasses.replace(match, unused=[f"{key!r:.120}" for key in match.unused])
 
 
 def _agreeing(config, snapshot):

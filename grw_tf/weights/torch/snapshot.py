@@ -104,7 +104,7 @@ def _published(content, weights):
     if weights == "ema" and state is None:
         raise ValueError("it has no EMA weights; --weights=model reads the others.")
     if not isinstance(state, dict):
-        raise ValueError(f"its {named} weights are no state dict.")
+        raise ValueError(f"its {named} weights are not a state dict.")
     # The averages of published files always have their wrapper's prefix.
     tensors, _, converted = _tensors(state, weights, f"its {named} weights")
     said = [f"its {left_out} weights left out", *converted]
@@ -121,7 +121,7 @@ def _recorded(record):
     try:
         return None if record is None else ModelConfig.from_json(record)
     except ValueError as error:
-        raise ValueError(f"its {CONFIG_RECORD} is no config: {error}") from None
+        raise ValueError(f"its {CONFIG_RECORD} is not a config: {error}") from None
 
 
 def _described(source, said):
@@ -136,7 +136,7 @@ def _tensors(state, weights, name):
         if isinstance(key, Unread):
             raise ValueError(f"its state dict cannot be read: {key.reason}")
         if not isinstance(key, str):
-            raise ValueError(f"its state dict has {key!r} as key, which is no text.")
+            raise ValueError(f"its state dict has {key!r} as key, which is not text.")
         if isinstance(value, Unread):
             raise ValueError(f"{key!r:.120} cannot be read: {value.reason}")
         if not isinstance(value, np.ndarray):

@@ -54,8 +54,8 @@ def _find(path, scratch):
     if tf.io.gfile.exists(path):
         raise ValueError(
             f"{path} is not a TensorFlow checkpoint (there is no {prefix}.index): give"
-            " the prefix of one, its folder or a .tar.gz; scripts/import_torch_weights.py"
-            " makes one from a PyTorch file."
+            " the prefix of one, its folder or a .tar.gz;"
+            " scripts/import_torch_weights.py makes one from a PyTorch file."
         )
     checkpoint = official.find(path)
     if checkpoint is None:

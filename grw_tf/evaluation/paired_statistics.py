@@ -192,7 +192,7 @@ def clips_needed(deviation: float, effect: float) -> int:
 def smallest_shown(deviation: float, seeds: int) -> float | None:
     """Returns the difference that a number of seeds shows with a power of 80%.
 
-    It is None for one seed, and if paired differences have no standard deviation.
+    It is None for one seed, or if paired differences do not vary.
     """
     if seeds < 2 or not deviation:
         return None

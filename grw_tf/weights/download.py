@@ -107,9 +107,9 @@ def _receive(checkpoint, part):
     """Downloads the missing bytes and returns the headers of the server's answer."""
     have = _size(part)
     # Servers may unpack archives for clients that do not accept gzip.
-    headers = {"Accept-Encoding": "gzip"} | (
-        {"Range": f"bytes={have}-"} if have else {}
-    )
+    headers = {"Accept-Encoding": "gzip"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
     request = urllib.request.Request(checkpoint.url, headers=headers)
     try:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)

@@ -28,7 +28,8 @@ def identify(saved: SavedVariables) -> ModelConfig:
 
     Raises:
         ValueError: If no config is recorded and no known MoViNet has exactly these
-            variables; the message names the nearest and its differences.
+            variables. The message is a predicate of the checkpoint, and names the
+            nearest model and its differences.
     """
     if saved.config:
         return saved.config

@@ -89,7 +89,7 @@ def load_model(checkpoint: str | os.PathLike, **changes: Any) -> tf_keras.Model:
         model = build_model(dataclasses.replace(saved.config, **changes))
         restored = _restore(model, checkpoint, saved)
     if restored.own:
-        raise ValueError(f"{checkpoint} holds no whole model: {restored.message}")
+        raise ValueError(f"{checkpoint} lacks a part of its model: {restored.message}")
     return model
 
 

@@ -111,7 +111,7 @@ class SavedVariables:
         return self._parts[part] is not None
 
     def keys(self, names: Iterable[str]) -> dict[str, str | None]:
-        """Returns the key of each of a model's variables, None where it is missing."""
+        """Returns each variable's key or None; names are in the network's order."""
         names = tuple(names)
         layers = _layer_indices(names)
         return {name: self._key(name, layers) for name in names}
@@ -163,7 +163,7 @@ class SavedVariables:
         return tuple(self._shapes[key])
 
     def value(self, key: str) -> np.ndarray:
-        """Returns a saved variable's value; an unreadable one is a `ValueError`."""
+        """Returns a variable's value; a `ValueError` unless it has finite floats."""
         value = self._read(key)
         if not isinstance(value, np.ndarray | np.generic) or value.dtype.kind != "f":
             raise ValueError(f"{self.prefix} holds no floats in {key}.")

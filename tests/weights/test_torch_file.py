@@ -402,7 +402,16 @@ def _patched(content, old, new, count=1):
 
 GOOD = members({"w": BASE})
 GOOD_ZIP = _zipped(GOOD)
+HUGE = b"\xff\xff\xff\x7f"
 CENTRAL = GOOD_ZIP.index(b"PK\x01\x02")
+
+
+def _in_directory(offset, new):
+    """Returns the good archive with new bytes in the first entry of its directory."""
+    start = CENTRAL + offset
+    return GOOD_ZIP[:start] + new + GOOD_ZIP[start + len(new) :]
+
+
 FILES = {
     "empty": (b"", "not a PyTorch file"),
     "text": (b"<!DOCTYPE html>", "not a PyTorch file"),
@@ -418,30 +427,18 @@ FILES = {
         _patched(GOOD_ZIP, b"archive/data.pkl", b"archive_data.pkl"),
         "has 0 folders with a data.pkl",
     ),
-    "two folders": (
-        _zipped(GOOD | {"b/data.pkl": b"N."}),
-        "has 2 folders with a data.pkl",
-    ),
+    "two folders": (_zipped(GOOD | {"b/data.pkl": b"N."}), "has 2 folders with a data"),
     "compressed": (
         _zipped(GOOD, compression=zipfile.ZIP_DEFLATED),
         "'archive/data.pkl' is not stored plainly",
     ),
-    "encrypted": (
-        GOOD_ZIP[: CENTRAL + 8] + b"\x01" + GOOD_ZIP[CENTRAL + 9 :],
-        "'archive/data.pkl' is encrypted",
-    ),
-    "sizes differ": (
-        GOOD_ZIP[: CENTRAL + 24] + bytes(4) + GOOD_ZIP[CENTRAL + 28 :],
-        "not stored plainly",
-    ),
+    "encrypted": (_in_directory(8, b"\x01"), "'archive/data.pkl' is encrypted"),
+    "sizes differ": (_in_directory(24, bytes(4)), "not stored plainly"),
     "oversized": (
-        GOOD_ZIP[: CENTRAL + 20] + b"\xff\xff\xff\x7f" * 2 + GOOD_ZIP[CENTRAL + 28 :],
+        _in_directory(20, HUGE * 2),
         r"records have 21\d+ bytes, but the whole file \d+",
     ),
-    "begins outside": (
-        GOOD_ZIP[: CENTRAL + 42] + b"\xff\xff\xff\x7f" + GOOD_ZIP[CENTRAL + 46 :],
-        "begins outside the file",
-    ),
+    "begins outside": (_in_directory(42, HUGE), "begins outside the file"),
     "other local name": (
         _patched(GOOD_ZIP, b"archive/data/0", b"archive/data/1")[:CENTRAL]
         + GOOD_ZIP[CENTRAL:],
@@ -451,10 +448,7 @@ FILES = {
         _patched(_zipped(GOOD | {"data/1": b""}), b"data/1", b"data/0", 2),
         "has 'archive/data/0' twice",
     ),
-    "name outside": (
-        _zipped(GOOD | {"../../x": b""}),
-        "'archive/../../x', which is outside",
-    ),
+    "name outside": (_zipped(GOOD | {"../../x": b""}), "'archive/../../x', which is o"),
     "big-endian": (_zipped(GOOD | {"byteorder": b"big"}), "order is b'big', not"),
     "changed elements": (
         _patched(GOOD_ZIP, BASE.tobytes(), (BASE + 1).tobytes()),

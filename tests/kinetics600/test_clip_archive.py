@@ -136,7 +136,7 @@ def test_links_and_the_like_are_refused(tmp_path, kind):
     member = tarfile.TarInfo("run/a.mp4")
     member.type, member.linkname = kind, "/etc/passwd"
     archive = _pack(tmp_path / "a.tar", {}, member)
-    with pytest.raises(ValueError, match="'run/a.mp4', no plain file or folder"):
+    with pytest.raises(ValueError, match="'run/a.mp4', not a plain file or folder"):
         unpack_clips(archive)
 
 

@@ -56,10 +56,10 @@ class BatchStatistics:
     def __init__(self, model: tf_keras.Model, layers: Sequence[tf_keras.layers.Layer]):
         self.layers = layers
         self._model = model
-        self._kept = None
+        self._kept: list[list[tf.Tensor]] | None = None
         # Each replica is traced in a thread of its own.
         self._replica = threading.local()
-        self._called = set()
+        self._called: set[int] = set()
         # Traced once, because all batches are alike.
         self._estimate = tf.function(self._pass_clips)
 
@@ -95,6 +95,8 @@ class BatchStatistics:
 
     def put_back(self) -> None:
         """Sets the statistics to their values before `estimate`, bit for bit."""
+        if self._kept is None:
+            return
         for variable, values in zip(self._variables(), self._kept, strict=True):
             for component, value in zip(_components(variable), values, strict=True):
                 component.assign(value)
@@ -188,9 +190,8 @@ def _components(variable):
 
 
 def _nothing(layer):
-    return tf.zeros_like(_flat(layer.moving_mean)), tf.zeros_like(
-        _flat(layer.moving_variance)
-    )
+    moving = layer.moving_mean, layer.moving_variance
+    return tuple(tf.zeros_like(_flat(value)) for value in moving)
 
 
 def _flat(values):

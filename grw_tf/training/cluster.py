@@ -47,10 +47,7 @@ def check_cluster(config: str | None) -> int:
 
 
 def split_workers(config: str) -> tuple[str, list[str]]:
-    """Returns the address of this worker, and those of the others that train.
-
-    Args:
-        config: A TF_CONFIG that passed `check_cluster`.
+    """Returns this worker's address and those of the others, from a checked TF_CONFIG.
 
     Raises:
         ValueError: If a host cannot be found; the line names it.
@@ -72,12 +69,7 @@ def split_workers(config: str) -> tuple[str, list[str]]:
 
 
 def warn_of_cluster(config: str | None, strategy: str) -> None:
-    """Warns if TF_CONFIG names several workers and a strategy does not use them.
-
-    Args:
-        config: See `check_cluster`.
-        strategy: The name of the strategy.
-    """
+    """Warns if TF_CONFIG names several workers and a strategy does not use them."""
     if not config or not config.strip():
         return
     try:

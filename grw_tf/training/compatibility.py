@@ -13,11 +13,8 @@ _VALUE = ".ATTRIBUTES/VARIABLE_VALUE"
 def restore_whole(checkpoint: tf.train.Checkpoint, folder: str) -> None:
     """Restores the latest checkpoint of a run, if any, completely or not at all.
 
-    TensorFlow would restore what it finds and silently leave the rest.
-
-    Args:
-        checkpoint: The checkpoint to restore into, with all variables built.
-        folder: The folder of the run.
+    TensorFlow would restore what it finds and silently leave the rest. All variables of
+    `checkpoint` must be built.
 
     Raises:
         ValueError: If variables are missing, left over or have other shapes.

@@ -173,7 +173,7 @@ def test_model_infers_with_the_estimates_and_as_before_after(small):
         pytest.param(("random_drop",), marks=pytest.mark.slow),
     ],
 )
-def test_regularisers_are_off(nano, methods):
+def test_regularizers_are_off(nano, methods):
     plain = nano(backbone=SLOWONLY)
     regularized = nano(
         fresh=True,
@@ -181,7 +181,7 @@ def test_regularisers_are_off(nano, methods):
         regularization=RegularizationConfig(methods=methods),
         smoothing=SmoothingConfig(layers=("res4",), window=4),
     )
-    # The smoothing's own batch normalisation is not called at inference.
+    # The smoothing's own batch normalization is not called at inference.
     (own,) = trained_batch_normalizations(regularized.smoothing["res4"])
     kept = own.moving_mean.numpy()
     with _estimated(plain) as expected, _estimated(regularized):

@@ -1,7 +1,6 @@
 """Tests of experiments, and of reading them from flags and YAML."""
 
 import dataclasses
-import json
 import pathlib
 
 import pytest
@@ -14,6 +13,7 @@ from grw_tf.models.presets import PRESETS
 from grw_tf.training.experiments.parsing import parse_experiment, parse_recipe
 from grw_tf.training.experiments.recipe_text import recipe_text
 from grw_tf.training.experiments.video_classification import EXPERIMENTS
+from grw_tf.training.experiments.yaml_config import frozen
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 EXPERIMENT = "movinet_a0_stream"
@@ -23,8 +23,7 @@ GRW = str(CONFIGS / "grw.yaml")
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_each_preset_is_an_experiment(name):
     config = exp_factory.get_exp_config(name)
-    text = json.dumps(config.task.model.as_dict())
-    assert ModelConfig.from_json(text) == PRESETS[EXPERIMENTS[name]]
+    assert frozen(config.task.model, ModelConfig) == PRESETS[EXPERIMENTS[name]]
 
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if name.endswith("_grw")])
@@ -38,11 +37,11 @@ def test_each_preset_with_smoothing_is_an_experiment_with_an_overlay(name):
         ("task.model.head.dropout_rate", preset.head.dropout_rate),
         experiment=f"{'movinet_' if movinet else ''}{name.removesuffix('_grw')}",
     )
-    assert ModelConfig.from_json(json.dumps(params.task.model.as_dict())) == preset
+    assert frozen(params.task.model, ModelConfig) == preset
 
 
 @pytest.mark.parametrize("off", [{"methods": ["cutmix"]}, {}])
-def test_regulariser_that_is_set_but_off_is_refused(off):
+def test_regularizer_that_is_set_but_off_is_refused(off):
     settings = {"rms": {"filter": "gaussian"}} | off
     _assert_refused(
         "it does nothing without rms in task.model.regularization.methods: add it",
@@ -50,11 +49,11 @@ def test_regulariser_that_is_set_but_off_is_refused(off):
     )
 
 
-def test_regulariser_takes_whole_numbers_and_lists():
+def test_regularizer_takes_whole_numbers_and_lists():
     shake_drop = {"alpha": [0, 1], "beta": [-1, 1], "rate": 0.25}
     regularization = {"methods": ["shake_drop"], "shake_drop": shake_drop}
     params = _parse(("task.model.regularization", regularization))
-    config = ModelConfig.from_json(json.dumps(params.task.model.as_dict()))
+    config = frozen(params.task.model, ModelConfig)
     assert config.regularization.shake_drop.alpha == (0.0, 1.0)
     assert config.regularization.methods == ("shake_drop",)
 
@@ -316,27 +315,15 @@ def test_config_that_a_run_keeps_is_one(name, tmp_path):
     assert again.as_dict() == params.as_dict()
 
 
-@pytest.mark.parametrize(
-    ("name", "weights"),
-    [
-        ("movinet_a0_stream", "movinet_a0_stream"),
-        ("movinet_a5_base", "movinet_a5_base"),
-        ("mobilenet_v3_small", "imagenet"),
-    ],
-)
-def test_official_weights_are_those_of_the_model(name, weights):
-    params = _parse(("task.init_checkpoint", "official"), experiment=name)
-    assert params.task.init_checkpoint == weights
-
-
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_each_experiment_has_official_weights_or_says_that_it_has_none(name):
-    overrides = [("task.init_checkpoint", "official")]
+    official = ("task.init_checkpoint", "official")
     if name.startswith("slowonly"):
         message = f"is 'official', but '{name}' has no official weights: name a check"
-        _assert_refused(message, *overrides, experiment=name)
+        _assert_refused(message, official, experiment=name)
     else:
-        assert _parse(*overrides, experiment=name).task.init_checkpoint != "official"
+        weights = "imagenet" if name.startswith("mobilenet") else name
+        assert _parse(official, experiment=name).task.init_checkpoint == weights
 
 
 def test_toy_model_has_no_official_weights():

@@ -114,7 +114,7 @@ def check_experiment(params: cfg.ExperimentConfig, mode: str | None = None) -> N
 
     Args:
         params: The config of an experiment, after `fill_in`.
-        mode: The mode of the Model Garden's training drivers, or None if unknown.
+        mode: The value of --mode, or None if unknown.
 
     Raises:
         ValueError: If there is such a setting; with its key, its value and what to do.

@@ -93,7 +93,8 @@ def build_optimizer(
             f"trainer.optimizer_config.optimizer.type is {kind!r}: it must be one of"
             f" {', '.join(OPTIMIZERS)}."
         )
-    float16 = bool(runtime_config) and runtime_config.mixed_precision_dtype == "float16"
+    runtime = runtime_config or cfg.RuntimeConfig()
+    float16 = runtime.mixed_precision_dtype == "float16"
     if dp_config is not None:
         raise ValueError(
             "Differential privacy is not supported with two learning rates: set"
@@ -124,7 +125,7 @@ def build_optimizer(
         optimizer = MovingAverage(optimizer, **config.ema.as_dict())
     if float16:
         optimizer = performance.configure_optimizer(
-            optimizer, use_float16=True, loss_scale=runtime_config.loss_scale
+            optimizer, use_float16=True, loss_scale=runtime.loss_scale
         )
     return optimizer
 
@@ -136,14 +137,14 @@ def grouped(optimizer: Any) -> GroupedOptimizer:
         TypeError: If there is none inside.
     """
     inner = optimizer
-    while inner is not None and not isinstance(inner, GroupedOptimizer):
+    while inner is not None:
+        if isinstance(inner, GroupedOptimizer):
+            return inner
         inner = getattr(inner, "_optimizer", None)
-    if inner is None:
-        raise TypeError(
-            f"{type(optimizer).__name__} holds no GroupedOptimizer: build it with"
-            " build_optimizer."
-        )
-    return inner
+    raise TypeError(
+        f"{type(optimizer).__name__} holds no GroupedOptimizer: build it with"
+        " build_optimizer."
+    )
 
 
 def _build_one(config, learning_rate, warmup):

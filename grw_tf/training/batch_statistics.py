@@ -64,15 +64,12 @@ class BatchStatistics:
         self._estimate = tf.function(self._pass_clips)
 
     def estimate(self, batches: Iterable) -> int:
-        """Sets the statistics to estimates, and keeps their former values.
+        """Sets the statistics to estimates, and returns the number of clips.
 
         Args:
-            batches: A dataset of tuples that begin with clips [batch, N, size, size, 3]
-                in 0..1 or a dict of them. For several replicas it is a distributed one,
-                of whose batches each replica has some clips.
-
-        Returns:
-            The number of clips.
+            batches: A dataset of tuples that begin with clips
+                `[batch, N, size, size, 3]` in 0..1 or a dict of them. With several
+                replicas it is distributed, and each replica has clips of each batch.
 
         Raises:
             ValueError: If the model calls one of the layers twice.

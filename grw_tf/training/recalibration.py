@@ -1,6 +1,5 @@
 """Estimates batch statistics on training clips before each evaluation."""
 
-import logging
 import time
 from collections.abc import Callable
 
@@ -22,14 +21,14 @@ class Recalibration:
     Args:
         model: The model.
         open_clips: Function that returns the dataset for `BatchStatistics.estimate`.
-        report: Function that shows a line to the user; the default logs it.
+        report: Function that shows a line to the user.
     """
 
     def __init__(
         self,
         model: tf_keras.Model,
         open_clips: Callable[[], tf.data.Dataset],
-        report: Callable[[str], None] = logging.info,
+        report: Callable[[str], None],
     ):
         self._model = model
         self._open_clips = open_clips

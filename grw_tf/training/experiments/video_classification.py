@@ -51,6 +51,15 @@ class DataConfig(video_classification.DataConfig):
     aug_random_flip: bool = True
 
 
+def _data(is_training):
+    return DataConfig(
+        is_training=is_training,
+        drop_remainder=is_training,
+        global_batch_size=_BATCH_SIZE,
+        shuffle_buffer_size=256,
+    )
+
+
 @dataclasses.dataclass
 class VideoClassificationTask(video_classification.VideoClassificationTask):
     """The Model Garden's task config with a model of this project.
@@ -70,11 +79,9 @@ class VideoClassificationTask(video_classification.VideoClassificationTask):
 
     # A class that a function made is no type to the type checker.
     model: Model = dataclasses.field(default_factory=Model)  # type: ignore[valid-type]
-    train_data: DataConfig = dataclasses.field(
-        default_factory=lambda: DataConfig(is_training=True)
-    )
+    train_data: DataConfig = dataclasses.field(default_factory=lambda: _data(True))
     validation_data: DataConfig = dataclasses.field(
-        default_factory=lambda: DataConfig(is_training=False, drop_remainder=False)
+        default_factory=lambda: _data(False)
     )
     losses: Losses = dataclasses.field(default_factory=Losses)
     seed: int = 0
@@ -138,8 +145,6 @@ def experiment(preset: str) -> cfg.ExperimentConfig:
     from_scratch = PRESETS[preset].backbone.family.trains_from_scratch
     task = VideoClassificationTask(
         model=Model(dataclasses.asdict(PRESETS[preset])),
-        train_data=_data(is_training=True),
-        validation_data=_data(is_training=False),
         losses=Losses(label_smoothing=0.1),
         metrics=video_classification.Metrics(use_per_class_recall=True),
     )
@@ -169,15 +174,6 @@ _RANDOM_RESIZED_CROP = {
     "aug_min_aspect_ratio": 3 / 4,
     "aug_max_aspect_ratio": 4 / 3,
 }
-
-
-def _data(is_training):
-    return DataConfig(
-        is_training=is_training,
-        drop_remainder=is_training,
-        global_batch_size=_BATCH_SIZE,
-        shuffle_buffer_size=256,
-    )
 
 
 def fill_in(experiment_config: cfg.ExperimentConfig) -> None:

@@ -70,6 +70,9 @@ def build_optimizer(
 ) -> tf_keras.optimizers.legacy.Optimizer:
     """Builds the optimizer of a task's `create_optimizer`.
 
+    It is a `GroupedOptimizer`, alone or inside the Model Garden's moving average or
+    Keras' loss scaling.
+
     Args:
         config: The optimization config; each group gets an optimizer of its type.
         runtime_config: The Model Garden's runtime config; mixed_precision_dtype float16
@@ -77,10 +80,6 @@ def build_optimizer(
         dp_config: Must be None, because differential privacy is not supported.
         group_of: See `GroupedOptimizer`; usually `backbone_or_head(model)`. May be set
             later: `grouped(optimizer).group_of = backbone_or_head(model)`.
-
-    Returns:
-        A `GroupedOptimizer`, alone or inside the Model Garden's moving average or
-        Keras' loss scaling.
 
     Raises:
         ValueError: If the type of optimizer is not in `OPTIMIZERS`, no learning rate is

@@ -25,13 +25,10 @@ _UNSUPPORTED = {
 
 
 def open_source(params: DataConfig) -> RecordSource | TfdsSource:
-    """Opens the clips that a data config names.
-
-    Args:
-        params: The config, with `input_path`, or `tfds_name` and `tfds_split`.
+    """Opens the clips of `input_path`, or of `tfds_name` and `tfds_split`.
 
     Raises:
-        ValueError: If it names nothing, both, or something missing or unsupported.
+        ValueError: If the config names neither or both, or what is not supported.
         OSError: If a file cannot be read.
     """
     where = "task.train_data" if params.is_training else "task.validation_data"
@@ -140,10 +137,7 @@ def broken(
 ) -> list[str]:
     """Returns the names of the clips with a frame that cannot be decoded.
 
-    Args:
-        params: The data config.
-        source: The clips, from `open_source`.
-        records: The records to search; None for all of the source.
+    None searches all records of the source.
     """
     if records is None:
         records = in_order(Share(source.files)).as_numpy_iterator()

@@ -175,9 +175,8 @@ class Task(video_classification.VideoClassificationTask):
     def broken_clips(self, step: int | None = None) -> list[str]:
         """Returns the names of the clips with a frame that cannot be decoded.
 
-        Args:
-            step: The training step whose clips of this worker to search; None for all
-                clips that evaluations read.
+        It searches this worker's clips of a training step, or with None all clips that
+        evaluations read.
         """
         config = self.task_config
         if step is not None:

@@ -13,6 +13,7 @@ from grw_tf.streaming import StreamSession
 
 README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
 EXPORT = README.parent / "docs" / "export.md"
+MODELS = README.parent / "docs" / "models.md"
 CLASSES = ["a", "b", "c", "d", "e"]
 
 
@@ -32,9 +33,10 @@ def test_code_of_the_export_page_runs_a_file(nano, head, tmp_path, monkeypatch, 
     assert capsys.readouterr().out.split() == expected
 
 
-def test_code_of_the_readme_runs(nano, tmp_path, monkeypatch, capsys):
+def test_code_of_the_readme_and_of_models_runs(nano, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("GRW_TF_CACHE", str(tmp_path))
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    text = README.read_text() + MODELS.read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names = {}
     for block in blocks:
         if "restore(" in block:

@@ -46,9 +46,6 @@ class BatchStatistics:
             `trained_batch_normalizations`. Those that the model does not call at
             inference keep their statistics.
 
-    Attributes:
-        layers: See above.
-
     Reference: Wu and Johnson, Rethinking "Batch" in BatchNorm, arXiv 2105.07576,
       section 3.
     """

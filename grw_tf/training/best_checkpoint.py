@@ -12,8 +12,7 @@ from official.core import train_utils
 class BestCheckpoint(train_utils.BestCheckpointExporter):
     """Records a checkpoint as the best only after it is saved.
 
-    A kill in between then leaves a record that matches the file. For the arguments, see
-    `official.core.train_utils.BestCheckpointExporter`.
+    A kill in between then leaves a record that matches the file.
     """
 
     def maybe_export_checkpoint(

@@ -20,13 +20,7 @@ _ADDRESS = re.compile(
 
 
 def check_cluster(config: str | None) -> int:
-    """Checks the TF_CONFIG of a worker.
-
-    Args:
-        config: The environment variable; None or "" if it is not set.
-
-    Returns:
-        The number of workers that train, including the chief.
+    """Returns the number of workers that train, with the chief, of a TF_CONFIG.
 
     Raises:
         ValueError: If it is not set, or does not name this worker and its cluster; in

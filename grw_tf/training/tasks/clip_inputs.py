@@ -137,7 +137,7 @@ def broken(
 ) -> list[str]:
     """Returns the names of the clips with a frame that cannot be decoded.
 
-    None searches all records of the source.
+    Without records, it searches the whole source.
     """
     if records is None:
         records = in_order(Share(source.files)).as_numpy_iterator()

@@ -153,7 +153,7 @@ class Task(video_classification.VideoClassificationTask):
     ) -> tf.data.Dataset:
         """Returns batches of training clips, prepared as for validation, in one view.
 
-        The `clips` clips are always the same ones.
+        It always returns the same clips, `clips` in number.
         """
         self._estimates_statistics = True
         one_view = self.task_config.train_data.replace(
@@ -175,8 +175,8 @@ class Task(video_classification.VideoClassificationTask):
     def broken_clips(self, step: int | None = None) -> list[str]:
         """Returns the names of the clips with a frame that cannot be decoded.
 
-        It searches this worker's clips of a training step, or with None all clips that
-        evaluations read.
+        It searches this worker's clips of a training step; without a step, all clips
+        that evaluations read.
         """
         config = self.task_config
         if step is not None:

@@ -26,8 +26,6 @@ class StepGenerator(RandomGenerator):
 
 def draw_by_step(model: tf_keras.Model, seed: int, step: tf.Variable) -> None:
     """Makes each random layer of a model, such as dropout, draw by a count of steps."""
-    layers = [
-        layer for layer in model.submodules if hasattr(layer, "_random_generator")
-    ]
+    layers = [one for one in model.submodules if hasattr(one, "_random_generator")]
     for number, layer in enumerate(layers):
         layer._random_generator = StepGenerator(seed * len(layers) + number, step)

@@ -66,9 +66,7 @@ class Trainer(base_trainer.Trainer):
         if evaluate:
             silent = {id(metric) for metric in model.metrics}
             self._validation_metrics: list[tf_keras.metrics.Metric] = [
-                metric
-                for metric in self._validation_metrics
-                if id(metric) not in silent
+                m for m in self._validation_metrics if id(m) not in silent
             ]
 
     def learning_rates(self) -> dict[str, tf.Tensor]:

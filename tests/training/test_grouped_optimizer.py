@@ -94,6 +94,11 @@ def _assert_equal(found, expected):
         np.testing.assert_array_equal(one, other)
 
 
+def _assert_close(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
 def _constant(value):
     return {group: value for group in RATES}
 
@@ -120,8 +125,7 @@ def test_schedules_and_momentum_are_as_in_numpy():
         for i, rate in enumerate(rates):
             velocity[i] = 0.9 * velocity[i] - rate * gradient[i]
             expected[i] += velocity[i]
-    for one, other in zip(weights.numpy(), expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    _assert_close(weights.numpy(), expected)
 
 
 def test_rates_are_those_of_the_next_update():
@@ -292,9 +296,7 @@ def test_moving_average_goes_by_the_trainers_steps(accumulation_steps):
             decay * average + (1 - decay) * value
             for average, value in zip(averages, weights.numpy(), strict=True)
         ]
-    for variable, average in zip(weights.all, averages, strict=True):
-        found = optimizer.get_slot(variable, "average")
-        np.testing.assert_allclose(found, average, rtol=1e-5, atol=1e-6)
+    _assert_close([optimizer.get_slot(v, "average") for v in weights.all], averages)
 
 
 def test_overflow_leaves_out_the_step_in_all_groups():
@@ -400,8 +402,7 @@ def test_steps_trace_and_compile():
     for gradient in _gradients(5):
         step([tf.constant(g) for g in gradient])
         _apply(eager, expected.all, gradient)
-    for one, other in zip(weights.numpy(), expected.numpy(), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    _assert_close(weights.numpy(), expected.numpy())
 
 
 def test_groups_must_be_known():

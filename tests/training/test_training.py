@@ -211,9 +211,8 @@ def careful_run(coloured_records, tmp_path_factory):
         # Off, for batch normalization is frozen.
         "batch_norm_recalibration": 4,
     }
-    run_experiment(
-        options(coloured_records, folder, {"task": task, "trainer": trainer})
-    )
+    override = {"task": task, "trainer": trainer}
+    run_experiment(options(coloured_records, folder, override))
     return folder
 
 
@@ -426,10 +425,7 @@ def test_embeddings_that_are_no_numbers_stop_in_one_line(coloured_records, tmp_p
     rate = {"type": "constant", "constant": {"learning_rate": 1e30}}
     optimization = {"learning_rate": rate, "head_learning_rate": rate}
     trainer = {"optimizer_config": optimization, "checkpoint_interval": 5}
-    with pytest.raises(
-        ValueError,
-        match="not finite.* at step .*learning_rate_head.* on the clips .*mp4",
-    ):
-        run_experiment(
-            options(coloured_records, tmp_path, {"trainer": trainer}, mode="train")
-        )
+    asked = options(coloured_records, tmp_path, {"trainer": trainer}, mode="train")
+    told = "not finite.* at step .*learning_rate_head.* on the clips .*mp4"
+    with pytest.raises(ValueError, match=told):
+        run_experiment(asked)

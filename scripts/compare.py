@@ -41,9 +41,9 @@ def main(_):
             raise ValueError(f"--{name} does nothing here: {instead}.")
     config = flags.config_from_flags(ComparisonConfig)
     plan = make_plan(absl_flags.FLAGS, config)
-    failures = compare(plan, f"python -m scripts.compare {shlex.join(sys.argv[1:])}")
+    findings = compare(plan, f"python -m scripts.compare {shlex.join(sys.argv[1:])}")
     print(f"Written to {config.output_dir}/report.html.")
-    if failures:
+    if failures := findings.failures():
         sys.exit("\n".join(["Some runs failed:", *failures]))
 
 

@@ -22,12 +22,13 @@ from grw_tf.common.flags import option
 from grw_tf.common.replacing import replacing
 from grw_tf.comparison.compare import compare
 from grw_tf.comparison.config import ComparisonConfig
-from grw_tf.comparison.named_variants import configs_folder
+from grw_tf.comparison.findings import Findings
+from grw_tf.comparison.fragments import configs_folder
 from grw_tf.comparison.own_clips import OwnClips
 from grw_tf.comparison.picture import draw_embeddings, draw_training
 from grw_tf.comparison.plan import Plan
 from grw_tf.comparison.preflight import make_plan
-from grw_tf.comparison.report import HTML_FILE, write_report
+from grw_tf.comparison.report import HTML_FILE, summarize
 from grw_tf.export.export import ExportConfig, export_run
 from grw_tf.streaming import StreamSession
 from grw_tf.weights.run_directory import read_run
@@ -71,25 +72,26 @@ def prepare(config: DemoConfig) -> Plan:
     """Makes the data, and plans the comparison."""
     name = _CLIPS if config.clips else _AIRPLANES
     folder = Path(config.output_dir or f"runs/{name}")
-    test_records = ""
     if config.clips:
+        base, experiment = "own_clips", config.experiment
         own = OwnClips(
             folder=config.clips,
+            frames=config.frames,
+            fps=config.fps,
+            size=config.size,
             epochs=config.epochs or 5,
-            **{
-                field: getattr(config, field)
-                for field in ("frames", "fps", "size", "batch_size", "init_checkpoint")
-            },
+            batch_size=config.batch_size,
+            init_checkpoint=config.init_checkpoint,
         )
         settings, test_records = own.settings(folder / "records")
     else:
-        settings = _airplanes(config.epochs)
+        base, experiment = _AIRPLANES, "movinet_a0_stream"
+        settings, test_records = _airplanes(config.epochs), ""
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / "settings.yaml") as unfinished:
         unfinished.write_text(yaml.safe_dump(settings))
-    base = "own_clips" if config.clips else _AIRPLANES
     options = ParseConfigOptions(
-        experiment=config.experiment if config.clips else "movinet_a0_stream",
+        experiment=experiment,
         config_file=[
             str(configs_folder() / f"{base}.yaml"),
             str(folder / "settings.yaml"),
@@ -122,20 +124,19 @@ def _airplanes(epochs):
     }
 
 
-def finish(plan: Plan, name: str, command: str) -> None:
+def finish(plan: Plan, findings: Findings, name: str) -> None:
     """Draws, exports and streams what a comparison has trained.
 
     Args:
         plan: The comparison, all of whose runs have finished.
-        name: Of the figure.
-        command: The command line, for the report.
+        findings: Its findings.
+        name: Name of the figure.
     """
     folder = plan.folder
     title = "Embeddings of unseen videos on two principal components"
     draw_embeddings(plan, folder / f"{name}.png", title)
     draw_training(plan, folder / "learning_curves.png")
-    summary = write_report(plan, plan.seeds, command).summary
-    (folder / "table.txt").write_text(f"{summary}\n")
+    (folder / "table.txt").write_text(f"{summarize(findings)}\n")
     model = folder / "model.tflite"
     smoothed = plan.run(plan.variants[1], plan.seeds[0])
     config = ExportConfig(output=str(model), quantization="none")
@@ -168,9 +169,10 @@ def main(_):
     config = flags.config_from_flags(DemoConfig)
     command = f"python -m scripts.demo {shlex.join(sys.argv[1:])}".strip()
     plan = prepare(config)
-    if failures := compare(plan, command):
+    findings = compare(plan, command)
+    if failures := findings.failures():
         sys.exit("\n".join(["Some runs failed:", *failures]))
-    finish(plan, _CLIPS if config.clips else _AIRPLANES, command)
+    finish(plan, findings, _CLIPS if config.clips else _AIRPLANES)
 
 
 if __name__ == "__main__":

@@ -1,47 +1,41 @@
 """Charts of curves and paths, and the colors of variants."""
 
-import dataclasses
+from typing import NamedTuple
 
 from markupsafe import Markup
 
 from grw_tf.comparison.drawing import (
+    ANY,
     SHARES,
+    Scale,
     bottom_axis,
     dot,
     element,
-    group,
-    joined,
     left_axis,
     picture,
-    polygon,
-    polyline,
-    scale_of,
     text,
+    through,
 )
 from grw_tf.comparison.findings import Band, Findings, TrajectoriesFound
 
 WIDTH = 520
-"""The width of charts, in pixels of their own."""
+"""The width of charts, in their own pixels."""
 
 _LINE_HEIGHT = 270
 _PANEL = 320
 
 
-@dataclasses.dataclass(frozen=True)
-class Curve:
-    """A curve of a chart.
+class Curve(NamedTuple):
+    """A variant's curve in a chart; a dashed one is drawn without its band."""
 
-    Attributes:
-        x: Where its values are.
-        band: Its values.
-        variant: Whose it is.
-        dashed: Whether it is dashed, and without its band.
-    """
-
-    x: tuple[int, ...]
-    band: Band
     variant: str
+    band: Band
     dashed: bool = False
+
+    @property
+    def x(self) -> tuple[int, ...]:
+        """The steps, or the numbers of frames, of its values."""
+        return self.band.steps or tuple(range(1, len(self.band.mean) + 1))
 
 
 def line_chart(
@@ -49,18 +43,18 @@ def line_chart(
     curves: list[Curve],
     x_title: str,
     y_title: str,
-    percent: bool = False,
-    label: str = "",
+    percent: bool,
+    label: str,
 ) -> Markup | None:
     """Draws curves, each with the band of its runs.
 
     Args:
-        findings: Of `find`, for the colors of variants.
+        findings: The findings, for the colors of variants.
         curves: The curves.
         x_title: Title of the horizontal axis.
         y_title: Title of the vertical axis.
-        percent: Whether values are shares, to be drawn in per cent.
-        label: What there is to see.
+        percent: Whether values are shares, to be drawn in percent.
+        label: What the chart shows.
 
     Returns:
         An SVG element, or None without curves.
@@ -69,134 +63,112 @@ def line_chart(
         return None
     unit = 100 if percent else 1
     left, right, top, bottom = 50, WIDTH - 14, 26, _LINE_HEIGHT - 46
-    x = scale_of([v for c in curves for v in c.x], left, right, margin=0.02)
+    x = Scale([v for c in curves for v in c.x], left, right, margin=0.02)
     ends = [unit * v for c in curves for v in (*c.band.low, *c.band.high)]
     include = [0, 100] if percent and max(ends) > 60 and min(ends) < 40 else []
-    within = {"within": SHARES} if percent else {}
-    y = scale_of(ends, bottom, top, include=include, **within)
+    y = Scale(ends, bottom, top, include, within=SHARES if percent else ANY)
     parts = [
-        bottom_axis(x, top, bottom, x_title, integer=True),
-        left_axis(y, left, right),
+        *bottom_axis(x, top, bottom, x_title, integer=True),
+        *left_axis(y, left, right),
         text(left - 7, 14, f"{y_title}{', %' if percent else ''}", "start", "axis"),
     ]
     for curve in curves:
-        places = [x(value) for value in curve.x]
+        band = curve.band
         low, mean, high = (
-            [y(unit * value) for value in values]
-            for values in (curve.band.low, curve.band.mean, curve.band.high)
+            [(x(at), y(unit * v)) for at, v in zip(curve.x, values, strict=True)]
+            for values in (band.low, band.mean, band.high)
         )
         style = "curve dashed" if curve.dashed else "curve"
-        marks = [polyline(zip(places, mean, strict=True), style)]
+        marks = [through(mean, "polyline", style)]
         if not curve.dashed:
-            there, back = zip(places, high, strict=True), zip(places, low, strict=True)
-            marks.append(polygon([*there, *reversed([*back])]))
-        if len(places) == 1:
-            marks.append(dot(places[0], mean[0], 3.5))
-        parts.append(group(joined(marks), color(findings, curve.variant)))
-    return picture(
-        WIDTH, _LINE_HEIGHT, label or f"{y_title} by {x_title}", joined(parts)
-    )
+            marks.append(through([*high, *reversed(low)], "polygon", "band"))
+        if len(mean) == 1:
+            marks.append(dot(mean[0], 3.5))
+        parts.append(element("g", *marks, class_=colors(findings)[curve.variant]))
+    return picture(WIDTH, _LINE_HEIGHT, label, *parts)
 
 
 def streaming_chart(findings: Findings) -> Markup | None:
     """Draws the accuracy after each frame; None for models that cannot stream."""
     found = findings.streaming
-    curves = [
-        Curve(tuple(range(1, len(band.mean) + 1)), band, name)
-        for name, band in found.curves.items()
-    ]
     told = "; ".join(
-        f"{c.variant} from {100 * c.band.mean[0]:.0f} to {100 * c.band.mean[-1]:.0f} %"
-        for c in curves
+        f"{name} from {100 * band.mean[0]:.0f} to {100 * band.mean[-1]:.0f} %"
+        for name, band in found.curves.items()
     )
     return line_chart(
         findings,
-        curves,
+        [Curve(name, band) for name, band in found.curves.items()],
         f"frames seen, {found.fps:g} a second",
         "accuracy",
-        True,
-        f"Accuracy after each frame: {told}.",
+        percent=True,
+        label=f"Accuracy after each frame: {told}.",
     )
 
 
 def training_charts(findings: Findings) -> list[Markup | None]:
-    """Draws the curves of training and validation, a chart for each number."""
-    charts = []
-    for title, splits in findings.training.items():
-        curves = [
-            Curve(band.steps, band, name, dashed=split == "train")
-            for split, by_variant in splits.items()
-            for name, band in by_variant.items()
-        ]
-        charts.append(
-            line_chart(
-                findings,
-                curves,
-                "step",
-                title,
-                title != "loss",
-                f"{title} of training and validation by step.",
-            )
+    """Draws the curves of training and validation, a chart for each measure."""
+    return [
+        line_chart(
+            findings,
+            [
+                Curve(name, band, dashed=split == "train")
+                for split, by_variant in splits.items()
+                for name, band in by_variant.items()
+            ],
+            "step",
+            title,
+            percent=title != "loss",
+            label=f"{title} of training and validation by step.",
         )
-    return charts
+        for title, splits in findings.training.items()
+    ]
 
 
-def trajectory_chart(findings: Findings, name: str) -> Markup:
+def trajectory_chart(findings: Findings, found: TrajectoriesFound, name: str) -> Markup:
     """Draws the paths of the example clips in a variant's embeddings."""
-    found = findings.trajectories
     panel, places = found.panels[name], classes_of(found)
-    inner = _PANEL - 24
+    half = _PANEL / 2
 
     def place(point):
-        return (
-            round(_PANEL / 2 + inner / 2 * point[0], 1),
-            round(_PANEL / 2 - inner / 2 * point[1], 1),
-        )
+        x, y = ((half - 12) * value for value in point)
+        return round(half + x, 1), round(half - y, 1)
 
-    cloud = joined(dot(*place(point), 1.4, class_="cloud") for point in panel.cloud)
+    side = _PANEL - 1
     parts = [
-        element(
-            "rect", x=0.5, y=0.5, width=_PANEL - 1, height=_PANEL - 1, class_="frame"
-        ),
-        group(cloud),
+        element("rect", x=0.5, y=0.5, width=side, height=side, class_="frame"),
+        *(dot(place(point), 1.4, class_="cloud") for point in panel.cloud),
     ]
-    for number_, (path, clip) in enumerate(
-        zip(panel.paths, found.examples, strict=True), start=1
-    ):
+    examples = zip(panel.paths, found.examples, strict=True)
+    for count, (path, clip) in enumerate(examples, start=1):
         points = [place(point) for point in path]
-        frames = [
-            dot(*point, 2.6, f"{clip.label}, clip {number_}, frame {frame}")
-            for frame, point in enumerate(points, start=1)
+        title, (x, y) = f"{clip.label}, clip {count}", points[0]
+        marks = [
+            through(points, "polyline", "path"),
+            *(
+                dot(point, 2.6, f"{title}, frame {frame}")
+                for frame, point in enumerate(points, start=1)
+            ),
+            dot(points[0], 8, f"{title}, first frame", "start"),
+            text(x, y + 3.5, str(count), "middle", "start-number"),
         ]
-        x, y = points[0]
-        start = [
-            dot(x, y, 8, f"{clip.label}, clip {number_}, first frame", "start"),
-            text(x, y + 3.5, number_, "middle", "start-number"),
-        ]
-        marks = [polyline(points, "path"), *frames, *start]
-        parts.append(group(joined(marks), f"k{places[clip.label]}"))
+        parts.append(element("g", *marks, class_=f"k{places[clip.label]}"))
     first, second = panel.shares
     told = (
         f"Paths of {len(panel.paths)} clips in the embeddings of {name}, on two"
         f" principal components with {first:.0%} and {second:.0%} of the variance."
     )
-    return picture(_PANEL, _PANEL, told, joined(parts))
+    return picture(_PANEL, _PANEL, told, *parts)
 
 
 def classes_of(trajectories: TrajectoriesFound) -> dict[str, int]:
     """Returns the numbers of colors by the classes of the example clips."""
     labels = dict.fromkeys(clip.label for clip in trajectories.examples)
-    return {label: number_ for number_, label in enumerate(labels)}
+    return {label: count for count, label in enumerate(labels)}
 
 
 def colors(findings: Findings) -> dict[str, str]:
-    """Returns the class of the style sheet that colors each variant, by name."""
+    """Returns the style sheet's class that colors each variant, by name."""
     return {
         variant.name: f"v{min(index, 9)}"
         for index, variant in enumerate(findings.variants)
     }
-
-
-def color(findings: Findings, name: str) -> str:
-    """Returns the class of the style sheet that colors a variant."""
-    return colors(findings)[name]

@@ -15,7 +15,6 @@ from grw_tf.comparison.fragments import BASELINE
 from grw_tf.comparison.outcomes import ACCURACY, Metric, Outcome
 from grw_tf.evaluation.paired_statistics import (
     ClipDifference,
-    compare_clips,
     compare_seeds,
     holm,
 )
@@ -34,12 +33,12 @@ def metric_differences(
     Args:
         metric: The metric.
         names: Names of the variants.
-        seeds: In the order of the numbers.
-        outcomes: Of the finished runs.
+        seeds: Seeds, in the order of the values.
+        outcomes: The outcomes of the finished runs.
 
     Returns:
-        By variant; differences are over the seeds that both have finished, and not
-        judged yet.
+        The metric by variant. Differences are over the seeds that both have finished,
+        and not judged yet.
     """
 
     def values(name):
@@ -54,9 +53,7 @@ def metric_differences(
         difference = None
         if name != BASELINE and pairs:
             found = compare_seeds(*zip(*pairs, strict=True))
-            difference = Difference(
-                found.interval, found.deviation, found.p_value, found.seeds
-            )
+            difference = Difference(**vars(found), adjusted_p_value=None, shown=False)
         compared[name] = MetricFound(
             values=tuple(own),
             mean=float(np.mean(there)) if there else None,
@@ -66,14 +63,6 @@ def metric_differences(
     return compared
 
 
-def clip_difference(
-    name: str, seeds: Sequence[int], outcomes: Outcomes
-) -> ClipDifference | None:
-    """Returns a variant's difference by clip, None if there is nothing to pair."""
-    pair = paired_right(name, seeds, outcomes)
-    return compare_clips(*pair) if pair else None
-
-
 def judged(
     metrics: Mapping[str, Mapping[str, MetricFound]],
     clips: Mapping[str, ClipDifference | None],
@@ -81,8 +70,8 @@ def judged(
     """Returns metrics whose differences have adjusted p-values, and are shown or not.
 
     Args:
-        metrics: Of `metric_differences`, by key.
-        clips: Of `clip_difference`, by variant.
+        metrics: Results of `metric_differences`, by key.
+        clips: Differences paired by clip, by variant.
     """
     return {key: _judged(key, found, clips) for key, found in metrics.items()}
 
@@ -97,13 +86,12 @@ def _judged(key, compared, clips):
         shown = p_value is not None and p_value < _SIGNIFICANT
         if key == ACCURACY.key:
             # It must be shown for new clips, too.
-            shown = shown and clips[name].interval.excludes_zero
-        result[name] = dataclasses.replace(
-            compared[name],
-            difference=dataclasses.replace(
-                difference, adjusted_p_value=p_value, shown=bool(shown)
-            ),
+            ends = clips[name].interval
+            shown = shown and (ends.low > 0 or ends.high < 0)
+        difference = dataclasses.replace(
+            difference, adjusted_p_value=p_value, shown=bool(shown)
         )
+        result[name] = dataclasses.replace(compared[name], difference=difference)
     return result
 
 
@@ -122,8 +110,9 @@ def class_changes(
         outcomes: Of the finished runs; a variant counts over the seeds that it and the
             baseline have finished.
     """
-    paired = {name: paired_right(name, seeds, outcomes) for name in names}
-    paired = {name: pair for name, pair in paired.items() if pair}
+    paired = {
+        name: pair for name in names if (pair := paired_right(name, seeds, outcomes))
+    }
     if BASELINE not in paired:
         return []
     labels = np.array(next(iter(outcomes.values())).labels)

@@ -1,106 +1,78 @@
 """Vector graphics for the report: axes and marks, colored by its style sheet."""
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from matplotlib.ticker import MaxNLocator
 
-Content = Markup | str | float
 Points = Iterable[tuple[float, float]]
 
-SHARES = (0.0, 100.0)
-"""The range of shares, in per cent."""
+ANY, SHARES = (-math.inf, math.inf), (0.0, 100.0)
+"""The ranges of all numbers, and of shares in percent."""
 
 
-@dataclasses.dataclass(frozen=True)
 class Scale:
-    """A linear map of numbers to pixels.
+    """A linear map of numbers to pixels, with room for all given values.
 
-    Attributes:
-        low, high: The numbers at the ends.
-        start, end: The pixels at the ends.
+    Args:
+        values: Numbers.
+        start, end: The pixels at the lower and the upper end.
+        include: Further numbers that must be on the scale, without room beyond them.
+        margin: Room beyond the outermost values, as a share of their range.
+        within: The range of possible values, beyond which there is no room.
     """
 
-    low: float
-    high: float
-    start: float
-    end: float
+    def __init__(
+        self,
+        values: Iterable[float],
+        start: float,
+        end: float,
+        include: Iterable[float] = (),
+        margin: float = 0.06,
+        within: tuple[float, float] = ANY,
+    ):
+        values = list(values)
+        low, high = min(values), max(values)
+        room = margin * (high - low) or abs(high) * margin or 1.0
+        self._low = min([max(low - room, within[0]), *include])
+        self._high = max([min(high + room, within[1]), *include])
+        self.start, self.end = start, end
 
     def __call__(self, value: float) -> float:
         """Returns the pixel of a number."""
-        share = (value - self.low) / (self.high - self.low)
+        share = (value - self._low) / (self._high - self._low)
         return round(self.start + share * (self.end - self.start), 2)
 
     def ticks(self, integer: bool = False) -> list[float]:
-        """Returns round numbers along it, whole ones if asked for."""
+        """Returns round numbers on the scale; whole ones if asked for."""
         locator = MaxNLocator(5, integer=integer, steps=[1, 2, 2.5, 5, 10])
-        found = locator.tick_values(self.low, self.high)
-        slack = 1e-9 * (self.high - self.low)
-        return [t for t in found if self.low - slack <= t <= self.high + slack]
-
-
-def scale_of(
-    values: Iterable[float],
-    start: float,
-    end: float,
-    include: Iterable[float] = (),
-    margin: float = 0.06,
-    within: tuple[float, float] = (-math.inf, math.inf),
-) -> Scale:
-    """Returns a scale on which all values have room.
-
-    Args:
-        values: Numbers, at least one here or in `include`.
-        start: The pixel at the lower end.
-        end: The pixel at the upper end.
-        include: Further numbers that must be on it.
-        margin: Room beyond the outermost values, as a share; none beyond `include`.
-        within: The range of possible values, beyond which there is no room.
-    """
-    values, include = list(values) or list(include), list(include)
-    low, high = min(values), max(values)
-    room = margin * (high - low) or abs(high) * margin or 1.0
-    low, high = max(low - room, within[0]), min(high + room, within[1])
-    low, high = min([low, *include]), max([high, *include])
-    return Scale(low, high, start, end)
+        found = locator.tick_values(self._low, self._high)
+        slack = 1e-9 * (self._high - self._low)
+        return [t for t in found if self._low - slack <= t <= self._high + slack]
 
 
 def number(value: float) -> str:
-    """Returns the short text of a tick's number."""
-    text = f"{value:.6g}"
-    return text.replace("-", "\N{MINUS SIGN}")
+    """Returns the short text of a number."""
+    return f"{value:.6g}".replace("-", "\N{MINUS SIGN}")
 
 
-def element(name: str, content: Content = "", **attributes: Any) -> Markup:
+def element(name: str, *content: Markup | str, **attributes: Any) -> Markup:
     """Returns an element; underscores in names of attributes stand for hyphens."""
     listed = Markup("").join(
         Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), value)
         for key, value in attributes.items()
-        if value is not None
     )
-    return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), listed, escape(content))
-
-
-def joined(parts: Iterable[Markup]) -> Markup:
-    """Returns elements one after another."""
-    return Markup("").join(parts)
+    inner = Markup("").join(content)
+    return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), listed, inner)
 
 
 def text(
-    x: float,
-    y: float,
-    content: Content,
-    anchor: str = "start",
-    class_: str = "label",
-    **attributes: Any,
+    x: float, y: float, content: str, anchor: str, class_: str = "label"
 ) -> Markup:
     """Returns a line of text."""
-    return element(
-        "text", content, x=x, y=y, text_anchor=anchor, class_=class_, **attributes
-    )
+    return element("text", content, x=x, y=y, text_anchor=anchor, class_=class_)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, class_: str = "grid") -> Markup:
@@ -108,41 +80,25 @@ def line(x1: float, y1: float, x2: float, y2: float, class_: str = "grid") -> Ma
     return element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
 
 
-def polyline(points: Points, class_: str = "curve") -> Markup:
-    """Returns a line through points."""
-    return element("polyline", points=_listed(points), class_=class_)
-
-
-def polygon(points: Points, class_: str = "band") -> Markup:
-    """Returns the area within points."""
-    return element("polygon", points=_listed(points), class_=class_)
+def through(points: Points, name: str, class_: str) -> Markup:
+    """Returns a "polyline" through points, or the "polygon" that they enclose."""
+    listed = " ".join(f"{x:g},{y:g}" for x, y in points)
+    return element(name, points=listed, class_=class_)
 
 
 def dot(
-    x: float, y: float, radius: float, title: str = "", class_: str = "dot"
+    point: tuple[float, float], radius: float, title: str = "", class_: str = "dot"
 ) -> Markup:
     """Returns a filled circle that shows its title when pointed at."""
-    inner = element("title", title) if title else ""
-    return element("circle", inner, cx=x, cy=y, r=radius, class_=class_)
+    inner = [element("title", title)] if title else []
+    return element("circle", *inner, cx=point[0], cy=point[1], r=radius, class_=class_)
 
 
-def group(content: Content, class_: str | None = None, **attributes: Any) -> Markup:
-    """Returns elements as one."""
-    return element("g", content, class_=class_, **attributes)
-
-
-def picture(width: float, height: float, label: str, content: Content) -> Markup:
-    """Returns a whole picture, as wide as its place.
-
-    Args:
-        width: Its width, in pixels of its own.
-        height: Its height, in pixels of its own.
-        label: What there is to see, for screen readers.
-        content: Its elements.
-    """
+def picture(width: float, height: float, label: str, *content: Markup) -> Markup:
+    """Returns a picture as wide as its place, with a label for screen readers."""
     return element(
         "svg",
-        content,
+        *content,
         viewBox=f"0 0 {width:g} {height:g}",
         role="img",
         aria_label=label,
@@ -157,29 +113,20 @@ def bottom_axis(
     title: str,
     shown: Callable[[float], str] = number,
     integer: bool = False,
-) -> Markup:
+) -> list[Markup]:
     """Returns ticks with grid lines from top to bottom, and the title of the axis."""
     parts = []
     for tick in scale.ticks(integer):
         parts.append(line(scale(tick), top, scale(tick), bottom))
         parts.append(text(scale(tick), bottom + 16, shown(tick), "middle", "tick"))
     middle = (scale.start + scale.end) / 2
-    return joined([*parts, text(middle, bottom + 34, title, "middle", "axis")])
+    return [*parts, text(middle, bottom + 34, title, "middle", "axis")]
 
 
-def left_axis(
-    scale: Scale,
-    left: float,
-    right: float,
-    shown: Callable[[float], str] = number,
-) -> Markup:
+def left_axis(scale: Scale, left: float, right: float) -> list[Markup]:
     """Returns ticks with grid lines from left to right."""
     parts = []
     for tick in scale.ticks():
         parts.append(line(left, scale(tick), right, scale(tick)))
-        parts.append(text(left - 7, scale(tick) + 4, shown(tick), "end", "tick"))
-    return joined(parts)
-
-
-def _listed(points):
-    return " ".join(f"{x:g},{y:g}" for x, y in points)
+        parts.append(text(left - 7, scale(tick) + 4, number(tick), "end", "tick"))
+    return parts

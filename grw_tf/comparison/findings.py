@@ -2,29 +2,22 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Any
 
-from grw_tf.common.paired_timing import Ratio
-from grw_tf.evaluation.paired_statistics import ClipDifference, Interval
+from grw_tf.comparison.timing import Times
+from grw_tf.evaluation.paired_statistics import ClipDifference, SeedDifference
 
 FINISHED, FAILED, NOT_RUN = "finished", "failed", "not run yet"
 """The states of a run."""
 
-_OMITTED = {"omitted if None": True}
-"""Metadata of fields that the JSON lacks where they are None."""
+
+class Sparse:
+    """A dataclass whose JSON lacks the fields that have the default None."""
 
 
 @dataclasses.dataclass(frozen=True)
 class VariantFound:
-    """A variant.
-
-    Attributes:
-        name: Its name.
-        acts: What acts in its training, in words.
-        layers: Where it smooths.
-        methods: Its regularizers.
-    """
+    """A variant: what acts in its training in words, where it smooths, and how."""
 
     name: str
     acts: str
@@ -34,19 +27,18 @@ class VariantFound:
 
 @dataclasses.dataclass(frozen=True)
 class RunFound:
-    """A run: what it is, and if it has finished, what it came to.
+    """A run, and if it has finished, its results.
 
     Attributes:
-        variant, seed, folder: Which run, and where.
-        state: "finished", "failed" or "not run yet".
-        reason: Why it failed; else "".
-        start: Fingerprints of the weights and clips that it started from.
-        steps: How many training steps it took.
-        checkpoint_step: Of the checkpoint that was measured; None for the last one.
-        embedding: The place whose embeddings were measured.
-        window: Frames of a window of the order accuracy.
-        numbers: Its metrics by key.
-        clips_per_second: By the training's log.
+        reason: Why it failed, or "".
+        start: Fingerprints of the initial weights and of the first clips.
+        steps: The number of training steps.
+        checkpoint_step: The step of the checkpoint that was measured; None for the
+            last one.
+        embedding: The place in the network whose embeddings were measured.
+        window: Frames in a window of the order accuracy.
+        numbers: Metrics by key.
+        clips_per_second: The speed in the training's log.
     """
 
     variant: str
@@ -54,17 +46,17 @@ class RunFound:
     folder: str
     state: str
     reason: str = ""
-    start: dict[str, Any] | None = None
-    steps: int | None = None
+    start: dict[str, str] = dataclasses.field(default_factory=dict)
+    steps: int = 0
     checkpoint_step: int | None = None
     embedding: str | None = None
     window: int | None = None
-    numbers: dict[str, float | None] = field(default_factory=dict)
+    numbers: dict[str, float | None] = dataclasses.field(default_factory=dict)
     clips_per_second: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the run as JSON holds it, its metrics beside the rest."""
-        found = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        found = {**vars(self)}
         numbers = found.pop("numbers")
         if self.state == FINISHED:
             return found | numbers
@@ -72,17 +64,15 @@ class RunFound:
 
 
 @dataclasses.dataclass(frozen=True)
-class ComparedClips:
+class ComparedClips(Sparse):
     """The clips that variants are compared on.
 
     Attributes:
-        records: What they are: paths of records, or a TFDS data set and its split.
+        records: Paths of records, or a TFDS data set and its split.
         is_validation: Whether checkpoints were chosen by them.
         is_training: Whether some are trained on.
-        classes: Names of the classes.
-        clips: How many there are; 0 before any run has finished.
-        majority: The most frequent class.
-        majority_share: Its share of the clips.
+        clips: Their number; 0 before any run has finished.
+        majority: The most frequent class, with `majority_share` of the clips.
     """
 
     records: str
@@ -90,54 +80,49 @@ class ComparedClips:
     is_training: bool
     classes: tuple[str, ...]
     clips: int = 0
-    majority: str | None = field(default=None, metadata=_OMITTED)
-    majority_share: float | None = field(default=None, metadata=_OMITTED)
+    majority: str | None = None
+    majority_share: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
-class Difference:
-    """A difference to the baseline, paired by seed, and judged.
+class Difference(SeedDifference):
+    """A difference from the baseline, paired by seed, and judged.
 
     Attributes:
-        interval, deviation, p_value, seeds: See `SeedDifference`.
-        adjusted_p_value: After Holm's adjustment for the number of variants.
-        shown: Whether it counts as shown.
+        adjusted_p_value: The p-value after Holm's adjustment for several variants.
+        shown: Whether the difference counts as shown.
     """
 
-    interval: Interval
-    deviation: float | None
-    p_value: float | None
-    seeds: int
-    adjusted_p_value: float | None = None
-    shown: bool = False
+    adjusted_p_value: float | None
+    shown: bool
 
 
 @dataclasses.dataclass(frozen=True)
-class MetricFound:
+class MetricFound(Sparse):
     """A metric of a variant.
 
     Attributes:
-        values: By seed; None where there is none.
-        mean: Over the seeds that have one.
-        deviation: The standard deviation over them; None for fewer than two.
-        difference: To the baseline, over the seeds that both have finished.
+        values: The values by seed; None for a seed without one.
+        mean, deviation: Mean and standard deviation over the seeds that have a value;
+            the latter is None for fewer than two.
+        difference: The difference from the baseline, over the seeds that both finished.
     """
 
     values: tuple[float | None, ...]
     mean: float | None
     deviation: float | None
-    difference: Difference | None = field(default=None, metadata=_OMITTED)
+    difference: Difference | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class ClassChange:
-    """How a variant predicts the clips of a class.
+    """A variant's predictions for the clips of a class.
 
     Attributes:
-        right: How many are right, mean over the seeds.
-        change: To the baseline, mean over the seeds.
-        mended: Predictions of all seeds that are right where the baseline's is wrong.
-        broken: Predictions of all seeds that are wrong where the baseline's is right.
+        right: Mean number of correct predictions over seeds.
+        change: Its difference from the baseline's.
+        mended, broken: Predictions over all seeds that are right where the baseline's
+            are wrong, and wrong where they are right.
     """
 
     right: float
@@ -148,7 +133,7 @@ class ClassChange:
 
 @dataclasses.dataclass(frozen=True)
 class ClassFound:
-    """A class: how many test clips it has, and what variants make of them."""
+    """A class, the number of its test clips, and the variants' predictions."""
 
     name: str
     clips: int
@@ -156,19 +141,19 @@ class ClassFound:
 
 
 @dataclasses.dataclass(frozen=True)
-class Band:
-    """A curve: its mean, lowest and highest value over runs."""
+class Band(Sparse):
+    """A curve: the mean, lowest and highest values over runs."""
 
     mean: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
     runs: int
-    steps: tuple[int, ...] | None = field(default=None, metadata=_OMITTED)
+    steps: tuple[int, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class StreamingFound:
-    """Accuracy after each frame, of frames at `fps` a second, by variant."""
+    """Accuracy after each frame by variant, at `fps` frames a second."""
 
     fps: float
     curves: dict[str, Band]
@@ -185,11 +170,11 @@ class ExampleClip:
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
-    """Embeddings of a variant on their two principal components, scaled to fill.
+    """Embeddings of a variant on their two principal components, scaled to -1..1.
 
     Attributes:
-        shares: Of the variance, by component.
-        paths: Points [2] of the frames of each example clip.
+        shares: Each component's share of the variance.
+        paths: Points [2] of each example clip's frames.
         cloud: Points [2] of frames of all clips.
     """
 
@@ -203,12 +188,12 @@ class TrajectoriesFound:
     """How embeddings of some test clips move.
 
     Attributes:
-        seed: Of the runs.
-        embedding: The place of the network.
-        clips: How many clips the components are of.
+        seed: The seed of the runs.
+        embedding: The place in the network.
+        clips: The number of clips whose components these are.
         examples: The clips that are drawn as paths.
-        thumbnails: Frames of each as JPEG in base64.
-        panels: By variant.
+        thumbnails: Frames of each example as JPEG in base64.
+        panels: The embeddings by variant.
     """
 
     seed: int
@@ -220,61 +205,50 @@ class TrajectoriesFound:
 
 
 @dataclasses.dataclass(frozen=True)
-class ExportFound:
-    """An exported file, or why there is none.
+class ExportFound(Sparse):
+    """An exported file, or the reason `refused` why there is none.
 
-    Attributes:
-        refused: Why there is none; the other fields are None then.
-        quantization, megabytes, operations: Of the file.
-        milliseconds: A frame, with a classification after each.
-        largest_difference, clip_difference, conversion_difference: See `Parity`.
-        agreement, streams, frames, clips, passed, failures: See `Parity`.
+    For the fields from `milliseconds` on, see `Parity`.
     """
 
-    refused: str | None = field(default=None, metadata=_OMITTED)
-    quantization: str | None = field(default=None, metadata=_OMITTED)
-    megabytes: float | None = field(default=None, metadata=_OMITTED)
-    operations: int | None = field(default=None, metadata=_OMITTED)
-    milliseconds: float | None = field(default=None, metadata=_OMITTED)
-    largest_difference: float | None = field(default=None, metadata=_OMITTED)
-    clip_difference: float | None = field(default=None, metadata=_OMITTED)
-    conversion_difference: float | None = field(default=None, metadata=_OMITTED)
-    agreement: float | None = field(default=None, metadata=_OMITTED)
-    streams: int | None = field(default=None, metadata=_OMITTED)
-    frames: int | None = field(default=None, metadata=_OMITTED)
-    clips: str | None = field(default=None, metadata=_OMITTED)
-    passed: bool | None = field(default=None, metadata=_OMITTED)
-    failures: tuple[str, ...] | None = field(default=None, metadata=_OMITTED)
+    refused: str | None = None
+    quantization: str | None = None
+    megabytes: float | None = None
+    operations: int | None = None
+    milliseconds: float | None = None
+    largest_difference: float | None = None
+    clip_difference: float | None = None
+    conversion_difference: float | None = None
+    agreement: float | None = None
+    streams: int | None = None
+    frames: int | None = None
+    clips: str | None = None
+    passed: bool | None = None
+    failures: tuple[str, ...] | None = None
 
 
-@dataclasses.dataclass(frozen=True)
-class CostFound:
-    """What a variant costs; ratios are to the baseline.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CostFound(Times, Sparse):
+    """What a variant costs.
 
     Attributes:
-        clips_per_second: By the trainings' logs.
-        seconds_per_step, step_ratio: Of a training step.
-        milliseconds_per_frame, frame_ratio: Of a frame of the exported file.
+        clips_per_second: The median speed of its trainings, from their logs.
         export: The exported file.
     """
 
     clips_per_second: float | None
-    seconds_per_step: float | None = field(default=None, metadata=_OMITTED)
-    step_ratio: Ratio | None = field(default=None, metadata=_OMITTED)
-    milliseconds_per_frame: float | None = field(default=None, metadata=_OMITTED)
-    frame_ratio: Ratio | None = field(default=None, metadata=_OMITTED)
-    export: ExportFound | None = field(default=None, metadata=_OMITTED)
+    export: ExportFound | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class CostsFound:
-    """Costs by variant, and how they were taken.
+    """Costs by variant, and how they were measured.
 
     Attributes:
         by_variant: The costs.
-        batch_size: Clips of a timed training step.
+        batch_size: Clips in a timed training step.
         rounds: How often each step and frame was timed.
-        seed: Of the exported files.
+        seed: The seed of the exported files.
     """
 
     by_variant: dict[str, CostFound]
@@ -285,14 +259,7 @@ class CostsFound:
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """Findings in words.
-
-    Attributes:
-        headline: A few words.
-        sentences: Below it.
-        variants: Sentences by variant.
-        limits: What cannot be concluded.
-    """
+    """Findings in words, in all and by variant; `limits` says what they do not show."""
 
     headline: str
     sentences: tuple[str, ...]
@@ -306,25 +273,22 @@ class Findings:
 
     Attributes:
         command: The command line.
-        written: When.
-        seeds: Those that were looked at.
-        planned_seeds: How many were asked for.
+        written: When the report was written.
+        seeds: The seeds in the report.
+        planned_seeds: The number of seeds that were asked for.
         variants: The variants, the baseline first.
         runs: The runs, seed by seed.
-        test: The clips compared on.
-        metrics: By key of the metric, by variant.
-        clips: Differences paired by clip, by variant but for the baseline.
+        test: The clips that variants are compared on.
+        metrics: Metrics by key, by variant.
+        clips: Differences paired by clip, by variant except the baseline.
         classes: The classes, those that change most first.
-        streaming: Accuracy after each frame.
         training: Curves by title, by split, by variant.
         trajectories: Paths of embeddings; None before the baseline has any.
-        costs: What variants cost.
-        remarks: What was changed of the config, in words.
-        model: The config of the baseline's model.
-        config: The experiment of the baseline.
-        experiment: Its name.
-        versions: Of Python, packages and machine.
-        verdict: All of it in words.
+        remarks: What the comparison changed in the config, in words.
+        model, config, experiment: The baseline's model, its whole config, and the name
+            of the experiment.
+        versions: Versions of Python and packages, and the machine.
+        verdict: The findings in words; empty before `judge`.
     """
 
     command: str
@@ -346,14 +310,16 @@ class Findings:
     config: dict[str, Any]
     experiment: str
     versions: dict[str, str]
-    verdict: Verdict | None = None
+    verdict: Verdict = Verdict("", (), {}, ())
 
     def to_json(self) -> dict[str, Any]:
         """Returns the findings as JSON holds them."""
-        return {
-            each.name: _json_of(getattr(self, each.name))
-            for each in dataclasses.fields(self)
-        }
+        return _json_of(self)
+
+    def failures(self) -> list[str]:
+        """Returns why runs failed, one line each."""
+        failed = [run for run in self.runs if run.state == FAILED]
+        return [f"{run.variant}, seed {run.seed}: {run.reason}" for run in failed]
 
     def differences(self, key: str) -> dict[str, Difference]:
         """Returns the differences of a metric by variant, where there are any."""
@@ -369,9 +335,11 @@ def _json_of(value):
         value = value.to_json()
     if dataclasses.is_dataclass(value):
         return {
-            each.name: _json_of(getattr(value, each.name))
+            each.name: _json_of(inner)
             for each in dataclasses.fields(value)
-            if not (each.metadata and getattr(value, each.name) is None)
+            if (inner := getattr(value, each.name)) is not None
+            or each.default is not None
+            or not isinstance(value, Sparse)
         }
     if isinstance(value, Mapping):
         return {key: _json_of(inner) for key, inner in value.items()}

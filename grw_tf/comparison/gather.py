@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from grw_tf.comparison import findings as found_in
 from grw_tf.comparison.differences import (
     class_changes,
-    clip_difference,
     judged,
     metric_differences,
+    paired_right,
 )
 from grw_tf.comparison.findings import (
+    FAILED,
+    FINISHED,
+    NOT_RUN,
     Band,
     ComparedClips,
     CostFound,
@@ -29,12 +31,12 @@ from grw_tf.comparison.findings import (
     StreamingFound,
     VariantFound,
 )
-from grw_tf.comparison.outcomes import CURVES, METRICS, Outcome, read_outcomes
+from grw_tf.comparison.outcomes import CURVES, METRICS, read_outcomes
 from grw_tf.comparison.plan import Plan
-from grw_tf.comparison.run import Run
 from grw_tf.comparison.timing import Times
 from grw_tf.comparison.trajectories import find_trajectories
 from grw_tf.comparison.verdict import judge
+from grw_tf.evaluation.paired_statistics import compare_clips
 
 _PACKAGES = ("grw_tf", "tensorflow", "tf-models-official", "tf_keras", "ai-edge-litert")
 
@@ -63,7 +65,10 @@ def find(plan: Plan, seeds: Sequence[int], command: str) -> Findings:
         for key, found in compared.items()
         if any(value is not None for each in found.values() for value in each.values)
     }
-    clips = {name: clip_difference(name, seeds, outcomes) for name in names[1:]}
+    paired = {name: paired_right(name, seeds, outcomes) for name in names[1:]}
+    clips = {
+        name: compare_clips(*pair) if pair else None for name, pair in paired.items()
+    }
     findings = Findings(
         command=command,
         written=datetime.datetime.now().astimezone().isoformat(timespec="minutes"),
@@ -96,20 +101,15 @@ def find(plan: Plan, seeds: Sequence[int], command: str) -> Findings:
     return dataclasses.replace(findings, verdict=judge(findings))
 
 
-def _run(run: Run, outcome: Outcome | None) -> RunFound:
-    described = {
-        "variant": run.variant,
-        "seed": run.seed,
-        "folder": str(run.folder),
-    }
+def _run(run, outcome):
+    described = run.variant, run.seed, str(run.folder)
     if outcome is None:
         failure = run.failure()
-        state = found_in.FAILED if failure else found_in.NOT_RUN
-        return RunFound(**described, state=state, reason=failure)
+        return RunFound(*described, FAILED if failure else NOT_RUN, failure)
     measured = ("start", "steps", "checkpoint_step", "embedding", "window")
     return RunFound(
-        **described,
-        state=found_in.FINISHED,
+        *described,
+        FINISHED,
         **{name: outcome.measures[name] for name in measured},
         numbers={metric.key: outcome.value(metric.key) for metric in METRICS},
         clips_per_second=outcome.clips_per_second(),
@@ -139,8 +139,7 @@ def _streaming(plan, names, seeds, outcomes):
     curves = {}
     for name in names:
         found = [outcomes.get((name, seed)) for seed in seeds]
-        rows = [outcome.curve for outcome in found if outcome and outcome.curve]
-        if rows:
+        if rows := [outcome.curve for outcome in found if outcome and outcome.curve]:
             curves[name] = _band(np.array(rows))
     return StreamingFound(plan.baseline.config.fps, curves)
 
@@ -179,21 +178,13 @@ def _costs(plan, names, seeds, outcomes):
     times = timing.read()
     costs = {}
     for name in names:
-        rates = [
-            outcome.clips_per_second()
-            for (variant, _), outcome in outcomes.items()
-            if variant == name
-        ]
-        rates = [rate for rate in rates if rate is not None]
+        own = [outcome for (variant, _), outcome in outcomes.items() if variant == name]
+        rates = [rate for each in own if (rate := each.clips_per_second()) is not None]
         first = outcomes.get((name, seeds[0]))
         exported = first.measures.get("export") if first else None
-        taken = times.get(name, Times())
         costs[name] = CostFound(
+            **vars(times.get(name, Times())),
             clips_per_second=float(np.median(rates)) if rates else None,
-            seconds_per_step=taken.seconds_per_step,
-            step_ratio=taken.step_ratio,
-            milliseconds_per_frame=taken.milliseconds_per_frame,
-            frame_ratio=taken.frame_ratio,
             export=_export(exported) if exported else None,
         )
     return CostsFound(costs, timing.batch_size, plan.config.timing_rounds, seeds[0])
@@ -202,21 +193,13 @@ def _costs(plan, names, seeds, outcomes):
 def _export(report: dict[str, Any]) -> ExportFound:
     if "refused" in report:
         return ExportFound(refused=report["refused"])
-    parity = report["parity"]
+    parity = report["parity"] | {"failures": tuple(report["parity"]["failures"])}
+    names = {field.name for field in dataclasses.fields(ExportFound)}
     return ExportFound(
         quantization=report["quantization"]["mode"],
         megabytes=report["megabytes"],
         operations=sum(report["operations"].values()),
-        milliseconds=parity["milliseconds"],
-        largest_difference=parity["largest_difference"],
-        clip_difference=parity["clip_difference"],
-        conversion_difference=parity["conversion_difference"],
-        agreement=parity["agreement"],
-        streams=parity["streams"],
-        frames=parity["frames"],
-        clips=parity["clips"],
-        passed=parity["passed"],
-        failures=tuple(parity["failures"]),
+        **{name: value for name, value in parity.items() if name in names},
     )
 
 

@@ -137,7 +137,7 @@ class Outcome:
     @functools.cached_property
     def history(self) -> dict[tuple[str, str], dict[int, float]]:
         """Numbers by step, for each (split, name) with a name of `CURVES`."""
-        found = collections.defaultdict(dict)
+        found: dict[tuple[str, str], dict[int, float]] = collections.defaultdict(dict)
         for split in _SPLITS:
             for file in sorted((self.run.folder / split).glob("events*")):
                 for step, tag, value in _scalars(file):

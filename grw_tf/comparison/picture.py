@@ -34,13 +34,14 @@ def draw_embeddings(plan: Plan, path: Path, title: str) -> None:
     frames_height = _ROW_HEIGHT * len(shown)
     figure = Figure(figsize=(12, _PANEL_HEIGHT + frames_height), layout="constrained")
     figure.suptitle(title, parse_math=False)
-    above, below = figure.subfigures(2, 1, height_ratios=[frames_height, _PANEL_HEIGHT])
+    heights = [frames_height, _PANEL_HEIGHT]
+    above, below = figure.subfigures(2, 1, height_ratios=heights, squeeze=False)[:, 0]
     _draw_frames(above, plan, {int(clips[first[0]]) for first in shown})
     panels = np.atleast_1d(below.subplots(1, len(outcomes)))
     for axis, outcome in zip(panels, outcomes, strict=True):
         drawn = np.flatnonzero(np.isin(labels, classes[:_CLASSES]))
         points, _ = principal_components(outcome.embeddings()[0])
-        paths = np.searchsorted(drawn, np.concatenate(shown))
+        paths = np.searchsorted(drawn, np.concatenate(shown)).tolist()
         draw_paths(axis, points[drawn], labels[drawn], plan.class_names, paths)
         axis.set_title(_measures(outcome), fontsize=10, parse_math=False)
     _save(figure, path)

@@ -28,12 +28,11 @@ class Plan:
 
     Attributes:
         config: What was asked for.
-        experiment: Name of the experiment.
+        experiment: The name of the experiment.
         variants: The variants, the baseline first.
         seeds: The seeds, in the order of runs.
         test_clips: The clips to compare on.
-        class_names: Names of the classes.
-        remarks: What was changed of the config for the comparison, in words.
+        remarks: What the comparison changed in the config, in words.
     """
 
     config: ComparisonConfig
@@ -123,9 +122,9 @@ class Plan:
         )
 
     def claim(self) -> None:
-        """Writes down what is compared, or checks that it is what was begun there.
+        """Records what is compared, or checks that it is what was begun in the folder.
 
-        Other variants and more seeds may join; all else must be the same.
+        Variants and seeds may be added; all else must be the same.
 
         Raises:
             ValueError: If another comparison was begun there.
@@ -134,10 +133,7 @@ class Plan:
         now = {
             "experiment": self.experiment,
             "config": self.baseline.experiment,
-            "variants": {
-                v.name: _differing(v.experiment, self.baseline.experiment)
-                for v in self.variants
-            },
+            "variants": {v.name: v.changed for v in self.variants},
             "test_clips": dataclasses.asdict(self.test_clips),
             "quantization": self.config.quantization,
             "first_seed": self.seeds[0],
@@ -146,9 +142,14 @@ class Plan:
         if file.exists():
             begun = _read_plan(file)
             joined = begun["variants"] | now["variants"]
-            known = {n: v for n, v in begun["variants"].items() if n in now["variants"]}
-            again = {n: v for n, v in now["variants"].items() if n in known}
-            _check_same(file, begun | {"variants": known}, now | {"variants": again})
+            both = begun["variants"].keys() & now["variants"].keys()
+            _check_same(
+                file,
+                *(
+                    plan | {"variants": {n: plan["variants"][n] for n in both}}
+                    for plan in (begun, now)
+                ),
+            )
             now["variants"] = joined
         write_json(file, now)
 
@@ -157,12 +158,6 @@ class Plan:
         sets = {*map(self._clips, ("train_data", "validation_data")), self.test_clips}
         sizes = [clips.sizes().items() for clips in sets if clips]
         return dict(sorted({*itertools.chain(*sizes)}))
-
-
-def _differing(experiment, baseline):
-    theirs = dict(leaves(baseline))
-    own = dict(leaves(experiment))
-    return {key: value for key, value in own.items() if value != theirs.get(key)}
 
 
 def _check_same(file, begun, asked):

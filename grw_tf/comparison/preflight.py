@@ -54,7 +54,7 @@ def make_plan(options: Any, config: ComparisonConfig) -> Plan:
         variants=variants,
         seeds=tuple(range(first_seed, first_seed + config.seeds)),
         test_clips=test_clips,
-        class_names=class_names,
+        class_names=tuple(class_names),
         remarks=tuple(_remarks(params, variants)),
     )
 

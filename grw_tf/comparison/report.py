@@ -1,6 +1,6 @@
 """Writes the report of a comparison: one HTML file that needs no network, and JSON."""
 
-import dataclasses
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,21 +22,16 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _STEADINESS = ("label_changes_per_second", "probability_change", "order_accuracy")
 
 
-@dataclasses.dataclass(frozen=True)
-class Written:
-    """A report: its findings, and a summary of a few lines."""
-
-    findings: Findings
-    summary: str
-
-
-def write_report(plan: Plan, seeds: Sequence[int], command: str) -> Written:
+def write_report(plan: Plan, seeds: Sequence[int], command: str) -> Findings:
     """Writes report.html and report.json of the seeds that have run.
 
     Args:
         plan: The comparison.
-        seeds: Those to report.
+        seeds: The seeds to report.
         command: The command line that asked for it.
+
+    Returns:
+        The findings in the report.
 
     Raises:
         ValueError: As `find`.
@@ -51,7 +46,7 @@ def write_report(plan: Plan, seeds: Sequence[int], command: str) -> Written:
         with replacing(plan.folder / name) as unfinished:
             # Names of files need not be valid text.
             unfinished.write_text(content, encoding="utf-8", errors="replace")
-    return Written(findings, summarize(findings))
+    return findings
 
 
 def render(findings: Findings) -> str:
@@ -65,8 +60,8 @@ def render(findings: Findings) -> str:
     )
     environment.filters |= {
         "signed": _signed,
-        "fixed": lambda value, digits=1: _minus(f"{value:.{digits}f}"),
-        "yaml": lambda value: yaml.safe_dump(value, sort_keys=False),
+        "fixed": _fixed,
+        "yaml": functools.partial(yaml.safe_dump, sort_keys=False),
     }
     metrics = {metric.key: metric for metric in METRICS}
     trajectories = findings.trajectories
@@ -87,9 +82,11 @@ def render(findings: Findings) -> str:
         ],
         training_charts=charts.training_charts(findings),
         trajectory_charts={
-            name: charts.trajectory_chart(findings, name)
-            for name in (trajectories.panels if trajectories else ())
-        },
+            name: charts.trajectory_chart(findings, trajectories, name)
+            for name in trajectories.panels
+        }
+        if trajectories
+        else {},
         shown_classes=SHOWN_CLASSES,
         checks=fairness(findings),
     )
@@ -104,42 +101,27 @@ def fairness(findings: Findings) -> list[tuple[bool, str]]:
         ("weights", "start from the same weights"),
         ("clips", "see the same clips in the same order, in the first steps at least"),
     ):
-        differing = [
-            seed
-            for seed in seeds
-            if len({r.start[what] for r in runs if r.seed == seed}) > 1
-        ]
-        checks.append(
-            (
-                not differing,
-                f"All variants of a seed {told}."
-                if not differing
-                else f"Not all variants of the seeds {differing} {told}.",
-            )
-        )
+        starts = {(run.seed, run.start[what]) for run in runs}
+        differing = [s for s in seeds if sum(seed == s for seed, _ in starts) > 1]
+        who = f"Not all variants of the seeds {differing}" if differing else ""
+        checks.append((not who, f"{who or 'All variants of a seed'} {told}."))
     steps = sorted({run.steps for run in runs})
-    checks.append(
+    took = f"All runs took {' or '.join(map(str, steps))} steps."
+    checks.append((len(steps) < 2, took if steps else "No run has finished."))
+    test = findings.test
+    for broken, told, held in (
         (
-            len(steps) < 2,
-            f"All runs took {' or '.join(map(str, steps))} steps."
-            if steps
-            else "No run has finished.",
-        )
-    )
-    for key, held, broken in (
-        (
-            "is_training",
-            "No file of test clips is trained on",
-            "Test clips are trained on",
+            test.is_training,
+            "Test clips are trained on.",
+            "No file of test clips is trained on.",
         ),
         (
-            "is_validation",
-            "No checkpoint was chosen by the test clips",
-            "The test clips are those that checkpoints were chosen by",
+            test.is_validation,
+            "The test clips are those that checkpoints were chosen by.",
+            "No checkpoint was chosen by the test clips.",
         ),
     ):
-        found = getattr(findings.test, key)
-        checks.append((not found, f"{broken if found else held}."))
+        checks.append((not broken, told if broken else held))
     return checks
 
 
@@ -166,10 +148,10 @@ def _mean(found, metric):
 
 
 def _signed(value, digits=1):
+    rounded = round(value, digits)
     # No change has no sign.
-    sign = "+" if round(value, digits) else ""
-    return _minus(f"{round(value, digits) + 0.0:{sign}.{digits}f}")
+    return ("+" if rounded > 0 else "") + _fixed(rounded + 0.0, digits)
 
 
-def _minus(told):
-    return told.replace("-", "\N{MINUS SIGN}")
+def _fixed(value, digits=1):
+    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")

@@ -2,17 +2,17 @@
 
 from markupsafe import Markup
 
-from grw_tf.comparison.charts import WIDTH, color
+from grw_tf.comparison.charts import WIDTH, colors
 from grw_tf.comparison.drawing import (
+    ANY,
     SHARES,
+    Scale,
     bottom_axis,
     dot,
-    group,
-    joined,
+    element,
     line,
     number,
     picture,
-    scale_of,
     text,
 )
 from grw_tf.comparison.findings import Findings
@@ -33,48 +33,42 @@ def difference_chart(findings: Findings, metric: Metric) -> Markup | None:
     if not differences:
         return None
     by_clip = findings.clips if metric == ACCURACY else {}
-    paired = {name: _paired(findings, metric, name) for name in differences}
-    scale, extents = metric.scale, [0.0]
+    scale, rows, extents = metric.scale, {}, [0.0]
     for name, difference in differences.items():
         of_clips = by_clip.get(name)
-        for found in (difference, of_clips) if of_clips else (difference,):
-            interval = found.interval
-            ends = (interval.low, interval.mean, interval.high)
-            extents += [scale * end for end in ends if end is not None]
-        extents += paired[name]
-    x = scale_of(extents, _LEFT, _RIGHT, include=[0.0])
-    bottom = 12 + _ROW * len(differences)
+        intervals = [d.interval for d in (difference, of_clips) if d]
+        paired = _paired(findings, metric, name)
+        rows[name] = intervals, paired
+        ends = [end for each in intervals for end in (each.low, each.mean, each.high)]
+        extents += [scale * end for end in ends if end is not None] + paired
+    x = Scale(extents, _LEFT, _RIGHT, include=[0.0])
+    bottom = 12 + _ROW * len(rows)
     unit = "points" if metric.unit == "%" else metric.unit
     better = "right" if metric.higher_is_better else "left"
     title = f"difference{f', {unit}' if unit else ''} ({better} is better)"
     parts = [
-        bottom_axis(x, 8, bottom, title, _signed),
+        *bottom_axis(x, 8, bottom, title, _signed),
         line(x(0), 8, x(0), bottom, "zero"),
     ]
-    for row, (name, difference) in enumerate(differences.items()):
+    told = []
+    for row, (name, (intervals, paired)) in enumerate(rows.items()):
         y = _middle(row)
-        marks = _difference_row(
-            x, y, difference.interval, by_clip.get(name), paired[name], scale
-        )
-        parts += [_name(name, y), group(marks, color(findings, name))]
-    told = "; ".join(
-        f"{name} {_signed(scale * difference.interval.mean)}"
-        for name, difference in differences.items()
-    )
-    label = f"{metric.title} against the baseline, {title}: {told}."
-    return picture(WIDTH, bottom + 42, label, joined(parts))
-
-
-def _difference_row(x, y, interval, clips, values, scale):
-    marks = [dot(x(value), y - 10, 2.6, _signed(value), "seed") for value in values]
-    if interval.low is not None:
-        low, high = x(scale * interval.low), x(scale * interval.high)
-        marks.append(line(low, y, high, y, "interval"))
-    if clips:
-        low, high = x(scale * clips.interval.low), x(scale * clips.interval.high)
-        marks.append(line(low, y + 9, high, y + 9, "thin"))
-    told = _signed(scale * interval.mean)
-    return joined([*marks, dot(x(scale * interval.mean), y, 5.5, told, "mean")])
+        marks = [dot((x(v), y - 10), 2.6, _signed(v), "seed") for v in paired]
+        for interval, below, style in zip(
+            intervals, (0, 9), ("interval", "thin"), strict=False
+        ):
+            if interval.low is not None and interval.high is not None:
+                low, high = x(scale * interval.low), x(scale * interval.high)
+                marks.append(line(low, y + below, high, y + below, style))
+        mean = scale * intervals[0].mean
+        marks.append(dot((x(mean), y), 5.5, _signed(mean), "mean"))
+        told.append(f"{name} {_signed(mean)}")
+        parts += [
+            _name(name, y),
+            element("g", *marks, class_=colors(findings)[name]),
+        ]
+    label = f"{metric.title} against the baseline, {title}: {'; '.join(told)}."
+    return picture(WIDTH, bottom + 42, label, *parts)
 
 
 def value_chart(findings: Findings, metric: Metric) -> Markup | None:
@@ -84,32 +78,33 @@ def value_chart(findings: Findings, metric: Metric) -> Markup | None:
         An SVG element, or None if no variant has the metric.
     """
     found = findings.metrics.get(metric.key, {})
-    rows = [(name, each) for name, each in found.items() if each.mean is not None]
-    if not rows:
+    means = {name: e.mean for name, e in found.items() if e.mean is not None}
+    if not means:
         return None
-    shown = [metric.scale * v for _, e in rows for v in e.values if v is not None]
-    include, share = [], findings.test.majority_share
-    if metric == ACCURACY and share is not None:
-        include = [metric.scale * share]
-    within = {"within": SHARES} if metric.unit == "%" else {}
-    x = scale_of([*shown, *include], _LEFT, _RIGHT, **within)
-    bottom = 12 + _ROW * len(rows)
+    scale, share = metric.scale, findings.test.majority_share
+    shown = [scale * v for name in means for v in found[name].values if v is not None]
+    reference = [scale * share] if metric == ACCURACY and share is not None else []
+    within = SHARES if metric.unit == "%" else ANY
+    x = Scale([*shown, *reference], _LEFT, _RIGHT, within=within)
+    bottom = 12 + _ROW * len(means)
     title = f"{metric.title.lower()}{f', {metric.unit}' if metric.unit else ''}"
-    parts = [bottom_axis(x, 8, bottom, title)]
-    if include:
-        parts.append(line(x(include[0]), 8, x(include[0]), bottom, "reference"))
-    for row, (name, each) in enumerate(rows):
-        y = _middle(row)
-        mean = metric.scale * each.mean
+    parts = [
+        *bottom_axis(x, 8, bottom, title),
+        *(line(x(at), 8, x(at), bottom, "reference") for at in reference),
+    ]
+    told = []
+    for row, (name, mean) in enumerate(means.items()):
+        y, at = _middle(row), x(scale * mean)
         marks = [
-            dot(x(metric.scale * value), y, 4, f"seed {seed}: {_plain(value, metric)}")
-            for seed, value in zip(findings.seeds, each.values, strict=True)
+            dot((x(scale * value), y), 4, f"seed {seed}: {_plain(value, metric)}")
+            for seed, value in zip(findings.seeds, found[name].values, strict=True)
             if value is not None
         ]
-        marks.append(line(x(mean), y - 12, x(mean), y + 12, "mark"))
-        parts += [_name(name, y), group(joined(marks), color(findings, name))]
-    told = "; ".join(f"{name} {_plain(e.mean, metric)}" for name, e in rows)
-    return picture(WIDTH, bottom + 42, f"Mean {title}: {told}.", joined(parts))
+        marks.append(line(at, y - 12, at, y + 12, "mark"))
+        told.append(f"{name} {_plain(mean, metric)}")
+        parts += [_name(name, y), element("g", *marks, class_=colors(findings)[name])]
+    label = f"Mean {title}: {'; '.join(told)}."
+    return picture(WIDTH, bottom + 42, label, *parts)
 
 
 def _paired(findings, metric, name):
@@ -127,11 +122,8 @@ def _plain(value, metric):
 
 
 def _signed(value):
-    return (
-        "0"
-        if abs(value) < 1e-9
-        else f"{'+' if value > 0 else ''}{number(round(value, 4))}"
-    )
+    sign = "+" if value > 0 else ""
+    return "0" if abs(value) < 1e-9 else f"{sign}{number(round(value, 4))}"
 
 
 def _middle(row):

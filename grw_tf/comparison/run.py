@@ -22,15 +22,13 @@ class Run:
     """One training.
 
     Attributes:
-        folder: Of the run; it is the trainer's `model_dir` too.
-        variant: Name of its variant.
-        seed: Its seed.
+        folder: The folder of the run, also the trainer's `model_dir`.
+        variant: The name of its variant.
         experiment: Name of the experiment that `experiment.yaml` in the folder
             overrides.
-        train_clips: The clips to train on.
-        test_clips: The clips to compare on.
+        train_clips, test_clips: The clips to train on and to compare on.
         batch_size: Number of clips evaluated at once.
-        window: Frames of a window of the order accuracy, the same for all variants.
+        window: Frames in a window of the order accuracy, the same for all variants.
         export_as: Quantization of the exported file; "" exports none.
     """
 

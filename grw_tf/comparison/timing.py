@@ -30,21 +30,6 @@ class Times:
     milliseconds_per_frame: float | None = None
     frame_ratio: Ratio | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns the times as JSON holds them."""
-        values = dataclasses.asdict(self)
-        return {name: value for name, value in values.items() if value is not None}
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "Times":
-        """Reads what `to_json` wrote."""
-        ratios = {
-            name: Ratio(**values[name])
-            for name in ("step_ratio", "frame_ratio")
-            if name in values
-        }
-        return cls(**values | ratios)
-
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
@@ -74,14 +59,19 @@ class Timing:
         }
 
     def read(self) -> dict[str, Times]:
-        """Returns the times by variant, {} if these were not taken yet."""
+        """Returns the times by variant; {} if these have not been taken yet."""
         try:
             content = json.loads(self.file.read_text())
         except (OSError, ValueError):
             return {}
         if content["settings"] != self.settings():
             return {}
-        return {name: Times.from_json(t) for name, t in content["times"].items()}
+        return {name: _times(row) for name, row in content["times"].items()}
+
+
+def _times(row: dict[str, Any]) -> Times:
+    ratios: dict[str, Any] = {k: Ratio(**v) for k, v in row.items() if "ratio" in k}
+    return Times(**row | ratios)
 
 
 def take_times(timing: Timing) -> None:
@@ -96,22 +86,20 @@ def take_times(timing: Timing) -> None:
         for name, config in timing.configs.items()
     }
     seconds = time_in_turn(steps, timing.rounds)
+    baseline = np.asarray(seconds[first].wall)
     times = {
-        name: Times(
-            seconds_per_step=float(np.median(taken.wall)),
-            step_ratio=_floats(paired_ratio(taken.wall, seconds[first].wall)),
-        )
+        name: {
+            "seconds_per_step": float(np.median(taken.wall)),
+            "step_ratio": _floats(paired_ratio(np.asarray(taken.wall), baseline)),
+        }
         for name, taken in seconds.items()
     }
     for name, frame in _frames(timing).items():
-        times[name] = dataclasses.replace(
-            times[name],
-            milliseconds_per_frame=frame.median_ms,
-            # The benchmark's ratios are to the first file.
-            frame_ratio=_floats(frame.ratio) if first in timing.files else None,
-        )
-    content = {name: taken.to_json() for name, taken in times.items()}
-    write_json(timing.file, {"settings": timing.settings(), "times": content})
+        times[name]["milliseconds_per_frame"] = frame.median_ms
+        # The benchmark's ratios are to the first file.
+        if first in timing.files:
+            times[name]["frame_ratio"] = _floats(frame.ratio)
+    write_json(timing.file, {"settings": timing.settings(), "times": times})
 
 
 def _frames(timing):
@@ -124,4 +112,4 @@ def _frames(timing):
 
 
 def _floats(ratio):
-    return Ratio(float(ratio.median), float(ratio.low), float(ratio.high))
+    return {end: float(value) for end, value in vars(ratio).items()}

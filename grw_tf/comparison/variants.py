@@ -2,13 +2,12 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from official.core import config_definitions as cfg
 from official.core import exp_factory
 
-from grw_tf.comparison.dotted_keys import nested
 from grw_tf.comparison.fragments import LAYERS, METHODS, Fragment
 from grw_tf.models import ModelConfig
 from grw_tf.models.regularization_config import REGULARIZERS
@@ -31,8 +30,7 @@ class Variant:
         name: As it was asked for.
         config: Its model.
         experiment: Its whole experiment but for the seed, as JSON holds it.
-        changed: What its experiment has other than the baseline's, besides smoothing
-            and regularization, by key.
+        changed: What its experiment has other than the baseline's, by key with dots.
     """
 
     name: str
@@ -54,7 +52,11 @@ class Variant:
                 f" weight {smoothing.weight:g}, alpha {smoothing.alpha:g}"
             )
         parts += [_described(method, self.config) for method in methods]
-        parts += [f"{key} {_text(value)}" for key, value in self.changed.items()]
+        parts += [
+            f"{key} {_text(value)}"
+            for key, value in self.changed.items()
+            if not key.startswith((_SMOOTHING, _REGULARIZATION))
+        ]
         return "; ".join(parts) or "neither smoothing nor a regularizer"
 
 
@@ -84,7 +86,8 @@ def make_variants(
         _check_places(fragment.name, config)
         found = _json(params)
         del found["task"]["seed"]
-        changed = _changed(found, variants[0].experiment) if variants else {}
+        baseline = dict(leaves(variants[0].experiment if variants else found))
+        changed = {k: v for k, v in leaves(found) if v != baseline.get(k)}
         variants.append(Variant(fragment.name, config, found, changed))
     _check_distinct(variants)
     return tuple(variants)
@@ -112,8 +115,8 @@ def _shared_head(fragments):
 def _resolved(name, values, shared, experiment) -> cfg.ExperimentConfig:
     params = exp_factory.get_exp_config(experiment)
     override(params, shared, name)
-    cleared = {LAYERS: [], METHODS: []}
-    override(params, nested(cleared | values), f"Variant {name}")
+    cleared: dict[str, Any] = {LAYERS: [], METHODS: []}
+    override(params, _nested(cleared | values), f"Variant {name}")
     regularization = params.task.model.regularization
     for method in REGULARIZERS:
         # Settings of what does not act are refused by the experiment's checks.
@@ -129,6 +132,18 @@ def _resolved(name, values, shared, experiment) -> cfg.ExperimentConfig:
     return params
 
 
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns nested mappings from their leaves by path, as "task.model.size"."""
+    found: dict[str, Any] = {}
+    for path, value in values.items():
+        *outer, last = path.split(".")
+        inner = found
+        for name in outer:
+            inner = inner.setdefault(name, {})
+        inner[last] = value
+    return found
+
+
 def _check_places(name, config):
     layers = config.smoothing.layers
     if not layers or (layers == (FINAL,) and config.head.type != "official"):
@@ -142,16 +157,6 @@ def _check_places(name, config):
                 f" {config.backbone.model_id} with head.type {config.head.type}{hint};"
                 f" known: {', '.join(known)}."
             )
-
-
-def _changed(experiment, baseline):
-    theirs = dict(leaves(baseline))
-    return {
-        key: value
-        for key, value in leaves(experiment)
-        if value != theirs.get(key)
-        and not key.startswith((_SMOOTHING, _REGULARIZATION))
-    }
 
 
 def _check_distinct(variants):

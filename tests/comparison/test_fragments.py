@@ -3,8 +3,13 @@
 import pytest
 import yaml
 
-from grw_tf.comparison.fragments import LAYERS, METHODS, read_fragments
-from grw_tf.comparison.named_variants import configs_folder, named_variants
+from grw_tf.comparison.fragments import (
+    LAYERS,
+    METHODS,
+    configs_folder,
+    named_variants,
+    read_fragments,
+)
 
 
 def _names(variants):

@@ -7,7 +7,7 @@ import pytest
 from drawn_videos import BLUE, RED, write_video
 from official.core.train_utils import ParseConfigOptions
 
-from grw_tf.comparison.named_variants import configs_folder
+from grw_tf.comparison.fragments import configs_folder
 from grw_tf.comparison.own_clips import OwnClips
 from grw_tf.training.experiments.parsing import parse_experiment
 

@@ -53,7 +53,7 @@ def test_two_workers_go_on_after_one_was_killed(coloured_records, tmp_path, vict
         assert workers[1 - victim].wait(120) == 1
     (error,) = _errors(tmp_path / f"worker{1 - victim}.txt")
     assert "Another worker of this training has ended" in error
-    assert "start all workers again" in error
+    assert "Start all workers again" in error
     assert tf.train.load_variable(str(folder), "global_step/.ATTRIBUTES/VARIABLE_VALUE")
 
     with two_workers(command_line, tmp_path) as workers:

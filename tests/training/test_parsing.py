@@ -8,7 +8,6 @@ import yaml
 from official.core import exp_factory, train_utils
 from official.core.train_utils import ParseConfigOptions
 
-from grw_tf.comparison.dotted_keys import nested
 from grw_tf.models import ModelConfig
 from grw_tf.models.presets import PRESETS
 from grw_tf.training.experiments.parsing import parse_experiment, parse_recipe
@@ -70,8 +69,14 @@ class Options(ParseConfigOptions):
 
 def _parse(*overrides, **options):
     """Parses with keys overridden, each given by its path in dots and its value."""
-    values = yaml.safe_dump(nested(dict(overrides)))
-    given = {"experiment": EXPERIMENT, "params_override": values}
+    values = {}
+    for path, value in overrides:
+        inner = values
+        *folders, key = path.split(".")
+        for folder in folders:
+            inner = inner.setdefault(folder, {})
+        inner[key] = value
+    given = {"experiment": EXPERIMENT, "params_override": yaml.safe_dump(values)}
     return parse_experiment(Options(**given | options))
 
 

@@ -395,7 +395,7 @@ def test_other_classes_than_trained_or_validated_are_refused(
     for path in folder.glob("*.tfrecord"):
         change(path, lambda e: e.context.feature.pop("clip/label/text"))
     task = {"model": {"num_classes": 2}, "validation_data": data}
-    with pytest.raises(ValueError, match="has the classes .'blau', 'rot'.*to train on"):
+    with pytest.raises(ValueError, match="has the classes .'blau', 'rot'.*training cl"):
         run_experiment(options(coloured_records, tmp_path / "new", {"task": task}))
     with pytest.raises(ValueError, match="labels.txt has the classes .'blue', 'red'"):
         run_experiment(options(folder, run))

@@ -3,7 +3,7 @@
 #   make demo                         the airplanes demo, about five minutes on 2 cores
 #   make demo CLIPS=DIR [INIT=CKPT]   the same on a folder of class folders of videos
 #   make demo ARGS='--epochs=3'       any flag of scripts/demo.py
-#   make test [PROCESSES=2]           linter, formatter, tests
+#   make test [PROCESSES=2]           linter, formatter, type checker, tests
 #   make test-slow                    the longer tests
 #   make docs                         the pages and the API reference, in build/docs
 #   make format                       rewrites the code as the formatter wants it
@@ -22,6 +22,7 @@ demo: .venv/installed
 test: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadfile
 
 test-slow: .venv/installed

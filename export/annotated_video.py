@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import av
 import cv2
@@ -38,14 +39,8 @@ class AnnotatedVideo:
             self._container = av.open(path, "w")
         except (av.FFmpegError, OSError, ValueError) as error:
             raise self._error(error) from None
-        self._stream = None
+        self._stream: Any = None
         self._last = -1
-
-    def __enter__(self) -> "AnnotatedVideo":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def write(
         self, seconds: float, picture: np.ndarray, top: Sequence[tuple[str, float]]

@@ -20,7 +20,6 @@ flags.define_flags(BenchmarkConfig, required=["models"])
 
 
 def main(_: object) -> None:
-    """Prints the comparison."""
     config = flags.config_from_flags(BenchmarkConfig)
     figures, times = benchmark(config)
     if config.json:

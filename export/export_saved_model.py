@@ -36,7 +36,6 @@ flags.define_flags(Options, required=["checkpoint_dir", "output_dir"])
 
 
 def main(_: object) -> None:
-    """Exports the model."""
     options = flags.config_from_flags(Options)
     # Before the model is built, which takes a long time.
     check_replaceable(options.output_dir)

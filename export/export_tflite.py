@@ -14,7 +14,6 @@ flags.define_flags(ExportConfig, required=["checkpoint_dir", "output"])
 
 
 def main(_: object) -> None:
-    """Exports the model."""
     config = flags.config_from_flags(ExportConfig)
     print(export(config).table())
     print(f"Written to {config.output}, with {REPORT_FILE} beside it.")

@@ -96,9 +96,8 @@ class _Run:
         print(line, flush=True)
 
 
-@contextlib.contextmanager
-def _ended_by_signals():
-    """Yields a list that receives the number of the signal that asks for the end.
+def _ending_signals():
+    """Returns a list that receives the number of the signal that asks for the end.
 
     A second signal ends the program at once.
     """
@@ -110,28 +109,26 @@ def _ended_by_signals():
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, receive)
-    yield received
+    return received
 
 
 def main(_: object) -> int:
     """Runs the stream; returns the exit status."""
     source = as_path(_SOURCE.value)
+    ended = _ending_signals()
+    given = {} if _MAX_GAP.value is None else {"max_gap": _MAX_GAP.value}
     with contextlib.ExitStack() as stack:
-        ended = stack.enter_context(_ended_by_signals())
-        given = {} if _MAX_GAP.value is None else {"max_gap": _MAX_GAP.value}
         session = stack.enter_context(
             StreamSession(_MODEL.value, num_threads=_THREADS.value, **given)
         )
         run = _Run(session)
-        if is_live(source):
-            frames = _live(run, session, source)
-        else:
-            frames = _recorded(run, session, source)
-        stack.enter_context(contextlib.closing(frames))
+        read = _live if is_live(source) else _recorded
+        frames = stack.enter_context(contextlib.closing(read(run, session, source)))
         video = None
         if _OUTPUT.value:
             _check_output(source)
-            video = stack.enter_context(AnnotatedVideo(_OUTPUT.value))
+            video = AnnotatedVideo(_OUTPUT.value)
+            stack.enter_context(contextlib.closing(video))
         start = time.perf_counter()
         for seconds, picture in frames:
             if video is not None:
@@ -160,9 +157,8 @@ def _live(run, session, source):
 
 
 def _recorded(run, session, path):
-    for seconds, picture, is_seen in file_frames(
-        path, session.fps, bool(_OUTPUT.value)
-    ):
+    frames = file_frames(path, session.fps, all_frames=bool(_OUTPUT.value))
+    for seconds, picture, is_seen in frames:
         if is_seen:
             frame = prepare_frame(picture, session.geometry)
             run.push(seconds, session.push_prepared, frame)

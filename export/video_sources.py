@@ -145,7 +145,7 @@ def _stream_frames(source):
     try:
         with _open(source, threads=0) as (container, stream):
             endless = container.size < 0
-            # Threads that decode whole frames would delay each by some others.
+            # Threads that decode whole frames would delay each frame by several.
             stream.thread_type = "SLICE"
             for packet in _then_none(container.demux(stream)):
                 try:

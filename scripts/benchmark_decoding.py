@@ -118,10 +118,7 @@ def datasets(options: Options, folder: str) -> dict[str, tf.data.Dataset]:
         "shuffle_buffer_size": 1,
     }
     preset = presets.preset(
-        "a0_stream",
-        num_classes=len(CLASSES),
-        frames=options.frames,
-        size=options.size,
+        "a0_stream", num_classes=len(CLASSES), frames=options.frames, size=options.size
     )
     own = step_timing.experiment_of(preset).task
     own.train_data.override(data)
@@ -147,7 +144,7 @@ def seconds_a_clip(options: Options) -> dict[str, paired_timing.Seconds]:
     """Returns the seconds per clip of each round, by name of the dataset.
 
     Raises:
-        ValueError: If an option makes no sense.
+        ValueError: If an option is invalid.
     """
     check_positive(**dataclasses.asdict(options))
     with tempfile.TemporaryDirectory() as folder:

@@ -101,7 +101,7 @@ def make_step(form, z):
 
 
 def in_new_process(function, *args):
-    """Calls a function in a process of its own, since TensorFlow keeps its memory."""
+    """Calls a function in a new process, since TensorFlow keeps its memory."""
     with concurrent.futures.ProcessPoolExecutor(
         1, mp_context=multiprocessing.get_context("spawn")
     ) as pool:

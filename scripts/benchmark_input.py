@@ -95,7 +95,7 @@ def seconds_a_clip(options: Options) -> dict[str, np.ndarray]:
     """Returns the seconds per clip of each round, by name of what was timed.
 
     Raises:
-        ValueError: If an option makes no sense.
+        ValueError: If an option is invalid.
     """
     block_specs.check_model_id(options.model_id)
     check_positive(
@@ -138,7 +138,7 @@ def seconds_a_clip(options: Options) -> dict[str, np.ndarray]:
 
 def report(seconds: Mapping[str, np.ndarray]) -> str:
     """Returns a table with a line for each name."""
-    rows = [("", "clips/s", "times the step's, median and 95 % interval")]
+    rows: list[tuple] = [("", "clips/s", "times the step's, median and 95 % interval")]
     for name, values in seconds.items():
         ratio = paired_timing.paired_ratio(seconds[STEP], values)
         clips = f"{1 / np.median(values):.2f}"

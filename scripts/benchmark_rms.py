@@ -3,7 +3,7 @@
     python -m scripts.benchmark_rms --preset=a0_stream --frames=16 --size=112
     python -m scripts.benchmark_rms --preset=slowonly_50 --size=112
 
-All take the same batch through the compiled step of the trainer, in turn in one
+All forms take the same batch through the compiled step of the trainer, in turn in one
 process. The cost of RMS is the median of paired ratios over rounds, with its 95 %
 interval, of wall-clock time and of CPU time. At inference, RMS adds nothing: the
 operation types of the graphs are compared in order.

@@ -3,14 +3,15 @@
     python -m scripts.benchmark_training
     python -m scripts.benchmark_training --model_id=a0 --frames=16 --size=112
 
-All take the same batch through the compiled step of the trainer, with AdamW, cosine
-schedules and a moving average, in turn in one process. `b'` and `c` have the
+All forms take the same batch through the compiled step of the trainer, with AdamW,
+cosine schedules and a moving average, in turn in one process. `b'` and `c` have the
 transformer head of the published GRW models, the others the official head. Ratios are
 medians over rounds, of wall-clock time and of CPU time.
 """
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -54,7 +55,7 @@ def configs_of(options: Options) -> dict[str, ModelConfig]:
     check_positive(batch_size=options.batch_size, rounds=options.rounds)
     official = presets.official_config(options.model_id, options.causal)
     published = presets.published_config(options.model_id, options.causal)
-    clips = {
+    clips: dict[str, Any] = {
         "size": options.size or official.size,
         "frames": options.frames or official.frames,
         "frame_fit": official.frame_fit,

@@ -26,21 +26,21 @@ flags.define_flags(DownloadConfig)
 
 
 def main(_: list[str]) -> None:
-    """Downloads the checkpoints that the flags name, or lists all."""
     config = flags.config_from_flags(DownloadConfig)
     if config.list:
-        _print_table()
-    elif config.name == "all":
-        for checkpoint in official.OFFICIAL.values():
-            _download(checkpoint)
-    else:
+        return _print_table()
+    chosen = list(official.OFFICIAL.values())
+    if config.name != "all":
         found = official.find(config.name)
         if found is None:
             raise ValueError(
                 f"There is no official checkpoint {config.name!r}: give --name=all or"
                 f" one name. {official.hint(config.name)}"
             )
-        _download(found)
+        chosen = [found]
+    for checkpoint in chosen:
+        print(f"{checkpoint.name} is in {fetch(checkpoint)}. Use it with")
+        print(f"    --init_checkpoint={checkpoint.name}", flush=True)
 
 
 def _print_table():
@@ -52,12 +52,6 @@ def _print_table():
         top1 = f"{checkpoint.top1:.2f}"
         rows.append((name, clip, top1, checkpoint.megabytes, cached))
     print(text_table(rows, "<<>><"))
-
-
-def _download(checkpoint):
-    folder = fetch(checkpoint)
-    print(f"{checkpoint.name} is in {folder}. Use it with")
-    print(f"    --init_checkpoint={checkpoint.name}", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ flags.define_flags(TrajectoryConfig, required=["checkpoint", "clips", "output_di
 
 
 def main(_: list[str]) -> None:
-    """Writes the trajectories."""
     config = flags.config_from_flags(TrajectoryConfig)
     print(write_trajectories(config))
     print(f"Written to {config.output_dir}.")

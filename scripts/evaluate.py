@@ -14,7 +14,6 @@ flags.define_flags(EvaluationConfig, required=["checkpoint", "records", "output_
 
 
 def main(_: list[str]) -> None:
-    """Evaluates the checkpoint, and prints the table."""
     config = flags.config_from_flags(EvaluationConfig)
     print(evaluate(config)["table"])
     print(f"Written to {config.output_dir}.")

@@ -21,8 +21,7 @@ flags.define_flags(ProtocolConfig, required=["checkpoint", "clips", "output_dir"
 
 def main(_: Sequence[str]) -> int:
     """Evaluates, and returns 1 if a video was left out."""
-    # The terminal may be unable to show the names of files.
-    sys.stdout.reconfigure(errors="backslashreplace")
+    programs.print_any_name()
     config = flags.config_from_flags(ProtocolConfig)
     try:
         outcome = evaluate_published(config)

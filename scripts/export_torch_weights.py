@@ -29,7 +29,6 @@ define_flags(ExportConfig, required=["checkpoint", "output"])
 
 
 def main(_: list[str]) -> None:
-    """Writes the state dict."""
     config = config_from_flags(ExportConfig)
     written = export_torch_weights(
         config.checkpoint, config.output, config.gating_activation

@@ -21,7 +21,6 @@ flags.define_flags(
 
 
 def main(_: list[str]) -> None:
-    """Measures the models, and prints the tables."""
     config = flags.config_from_flags(SensitivityConfig)
     print(frequency_sensitivity(config)["table"])
     print(f"Written to {config.output_dir}.")

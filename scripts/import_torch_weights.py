@@ -33,7 +33,6 @@ define_flags(ImportConfig, required=["input", "output_dir"])
 
 
 def main(_: list[str]) -> None:
-    """Imports the weights."""
     config = config_from_flags(ImportConfig)
     imported = import_torch_weights(
         config.input, config.output_dir, config.weights, config.num_heads

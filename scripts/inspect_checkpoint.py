@@ -12,7 +12,6 @@ from grw_tf.weights.inspection import inspect
 
 
 def main(arguments: list[str]) -> None:
-    """Prints a report on each checkpoint."""
     if len(arguments) < 2:
         sys.exit(__doc__)
     failed = False

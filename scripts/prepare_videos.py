@@ -27,8 +27,7 @@ flags.define_flags(PreparationConfig, required=["output_dir"])
 
 def main(_: Sequence[str]) -> int:
     """Converts the videos, and returns 1 if a video was left out."""
-    # The terminal may be unable to show the names of files.
-    sys.stdout.reconfigure(errors="backslashreplace")
+    programs.print_any_name()
     try:
         manifest = prepare(flags.config_from_flags(PreparationConfig))
     except KeyboardInterrupt:

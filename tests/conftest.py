@@ -72,16 +72,19 @@ def run_isolated():
 @pytest.fixture(scope="session")
 def run_program():
     """A function that runs a module with flags and returns the ended process."""
+    return functools.partial(_run_python, "-m")
 
-    def run(module, *flags):
-        return subprocess.run(
-            [sys.executable, "-m", module, *flags],
-            cwd=TESTS.parent,
-            capture_output=True,
-            text=True,
-        )
 
-    return run
+@pytest.fixture(scope="session")
+def run_code():
+    """A function that runs code with arguments and returns the ended process."""
+    return functools.partial(_run_python, "-c")
+
+
+def _run_python(*arguments):
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=TESTS.parent, capture_output=True, text=True
+    )
 
 
 @pytest.fixture(scope="session")

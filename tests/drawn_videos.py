@@ -8,25 +8,27 @@ COLOURS = {"blue": BLUE, "red": RED}
 
 
 def greys(count):
-    """Returns colours, the k-th of level 20 k."""
+    """Returns colors, the k-th of level 20 k."""
     return [(20 * i,) * 3 for i in range(count)]
 
 
 def write_video(
     path,
-    colours,
+    colors,
     rate=10,
     pts=None,
     rotation=0,
+    matrix=None,
     codec="mpeg4",
     right=None,
     size=(64, 48),
     title="",
     **options,
 ):
-    """Writes a video of one plain colour per frame, or `right` on the right half.
+    """Writes a video of one plain color per frame, or `right` on the right half.
 
-    `size` is width and height; `title` is said by the file; `options` are the codec's.
+    A color may be a whole picture. `size` is width and height, `matrix` the display
+    matrix, and `options` are those of the codec.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     width, height = size
@@ -35,12 +37,14 @@ def write_video(
             container.metadata["title"] = title
         stream = container.add_stream(codec, rate=rate, options=options)
         stream.width, stream.height = size
-        stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
+        stream.pix_fmt = {"gif": "rgb8", "png": "rgb24"}.get(codec, "yuv420p")
         if rotation:
             stream.set_display_rotation(rotation)
-        for index, colour in enumerate(colours):
+        if matrix:
+            stream.set_display_matrix(matrix)
+        for index, color in enumerate(colors):
             image = np.empty((height, width, 3), np.uint8)
-            image[:] = colour
+            image[:] = color
             if right:
                 image[:, width // 2 :] = right
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")

@@ -7,9 +7,10 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 
-from grw_tf.export.bundle import bundle, write_bundle
-from grw_tf.export.conversion import convert
+from grw_tf.export.bundle import bundle
+from grw_tf.export.conversion import convert, convert_functions
 from grw_tf.export.manifest import make_manifest
+from grw_tf.export.quantization.quantize import quantize
 from grw_tf.export.streaming_network import StreamingNetwork
 
 CLASSES = ["a", "b", "c", "d", "e"]
@@ -31,8 +32,7 @@ def model_of(path):
 def with_manifest(path, target, labels=CLASSES, **changes):
     """Writes a copy of an exported file with another manifest."""
     manifest = manifest_of(path) | changes
-    content = io.BytesIO()
-    content.write(model_of(path))
+    content = io.BytesIO(model_of(path))
     with zipfile.ZipFile(content, "a") as archive:
         archive.writestr("labels.txt", "\n".join(labels) + "\n")
         archive.writestr("manifest.json", json.dumps(manifest))
@@ -40,11 +40,12 @@ def with_manifest(path, target, labels=CLASSES, **changes):
     return target
 
 
-def write_stream(path, model, class_names, frames_per_step=1):
-    """Writes a model's stream in float32, not compared with the model."""
+def write_stream(path, model, class_names=CLASSES, frames_per_step=1, mode="none"):
+    """Writes a model's stream, not compared with the model; returns the path."""
     network = StreamingNetwork(model, frames_per_step)
-    content = convert(network)
-    write_bundle(path, content, class_names, make_manifest(network, content))
+    content = quantize(convert(network), mode).content
+    path.write_bytes(bundle(content, class_names, make_manifest(network, content)))
+    return path
 
 
 def write_counter(path, image_dtype="uint8"):
@@ -69,10 +70,6 @@ def write_counter(path, image_dtype="uint8"):
         numbers = [tf.cast(number, tf.float32) for number in numbers]
         return {"count": count, "level": level, "logits": tf.stack(numbers)[None]}
 
-    module = tf.Module()
-    folder = path.parent / f"{path.name}.saved"
-    tf.saved_model.save(module, str(folder), {"step": step})
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
     manifest = {
         "format_version": 2,
         "signatures": ["step"],
@@ -94,7 +91,8 @@ def write_counter(path, image_dtype="uint8"):
             {"name": "level", "shape": [1, 2], "dtype": "int8", "initial_value": 100},
         ],
     }
-    path.write_bytes(bundle(converter.convert(), ["n", "mean", "level"], manifest))
+    content = convert_functions({"step": step})
+    path.write_bytes(bundle(content, ["n", "mean", "level"], manifest))
     return path
 
 

@@ -79,7 +79,7 @@ def test_loss_of_the_layer_is_the_weighted_mean_over_windows():
     np.testing.assert_allclose(layer.losses[0], 0.3 * loss, rtol=1e-6)
 
 
-def test_loss_of_the_intermediate_layer_is_of_batch_normalised_means_over_space():
+def test_loss_of_the_intermediate_layer_is_of_batch_normalized_means_over_space():
     layer = IntermediateGRWSmoothing(3, weight=0.3, momentum=0.75)
     layer(X, training=True)
     pooled = X.mean(axis=(2, 3))

@@ -21,10 +21,7 @@ def model_logits(model, video):
 
 def network_logits(network, video):
     """Returns the logits after each step, and the last states."""
-    states = {
-        name: tf.zeros(spec.shape, spec.dtype)
-        for name, spec in network.state_specs().items()
-    }
+    states = initial_states(network)
     step = tf.function(network.step, autograph=False)
     all_logits = []
     for start in range(0, len(video), network.frames_per_step):
@@ -34,3 +31,15 @@ def network_logits(network, video):
         logits, states = step(tf.constant(image), states)
         all_logits.append(network.classify(states) if logits is None else logits)
     return np.concatenate(all_logits), states
+
+
+def initial_states(network):
+    """Returns the states of a stream that has seen no frame."""
+    specs = network.state_specs()
+    return {name: tf.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
+
+
+def assert_logits_close(actual, expected, share=1e-5):
+    """Fails if logits differ by more than a share of the largest."""
+    atol = share * np.abs(expected).max()
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=atol)

@@ -1,11 +1,10 @@
 """Tests that the bare install, LiteRT and numpy alone, runs an exported file."""
 
 import pathlib
-import subprocess
 import sys
 
 import pytest
-from exported_streams import CLASSES, write_stream
+from exported_streams import write_stream
 from toy_heads import HEADS
 
 _CODE = """
@@ -34,13 +33,8 @@ _FLAGS = ("--model=model.tflite", "--source=video.mp4")
 
 
 @pytest.mark.parametrize("missing", ["absl", "av", "cv2", "absl,av,cv2"])
-def test_missing_packages_are_told_in_one_line(missing):
-    done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, _ROOT, missing, *_FLAGS],
-        cwd=_ROOT,
-        capture_output=True,
-        text=True,
-    )
+def test_missing_packages_are_told_in_one_line(run_code, missing):
+    done = run_code(_PROGRAM, _ROOT, missing, *_FLAGS)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     first = missing.split(",")[0]
@@ -49,14 +43,9 @@ def test_missing_packages_are_told_in_one_line(missing):
 
 
 @pytest.mark.parametrize("module", ["export.run_stream", "grw_tf.streaming"])
-def test_missing_litert_is_told_in_one_line(module):
+def test_missing_litert_is_told_in_one_line(run_code, module):
     code = _PROGRAM.replace("export.run_stream", module)
-    done = subprocess.run(
-        [sys.executable, "-c", code, _ROOT, "ai_edge_litert", *_FLAGS],
-        cwd=_ROOT,
-        capture_output=True,
-        text=True,
-    )
+    done = run_code(code, _ROOT, "ai_edge_litert", *_FLAGS)
     assert done.returncode == 1
     line = done.stderr.splitlines()[-1]
     assert line.startswith("ImportError: LiteRT cannot be imported here, in 64-bit")
@@ -76,7 +65,7 @@ def test_bare_install_says_what_reading_videos_needs(run_bare):
 @pytest.mark.slow
 def test_bare_install_runs_an_exported_file(nano, run_bare, tmp_path):
     path = tmp_path / "model.tflite"
-    write_stream(path, nano(head=HEADS["transformer"]), CLASSES)
+    write_stream(path, nano(head=HEADS["transformer"]))
     done = run_bare(_CODE, path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == ["", "compiled 5"], sys.version

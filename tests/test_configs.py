@@ -33,8 +33,7 @@ OVERLAYS = [file for file in FILES if file.read_text().startswith("# Overlay: ")
 DATA = [file for file in FILES if file not in OVERLAYS]
 PREPARED = [file for file in DATA if "scripts.prepare_videos" in file.read_text()]
 KINETICS600 = [file for file in DATA if file.stem.startswith("kinetics600_")]
-SLOWONLY = [file for file in DATA if file.stem.endswith("kinetics_25fps")]
-SLOWONLY += [CONFIGS / "kinetics400_25fps.yaml"]
+SLOWONLY = [file for file in DATA if file.stem.endswith("_25fps")]
 
 EPOCHS = 14
 # The official training split of Kinetics-600.

@@ -8,18 +8,11 @@ import zipfile
 
 import numpy as np
 
-_STORAGES = {
-    "float32": "Float",
-    "float64": "Double",
-    "float16": "Half",
-    "bfloat16": "BFloat16",
-    "int64": "Long",
-    "int32": "Int",
-    "int16": "Short",
-    "int8": "Char",
-    "uint8": "Byte",
-    "bool": "Bool",
-}
+_STORAGES = dict(
+    **dict(float32="Float", float64="Double", float16="Half", bfloat16="BFloat16"),
+    **dict(int64="Long", int32="Int", int16="Short", int8="Char"),
+    **dict(uint8="Byte", bool="Bool"),
+)
 
 
 @functools.cache
@@ -68,14 +61,9 @@ class _Pickler(pickle._Pickler):
         key = str(len(self.storages))
         storage = self.storages.setdefault(id(whole), _Storage(whole, key))
         begin = obj.ctypes.data - whole.ctypes.data
-        arguments = (
-            storage,
-            begin // obj.itemsize,
-            obj.shape,
-            tuple(step // obj.itemsize for step in obj.strides),
-            False,
-            collections.OrderedDict(),
-        )
+        strides = tuple(step // obj.itemsize for step in obj.strides)
+        view = begin // obj.itemsize, obj.shape, strides, False
+        arguments = storage, *view, collections.OrderedDict()
         return named("torch._utils", "_rebuild_tensor_v2"), arguments
 
 
@@ -84,22 +72,16 @@ def members(value, protocol=2):
     file = io.BytesIO()
     pickler = _Pickler(file, protocol)
     pickler.dump(value)
-    return {
-        "data.pkl": file.getvalue(),
-        "byteorder": b"little",
-        **{
-            f"data/{storage.key}": storage.elements.tobytes("A")
-            for storage in pickler.storages.values()
-        },
-        "version": b"3\n",
-    }
+    storages = pickler.storages.values()
+    data = {f"data/{each.key}": each.elements.tobytes("A") for each in storages}
+    start = {"data.pkl": file.getvalue(), "byteorder": b"little"}
+    return start | data | {"version": b"3\n"}
 
 
 def write_members(path, records, folder="archive", compression=zipfile.ZIP_STORED):
-    """Writes records, a mapping or pairs, as a zip archive of one folder."""
-    pairs = records.items() if isinstance(records, dict) else records
+    """Writes records as a zip archive of one folder."""
     with zipfile.ZipFile(path, "w", compression) as archive:
-        for name, data in pairs:
+        for name, data in records.items():
             archive.writestr(zipfile.ZipInfo(f"{folder}/{name}"), data, compression)
 
 
@@ -121,14 +103,8 @@ def write_snapshot(
 ):
     """Writes what the published training code does.
 
-    Args:
-      path: the file.
-      model_state: arrays by the names of the model's state dict.
-      ema_weights: the same of the moving averages; None for a file without.
-      transformer_params: embed_dim, depth, num_heads, mlp_dim and num_classes.
-      backbone: the published name of the backbone.
-      package: of the published code, that the file's classes are in.
-      T, num_samples, version: as they are in the file.
+    `model_state` and `ema_weights` are arrays by name; `ema_weights` may be None.
+    `package` is the package of the published code with the file's classes.
     """
     params = named(f"{package}.model.attention", "TransformerParams")()
     params.__dict__.update(transformer_params)

@@ -4,13 +4,7 @@ import numpy as np
 
 from grw_tf.weights.torch.names import counters, torch_tensors
 
-PARAMS = {
-    "embed_dim": 64,
-    "depth": 1,
-    "num_heads": 8,
-    "mlp_dim": 1024,
-    "num_classes": 600,
-}
+PARAMS = dict(embed_dim=64, depth=1, num_heads=8, mlp_dim=1024, num_classes=600)
 
 
 def random_state(config, seed=0):

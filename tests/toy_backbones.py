@@ -3,7 +3,10 @@
 import pytest
 from toy_heads import HEADS
 
-from grw_tf.models import BackboneConfig
+from grw_tf.models import BackboneConfig, preset
+
+BASE = vars(preset("a0_base").backbone) | {"model_id": "nano"}
+"""A MoViNet that is not causal."""
 
 BACKBONES = {
     "nano": {},

@@ -6,6 +6,7 @@ import os
 import pathlib
 import sys
 
+import numpy as np
 import tensorflow as tf
 from official.core.train_utils import ParseConfigOptions
 
@@ -34,27 +35,22 @@ def overridden(records, override):
     return json.dumps(override | {"task": data | task | {"model": model}})
 
 
-def options(records, model_dir, override, mode="train_and_eval"):
-    """Returns the options of the smoke config upon a folder of records.
+def options(records, model_dir="", override=None, mode="train_and_eval"):
+    """Returns the options of the smoke config on a folder of records of two classes.
 
-    Args:
-      records: the folder, of two classes.
-      model_dir: of the training.
-      override: the config's keys to be changed, nested dicts with "task" and its
-        "model".
-      mode: of the training.
+    `override` has the keys of the config to change, as nested dicts.
     """
     return Options(
         experiment=EXPERIMENT,
         config_file=SMOKE_GRW,
-        params_override=overridden(records, override),
+        params_override=overridden(records, override or {}),
         model_dir=os.fspath(model_dir),
         mode=mode,
     )
 
 
 def command(records, model_dir, override):
-    """Returns the command line of the same in a process of its own."""
+    """Returns the command line of the same."""
     return [
         *(sys.executable, "-m", "scripts.train", "--mode=train_and_eval"),
         f"--experiment={EXPERIMENT}",
@@ -76,10 +72,17 @@ def scalars(folder, word=""):
 
 
 def values(folder):
-    """Returns the numbers of the last checkpoint in a folder, by their keys."""
+    """Returns the numbers of a checkpoint, or a folder's last, by their keys."""
     reader = tf.train.load_checkpoint(os.fspath(folder))
     return {
         key: reader.get_tensor(key)
         for key, dtype in reader.get_variable_to_dtype_map().items()
-        if dtype.is_floating or dtype.is_integer
+        if (dtype.is_floating or dtype.is_integer) and "save_counter" not in key
     }
+
+
+def assert_same(found, expected):
+    """Asserts that numbers by key, as from `values`, are the same bits."""
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        np.testing.assert_array_equal(found[key], value, err_msg=str(key))

@@ -21,12 +21,8 @@ def normal_name(name: str) -> str:
 def normal_names(names: Sequence[str], where: str) -> tuple[str, ...]:
     """Returns recorded class names in composed form, in the same order.
 
-    If two names would become one, all stay as they are, with a warning, since a model
-    may have been trained on them.
-
-    Args:
-        names: Different names.
-        where: What holds the names, for the warning.
+    If two names would become one, all stay as they are, with a warning about `where`,
+    since a model may have been trained on them.
     """
     normal = tuple(map(normal_name, names))
     counts = collections.Counter(normal)
@@ -55,14 +51,10 @@ def sort_class_names(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def warn_of_alike(labels: Iterable[str], where: str) -> None:
-    """Warns about classes whose names look alike.
+    """Warns about classes of the videos in `where` whose names look alike.
 
     Such names differ only in case, spaces, underscores, dashes, leading zeros,
     zero-width characters or variants of characters, such as full-width letters.
-
-    Args:
-        labels: Class of each video.
-        where: What lists the videos, for the warning.
     """
     counts = collections.Counter(labels)
     alike = collections.defaultdict(list)
@@ -71,9 +63,9 @@ def warn_of_alike(labels: Iterable[str], where: str) -> None:
     for names in alike.values():
         if len(names) > 1:
             logging.warning(
-                "%s has the classes %s, alike but for case, blanks, dashes, zeros or"
-                " the form of characters. They count as different classes: if they are"
-                " one, give them one name.",
+                "%s has the classes %s, which differ only in case, spaces, dashes,"
+                " zeros or forms of characters. They count as different classes: if"
+                " they are one, give them one name.",
                 where,
                 " and ".join(f"{name!r} ({counts[name]} videos)" for name in names),
             )

@@ -1,4 +1,4 @@
-"""Locks that one process at a time holds."""
+"""File locks, held by one process at a time."""
 
 import contextlib
 import fcntl
@@ -13,12 +13,11 @@ def locked(path: str | os.PathLike, refusal: Exception | None = None) -> Iterato
 
     Args:
         path: File of the lock, created if it does not exist.
-        refusal: Error to raise if another process holds the lock. Without one, it logs
-            a warning and waits.
+        refusal: Error to raise if another process holds the lock. By default, a warning
+            is logged and the call waits.
 
     Raises:
         OSError: If the file cannot be created.
-        Exception: `refusal`.
     """
     with open(path, "w") as file:
         try:

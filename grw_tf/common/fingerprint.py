@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterable
 
 import numpy as np
-import tf_keras
 
 
 def fingerprint(arrays: Iterable[np.ndarray]) -> str:
@@ -14,8 +13,3 @@ def fingerprint(arrays: Iterable[np.ndarray]) -> str:
         digest.update(f"{array.shape}{array.dtype}".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()[:16]
-
-
-def weights_fingerprint(model: tf_keras.Model) -> str:
-    """Returns a short hash of a model's trainable weights. Smoothing adds none."""
-    return fingerprint(weight.numpy() for weight in model.trainable_weights)

@@ -49,6 +49,7 @@ def config_from_flags(config_class: type[Config]) -> Config:
     return config_class(
         **{
             field.name: getattr(flags.FLAGS, field.name)
-            for field in dataclasses.fields(config_class)
+            # A type variable cannot be bound to dataclasses.
+            for field in dataclasses.fields(config_class)  # type: ignore[arg-type]
         }
     )

@@ -40,12 +40,7 @@ def read_labels(path: str | os.PathLike) -> tuple[str, ...]:
 
 
 def check_class_names(class_names: Sequence[str], config: Any) -> None:
-    """Raises a `ValueError` unless there is one name for each class of a model.
-
-    Args:
-        class_names: Names of the classes.
-        config: A `ModelConfig`.
-    """
+    """Raises a `ValueError` unless a `ModelConfig` has a name for each class."""
     if len(class_names) != config.num_classes:
         raise ValueError(
             f"The model has {config.num_classes} classes, got {len(class_names)} names."

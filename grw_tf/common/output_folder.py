@@ -5,11 +5,7 @@ from pathlib import Path
 
 
 def check_writable(folder: Path) -> None:
-    """Checks that a folder can be written to, or created. It leaves no trace.
-
-    Raises:
-        OSError: If it cannot.
-    """
+    """Raises an `OSError` unless a folder can be written to or created."""
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if not nearest.is_dir():
         raise OSError(

@@ -2,15 +2,15 @@
 
 import dataclasses
 import time
-import typing
 from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import tqdm
 
 
-class Seconds(typing.NamedTuple):
-    """Seconds that something took, once or in each of several rounds.
+class Seconds(NamedTuple):
+    """Seconds that something took, a float, or an array of them over rounds.
 
     Attributes:
         wall: Wall-clock time.
@@ -18,8 +18,8 @@ class Seconds(typing.NamedTuple):
             the machine does other work.
     """
 
-    wall: float | np.ndarray
-    cpu: float | np.ndarray
+    wall: Any
+    cpu: Any
 
     @classmethod
     def now(cls) -> "Seconds":
@@ -56,7 +56,7 @@ def time_in_turn(
     Returns:
         By name, `Seconds` with an array over rounds.
     """
-    seconds: dict[str, list[Seconds]] = {name: [] for name in timed}
+    seconds: dict[str, list[Any]] = {name: [] for name in timed}
     rng = np.random.default_rng(0)
     for name in tqdm.tqdm(timed, "Warming up"):
         timed[name]()
@@ -71,4 +71,4 @@ def paired_ratio(over: np.ndarray, under: np.ndarray) -> Ratio:
     ratios = over / under
     drawn = np.random.default_rng(0).choice(ratios, (10_000, len(ratios)))
     low, high = np.quantile(np.median(drawn, axis=1), (0.025, 0.975))
-    return Ratio(np.median(ratios), low, high)
+    return Ratio(float(np.median(ratios)), low, high)

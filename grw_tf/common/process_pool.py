@@ -3,7 +3,7 @@
 import itertools
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -18,7 +18,7 @@ def run_parallel(
     tasks: Iterable[Any],
     workers: int,
     in_order: bool = False,
-) -> Iterator[tuple[Any, Any]]:
+) -> Generator[tuple[Any, Any]]:
     """Yields (task, `function(task)`) as the calls end, in any order.
 
     Closing the iterator waits only for the calls that have begun.

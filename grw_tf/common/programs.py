@@ -1,5 +1,6 @@
 """Runs programs and shows users their errors in one line."""
 
+import io
 import logging as python_logging
 import sys
 from collections.abc import Callable
@@ -14,6 +15,12 @@ def quieten() -> None:
     python_logging.getLogger("tensorflow").setLevel(python_logging.ERROR)
 
 
+def print_any_name() -> None:
+    """Makes `print` escape file names that the terminal cannot show."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def run(main: Callable) -> None:
     """Runs `main` with parsed flags, as `absl.app.run` does.
 
@@ -21,7 +28,7 @@ def run(main: Callable) -> None:
     the traceback too. Without --verbosity, only warnings are logged.
 
     Args:
-        main: Takes the arguments that are left and returns the exit status.
+        main: Takes the remaining arguments and returns the exit status.
     """
 
     def guarded(arguments):

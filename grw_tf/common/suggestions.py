@@ -7,12 +7,9 @@ from collections.abc import Iterable
 def nearest_name(
     name: object, known: Iterable[str], similarity: float = 0.6
 ) -> str | None:
-    """Returns the known name most like another, whatever the case; None without one.
+    """Returns the known name most similar to an unknown one, ignoring case.
 
-    Args:
-        name: The unknown name.
-        known: The known names.
-        similarity: The least similarity, from 0 to 1, of a name that is returned.
+    None is returned if no name reaches `similarity`, from 0 to 1.
     """
     names = {other.casefold(): other for other in known}
     near = difflib.get_close_matches(str(name).casefold(), names, 1, similarity)
@@ -22,11 +19,7 @@ def nearest_name(
 def suggest(name: object, known: Iterable[str]) -> str:
     """Returns the hint that ends an error about an unknown name.
 
-    It is "did you mean 'x'?", or "known: x, y." if no known name is like it.
-
-    Args:
-        name: The unknown name.
-        known: The known names, in the order to list them.
+    It is "did you mean 'x'?", or "known: x, y." if no known name is similar.
     """
     known = tuple(known)
     near = nearest_name(name, known)

@@ -17,13 +17,7 @@ def text_table(rows: Iterable[Sequence[object]], align: str = "<>") -> str:
 def markdown_table(
     header: Sequence[object], rows: Iterable[Sequence[object]], align: str = "<>"
 ) -> str:
-    """Returns a Markdown table that reads well as plain text too.
-
-    Args:
-        header: Titles of the columns.
-        rows: As in `text_table`.
-        align: As in `text_table`.
-    """
+    """Returns a Markdown table, aligned as `text_table` does, readable as text too."""
     titles, *lines = _padded([header, *rows], align)
     signs = align.ljust(len(titles), align[-1])
     rule = [

@@ -1,4 +1,4 @@
-"""Reads nested mappings, as from YAML or JSON, as dataclasses say: keys and types.
+"""Reads nested mappings from YAML or JSON by the keys and types of dataclasses.
 
 No library does this as needed here: cattrs turns "3", 3.7 and true into whole numbers,
 dacite takes true for a number, and neither suggests the key that was meant.
@@ -19,31 +19,30 @@ _SEQUENCES = {list: list, tuple: tuple, Sequence: list}
 
 @dataclasses.dataclass(frozen=True)
 class MappingReader:
-    """Reads values as the fields of dataclasses have them.
+    """Converts values to the types of dataclass fields.
 
-    Whole numbers become floats, and lists become tuples, where a field wants them.
+    Whole numbers become floats, and lists become tuples, where a field has such a type.
 
     Attributes:
-        make: Takes a dataclass, its fields by name, and its path in dots; returns what
-            to read them as.
-        skipped: Types in unions of types that no value can have.
+        make: Takes a dataclass, its fields by name, and its dotted path; returns the
+            value of those fields.
+        skipped: Members of union types that no value can have.
     """
 
     make: Callable[[type, dict[str, Any], str], Any]
     skipped: tuple[type, ...] = ()
 
     def read(self, value: Any, wanted: Any, path: str = "", now: Any = None) -> Any:
-        """Returns a value as a field has it.
+        """Returns a value as a field's type.
 
         Args:
-            value: The value, of YAML or JSON.
+            value: The value from YAML or JSON.
             wanted: The field's type.
-            path: The field's path in dots, to name it in errors.
-            now: The field's present value, whose class may be below `wanted`.
+            path: The field's dotted path, for errors.
+            now: The field's present value, whose class may be a subclass of `wanted`.
 
         Raises:
-            ValueError: If a key is unknown or a value is of another type; the message
-                has the path.
+            ValueError: If a key is unknown or a value has another type.
         """
         kinds = self._kinds(wanted)
         if value is None and type(None) in kinds:

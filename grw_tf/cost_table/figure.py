@@ -20,22 +20,23 @@ def draw_accuracy_cost(rows: Sequence[Row]) -> Figure:
     """Draws published top-1 accuracy on Kinetics-600 against models' costs.
 
     The upper panel has published multiply-adds; the lower panels have published memory
-    and the memory counted here.
-
-    Args:
-        rows: Rows of the table. Those with a published accuracy are drawn.
+    and the memory counted here, of the table's rows with a published accuracy.
     """
     figure = Figure(figsize=(10, 10.5), layout="constrained")
     FigureCanvasAgg(figure)
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[6, 4.5])[:, 0]
-    panels = [
-        (above.subplots(), "GFLOPs of a video, published", _flops_points()),
-    ]
-    counted = _counted_points(rows)
-    axes = below.subplots(1, 2 if counted else 1, squeeze=False, sharey=True)[0]
-    panels.append(
-        (axes[0], "peak memory of inference, MB, published", _memory_points())
+    flops = _points((r.gflops, f"{r.name} {r.views}".strip(), r) for r in BY_FLOPS)
+    memory = _points((row.memory_mb, row.name, row) for row in BY_MEMORY)
+    counted = _points(
+        (row.cost.peak_bytes / 1e6, row.published.name, row.published)
+        for row in rows
+        if row.published
     )
+    axes = below.subplots(1, 2 if counted else 1, squeeze=False, sharey=True)[0]
+    panels = [
+        (above.subplots(), "GFLOPs of a video, published", flops),
+        (axes[0], "peak memory of inference, MB, published", memory),
+    ]
     if counted:
         panels.append(
             (axes[1], "activations and states at peak, MB, counted here", counted)
@@ -64,28 +65,8 @@ def draw_accuracy_cost(rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def _flops_points():
-    return [
-        (row.gflops, row.top_1, f"{row.name} {row.views}".strip(), _color(row))
-        for row in BY_FLOPS
-    ]
-
-
-def _memory_points():
-    return [(row.memory_mb, row.top_1, row.name, _color(row)) for row in BY_MEMORY]
-
-
-def _counted_points(rows):
-    return [
-        (
-            row.cost.peak_bytes / 1e6,
-            row.published.top_1,
-            row.published.name,
-            _color(row.published),
-        )
-        for row in rows
-        if row.published
-    ]
+def _points(named):
+    return [(cost, row.top_1, name, _color(row)) for cost, name, row in named]
 
 
 def _color(row):

@@ -26,9 +26,7 @@ _BESIDE = 10
 """Distance from a mark in points above which a line connects the name to it."""
 
 
-def place_labels(
-    axis: Axes, points: Sequence[tuple[float, float, str, str]], font_size: float = 7
-) -> None:
+def place_labels(axis: Axes, points: Sequence[tuple[float, float, str, str]]) -> None:
     """Writes names beside points, each at the first free place.
 
     The axes must already have their final limits, scales and sizes.
@@ -36,7 +34,6 @@ def place_labels(
     Args:
         axis: The axes.
         points: (x, y, name, color) for each point, in data units.
-        font_size: Font size in points.
     """
     # Agg's canvas has it; the base class of canvases does not.
     renderer = axis.figure.canvas.get_renderer()  # type: ignore[attr-defined]
@@ -55,7 +52,7 @@ def place_labels(
 
     for index in _crowded_first(marks):
         for place in _PLACES:
-            text = _write(axis, points[index], place, font_size)
+            text = _write(axis, points[index], place)
             text.update_positions(renderer)
             # The box of the text alone, without the line.
             box = Text.get_window_extent(text, renderer).padded(gap)
@@ -75,7 +72,7 @@ def _crowded_first(marks):
     return sorted(range(len(marks)), key=crowd)
 
 
-def _write(axis, point, place, font_size):
+def _write(axis, point, place):
     x, y, name, color = point
     dx, dy, align = place
     line = {"arrowstyle": "-", "color": color, "linewidth": 0.5, "shrinkB": 2}
@@ -86,7 +83,7 @@ def _write(axis, point, place, font_size):
         textcoords="offset points",
         ha=align,
         va="center",
-        fontsize=font_size,
+        fontsize=7,
         color=color,
         arrowprops=line if max(abs(dx), abs(dy)) > _BESIDE else None,
     )

@@ -97,7 +97,7 @@ def _measure_stream(stream):
     step = _trace(first_step, frames, others)
     memory = [peak_memory(step)]
     if config.head.type == "transformer":
-        # This head gives logits on demand, in a call of its own.
+        # This head gives logits on demand, in a separate call.
         memory.append(peak_memory(_trace(stream.classify, specs)))
     most = max(memory, key=lambda one: one.peak)
     return _total(step), _bytes(specs.values()), most

@@ -39,9 +39,6 @@ def convolution_outputs(function: ConcreteFunction) -> int:
     Each takes one more multiply-add if batch normalizations are counted too, or the
     biases into which they can be folded.
 
-    Args:
-        function: A concrete function.
-
     Raises:
         ValueError: See `multiply_adds`.
     """

@@ -94,10 +94,7 @@ class _Step:
 
 
 def peak_memory(function: ConcreteFunction) -> Memory:
-    """Returns the memory of a call of a function.
-
-    Args:
-        function: A concrete function, whose captures are its weights.
+    """Returns the memory of a call of a function, whose captures are its weights.
 
     Raises:
         ValueError: If a tensor has an unknown shape, or if there is a loop or a branch,

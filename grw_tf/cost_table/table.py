@@ -45,9 +45,6 @@ def model_table(config: ModelTableConfig) -> str:
     The count of each model is kept in the user's cache, so another run, also after a
     killed one, counts only the remaining models.
 
-    Args:
-        config: What to count.
-
     Raises:
         ValueError: If a model is unknown.
         OSError: If the folder cannot be written to.

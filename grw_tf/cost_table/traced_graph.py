@@ -49,10 +49,7 @@ def shape_of(
 ) -> tuple[int, ...]:
     """Returns the shape of an input or output of an operation.
 
-    Args:
-        operation: The operation.
-        tensor: Its input or output.
-        known: Shapes from `known_within`.
+    `known` has the shapes that the graph's call gives, from `known_within`.
 
     Raises:
         ValueError: If a dimension is unknown.

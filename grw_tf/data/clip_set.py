@@ -1,4 +1,4 @@
-"""Which labeled clips: records, or a split of a TFDS data set."""
+"""Names labeled clips: records, or a split of a TFDS data set."""
 
 import dataclasses
 import functools
@@ -17,12 +17,12 @@ from grw_tf.models import ModelConfig
 
 @dataclasses.dataclass(frozen=True)
 class ClipSet:
-    """Labeled clips by the keys of a training's data config.
+    """Labeled clips, named by keys of a data config.
 
     Attributes:
-        input_path: Records, as `check_records` takes them; empty for a TFDS split.
-        tfds_name, tfds_split, tfds_data_dir: The split, and where it is.
-        temporal_stride: Frames from one to the next that a model takes of the split.
+        input_path: Records, as for `check_records`. Empty for a TFDS split.
+        tfds_name: Data set, as for `TfdsSource`, like `tfds_split` and `tfds_data_dir`.
+        temporal_stride: Frames of the split from one to the next at the model's rate.
     """
 
     input_path: str = ""
@@ -33,9 +33,10 @@ class ClipSet:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> "ClipSet":
-        """Returns the clips that a data config names, a mapping of its keys."""
-        fields = dataclasses.fields(cls)
-        return cls(**{field.name: data[field.name] for field in fields})
+        """Returns the clips that a data config, as a mapping, names."""
+        return cls(
+            **{field.name: data[field.name] for field in dataclasses.fields(cls)}
+        )
 
     def __bool__(self) -> bool:
         return bool(self.input_path or self.tfds_name)
@@ -44,14 +45,10 @@ class ClipSet:
         return self.input_path or f"{self.tfds_name}, split {self.tfds_split}"
 
     def open(self, config: ModelConfig, progress: bool = True) -> EvaluationClips:
-        """Opens the clips as a model wants them.
-
-        Args:
-            config: The model's config.
-            progress: Whether to show a progress bar.
+        """Opens the clips to evaluate a model on.
 
         Raises:
-            ValueError: If there are no such clips, or they do not fit the model.
+            ValueError: If the clips do not exist or fit the model.
             OSError: If a file cannot be read.
         """
         if self.input_path:
@@ -60,17 +57,17 @@ class ClipSet:
 
     @property
     def count(self) -> int:
-        """How many clips there are."""
+        """Number of clips."""
         source = RecordSource(self.input_path) if self.input_path else self._tfds_source
         return sum(file.count for file in source.files)
 
     def sizes(self) -> dict[str, int]:
-        """Returns the sizes of the local files in bytes, by their paths."""
+        """Returns the bytes of each local file, by path."""
         paths = sorted({path for path, _, _ in self._spans()})
         return {path: os.stat(path).st_size for path in paths if "://" not in path}
 
     def overlaps(self, other: "ClipSet") -> bool:
-        """Says whether a file, or a part of one, belongs to both."""
+        """Returns whether both share a record."""
         return any(
             path == theirs and start < their_end and their_start < end
             for path, start, end in self._spans()
@@ -78,7 +75,7 @@ class ClipSet:
         )
 
     def _spans(self):
-        """Returns the first and last record, exclusive, of each file."""
+        """Returns the path, first record and end of the records in each file."""
         if self.input_path:
             return [(path, 0, float("inf")) for path in check_records(self.input_path)]
         return [

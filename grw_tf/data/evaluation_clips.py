@@ -1,7 +1,8 @@
-"""Labeled clips and whole videos in a fixed order, as a model wants them."""
+"""Labeled clips and whole videos to evaluate a model on, in a fixed order."""
 
 import abc
 import dataclasses
+import itertools
 from collections.abc import Container, Iterator
 from typing import NamedTuple
 
@@ -22,8 +23,8 @@ class LabelledClip:
     Attributes:
         frames: uint8 [frames, height, width, 3], RGB.
         label: Index of the class.
-        name: Where the clip comes from.
-        stride: Frames from one to the next at the model's rate.
+        name: Source of the clip.
+        stride: Frames of a whole video from one to the next at the model's rate.
     """
 
     frames: np.ndarray
@@ -33,14 +34,9 @@ class LabelledClip:
 
 
 class EncodedClip(NamedTuple):
-    """A video as it is stored.
+    """A video as stored: a `LabelledClip` whose frames are JPEG or PNG files.
 
-    Attributes:
-        frames: Its JPEG or PNG files.
-        stride: Frames from one to the next at the model's rate.
-        label: Index of the class.
-        name: Where the video comes from.
-        where: What to call it in errors.
+    `where` names it in errors.
     """
 
     frames: list[bytes]
@@ -51,20 +47,17 @@ class EncodedClip(NamedTuple):
 
 
 class EvaluationClips(abc.ABC):
-    """Labeled videos, and the clips that a model sees of them.
+    """Labeled videos, and the clips of them that a model sees.
 
-    The clips are those that `grw_tf.data.videos.clips.read_clip` cuts from videos: the
-    middle of each video, with its last frame repeated if the video is too short. Frames
-    are prepared as the model's `frame_geometry` says.
+    As in `grw_tf.data.videos.clips.read_clip`, the clip is the middle of the video,
+    with the last frame repeated if the video is too short. Its frames are prepared by
+    the model's `frame_geometry`.
 
     Args:
-        where: What to call the clips in errors.
+        where: Name of the videos in errors.
         class_names: Names of the classes.
         config: The model's config.
         progress: Whether to show a progress bar.
-
-    Attributes:
-        class_names: Names of the classes.
 
     Raises:
         ValueError: If the model does not have as many classes.
@@ -92,20 +85,18 @@ class EvaluationClips(abc.ABC):
         return self.clips()
 
     def clips(self, chosen: Container[int] | None = None) -> Iterator[LabelledClip]:
-        """Yields a clip of each video in the order of the files, with a progress bar.
-
-        Their frames are [frames, size, size, 3].
+        """Yields a clip [frames, size, size, 3] of each video, in order.
 
         Args:
-            chosen: Indices of the videos to take; None takes all.
+            chosen: Indices of the videos to take. By default all.
 
         Raises:
-            ValueError: If a file is truncated, a record is not one of a clip, or its
-                frames a second are no whole multiple of the model's.
+            ValueError: If a file is truncated, a record holds no clip, or its frame
+                rate is not a whole multiple of the model's.
             OSError: If a file cannot be read.
         """
         length, geometry = self._config.frames, self._config.frame_geometry
-        for clip in self._labelled(chosen):
+        for clip in self._encoded(chosen):
             count, stride = len(clip.frames), clip.stride
             start = middle_start(count, length, stride)
             taken = taken_frames(count, start, stride, np.arange(length)).tolist()
@@ -118,13 +109,13 @@ class EvaluationClips(abc.ABC):
             )
 
     def videos(self) -> Iterator[LabelledClip]:
-        """Yields all recorded frames of each video, as large as they are.
+        """Yields all recorded frames of each video, in their own size.
 
         Raises:
-            ValueError: As `clips`, and if frames of a video differ in size.
+            ValueError: As `clips`, or if frames of a video differ in size.
             OSError: As `clips`.
         """
-        for clip in self._labelled(None):
+        for clip in self._encoded():
             frames = [_decode(encoded, clip.where) for encoded in clip.frames]
             sizes = sorted({frame.shape[:2] for frame in frames})
             if len(sizes) > 1:
@@ -139,32 +130,25 @@ class EvaluationClips(abc.ABC):
     ) -> Iterator[tuple[np.ndarray, np.ndarray, list[str]]]:
         """Yields clips [batch, frames, size, size, 3] in 0..1, labels [batch], names.
 
-        Args:
-            batch_size: Clips of a batch; the last may have fewer.
-            chosen: As `clips`.
-
-        Raises:
-            ValueError: As `clips`; also if `batch_size` is not positive.
-            OSError: As `clips`.
+        `chosen` and errors are those of `clips`. The last batch may be smaller.
         """
         check_positive(batch_size=batch_size)
-        waiting = []
-        for clip in self.clips(chosen):
-            waiting.append(clip)
-            if len(waiting) == batch_size:
-                yield _batch(waiting)
-                waiting = []
-        if waiting:
-            yield _batch(waiting)
+        clips = self.clips(chosen)
+        while batch := list(itertools.islice(clips, batch_size)):
+            yield _batch(batch)
+
+    def _encoded(self, chosen=None) -> Iterator[EncodedClip]:
+        for index, record in enumerate(self._records()):
+            if chosen is None or index in chosen:
+                yield self._parse(*record)
 
     @abc.abstractmethod
-    def _labelled(self, chosen) -> Iterator[EncodedClip]:
-        """Yields the videos of those indices, or all."""
+    def _records(self) -> Iterator[tuple[bytes, str]]:
+        """Yields all records with their names in errors, and shows the progress."""
 
-
-def is_chosen(index: int, chosen: Container[int] | None) -> bool:
-    """Says whether a video is among those to take."""
-    return chosen is None or index in chosen
+    @abc.abstractmethod
+    def _parse(self, record: bytes, where: str) -> EncodedClip:
+        """Returns the video of a record."""
 
 
 def _decode(encoded, where):
@@ -172,7 +156,7 @@ def _decode(encoded, where):
         return decode_frame(encoded).numpy()
     except tf.errors.InvalidArgumentError:
         raise ValueError(
-            f"{where} has a frame that is no JPEG: make it again."
+            f"{where} has a frame that is not a JPEG: make it again."
         ) from None
 
 

@@ -1,10 +1,10 @@
-"""The clips and the whole videos of a TFDS split, as a model wants them."""
+"""Clips and whole videos of a TFDS split to evaluate a model on."""
 
 from collections.abc import Iterator
 
 import tqdm
 
-from grw_tf.data.evaluation_clips import EncodedClip, EvaluationClips, is_chosen
+from grw_tf.data.evaluation_clips import EncodedClip, EvaluationClips
 from grw_tf.data.records.record_source import record_name
 from grw_tf.data.records.record_stream import Share, in_order
 from grw_tf.data.tfds_source import TfdsSource
@@ -17,12 +17,8 @@ class EvaluationTfds(EvaluationClips):
     Args:
         source: The split.
         config: The model's config.
-        stride: Frames from one to the next at the model's rate, as
-            `temporal_stride` of a training's data says.
+        stride: `temporal_stride` of the data config.
         progress: Whether to show a progress bar.
-
-    Raises:
-        ValueError: If the model does not have as many classes.
     """
 
     def __init__(
@@ -35,9 +31,9 @@ class EvaluationTfds(EvaluationClips):
         super().__init__(source.where, source.class_names, config, progress)
         self._source = source
         self._stride = stride
+        self._decode = source.decoder("frames", "label")
 
-    def _labelled(self, chosen) -> Iterator[EncodedClip]:
-        decode = self._source.decoder("frames", "label")
+    def _records(self) -> Iterator[tuple[bytes, str]]:
         share = Share(self._source.files)
         records = tqdm.tqdm(
             in_order(share).as_numpy_iterator(),
@@ -47,13 +43,10 @@ class EvaluationTfds(EvaluationClips):
             disable=not self._progress,
         )
         for index, record in enumerate(records):
-            if is_chosen(index, chosen):
-                where = f"{self._source.where}, clip {index}"
-                decoded = decode(record)
-                yield EncodedClip(
-                    list(decoded["frames"].numpy()),
-                    self._stride,
-                    int(decoded["label"]),
-                    record_name(record) or where,
-                    where,
-                )
+            yield record, f"{self._source.where}, clip {index}"
+
+    def _parse(self, record: bytes, where: str) -> EncodedClip:
+        decoded = self._decode(record)
+        frames, label = list(decoded["frames"].numpy()), int(decoded["label"])
+        name = record_name(record) or where
+        return EncodedClip(frames, self._stride, label, name, where)

@@ -112,20 +112,17 @@ def _check_format(name, builder):
 def _check_features(name, features):
     import tensorflow_datasets as tfds
 
-    wanted = {
-        _FRAMES: tfds.features.Video,
-        _LABEL: tfds.features.ClassLabel,
-    }
+    wanted = {_FRAMES: tfds.features.Video, _LABEL: tfds.features.ClassLabel}
     for key, kind in wanted.items():
         if key not in features:
             raise ValueError(
                 f"{name} has the features {sorted(features)} and lacks {key!r}: it is"
-                " no set of labeled videos."
+                " not a set of labeled videos."
             )
         if not isinstance(features[key], kind):
             raise ValueError(
                 f"{name} has a {key!r} that is a {type(features[key]).__name__}, not a"
-                f" {kind.__name__}: it is no set of labeled videos."
+                f" {kind.__name__}: it is not a set of labeled videos."
             )
 
 

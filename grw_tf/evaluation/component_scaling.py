@@ -54,22 +54,17 @@ class ScaledModel:
     """
 
     def __init__(
-        self,
-        model: tf_keras.Model,
-        rms: RMSConfig,
-        named: str = "regularization.rms.",
+        self, model: tf_keras.Model, rms: RMSConfig, named: str = "regularization.rms."
     ):
         self._alpha = tf.Variable(1.0, trainable=False)
         with _scaled(model, rms, self._alpha, named):
             self._logits = logits_function(model)
 
     def __call__(self, clips: tf.Tensor, scale: float) -> tf.Tensor:
-        """Returns float32 logits [batch, num_classes].
+        """Returns float32 logits [batch, num_classes] for clips in 0..1.
 
-        Args:
-            clips: [batch, N, size, size, 3] in 0..1.
-            scale: The component's factor. At 1 the logits are the model's own, apart
-                from rounding, as the model's graph can be optimized further.
+        At a scale of 1 they are the model's own, apart from rounding, as the model's
+        graph can be optimized further.
         """
         self._alpha.assign(scale)
         return self._logits(clips)

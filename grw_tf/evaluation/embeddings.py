@@ -22,16 +22,10 @@ def embedding_layers(model: tf_keras.Model) -> tuple[str, ...]:
 def embed_clips(
     model: tf_keras.Model, batches: Iterable[tuple], layer: str = ""
 ) -> np.ndarray:
-    """Embeds the frames of clips, at inference.
+    """Returns the embeddings of clips' frames at inference, float32 [clips, N, K].
 
-    Args:
-        model: A model of `build_model`.
-        batches: Tuples that begin with clips [batch, N, size, size, 3] in 0..1.
-        layer: One of `embedding_layers`. The features of an endpoint are averaged over
-            space.
-
-    Returns:
-        float32 [clips, N, K].
+    Batches are tuples that begin with clips [batch, N, size, size, 3] in 0..1. The
+    layer is one of `embedding_layers`; features of an endpoint are averaged over space.
 
     Raises:
         ValueError: If the model has no such place, or if there is no clip.

@@ -29,11 +29,7 @@ CURVE_FILE = "accuracy_after_each_frame.png"
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationConfig:
-    """What to evaluate; each is a flag.
-
-    Raises:
-        ValueError: At construction, for values that make no sense.
-    """
+    """What to evaluate; each is a flag."""
 
     checkpoint: str = option(
         "", "Checkpoint of a whole model: a prefix or folder, e.g. runs/own/best_ckpt."
@@ -93,9 +89,6 @@ def evaluate(config: EvaluationConfig) -> dict:
 
     Files are written only after the whole evaluation.
 
-    Args:
-        config: What to evaluate.
-
     Returns:
         The results, as in results.json, and a "table" of them for people.
 
@@ -105,27 +98,17 @@ def evaluate(config: EvaluationConfig) -> dict:
         OSError: If a file cannot be read or written.
     """
     check_writable(Path(config.output_dir))
-    changes = {
-        name: getattr(config, name)
-        for name in ("size", "frame_fit")
-        if getattr(config, name)
-    }
+    changes = {"size": config.size, "frame_fit": config.frame_fit}
+    changes = {name: value for name, value in changes.items() if value}
     model = load_model(config.checkpoint, **changes)
-    return evaluate_model(
-        model, EvaluationRecords(config.records, model.config), config
-    )
+    records = EvaluationRecords(config.records, model.config)
+    return evaluate_model(model, records, config)
 
 
 def evaluate_model(
     model: tf_keras.Model, records: EvaluationClips, config: EvaluationConfig
 ) -> dict:
-    """Evaluates a model that is loaded already, as `evaluate`.
-
-    Args:
-        model: A model of `build_model`, of the config's checkpoint, size and fit.
-        records: The clips, those of the config's records or others.
-        config: What to evaluate.
-    """
+    """Evaluates the loaded model of a config on any clips, as `evaluate` does."""
     folder = Path(config.output_dir)
     streams = None
     if config.streaming:
@@ -151,13 +134,8 @@ def evaluate_model(
         table += f"\n\n{streams.table()}"
 
     folder.mkdir(parents=True, exist_ok=True)
-    write_predictions(
-        folder / PREDICTIONS_FILE,
-        predicted.names,
-        predicted.labels,
-        predicted.probabilities,
-        records.class_names,
-    )
+    of_clips = predicted.names, predicted.labels, predicted.probabilities
+    write_predictions(folder / PREDICTIONS_FILE, *of_clips, records.class_names)
     for name, figure in figures.items():
         with replacing(folder / name) as unfinished:
             figure.savefig(unfinished, format="png", dpi=110)
@@ -173,8 +151,8 @@ def _stream(model, records, config):
 
 
 def _settings(config, model_config):
-    settings = dataclasses.asdict(config)
-    del settings["output_dir"]
     fields = ("frames", "size", "fps", "frame_fit")
     model = {name: getattr(model_config, name) for name in fields}
-    return settings | {"model": model}
+    settings = dataclasses.asdict(config) | {"model": model}
+    del settings["output_dir"]
+    return settings

@@ -4,7 +4,6 @@ Source: Kim et al., Regularization on Spatio-Temporally Smoothed Feature for Act
 Recognition, CVPR 2020, Figures 1 and 4.
 """
 
-import csv
 import dataclasses
 import functools
 import math
@@ -17,6 +16,7 @@ import tensorflow as tf
 import tqdm
 
 from grw_tf.common.checks import check_positive
+from grw_tf.common.csv_file import write_csv
 from grw_tf.common.flags import option
 from grw_tf.common.output_folder import check_writable
 from grw_tf.common.replacing import replacing
@@ -42,11 +42,7 @@ _STEPS_OF_A_RANGE = 9
 
 @dataclasses.dataclass(frozen=True)
 class SensitivityConfig(RMSOptions):
-    """What to measure; each is a flag.
-
-    Raises:
-        ValueError: At construction, for values that make no sense.
-    """
+    """What to measure; each is a flag."""
 
     checkpoint_dir: str = option(
         "",
@@ -92,8 +88,6 @@ class Sensitivity:
     """The accuracy of a model with one component of its features scaled.
 
     Attributes:
-        name: The model's name.
-        clips: The number of clips.
         unscaled: The accuracy of the model itself.
         scales: The factors of the components.
         low, high: The accuracy at each factor of the low and the high frequencies.
@@ -112,9 +106,6 @@ def frequency_sensitivity(config: SensitivityConfig) -> dict:
 
     Files are written only after all measurements. Clips are read once for each model.
 
-    Args:
-        config: What to measure.
-
     Returns:
         The results, as in results.json, and a "table" of them for people.
 
@@ -127,9 +118,7 @@ def frequency_sensitivity(config: SensitivityConfig) -> dict:
     check_writable(folder)
     scales = parse_scales(config.scales)
     # All models are checked before the first one is measured.
-    prepared = [
-        _prepare(checkpoint_dir, config) for checkpoint_dir in config.checkpoint_dirs
-    ]
+    prepared = [_prepare(place, config) for place in config.checkpoint_dirs]
     names = short_names(config.checkpoint_dirs)
     measured = [
         measure_sensitivity(name, forms, records.batches(config.batch_size), scales)
@@ -142,7 +131,8 @@ def frequency_sensitivity(config: SensitivityConfig) -> dict:
         "models": [dataclasses.asdict(each) for each in measured],
     }
     folder.mkdir(parents=True, exist_ok=True)
-    _write_table(folder / TABLE_FILE, measured)
+    header = ("model", "component", "scale", "top_1", "clips")
+    write_csv(folder / TABLE_FILE, header, _rows(measured))
     with replacing(folder / FIGURE_FILE) as unfinished:
         draw_sensitivity(measured).savefig(unfinished, format="png", dpi=110)
     write_results(folder / RESULTS_FILE, results)
@@ -159,16 +149,15 @@ def parse_scales(text: str) -> tuple[float, ...]:
     try:
         numbers = [float(part) for part in ((low, high) if dots else text.split(","))]
     except ValueError:
-        numbers = []
-    if not numbers or not all(map(math.isfinite, numbers)):
+        numbers = [math.nan]
+    if not all(map(math.isfinite, numbers)):
         raise ValueError(
             f"scales is {text!r:.80}: give numbers (0,0.5,1) or a range (0..2)."
         )
     if dots:
         if numbers[0] >= numbers[1]:
             raise ValueError(f"scales is {text!r:.80}: give the lower end first.")
-        least, most = numbers
-        numbers = np.linspace(least, most, _STEPS_OF_A_RANGE).tolist()
+        numbers = np.linspace(numbers[0], numbers[1], _STEPS_OF_A_RANGE).tolist()
     if len(set(numbers)) < len(numbers):
         raise ValueError(f"scales is {text!r:.80}: give each scale once.")
     return tuple(sorted(numbers))
@@ -182,13 +171,9 @@ def measure_sensitivity(
 ) -> Sensitivity:
     """Returns the accuracy of a model with each component scaled.
 
-    Args:
-        name: The model's name.
-        forms: A function from clips to the logits of the model itself, as "unscaled",
-            and a `ScaledModel` for each of `COMPONENTS`.
-        batches: Tuples of clips [batch, frames, size, size, 3] in 0..1, labels [batch]
-            and names.
-        scales: The factors of the components.
+    `forms` has a function from clips to the logits of the model itself, as "unscaled",
+    and a `ScaledModel` for each of `COMPONENTS`. `batches` are tuples of clips [batch,
+    frames, size, size, 3] in 0..1, labels [batch] and names.
     """
     # Another graph rounds differently, so the model itself serves for factor 1.
     runs = {_UNSCALED: forms[_UNSCALED]} | {
@@ -240,17 +225,13 @@ def _hits(logits, labels):
     return likeliest(probabilities, 1)[:, 0] == labels
 
 
-def _write_table(path, measured):
-    with replacing(path) as unfinished, unfinished.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["model", "component", "scale", "top_1", "clips"])
-        for model in measured:
-            writer.writerow([model.name, _UNSCALED, 1, model.unscaled, model.clips])
-            for component in COMPONENTS:
-                accuracies = getattr(model, component)
-                for scale, accuracy in zip(model.scales, accuracies, strict=True):
-                    row = [model.name, component, scale, accuracy, model.clips]
-                    writer.writerow(row)
+def _rows(measured):
+    for model in measured:
+        yield model.name, _UNSCALED, 1, model.unscaled, model.clips
+        for component in COMPONENTS:
+            accuracies = getattr(model, component)
+            for scale, accuracy in zip(model.scales, accuracies, strict=True):
+                yield model.name, component, scale, accuracy, model.clips
 
 
 def _table(model):

@@ -13,13 +13,7 @@ from grw_tf.evaluation.views import average_views, cut_views
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Predictions:
-    """A model's predictions for labeled clips.
-
-    Attributes:
-        probabilities: [clips, classes].
-        labels: [clips].
-        names: The names of the clips.
-    """
+    """A model's probabilities [clips, classes] for labeled clips."""
 
     probabilities: np.ndarray
     labels: np.ndarray
@@ -27,12 +21,10 @@ class Predictions:
 
 
 def predict_clips(model: tf_keras.Model, batches: Iterable[tuple]) -> Predictions:
-    """Runs a model on clips.
+    """Runs a model on batches of clips.
 
-    Args:
-        model: A model of `build_model`.
-        batches: Tuples of clips [batch, frames, size, size, 3] in 0..1, labels [batch]
-            and names.
+    Batches are tuples of clips [batch, frames, size, size, 3] in 0..1, labels [batch]
+    and names.
     """
     run = _compiled(model)
     probabilities, labels, names = [], [], []
@@ -40,9 +32,8 @@ def predict_clips(model: tf_keras.Model, batches: Iterable[tuple]) -> Prediction
         probabilities.append(run(tf.constant(clips)).numpy())
         labels.append(of_clips)
         names += called
-    return Predictions(
-        np.concatenate(probabilities), np.concatenate(labels), tuple(names)
-    )
+    stacked = np.concatenate(probabilities), np.concatenate(labels)
+    return Predictions(*stacked, tuple(names))
 
 
 def predict_views(
@@ -54,14 +45,8 @@ def predict_views(
 ) -> Predictions:
     """Runs a model on each video's views (`cut_views`), and averages probabilities.
 
-    One video and its views are in memory at a time.
-
-    Args:
-        model: A model of `build_model`.
-        videos: Whole videos with frames of their original size.
-        clips: Number of clips over a video's time.
-        crops: Number of squares along the longer side, 1 or 3.
-        batch_size: Number of views in a batch, all from one video.
+    Videos have frames of their original size. One video and its views are in memory at
+    a time; batches are of views of one video.
     """
     run = _compiled(model)
     frames, geometry = model.config.frames, model.config.frame_geometry
@@ -75,9 +60,8 @@ def predict_views(
         probabilities.append(average_views(np.concatenate(of_views), len(views)))
         labels.append(video.label)
         names.append(video.name)
-    return Predictions(
-        np.concatenate(probabilities), np.array(labels, np.int64), tuple(names)
-    )
+    stacked = np.concatenate(probabilities), np.array(labels, np.int64)
+    return Predictions(*stacked, tuple(names))
 
 
 def _compiled(model):

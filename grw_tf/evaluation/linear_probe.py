@@ -18,6 +18,7 @@ from grw_tf.evaluation.measures import measure
 from grw_tf.evaluation.predictions import write_results
 from grw_tf.models import build_model, preset
 from grw_tf.models.backbone import endpoints
+from grw_tf.weights.model_variables import with_backbone
 from grw_tf.weights.restore import recorded_config, restore
 
 RESULTS_FILE = "results.json"
@@ -25,11 +26,7 @@ RESULTS_FILE = "results.json"
 
 @dataclasses.dataclass(frozen=True)
 class LinearProbeConfig:
-    """What to probe; each is a flag.
-
-    Raises:
-        ValueError: At construction, if a number makes no sense.
-    """
+    """What to probe; each is a flag."""
 
     preset: str = option("a0_stream", "Name of the model whose backbone is probed.")
     checkpoint: str = option("", "Checkpoint of the backbone: a name or a path.")
@@ -46,10 +43,7 @@ class LinearProbeConfig:
 
     def __post_init__(self):
         check_positive(
-            frames=self.frames,
-            size=self.size,
-            fps=self.fps,
-            batch_size=self.batch_size,
+            frames=self.frames, size=self.size, fps=self.fps, batch_size=self.batch_size
         )
 
 
@@ -59,9 +53,6 @@ def probe(config: LinearProbeConfig) -> dict:
     A clip's features are the backbone's last features, averaged over its frames. The
     strength of the regression's regularization is chosen by cross-validation, with at
     most as many folds as the rarest class has clips.
-
-    Args:
-        config: What to probe.
 
     Returns:
         The results, as in results.json, and a "table" of them for people.
@@ -80,21 +71,19 @@ def probe(config: LinearProbeConfig) -> dict:
     if recorded:
         model_config = dataclasses.replace(model_config, frame_fit=recorded.frame_fit)
     if config.gating_activation:
-        backbone = dataclasses.replace(
-            model_config.backbone, gating_activation=config.gating_activation
-        )
-        model_config = dataclasses.replace(model_config, backbone=backbone)
-    sets = [
-        EvaluationRecords(pattern, _with_classes(model_config, pattern))
-        for pattern in (config.train_records, config.records)
-    ]
-    if sets[0].class_names != sets[1].class_names:
+        gate = config.gating_activation
+        model_config = with_backbone(model_config, gating_activation=gate)
+    patterns = (config.train_records, config.records)
+    learned, class_names = (RecordSource(pattern).class_names for pattern in patterns)
+    if learned != class_names:
         raise ValueError(
-            f"{config.train_records} has the classes {list(sets[0].class_names)[:8]},"
-            f" {config.records} {list(sets[1].class_names)[:8]}: make the records"
-            " together, or with the same --labels."
+            f"{config.train_records} has the classes {list(learned)[:8]},"
+            f" {config.records} {list(class_names)[:8]}: make the records together, or"
+            " with the same --labels."
         )
-    model = build_model(_with_classes(model_config, config.records))
+    model_config = dataclasses.replace(model_config, num_classes=len(class_names))
+    sets = [EvaluationRecords(pattern, model_config) for pattern in patterns]
+    model = build_model(model_config)
     restore(model, config.checkpoint)
     (features, labels), (test_features, test_labels) = (
         _features(model, records.batches(config.batch_size)) for records in sets
@@ -116,7 +105,6 @@ def probe(config: LinearProbeConfig) -> dict:
             use_legacy_attributes=False,
         ),
     ).fit(features, labels)
-    class_names = sets[1].class_names
     probabilities = np.zeros((len(test_labels), len(class_names)))
     probabilities[:, regression.classes_] = regression.predict_proba(test_features)
     measures = measure(test_labels, probabilities, class_names)
@@ -124,12 +112,6 @@ def probe(config: LinearProbeConfig) -> dict:
     folder.mkdir(parents=True, exist_ok=True)
     write_results(folder / RESULTS_FILE, results)
     return results | {"table": measures.table()}
-
-
-def _with_classes(config, pattern):
-    return dataclasses.replace(
-        config, num_classes=len(RecordSource(pattern).class_names)
-    )
 
 
 def _features(model, batches):

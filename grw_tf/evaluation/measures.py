@@ -18,7 +18,6 @@ class Measures:
     """Measures of a classifier on labeled clips.
 
     Attributes:
-        class_names: Names of the classes.
         top_1, top_5: Share of the clips whose label is the likeliest class, or among
             the five likeliest (or all classes, if there are fewer).
         macro_f1: Mean F1 of the classes that are the label or the prediction of a clip.

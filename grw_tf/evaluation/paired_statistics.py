@@ -5,7 +5,9 @@ t-test; statsmodels has both, with the same results, but it adds 65 MB for twent
 and its power solver fails for large effects and for differences without spread.
 """
 
+import bisect
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 
@@ -94,12 +96,8 @@ def compare_seeds(values: npt.ArrayLike, baseline: npt.ArrayLike) -> SeedDiffere
     error = deviation / math.sqrt(count)
     half = stats.t.ppf((1 + LEVEL) / 2, count - 1) * error
     p_value = 2 * stats.t.sf(abs(mean) / error, count - 1)
-    return SeedDifference(
-        Interval(mean, mean - float(half), mean + float(half)),
-        deviation,
-        float(p_value),
-        count,
-    )
+    interval = Interval(mean, mean - float(half), mean + float(half))
+    return SeedDifference(interval, deviation, float(p_value), count)
 
 
 def compare_clips(right: npt.ArrayLike, baseline: npt.ArrayLike) -> ClipDifference:
@@ -146,10 +144,9 @@ def _bootstrap(values) -> Interval:
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Returns p-values adjusted for multiple tests by Holm's method.
 
-    Reference: Holm, Scandinavian Journal of Statistics 6 (1979).
+    Comparisons that are not tested have None, and keep it.
 
-    Args:
-        p_values: The p-values, with None for comparisons that are not tested.
+    Reference: Holm, Scandinavian Journal of Statistics 6 (1979).
     """
     tested = [(p, index) for index, p in enumerate(p_values) if p is not None]
     adjusted, largest = list(p_values), 0.0
@@ -160,31 +157,20 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def seeds_needed(deviation: float, effect: float) -> int | None:
-    """Returns the number of seeds that show a difference with a power of 80%.
+    """Returns the number of seeds that show an effect with a power of 80%, at least 2.
 
-    Args:
-        deviation: Standard deviation of paired differences over seeds.
-        effect: The true difference.
-
-    Returns:
-        At least 2; None if a million seeds do not suffice.
+    It is None if a million seeds do not suffice. `deviation` is the standard deviation
+    of paired differences over seeds, `effect` the true difference.
     """
-    if _power(_MOST, deviation, effect) < POWER:
+    power = functools.partial(_power, deviation=deviation, effect=effect)
+    if power(_MOST) < POWER:
         return None
-    low, high = 1, _MOST
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _power(middle, deviation, effect) < POWER:
-            low = middle
-        else:
-            high = middle
-    return high
+    counts = range(2, _MOST + 1)
+    return counts[bisect.bisect_left(counts, POWER, key=power)]
 
 
 def _power(count, deviation, effect):
     """Returns the power of Student's paired test with a number of pairs."""
-    if count < 2:
-        return 0.0
     if not deviation:
         return 1.0
     shift = abs(effect) * math.sqrt(count) / deviation
@@ -195,11 +181,9 @@ def _power(count, deviation, effect):
 
 
 def clips_needed(deviation: float, effect: float) -> int:
-    """Returns the number of test clips that show a difference with a power of 80%.
+    """Returns the number of test clips that show an effect with a power of 80%.
 
-    Args:
-        deviation: Standard deviation over clips, as in `ClipDifference`.
-        effect: The true difference.
+    `deviation` is the standard deviation over clips, as in `ClipDifference`.
     """
     quantiles = stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER)
     return max(2, math.ceil((quantiles * deviation / effect) ** 2))
@@ -208,19 +192,12 @@ def clips_needed(deviation: float, effect: float) -> int:
 def smallest_shown(deviation: float, seeds: int) -> float | None:
     """Returns the difference that a number of seeds shows with a power of 80%.
 
-    Args:
-        deviation: Standard deviation of paired differences over seeds.
-        seeds: The number of seeds.
-
-    Returns:
-        The difference; None for one seed, and if differences have no spread.
+    It is None for one seed, or if paired differences do not vary.
     """
     if seeds < 2 or not deviation:
         return None
-    return float(
-        optimize.brentq(
-            lambda effect: _power(seeds, deviation, effect) - POWER,
-            0.0,
-            1e3 * deviation,
-        )
-    )
+
+    def excess(effect):
+        return _power(seeds, deviation, effect) - POWER
+
+    return float(optimize.brentq(excess, 0.0, 1e3 * deviation))

@@ -26,12 +26,8 @@ def write_predictions(
     The columns are path, label, predicted, probability_of_label, and the likeliest
     classes with their probabilities: top_1, probability_1, up to 5.
 
-    Args:
-        path: The file. It is UTF-8, except for names that are not.
-        names: The names of the clips.
-        labels: Whole numbers [clips].
-        probabilities: [clips, classes].
-        class_names: Names of the classes.
+    Labels are whole numbers [clips], probabilities [clips, classes]. The file is UTF-8,
+    except for names that are not.
 
     Raises:
         ValueError: If the arguments do not fit each other, or if `probabilities` are

@@ -20,15 +20,11 @@ class Projected(typing.NamedTuple):
 
 
 def principal_components(z: npt.ArrayLike, count: int = 2) -> Projected:
-    """Projects embeddings on the principal components of all their frames.
-
-    Args:
-        z: [clips, N, K].
-        count: The number of components.
+    """Projects embeddings [clips, N, K] on principal components of all their frames.
 
     Raises:
-        ValueError: If there are fewer components, which are at most K and at most the
-            number of frames of all clips.
+        ValueError: If there are fewer than `count` components, which are at most K and
+            at most the number of frames of all clips.
     """
     z = np.asarray(z, np.float64)
     flat = z.reshape(-1, z.shape[-1])
@@ -49,15 +45,10 @@ def turned_like(points: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Rotates and mirrors points so that they are as close to others as possible.
 
     Principal components have no signs, and no order if variances are nearly equal, so
-    pictures of two models would differ without a reason. Distances do not change.
-
-    Args:
-        points: [clips, N, count].
-        others: Points of the same clips from another model.
+    pictures of two models would differ without a reason. Distances do not change. Both
+    are [clips, N, count], of the same clips.
     """
-    turn, _ = linalg.orthogonal_procrustes(_flat(points), _flat(others))
+    turn, _ = linalg.orthogonal_procrustes(
+        *(both.reshape(-1, both.shape[-1]) for both in (points, others))
+    )
     return points @ turn
-
-
-def _flat(points):
-    return points.reshape(-1, points.shape[-1])

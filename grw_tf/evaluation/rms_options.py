@@ -32,11 +32,7 @@ class RMSOptions:
     )
 
     def rms(self, filter: str, component: str = _DEFAULT.component) -> RMSConfig:
-        """Returns the config with a filter and a component.
-
-        Raises:
-            ValueError: If the filter is invalid.
-        """
+        """Returns the config with a filter, which is checked, and a component."""
         RandomMeanScaling(filter, self.kernel_size, self.std, component=component)
         return RMSConfig(
             before=listed(self.before),

@@ -24,22 +24,16 @@ class Smoothness:
 
 
 def smoothness(z: np.ndarray, window: int) -> Smoothness:
-    """Measures how smoothly embeddings move.
+    """Measures how smoothly embeddings [clips, N, K] move, in windows of T frames.
 
-    Args:
-        z: [clips, N, K], the embeddings that the GRW loss sees; with a transformer
-            head, the output of its affine map (the model's `embed`).
-        window: T, the frames in a window of the order accuracy.
+    They are those that the GRW loss sees; with a transformer head, the output of its
+    affine map (the model's `embed`).
     """
     velocity = np.diff(z, axis=1)
     acceleration = np.diff(velocity, axis=1)
     terms = losses.grw_terms(losses.cut_windows(z, window))
-    return Smoothness(
-        acceleration_ratio=float(
-            np.divide(_mean_norm(acceleration), _mean_norm(velocity))
-        ),
-        order_accuracy=float(tf.reduce_mean(terms.order_accuracy)),
-    )
+    ratio = np.divide(_mean_norm(acceleration), _mean_norm(velocity))
+    return Smoothness(float(ratio), float(tf.reduce_mean(terms.order_accuracy)))
 
 
 def _mean_norm(vectors):

@@ -17,13 +17,7 @@ _SHOWN_FRAMES = 12
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StreamedClips:
-    """A model's predictions for clips, frame by frame.
-
-    Attributes:
-        logits: [clips, frames, classes], after each frame.
-        labels: [clips].
-        names: The names of the clips.
-    """
+    """A model's logits [clips, frames, classes] after each frame of labeled clips."""
 
     logits: np.ndarray
     labels: np.ndarray
@@ -63,15 +57,11 @@ class StreamingMeasures:
             for frame in shown
         ]
         settled = self._median_seconds_to_settle()
-        measures = (
-            ("label changes a second", self.label_changes_per_second),
-            ("probability change a frame", self.probability_change),
-            ("median seconds to settle", settled),
+        flicker = (
+            ("label changes a second", f"{self.label_changes_per_second:6.3f}"),
+            ("probability change a frame", f"{self.probability_change:6.3f}"),
+            ("median seconds to settle", "-" if settled is None else f"{settled:6.3f}"),
         )
-        flicker = [
-            (name, "-" if value is None else f"{value:6.3f}")
-            for name, value in measures
-        ]
         return f"{text_table(curve, '>')}\n\n{text_table(flicker)}"
 
     def to_dict(self) -> dict:
@@ -94,10 +84,8 @@ class StreamingMeasures:
 def stream_clips(model: tf_keras.Model, batches: Iterable[tuple]) -> StreamedClips:
     """Feeds clips to a causal model one frame at a time.
 
-    Args:
-        model: A causal model of `build_model`.
-        batches: Tuples of clips [batch, frames, size, size, 3] in 0..1, labels [batch]
-            and names. All clips need the same number of frames.
+    Batches are tuples of clips [batch, frames, size, size, 3] in 0..1, labels [batch]
+    and names. All clips need the same number of frames.
 
     Raises:
         ValueError: If the model is not causal, if there is no clip, or if clips, labels
@@ -111,8 +99,7 @@ def stream_clips(model: tf_keras.Model, batches: Iterable[tuple]) -> StreamedCli
         return stream.classify(states) if logits is None else logits, states
 
     all_logits: list[np.ndarray] = []
-    all_labels: list[np.ndarray] = []
-    all_names: list[str] = []
+    all_labels, all_names = [], []
     for clips, labels, names in batches:
         clips, labels = tf.convert_to_tensor(clips), np.asarray(labels)
         _check_batch(clips, labels, names, all_logits)
@@ -135,12 +122,7 @@ def stream_clips(model: tf_keras.Model, batches: Iterable[tuple]) -> StreamedCli
 def measure_streams(
     logits: npt.ArrayLike, labels: npt.ArrayLike, fps: float
 ) -> StreamingMeasures:
-    """Measures predictions after each frame.
-
-    Args:
-        logits: [clips, frames, classes], with at least two frames.
-        labels: [clips].
-        fps: Frames per second, as in the model's config.
+    """Measures logits [clips, frames, classes] of at least two frames per clip.
 
     Raises:
         ValueError: If shapes or labels do not fit, or there are too few frames.

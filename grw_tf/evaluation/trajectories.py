@@ -32,11 +32,7 @@ FIGURE_FILE = "trajectories.png"
 
 @dataclasses.dataclass(frozen=True)
 class TrajectoryConfig:
-    """Which embeddings to write; each field is a flag.
-
-    Raises:
-        ValueError: At construction, for values that make no sense.
-    """
+    """Which embeddings to write; each is a flag."""
 
     checkpoint: str = option(
         "", "Checkpoint of a whole model: a prefix or folder, e.g. runs/own/best_ckpt."
@@ -65,13 +61,7 @@ class TrajectoryConfig:
 
 
 def write_trajectories(config: TrajectoryConfig) -> str:
-    """Embeds clips, and writes a picture and a table.
-
-    Args:
-        config: Which embeddings to write.
-
-    Returns:
-        A summary for people.
+    """Embeds clips, writes a picture and a table, and returns a summary for people.
 
     Raises:
         ValueError: If the checkpoint does not hold a whole model, its model has no such
@@ -111,9 +101,12 @@ def write_trajectories(config: TrajectoryConfig) -> str:
     with replacing(folder / FIGURE_FILE) as unfinished:
         figure.savefig(unfinished, format="png", dpi=120)
     columns = {"pc": projected.points} | ({"z": z} if config.all_dims else {})
-    of_clips = names, [class_names[label] for label in labels]
-    rows = _rows(*of_clips, model.config.fps, columns)
-    write_csv(folder / CSV_FILE, _header(columns), rows)
+    called = [class_names[label] for label in labels]
+    header = ["clip", "label", "frame", "seconds"]
+    for name, values in columns.items():
+        header += [f"{name}{number + 1}" for number in range(values.shape[-1])]
+    rows = _rows(names, called, model.config.fps, columns)
+    write_csv(folder / CSV_FILE, header, rows)
     return summary
 
 
@@ -122,11 +115,8 @@ def read_batches(
 ) -> tuple[tuple[str, ...], Iterator[tuple]]:
     """Reads clips as a model takes them.
 
-    Args:
-        source: A folder of class folders of videos; videos separated by commas, whose
-            classes are their folders; or records.
-        config: The model's config.
-        batch_size: Number of clips in a batch.
+    The source is a folder of class folders of videos; videos separated by commas, whose
+    classes are their folders; or records.
 
     Returns:
         The names of the classes, and batches: tuples of clips [batch, N, size, size, 3]
@@ -189,19 +179,8 @@ def _summary(z, layer, projected, config):
     return "\n".join(lines)
 
 
-def _header(columns):
-    dimensions = [
-        f"{name}{number}"
-        for name, values in columns.items()
-        for number in range(1, values.shape[-1] + 1)
-    ]
-    return ["clip", "label", "frame", "seconds", *dimensions]
-
-
 def _rows(names, labels, fps, columns):
     values = np.concatenate(list(columns.values()), axis=-1)
     for name, label, frames in zip(names, labels, values, strict=True):
         for frame, numbers in enumerate(frames):
-            seconds = f"{frame / fps:.6g}"
-            told = (f"{number:.6g}" for number in numbers)
-            yield [name, label, frame, seconds, *told]
+            yield name, label, frame, *(f"{n:.6g}" for n in (frame / fps, *numbers))

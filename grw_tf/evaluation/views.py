@@ -54,14 +54,10 @@ def cut_views(
 
 
 def average_views(probabilities: npt.ArrayLike, views: int) -> np.ndarray:
-    """Returns the mean probabilities [clips, classes] over the views of each clip.
+    """Returns the mean probabilities [clips, classes] of [clips * views, classes].
 
     It averages probabilities, not logits, as the Model Garden's `video_classification`
-    task does.
-
-    Args:
-        probabilities: [clips * views, classes], with the views of a clip in sequence.
-        views: Number of views of a clip.
+    task does. The views of a clip are in sequence.
 
     Raises:
         ValueError: If the number of rows is not a multiple of `views`.

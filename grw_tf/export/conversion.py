@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
@@ -20,11 +21,6 @@ def convert(network: StreamingNetwork) -> bytes:
     Raises:
         ValueError: If an operation is not built into TFLite, with its layer.
     """
-
-    def named(specs):
-        return {n: tf.TensorSpec(s.shape, s.dtype, n) for n, s in specs.items()}
-
-    # A signature's inputs are its arguments' names.
     inputs = {"image": network.image_spec, **named(network.state_specs())}
 
     @tf.function(autograph=False, input_signature=[inputs])
@@ -39,18 +35,39 @@ def convert(network: StreamingNetwork) -> bytes:
 
     functions = {"step": step, "classify": classify}
     signatures = {name: functions[name] for name in network.signatures}
+    try:
+        return convert_functions(signatures, network.model.weights)
+    except ConverterError as error:
+        raise ValueError(_in_words(str(error))) from error
 
-    # Only the variables: a whole Keras model would be traced again and again.
-    module = tf.Module()
-    module.weights = list(network.model.weights)
+
+def named(specs: Mapping[str, tf.TensorSpec]) -> dict[str, tf.TensorSpec]:
+    """Returns specs that carry their names, which become a signature's inputs."""
+    return {n: tf.TensorSpec(s.shape, s.dtype, n) for n, s in specs.items()}
+
+
+def convert_functions(
+    signatures: Mapping[str, Callable],
+    weights: Iterable[tf.Variable] = (),
+    optimizations: Sequence[tf.lite.Optimize] = (),
+) -> bytes:
+    """Converts `tf.function`s and the weights that they use to one TFLite model."""
+    module = weights_module(weights)
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        try:
-            return converter.convert()
-        except ConverterError as error:
-            raise ValueError(_in_words(str(error))) from error
+        converter.optimizations = list(optimizations)
+        return converter.convert()
+
+
+def weights_module(weights: Iterable[tf.Variable]) -> tf.Module:
+    """Returns a module to save that owns variables.
+
+    A whole Keras model would be traced again and again.
+    """
+    module = tf.Module()
+    module.weights = list(weights)
+    return module
 
 
 def _in_words(message):

@@ -1,7 +1,6 @@
 """Exports a trained model as one checked TFLite file."""
 
 import dataclasses
-import functools
 import json
 import logging
 import os
@@ -11,12 +10,11 @@ from pathlib import Path
 from grw_tf.common.flags import option
 from grw_tf.common.replacing import replacing
 from grw_tf.common.text_table import text_table
-from grw_tf.export import operation_counts
-from grw_tf.export.bundle import bundle, write_bundle
+from grw_tf.export.bundle import bundle
 from grw_tf.export.conversion import convert
 from grw_tf.export.manifest import make_manifest
+from grw_tf.export.operations import Partitions, count_operations, step_partitions
 from grw_tf.export.parity import Parity, check_parity
-from grw_tf.export.partitions import Partitions, step_partitions
 from grw_tf.export.quantization.quantize import MODES, quantize
 from grw_tf.export.streaming_network import IMAGE_DTYPES, StreamingNetwork
 from grw_tf.export.streams import FRAMES, drawn_streams, real_streams
@@ -69,16 +67,12 @@ class ExportConfig:
     )
 
     def __post_init__(self) -> None:
-        if self.quantization not in MODES:
-            raise ValueError(
-                f"quantization is {self.quantization!r}: it must be one of"
-                f" {', '.join(MODES)}."
-            )
-        if self.image_dtype not in IMAGE_DTYPES:
-            raise ValueError(
-                f"image_dtype is {self.image_dtype!r}: it must be one of"
-                f" {', '.join(IMAGE_DTYPES)}."
-            )
+        for name, known in (("quantization", MODES), ("image_dtype", IMAGE_DTYPES)):
+            value = getattr(self, name)
+            if value not in known:
+                raise ValueError(
+                    f"{name} is {value!r}: it must be one of {', '.join(known)}."
+                )
         if not 1 <= self.frames_per_step <= FRAMES:
             raise ValueError(
                 f"frames_per_step is {self.frames_per_step}: it must be from 1 to"
@@ -104,7 +98,7 @@ class Report:
         megabytes: Its size.
         operations: Number of operations of each kind in its graph.
         partitions: How XNNPACK divides the graph.
-        parity: Comparison with its model.
+        parity: Comparison with the model.
     """
 
     file: str
@@ -116,20 +110,21 @@ class Report:
 
     def to_dict(self) -> dict:
         """Returns the report as a dict for JSON."""
-        partitions = {"partitions": self.partitions._asdict()}
-        return dataclasses.asdict(self) | partitions
+        return dataclasses.asdict(self)
 
     def table(self) -> str:
         """Returns the report as text."""
-        parity = self.parity
-        count, partitions, outside = self.partitions
+        parity, parts = self.parity, self.partitions
         most = list(self.operations.items())[:4]
         listed = ", ".join(f"{number} {name}" for name, number in most)
         rows = (
             ("size", f"{self.megabytes:.2f} MB"),
             ("quantization", self.quantization["mode"]),
-            ("operations", f"{count} ({listed}, ...)"),
-            ("XNNPACK partitions", f"{partitions}, {outside} operations outside"),
+            ("operations", f"{parts.operations} ({listed}, ...)"),
+            (
+                "XNNPACK partitions",
+                f"{parts.partitions}, {parts.outside} operations outside",
+            ),
             ("ms a frame, one thread", f"{parity.milliseconds:.2f}"),
             ("replayed", f"{parity.streams} x {parity.frames} {parity.clips} frames"),
             ("largest logit", f"{parity.largest_logit:.3g}"),
@@ -150,13 +145,8 @@ def export(config: ExportConfig) -> Report:
 def export_run(run: Run, config: ExportConfig) -> Report:
     """Converts a model, compares the file with it, and writes file and report.
 
-    Args:
-        run: The model, its classes and where its clips are.
-        config: What to write, and how.
-
-    Returns:
-        The `Report`. It is also in the file, and in `export_report.json` beside it,
-        which has the last export of the folder.
+    The report is in the file too, and in `export_report.json` beside it, which holds
+    the report of the folder's last export.
 
     Raises:
         ValueError: If the model cannot be exported as asked, or the file does not give
@@ -177,13 +167,11 @@ def export_run(run: Run, config: ExportConfig) -> Report:
         "quantization": quantized.report,
         "training_run": {"checkpoint": _short(run.checkpoint)},
     }
-    bundled = functools.partial(bundle, quantized.content, run.class_names)
+    names = run.class_names
     with replacing(output) as unfinished, tempfile.TemporaryDirectory() as folder:
-        unfinished.write_bytes(bundled(manifest))
+        unfinished.write_bytes(bundle(quantized.content, names, manifest))
         float_path = Path(folder) / "float32.tflite"
-        write_bundle(
-            float_path, floats, run.class_names, make_manifest(network, floats)
-        )
+        float_path.write_bytes(bundle(floats, names, make_manifest(network, floats)))
         parity = check_parity(
             unfinished,
             run.model,
@@ -197,18 +185,20 @@ def export_run(run: Run, config: ExportConfig) -> Report:
             file=output.name,
             quantization=quantized.report,
             megabytes=len(quantized.content) / 1e6,
-            operations=operation_counts.count_operations(quantized.content),
+            operations=count_operations(quantized.content),
             partitions=step_partitions(quantized.content),
             parity=parity,
         )
         _judge(report, config.allow_mismatch)
-        unfinished.write_bytes(bundled(manifest | report.to_dict()))
+        manifest |= report.to_dict()
+        unfinished.write_bytes(bundle(quantized.content, names, manifest))
     with replacing(output.parent / REPORT_FILE) as unfinished:
         unfinished.write_text(json.dumps(report.to_dict(), indent=2) + "\n")
     return report
 
 
 def _judge(report, allow_mismatch):
+    """Raises a `ValueError`, or warns, if a file does not give its model's numbers."""
     if report.parity.passed:
         return
     failures = "; ".join(report.parity.failures)
@@ -216,35 +206,38 @@ def _judge(report, allow_mismatch):
         print(report.table(), flush=True)
         raise ValueError(
             f"The file does not give the model's numbers, and was not written:"
-            f" {failures}. Another --quantization may; with --allow_mismatch it is"
-            " written with a warning inside."
+            f" {failures}. Try another --quantization, or write it with a warning"
+            " inside with --allow_mismatch."
         )
     logging.warning("%s does not give the model's numbers: %s", report.file, failures)
 
 
 def _parity_streams(run, config):
     """Returns the kind of clips, and streams of clips that calibration did not use."""
-    model_config, frames = run.model.config, _frames(run, config)
-    if config.clips:
-        part = (1, 2) if config.quantization == "int8" else (0, 1)
-        return "real", real_streams(config.clips, model_config, _STREAMS, part, frames)
-    if run.validation_records:
-        clips = run.validation_records
-        return "real", real_streams(clips, model_config, _STREAMS, frames=frames)
-    return "drawn", drawn_streams(model_config, _STREAMS, frames)
+    part = (1, 2) if config.quantization == "int8" else (0, 1)
+    streams = _real_streams(run, config, run.validation_records, _STREAMS, part)
+    if streams is not None:
+        return "real", streams
+    return "drawn", drawn_streams(run.model.config, _STREAMS, _frames(run, config))
 
 
 def _calibration_streams(run, config):
-    model_config, count = run.model.config, _CALIBRATION_STREAMS
+    count = _CALIBRATION_STREAMS
+    streams = _real_streams(run, config, run.train_records, count, (0, 2))
+    if streams is None:
+        raise ValueError(
+            "--quantization=int8 is calibrated on clips, and the training's clips are"
+            " not available: give --clips, a folder of class folders of videos or"
+            " records."
+        )
+    return streams
+
+
+def _real_streams(run, config, records, count, part):
+    """Returns streams of a part of `clips`, or else of all records, if any."""
+    clips, part = (config.clips, part) if config.clips else (records, (0, 1))
     frames = _frames(run, config)
-    if config.clips:
-        return real_streams(config.clips, model_config, count, (0, 2), frames)
-    if run.train_records:
-        return real_streams(run.train_records, model_config, count, frames=frames)
-    raise ValueError(
-        "--quantization=int8 is calibrated on clips, and the training's clips are not"
-        " available: give --clips, a folder of class folders of videos or records."
-    )
+    return real_streams(clips, run.model.config, count, part, frames) if clips else None
 
 
 def _frames(run, config):

@@ -9,11 +9,7 @@ _BATCH_NORM_EPSILON = 1e-3
 
 
 class FoldedWeights:
-    """Kernels and biases of a MoViNet in float64, in one form for all convolutions.
-
-    Args:
-        model: A model of `build_model`.
-    """
+    """Kernels and biases of a MoViNet in float64, in one form for all convolutions."""
 
     def __init__(self, model: tf_keras.Model) -> None:
         self._values = {
@@ -25,7 +21,7 @@ class FoldedWeights:
         return f"{name}/_batch_norm/gamma" in self._values
 
     def convolution(
-        self, name: str, size: tuple[int, int, int], part: str = ""
+        self, name: str, size: tuple[int, int, int] = (1, 1, 1), part: str = ""
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns a convolution and the batch normalization after it.
 

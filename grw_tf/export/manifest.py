@@ -20,13 +20,9 @@ def frame_entries(geometry: FrameGeometry) -> dict:
 
 
 def make_manifest(network: StreamingNetwork, content: bytes) -> dict:
-    """Returns the manifest of a file: its signatures, input, states and timing.
+    """Returns the manifest of the TFLite model that a network was converted to.
 
     It can be understood without this project; `model` is the model's config.
-
-    Args:
-        network: The network that the file was converted from.
-        content: The TFLite model.
     """
     config = network.model.config
     image = network.image_spec

@@ -40,7 +40,7 @@ class MovinetFeatures:
     Args:
         model: A causal MoViNet of `build_model`.
         frames_per_step: Number of frames that a step takes.
-        unit: What 1 in the frames stands for, in 0..1.
+        unit: The value in 0..1 that 1 in the frames stands for.
     """
 
     def __init__(
@@ -55,14 +55,10 @@ class MovinetFeatures:
         self._weights = FoldedWeights(model)
 
     def __call__(self, image: tf.Tensor, states: StreamStates) -> tf.Tensor:
-        """Returns the features [frames, 1, 1, channels].
+        """Returns features [frames, 1, 1, channels] of [frames, size, size, 3].
 
         If the model pools over time, they are the mean [1, 1, 1, channels] of all
         frames up to the last.
-
-        Args:
-            image: float32 [frames_per_step, size, size, 3].
-            states: `StreamStates`.
         """
         self._count_frames(states)
         stem, *blocks, _ = self._spec
@@ -76,21 +72,19 @@ class MovinetFeatures:
                 name = next(names)
                 with tf.name_scope(name):
                     x = self._block(x, states, name, size, strides)
-        kernel, bias = self._weights.convolution("backbone/head/_project", (1, 1, 1))
         with tf.name_scope("head"):
-            x = self._activate(_conv2d(x, kernel[0], bias))
-            x = tf.reduce_mean(x, (1, 2), keepdims=True)
+            x = _conv2d(x, *self._weights.convolution("backbone/head/_project"))
+            x = tf.reduce_mean(self._activate(x), (1, 2), keepdims=True)
             if self._pools_time:
                 x = self._running_mean(x, states, "state_head_pool_mean")[-1:]
         return x
 
     def classify(self, features: tf.Tensor) -> tf.Tensor:
         """Returns the official head's logits [1, num_classes]."""
-        kernel, bias = self._weights.pointwise("head/_head")
-        x = _conv2d(features, kernel[0], bias)
+        x = _conv2d(features, *self._weights.pointwise("head/_head"))
         x = tf_utils.get_activation(self._head_activation, use_keras_layer=True)(x)
-        kernel, bias = self._weights.pointwise("head/_classifier")
-        return tf.reshape(_conv2d(x, kernel[0], bias), (1, -1))
+        x = _conv2d(x, *self._weights.pointwise("head/_classifier"))
+        return tf.reshape(x, (1, -1))
 
     def _count_frames(self, states):
         count = states.get(FRAME_COUNT, (1,), tf.int32)
@@ -102,8 +96,8 @@ class MovinetFeatures:
 
     def _block(self, inputs, states, name, size, strides):
         path = f"backbone/{name}"
-        kernel, bias = self._weights.convolution(f"{path}/_expansion", (1, 1, 1))
-        x = self._activate(_conv2d(inputs, kernel[0], bias))
+        x = _conv2d(inputs, *self._weights.convolution(f"{path}/_expansion"))
+        x = self._activate(x)
         x = self._convolution(x, states, name, f"{name}/_feature", size, strides)
         scale = 1.0
         if self._config.se_type != "none":
@@ -111,15 +105,13 @@ class MovinetFeatures:
                 gate, scale = self._gate(x, states, name)
             x = x * gate
         residual = self._weights.scale(f"{path}/_mobile_bottleneck/_rezero")
-        kernel, bias = self._weights.convolution(f"{path}/_projection", (1, 1, 1))
-        x = _conv2d(x, kernel[0] * (scale * residual), bias * residual)
-        if f"{path}/_skip/_projection" in self._weights:
-            kernel, bias = self._weights.convolution(
-                f"{path}/_skip/_projection", (1, 1, 1)
-            )
+        kernel, bias = self._weights.convolution(f"{path}/_projection")
+        x = _conv2d(x, kernel * (scale * residual), bias * residual)
+        skip = f"{path}/_skip/_projection"
+        if skip in self._weights:
             if strides != (1, 1, 1):
                 inputs = tf.nn.avg_pool2d(inputs, 3, 2, "SAME")
-            inputs = _conv2d(inputs, kernel[0], bias)
+            inputs = _conv2d(inputs, *self._weights.convolution(skip))
         return x + inputs
 
     def _convolution(self, x, states, name, path, size, strides, unit=1.0):
@@ -174,13 +166,12 @@ class MovinetFeatures:
         if self._config.use_positional_encoding:
             weight = self._weights.scale(f"{path}/_pos_encoding/_rezero")
             x = x + self._positions(x.shape[-1]) * weight
-        kernel, bias = self._weights.pointwise(f"{path}/_se_reduce")
-        x = self._activate(_conv2d(x, kernel[0], bias))
+        x = self._activate(_conv2d(x, *self._weights.pointwise(f"{path}/_se_reduce")))
         kernel, bias = self._weights.pointwise(f"{path}/_se_expand")
         if self._config.gating_activation == "sigmoid":
-            return tf.sigmoid(_conv2d(x, kernel[0], bias)), 1.0
+            return tf.sigmoid(_conv2d(x, kernel, bias)), 1.0
         slope, scale = _HARD_GATES[self._config.gating_activation]
-        x = _conv2d(x, kernel[0] * slope, bias * slope + 3.0)
+        x = _conv2d(x, kernel * slope, bias * slope + 3.0)
         return tf.nn.relu6(x), scale
 
     def _running_mean(self, x, states, name):
@@ -211,9 +202,9 @@ class MovinetFeatures:
 
 
 def _conv2d(x, kernel, bias):
-    return tf.nn.bias_add(
-        tf.nn.conv2d(x, _constant(kernel), 1, "SAME"), _constant(bias)
-    )
+    """Convolves with a kernel [1, 1, 1, inputs, outputs]."""
+    x = tf.nn.conv2d(x, _constant(kernel[0]), 1, "SAME")
+    return tf.nn.bias_add(x, _constant(bias))
 
 
 def _either_conv2d(x, kernel, strides):

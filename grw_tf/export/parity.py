@@ -1,10 +1,10 @@
 """Checks that an exported file gives the numbers of its model, frame by frame."""
 
-import contextlib
 import dataclasses
 import os
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import tensorflow as tf
@@ -84,23 +84,19 @@ def check_parity(
     Args:
         path: An exported file.
         model: The model that the file was exported from.
-        streams: Each uint8 [frames, size, size, 3], of as many frames as the model's
-            clips or more.
+        streams: Each uint8 [frames, size, size, 3], at least as long as the model's
+            clips.
         clips: "real" or "drawn", the kind of the streams.
         quantization: The file's quantization, which says what is limited: differences
             for floats, otherwise agreement.
         min_agreement: Least fraction of frames with the same likeliest class.
         float_path: The file before quantization, to detect wrong conversions, which
             agreement alone may miss; by default the same file.
-
-    Returns:
-        A `Parity`.
     """
     reference = _Reference(model)
     rows, times = [], []
-    with contextlib.ExitStack() as stack:
-        session = stack.enter_context(StreamSession(path))
-        floats = stack.enter_context(StreamSession(float_path)) if float_path else None
+    float_session = StreamSession(float_path) if float_path else nullcontext()
+    with StreamSession(path) as session, float_session as floats:
         step = session.frames_per_step
         preparation_difference = _compare_preparation(
             session, model.config.frame_geometry
@@ -217,36 +213,29 @@ def _compare_preparation(session, geometry):
 
 
 def _failures(numbers, quantization, min_agreement):
-    # Written so that NaN fails, too.
     if numbers["preparation_difference"] > _LEVELS:
         yield (
-            "the file prepares frames otherwise than training does: they"
+            "the file prepares frames differently from training: they"
             f" differ by {numbers['preparation_difference']} of 255 levels"
         )
-    if not numbers["clip_difference"] <= LARGEST_DIFFERENCE["none"]:
-        yield (
-            "the streaming model differs from the clip model by"
-            f" {numbers['clip_difference']:.1e} of the largest logit (limit"
-            f" {LARGEST_DIFFERENCE['none']:.0e})"
-        )
-    if numbers["reset_difference"] != 0:
-        yield (
-            "after a reset the file gives other logits than at first, by"
-            f" {numbers['reset_difference']:.1e} of the largest"
-        )
-    limit = LARGEST_DIFFERENCE["none"]
-    if quantization != "none" and not numbers["conversion_difference"] <= limit:
-        yield (
-            "before it was quantized the file differed from the model by"
-            f" {numbers['conversion_difference']:.1e} of the largest logit (limit"
-            f" {limit:.0e})"
-        )
-    limit = LARGEST_DIFFERENCE[quantization]
-    if not numbers["largest_difference"] <= limit:
-        yield (
-            f"the file differs from the model by {numbers['largest_difference']:.1e} of"
-            f" the largest logit (limit {limit:.0e})"
-        )
+    exact = LARGEST_DIFFERENCE["none"]
+    limits = [
+        ("clip", exact, "the streaming model differs from the clip model"),
+        ("reset", 0, "after a reset the file gives other logits, which differ"),
+        (
+            "largest",
+            LARGEST_DIFFERENCE[quantization],
+            "the file differs from the model",
+        ),
+    ]
+    if quantization != "none":
+        what = "before it was quantized the file differed from the model"
+        limits.insert(2, ("conversion", exact, what))
+    for name, limit, what in limits:
+        difference = numbers[f"{name}_difference"]
+        # Written so that NaN fails, too.
+        if not difference <= limit:
+            yield f"{what} by {difference:.1e} of the largest logit (limit {limit:.0e})"
     for name in ("agreement", "late_agreement"):
         if quantization in ("dynamic", "int8") and not numbers[name] >= min_agreement:
             when = "the last sixth of the frames" if "late" in name else "all frames"

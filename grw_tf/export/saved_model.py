@@ -18,6 +18,7 @@ import tf_keras
 import grw_tf
 from grw_tf.common.labels_file import check_class_names
 from grw_tf.export.bundle import LABELS, MANIFEST
+from grw_tf.export.conversion import named, weights_module
 from grw_tf.export.manifest import FORMAT_VERSION, frame_entries
 from grw_tf.models.streaming import StreamingModel, as_stream_states, head_states
 
@@ -59,10 +60,8 @@ def write_saved_model(
     """
     check_class_names(class_names, model.config)
     with _replacing_folder(Path(path)) as unfinished:
-        # Only the variables: a whole Keras model would be traced again and again.
-        module = tf.Module()
-        module.weights = list(model.weights)
         signatures = make_signatures(model)
+        module = weights_module(model.weights)
         tf.saved_model.save(module, str(unfinished), signatures)
         extra = unfinished / EXTRA
         extra.mkdir()
@@ -106,11 +105,7 @@ def make_signatures(model: tf_keras.Model) -> dict[str, Any]:
 
 def _stream_signatures(stream):
     config = stream.model.config
-    # A signature's inputs are its arguments' names.
-    states = {
-        name: tf.TensorSpec(spec.shape, spec.dtype, name)
-        for name, spec in stream.state_specs(batch_size=None).items()
-    }
+    states = named(stream.state_specs(batch_size=None))
     classified = as_stream_states(head_states(states))
     batch_size = tf.TensorSpec((), tf.int32, "batch_size")
 
@@ -122,9 +117,9 @@ def _stream_signatures(stream):
             for name, spec in states.items()
         }
 
-    @tf.function(
-        autograph=False, input_signature=[{"image": _image(config, 1), **states}]
-    )
+    inputs = {"image": _image(config, 1), **states}
+
+    @tf.function(autograph=False, input_signature=[inputs])
     def step(inputs):
         inputs = dict(inputs)
         logits, new_states = stream.step(inputs.pop("image"), inputs)

@@ -7,15 +7,11 @@ from grw_tf.streaming.signature_loop import IMAGE, STEP
 
 
 def state_entries(content: bytes) -> list[dict]:
-    """Returns the states of a file as its manifest lists them.
+    """Returns the states of a TFLite model as its manifest lists them.
 
-    Args:
-        content: A TFLite model with a signature `step`.
-
-    Returns:
-        For each state `name`, `shape`, `dtype` and `initial_value`, which stands for
-        zero. Quantized states also have `scale` and `zero_point`: their values are
-        scale (stored - zero_point).
+    Each has a `name`, `shape`, `dtype` and `initial_value`, which stands for zero.
+    Quantized states also have `scale` and `zero_point`: their values are
+    scale (stored - zero_point).
 
     Raises:
         ValueError: If there is no signature `step` that takes an image and states.

@@ -12,8 +12,7 @@ import tensorflow as tf
 import tf_keras
 
 from grw_tf.common.checks import check_positive
-from grw_tf.export.frame_features import FrameFeatures
-from grw_tf.export.mobilenet_features import MobileNetFeatures
+from grw_tf.export.frame_features import FrameFeatures, MobileNetFeatures
 from grw_tf.export.movinet_features import MovinetFeatures
 from grw_tf.export.stream_states import StreamStates
 from grw_tf.models.input_checks import check_states
@@ -26,8 +25,7 @@ from grw_tf.models.streaming import (
 
 IMAGE_DTYPES = ("uint8", "float32")
 
-# Graphs made for devices, by the backbone's family. Other families use Keras' own
-# graph.
+# By the backbone's family; other families use Keras' own graph.
 _FEATURES: dict[str, Any] = {
     "movinet": MovinetFeatures,
     "mobilenet_v3": MobileNetFeatures,
@@ -54,7 +52,15 @@ class StreamingNetwork:
         image_dtype: str = "uint8",
     ) -> None:
         check_causal(model.config)
-        _check(model, frames_per_step, image_dtype)
+        if model.backbone.compute_dtype != "float32":
+            raise ValueError(
+                f"The model computes in {model.backbone.compute_dtype}: build it under"
+                " the float32 policy, with the same weights, to export it."
+            )
+        check_positive(frames_per_step=frames_per_step)
+        if image_dtype not in IMAGE_DTYPES:
+            known = ", ".join(IMAGE_DTYPES)
+            raise ValueError(f"Unknown image_dtype {image_dtype!r}; known: {known}.")
         self.model = model
         self.frames_per_step = frames_per_step
         self.image_dtype = image_dtype
@@ -106,7 +112,13 @@ class StreamingNetwork:
         return logits, kept.new | as_stream_states(new)
 
     def classify(self, states: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Returns the logits [1, num_classes] of a "transformer" head's states."""
+        """Returns the logits [1, num_classes] of a "transformer" head's states.
+
+        Raises:
+            ValueError: For the official head, whose steps give the logits.
+        """
+        if self._head is None:
+            raise ValueError("The official head gives its logits at each step.")
         return self._head.classify(head_states(states))
 
     def classify_specs(self) -> dict[str, tf.TensorSpec]:
@@ -120,16 +132,3 @@ class StreamingNetwork:
         if self._head is None:
             return found.specs
         return found.specs | as_stream_states(self._head.state_specs(batch_size=1))
-
-
-def _check(model, frames_per_step, image_dtype):
-    if model.backbone.compute_dtype != "float32":
-        raise ValueError(
-            f"The model computes in {model.backbone.compute_dtype}: build it under the"
-            " float32 policy, with the same weights, to export it."
-        )
-    check_positive(frames_per_step=frames_per_step)
-    if image_dtype not in IMAGE_DTYPES:
-        raise ValueError(
-            f"Unknown image_dtype {image_dtype!r}; known: {', '.join(IMAGE_DTYPES)}."
-        )

@@ -1,6 +1,7 @@
-"""Draws how the accuracy grows while clips are seen."""
+"""Draws the accuracy after each frame of the clips."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -39,10 +40,8 @@ def draw_accuracy(
     axis.margins(x=0.02)
     axis.grid(alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
-    seconds = axis.secondary_xaxis(
-        "top",
-        functions=(lambda n: (n - 1) / fps, lambda s: s * fps + 1),
-    )
+    convert: Any = (lambda n: (n - 1) / fps, lambda s: s * fps + 1)
+    seconds = axis.secondary_xaxis("top", functions=convert)
     seconds.set_xlabel("seconds since the first frame")
     axis.set_title(
         f"{label_changes_per_second:.2f} label changes a second,"

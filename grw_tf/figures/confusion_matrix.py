@@ -22,7 +22,7 @@ def draw_confusion(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
 
     Args:
         counts: Clips by label (rows) and prediction (columns), [classes, classes].
-        class_names: Names of the classes.
+        class_names: Name of each class.
 
     Raises:
         ValueError: If there is no class, or the counts do not fit or are below 0.

@@ -35,7 +35,7 @@ def draw_sensitivity(measured: Sequence[Any]) -> Figure:
     axis.grid(alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
     figure.legend(
-        handles=_what_lines_are(), loc="outside upper center", ncols=3, frameon=False
+        handles=_line_styles(), loc="outside upper center", ncols=3, frameon=False
     )
     models = figure.legend(
         handles=[
@@ -51,7 +51,7 @@ def draw_sensitivity(measured: Sequence[Any]) -> Figure:
     return figure
 
 
-def _what_lines_are():
+def _line_styles():
     gray = {"color": "0.3"}
     return [
         Line2D([], [], marker="o", label="low frequencies", **gray),

@@ -11,7 +11,7 @@ COLORS = (
     *("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e"),
     *("#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"),
 )
-"""Colors of paths: those of as many classes can be told apart."""
+"""Colors of paths, distinguishable for this many classes."""
 
 _OTHERS = "#b8b8b8"
 _NUMBERS = 12
@@ -47,8 +47,8 @@ def draw_paths(
     for label in sorted(set(labels.tolist())):
         scattered = points[labels == label].reshape(-1, 2)
         color = colors.get(label, _OTHERS)
-        axis.scatter(*scattered.T, s=3, color=color, alpha=0.15)
-    lines = {}
+        axis.scatter(scattered[:, 0], scattered[:, 1], s=3, color=color, alpha=0.15)
+    lines: dict = {}
     for clip in shown:
         label = int(labels[clip])
         path, color = points[clip], colors[label]
@@ -56,7 +56,7 @@ def draw_paths(
         lines.setdefault(label, line)
         for number in range(0, len(path), -(-len(path) // _NUMBERS)):
             x, y = path[number]
-            text = axis.text(x, y, number, fontsize=7, ha="center", va="center")
+            text = axis.text(x, y, str(number), fontsize=7, ha="center", va="center")
             text.set_path_effects([withStroke(linewidth=2, foreground="white")])
     axis.set(xlabel="first principal component", ylabel="second")
     axis.spines[["top", "right"]].set_visible(False)
@@ -66,8 +66,8 @@ def draw_paths(
     legend = axis.legend(
         lines.values(), names, fontsize=8, **({"loc": "best"} if inside else below)
     )
-    for told in legend.get_texts():
-        told.set_parse_math(False)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def trajectory_figure(
@@ -83,9 +83,9 @@ def trajectory_figure(
     Args:
         points: [clips, N, 2], on two principal components.
         shares: [2], the components' shares of the variance.
-        labels: As in `draw_paths`.
-        class_names: As in `draw_paths`.
-        shown: As in `draw_paths`.
+        labels: As in `draw_paths`, like the next two.
+        class_names: Names of the classes.
+        shown: Indices of the clips to draw as paths.
         title: Title of the figure.
     """
     figure = Figure(figsize=(8, 7), layout="constrained")

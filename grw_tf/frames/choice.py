@@ -44,10 +44,5 @@ def taken_frames(
 
 
 def repeat_last(frames: list, count: int) -> list:
-    """Returns the first `count` frames, with the last one repeated if there are fewer.
-
-    Args:
-        frames: At least one frame.
-        count: Frames of the clip.
-    """
+    """Returns the first `count` frames; if there are fewer, the last is repeated."""
     return frames[:count] + frames[-1:] * (count - len(frames))

@@ -8,7 +8,7 @@ import logging
 import math
 import sys
 from collections.abc import Callable
-from typing import SupportsFloat
+from typing import Any, SupportsFloat
 
 from grw_tf.common.checks import check_positive
 
@@ -54,6 +54,9 @@ class FrameClock:
 
     Raises:
         ValueError: If `max_gap` is not above 0.
+
+    Attributes:
+        skipped: Seconds without ticks, because times jumped ahead.
     """
 
     def __init__(
@@ -76,16 +79,18 @@ class FrameClock:
 
     def restart(self) -> None:
         """Starts over with the next frame."""
-        self._first = self._last = None
+        # Both are None before the first frame.
+        self._first: Any = None
+        self._last: Any = None
         self._interval = 1 / self._fps
         self._tick = 0
         # Time of the last frame if it replaced another one.
-        self._early = None
+        self._early: float | None = None
         # Seconds to add to time stamps since they were set back or jumped.
         self._shift = 0.0
         # The same, before the last jump.
         self._former_shift = 0.0
-        self._skipped = 0.0
+        self.skipped = 0.0
 
     @property
     def time(self) -> float:
@@ -93,14 +98,9 @@ class FrameClock:
         return self._last - self._shift
 
     @property
-    def skipped(self) -> float:
-        """Seconds without ticks, because times jumped ahead."""
-        return self._skipped
-
-    @property
     def position(self) -> float:
         """Seconds from the first frame to the one on screen, with the skipped ones."""
-        return self._last - self._first + self._skipped
+        return self._last - self._first + self.skipped
 
     def arrive(self, time: SupportsFloat | None) -> int:
         """Takes the time of the next frame in seconds, or None if it has none.
@@ -111,29 +111,29 @@ class FrameClock:
         Raises:
             ValueError: If the time is not a finite number.
         """
-        time = None if time is None else seconds(time)
+        stamp = None if time is None else seconds(time)
         if self._first is None:
-            self._first = self._last = 0.0 if time is None else time
+            self._first = self._last = stamp or 0.0
             return 0
-        if time is None:
-            time = self._last + self._usual_interval()
+        if stamp is None:
+            now = self._last + self._usual_interval()
         else:
-            if self._fits_former(time):
+            if self._fits_former(stamp):
                 self._shift, self._former_shift = self._former_shift, self._shift
-            time += self._shift
-        gap = time - self._last
+            now = stamp + self._shift
+        gap = now - self._last
         early, self._early = self._early, None
         if gap > 0:
-            self._go_ahead(time)
+            self._go_ahead(now)
         elif gap < -_MOST_OUT_OF_ORDER or (
-            early is not None and early < time < self._last
+            early is not None and early < now < self._last
         ):
-            self._set_back(time, 1 if early is None else 2)
+            self._set_back(now, 1 if early is None else 2)
         else:
-            self._early = time
+            self._early = now
             self._warn(
                 "overlap",
-                f"The frame at {time - self._shift:.3f} s comes after one at"
+                f"The frame at {now - self._shift:.3f} s comes after one at"
                 f" {self.time:.3f} s: times overlap or run backwards. It takes the"
                 " place of that one.",
             )
@@ -184,7 +184,7 @@ class FrameClock:
                 f" frame before is repeated for {self._max_gap:g} s, and time goes on"
                 " from there.",
             )
-            self._skipped += time - until
+            self.skipped += time - until
             self._former_shift = self._shift
             self._shift -= time - until
         elif time - self._last <= self._least_jump:
@@ -219,20 +219,13 @@ class FrameClock:
 
 
 def _log(kind, message):
-    hint = (
-        " Times must be in seconds. Call reset() where another video begins."
-        if kind == "jump"
-        else ""
-    )
-    logging.getLogger(__name__).warning("%s%s", message, hint)
+    if kind == "jump":
+        message += " Times must be in seconds. Call reset() where another video begins."
+    logging.getLogger(__name__).warning("%s", message)
 
 
 def seconds(time: SupportsFloat, most: float = sys.float_info.max) -> float:
     """Returns a time as a float.
-
-    Args:
-        time: Time in seconds.
-        most: Largest time that is accepted.
 
     Raises:
         ValueError: If the time is not a number, or above `most`.

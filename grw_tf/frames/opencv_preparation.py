@@ -7,7 +7,7 @@ from grw_tf.frames.geometry import FrameGeometry, by_area
 
 
 def prepare_frame(frame: np.ndarray, geometry: FrameGeometry) -> np.ndarray:
-    """Resizes a frame by a geometry and crops the middle.
+    """Returns the middle square of a resized frame.
 
     Args:
         frame: uint8 [height, width, 3], upright.

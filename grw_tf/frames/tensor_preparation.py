@@ -27,34 +27,15 @@ def decoded(frames: tf.Tensor) -> tf.Tensor:
 def frames_from(
     frames: tf.Tensor, start: tf.Tensor, count: int, stride: tf.Tensor
 ) -> tf.Tensor:
-    """Takes the frames of a clip from a video, chosen by `taken_frames`.
-
-    Args:
-        frames: Frames of the video [time, ...].
-        start: Index of the first frame to take, a scalar.
-        count: Frames of the clip.
-        stride: Frames from one to the next, a scalar.
-    """
+    """Returns `count` of the frames [time, ...], chosen by `taken_frames`."""
     length = tf.shape(frames)[0]
     return tf.gather(
         frames, taken_frames(length, start, stride, tf.range(count), tf.minimum)
     )
 
 
-def spread_frames(frames: tf.Tensor, clips: int, count: int, stride: int) -> tf.Tensor:
-    """Takes clips spread evenly from the first frame to the last.
-
-    A single clip is the middle one.
-
-    Args:
-        frames: Frames of the video [time, ...].
-        clips: Number of clips.
-        count: Frames of a clip.
-        stride: Frames from one to the next.
-
-    Returns:
-        Frames [clips * count, ...], clip by clip.
-    """
+def _spread_frames(frames: tf.Tensor, clips: int, count: int, stride: int) -> tf.Tensor:
+    """Returns clips spread evenly over a video, frames [clips * count, ...]."""
     length = tf.shape(frames)[0]
     if clips == 1:
         start = middle_start(length, count, stride, tf.maximum)
@@ -90,10 +71,7 @@ def prepare_frames(
         corners = [
             (tf.where(tall, 0, top), tf.where(tall, left, 0)),
             *corners,
-            (
-                tf.where(tall, rows - size, top),
-                tf.where(tall, left, columns - size),
-            ),
+            (tf.where(tall, rows - size, top), tf.where(tall, left, columns - size)),
         ]
     squares = [resized[:, y : y + size, x : x + size] for y, x in corners]
     return tf.ensure_shape(tf.concat(squares, 0), (None, size, size, 3))
@@ -127,7 +105,7 @@ def view_frames(
     """
     if crops > 1 and geometry.fit == SHORT_SIDE:
         geometry = dataclasses.replace(geometry, side=geometry.size)
-    frames = decoded(spread_frames(frames, clips, count, stride))
+    frames = decoded(_spread_frames(frames, clips, count, stride))
     return prepare_frames(frames, geometry, crops)
 
 

@@ -15,14 +15,7 @@ def grw_loss(
 ) -> Any:
     """Returns the GRW loss of each window, on tensors of Keras 3's backend.
 
-    Args:
-        z: Embeddings [windows, T, K], T >= 3.
-        alpha: As in `grw_tf.losses.grw_loss`.
-        orders: As in `grw_tf.losses.grw_loss`.
-        max_orders: As in `grw_tf.losses.grw_loss`.
-        seed: As in `grw_tf.losses.grw_loss`.
-
-    Returns, Raises: as `grw_tf.losses.grw_loss`.
+    Arguments, shapes and errors are those of `grw_tf.losses.grw_loss`.
     """
     z = ops.convert_to_tensor(z)
     return terms.grw_terms(ops, z, orders, max_orders, seed).loss(alpha)

@@ -27,4 +27,4 @@ from keras.random import uniform as random_uniform
 if backend() == "tensorflow":
     from grw_tf.losses.tensorflow_ops import matmul
 else:
-    from keras.ops import matmul
+    from keras.ops import matmul  # type: ignore[no-redef]  # One of the two.

@@ -107,7 +107,7 @@ def _check_record(folder, record, archive, new=False):
         write_json(path, record)
     if not path.exists() or json.loads(path.read_text()) != record:
         raise ValueError(
-            f"{folder} is there, and not unpacked from this {archive}: give the folder"
+            f"{folder} exists and was not unpacked from this {archive}: give the folder"
             " itself as --clips, another --unpack_dir, or remove it."
         )
 

@@ -8,10 +8,10 @@ the first frame on, leaves frames as they are stored, and prepares them as
 
 import dataclasses
 
-import av
 import numpy as np
 
 from grw_tf.data.listing.video_list import Video
+from grw_tf.data.videos.faults import fault_of
 from grw_tf.data.videos.orientation import FirstSize
 from grw_tf.data.videos.stream_choice import open_video
 from grw_tf.frames import choice
@@ -79,11 +79,8 @@ def read_published_clips(task: ClipTask) -> PublishedClips | str:
             f"Memory ran out at {video.name}: run the same command again, with fewer"
             " --workers, to continue from here."
         ) from None
-    except (av.FFmpegError, OSError) as error:
-        return error.strerror or str(error)
     except Exception as error:
-        # Files can be broken in many ways.
-        return str(error).removeprefix(f"{video.path} ") or type(error).__name__
+        return fault_of(video.path, error)
 
 
 def _read(path, rule):

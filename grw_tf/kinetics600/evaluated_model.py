@@ -63,7 +63,7 @@ def open_whole_model(checkpoint: str | os.PathLike, **changes: Any) -> WholeMode
             )
         found = match_checkpoint(saved, saved.config, ("backbone", "affine", "head"))
         if found.missing or found.reshaped:
-            raise ValueError(f"{checkpoint} is of no whole model: {found.line()}.")
+            raise ValueError(f"{checkpoint} holds no whole model: {found.line()}.")
         values = {name: saved.value(key) for name, key in found.matched.items()}
         return WholeModel(
             dataclasses.replace(saved.config, **changes),

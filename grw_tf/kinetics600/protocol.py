@@ -36,7 +36,7 @@ class ProtocolConfig:
     """What to evaluate, and how. Each field is a flag.
 
     Raises:
-        ValueError: If a value makes no sense.
+        ValueError: If a value is invalid.
     """
 
     checkpoint: str = option(
@@ -104,9 +104,6 @@ class ProtocolConfig:
 def evaluate_published(config: ProtocolConfig) -> Outcome | None:
     """Predicts the clips that earlier runs have not, and writes all results.
 
-    Args:
-        config: What to evaluate, and how.
-
     Returns:
         The outcome, or None if other shards have not ended.
 
@@ -117,7 +114,7 @@ def evaluate_published(config: ProtocolConfig) -> Outcome | None:
     """
     folder = Path(config.output_dir)
     check_writable(folder)
-    changes = {name: getattr(config, name) for name in ("frames", "fps")}
+    changes = {"frames": config.frames, "fps": config.fps}
     changes = {name: value for name, value in changes.items() if value}
     model = open_whole_model(config.checkpoint, **changes)
     root = Path(config.clips)

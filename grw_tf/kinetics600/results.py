@@ -52,14 +52,7 @@ def write_outcome(
 ) -> Outcome:
     """Measures the predictions of all videos and writes the results.
 
-    Args:
-        folder: Folder for the results.
-        settings: Settings of the run.
-        predicted: Predictions of all videos.
-        videos: All videos.
-        labels: Class of each video.
-        names: Names of the classes.
-        published: Published top-1 of this model, if any.
+    `names` are those of the classes, and `published` is the published top-1, if any.
 
     Raises:
         ValueError: If no video has a clip.
@@ -90,7 +83,8 @@ def write_outcome(
     counts = measures.confusion
     occurring = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
     figure = draw_confusion(
-        counts[np.ix_(occurring, occurring)], [names[index] for index in occurring]
+        counts[np.ix_(occurring, occurring)],
+        [names[index] for index in occurring.tolist()],
     )
     with replacing(folder / CONFUSION_FILE) as unfinished:
         figure.savefig(unfinished, format="png", dpi=110)
@@ -130,7 +124,7 @@ def _accuracy(right):
 def _rule(settings):
     short = {
         "drop": "videos that fill no window dropped, as published",
-        "repeat": "of videos that fill no window one, their last frame repeated",
+        "repeat": "videos that fill no window give one, with their last frame repeated",
     }
     return (
         f"all windows of {settings['frames']} frames at {settings['fps']:g} a second,"
@@ -148,7 +142,7 @@ def _text(results):
         f"top-1  {_percent(results)}",
     ]
     if (published := results["published_top_1"]) is not None:
-        lines[-1] += f"; published of this model's GRW weights: {published:.1%}"
+        lines[-1] += f"; published for this model's GRW weights: {published:.1%}"
     lines += [f"top-5  {results['top_5']:.1%}", f"macro-F1  {results['macro_f1']:.3f}"]
     if whole := results.get("without_too_short"):
         lines.append(

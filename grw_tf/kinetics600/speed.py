@@ -45,12 +45,9 @@ class RunSpeed:
     def to_dict(
         self, strategy: tf.distribute.Strategy, batch_size: int, test_clips: int
     ) -> dict:
-        """Returns the speed in a form for JSON.
+        """Returns the speed for JSON, with the estimated time for `test_clips`.
 
-        Args:
-            strategy: The `tf.distribute.Strategy` with the devices.
-            batch_size: Clips at once on all devices.
-            test_clips: Number of clips to estimate the time for.
+        `batch_size` counts the clips on all devices.
         """
         rate = self.clips_per_second()
         seconds = self._ended - self._counted_from

@@ -40,16 +40,9 @@ def resize_and_crop(frame: np.ndarray, geometry: FrameGeometry) -> np.ndarray:
 
 @functools.lru_cache(maxsize=64)
 def _weights(length: int, resized: int, first: int, size: int) -> sparse.csr_array:
-    """Returns the weight of each pixel of a line in each pixel of the result.
+    """Returns the weights [size, length] of resizing a line of `length` pixels.
 
-    Args:
-        length: Pixels of the line.
-        resized: Pixels of the resized line.
-        first: First resized pixel to keep.
-        size: Number of resized pixels to keep.
-
-    Returns:
-        float32 [size, length], sparse.
+    Of the `resized` pixels, `size` are kept, beginning with the `first`.
     """
     scale = length / resized
     # The triangle filter spans a pixel of the result or of the line, the wider of both.

@@ -35,10 +35,7 @@ def predict_files(
         rule: How videos are cut into clips.
         inference: Inference with the model.
         workers: Processes that read videos; 0 is one per core.
-        test_clips: Clips of a test set, whose time the progress bar estimates.
-
-    Returns:
-        The speed of the run.
+        test_clips: Clips for which the progress bar estimates the time.
 
     Raises:
         ValueError: As `Launched.logits`.

@@ -73,7 +73,7 @@ class Uniform:
         )
 
 
-_KINDS = {"normal": Normal, "uniform": Uniform}
+_KINDS: dict[str, type[Normal | Uniform]] = {"normal": Normal, "uniform": Uniform}
 
 
 def parse_distribution(text: str) -> Normal | Uniform:

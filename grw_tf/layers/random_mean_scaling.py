@@ -86,7 +86,7 @@ class RandomMeanScaling(tf_keras.__internal__.layers.BaseRandomLayer):
         self,
         filter: str = "mean",
         kernel_size: int = 3,
-        std: float | None = 0.4,
+        std: float = 0.4,
         distribution: str = "normal(1, 0.5)",
         component: str = "mean",
         level: str = "clip",

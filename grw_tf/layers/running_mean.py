@@ -19,7 +19,7 @@ def running_mean(
     """
     time = inputs.shape[1]
     for step in range(time):
-        # Not by an index, which XNNPACK, for devices, does not take.
+        # Not by an index, which XNNPACK does not support.
         frame = tf.squeeze(inputs[:, step : step + 1], axis=1)
         seen = tf.minimum(count + step + 1, most)
         mean += (frame - mean) / tf.cast(seen, inputs.dtype)

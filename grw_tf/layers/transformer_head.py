@@ -63,7 +63,7 @@ class TransformerHead(tf_keras.layers.Layer):
     def build(self, input_shape: tf.TensorShape) -> None:
         self._channels = input_shape[-1]
         self._positions = sincos_positions(self.frames, self._channels)
-        # Here, for Keras wraps what is raised within `call` in its own words.
+        # Here, because Keras rewords errors of `call`.
         check_heads(self._channels, self.num_heads)
         super().build(input_shape)
 

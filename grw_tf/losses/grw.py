@@ -30,20 +30,7 @@ def cut_windows(z: tf.Tensor, window: int) -> tf.Tensor:
 def grw_terms(
     z: tf.Tensor, orders: str = "auto", max_orders: int = 1000, seed: int | None = None
 ) -> GRWTerms:
-    """Returns the terms of the GRW loss of each window of embeddings.
-
-    Args:
-        z: As in `grw_loss`.
-        orders: As in `grw_loss`.
-        max_orders: As in `grw_loss`.
-        seed: As in `grw_loss`.
-
-    Returns:
-        `GRWTerms`: order, velocity and order_accuracy, each [windows].
-
-    Raises:
-        ValueError: As `grw_loss`.
-    """
+    """Returns the terms of `grw_loss`, which has the same arguments and errors."""
     z = tf.convert_to_tensor(z)
     if not z.dtype.is_floating:
         raise ValueError(f"GRW windows must be floating point, got {z.dtype.name}.")

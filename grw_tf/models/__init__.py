@@ -30,14 +30,11 @@ __all__ = [
 
 
 def build_model(config: ModelConfig) -> tf_keras.Model:
-    """Builds the clip view of a model.
-
-    Args:
-        config: The model's config.
+    """Builds the clip view of a model; `StreamingModel(model)` is its streaming view.
 
     Returns:
         A `tf_keras.Model` from clips [batch, frames, size, size, 3] in 0..1 to logits
-        [batch, num_classes]. `StreamingModel(model)` is its streaming view.
+        [batch, num_classes].
 
     Raises:
         ValueError: If the config names something that does not exist or does not fit.

@@ -9,7 +9,7 @@ from grw_tf.models import (  # noqa: F401
     movinet_backbone,
     slowonly_backbone,
 )
-from grw_tf.models.batch_normalization import set_momentum, synchronize
+from grw_tf.models.batch_normalization import batch_normalizations, synchronize
 from grw_tf.models.config import BackboneConfig, ModelConfig
 from grw_tf.models.regularization import regularize
 from grw_tf.models.residual_block import ResidualBlock
@@ -17,9 +17,6 @@ from grw_tf.models.residual_block import ResidualBlock
 
 def build_backbone(config: ModelConfig) -> tf_keras.Model:
     """Builds the clip form of a model's backbone, with its regularizers.
-
-    Args:
-        config: The model's config.
 
     Returns:
         A Keras model from clips [batch, N, size, size, 3], see `endpoints`.
@@ -31,7 +28,8 @@ def build_backbone(config: ModelConfig) -> tf_keras.Model:
     backbone = chosen.family.build(config)
     regularize(residual_blocks(backbone, chosen), config)
     synchronize(backbone)
-    set_momentum(backbone, chosen.norm_momentum)
+    for layer in batch_normalizations(backbone):
+        layer.momentum = chosen.norm_momentum
     return backbone
 
 

@@ -1,4 +1,4 @@
-"""Statistics of the batch normalizations of any backbone: replicas and momentum."""
+"""The batch normalizations of any model, and their statistics over replicas."""
 
 import tensorflow as tf
 import tf_keras
@@ -18,9 +18,8 @@ def batch_normalizations(
 def synchronize(backbone: tf_keras.Model) -> None:
     """Takes batch statistics over all replicas, in skip connections too.
 
-    In skip connections the Model Garden's take them over each replica alone. Their
-    moving variances also have Bessel's correction, which depends on the number of
-    replicas.
+    The Model Garden's skip connections take them over each replica alone, and their
+    moving variances have Bessel's correction, which depends on the number of replicas.
     """
     several = tf.distribute.get_strategy().num_replicas_in_sync > 1
     for layer in batch_normalizations(backbone):
@@ -29,9 +28,3 @@ def synchronize(backbone: tf_keras.Model) -> None:
             layer.fused = False
         else:
             layer._bessels_correction_test_only = False
-
-
-def set_momentum(backbone: tf_keras.Model, momentum: float) -> None:
-    """Gives the moving statistics of all batch normalizations one momentum."""
-    for layer in batch_normalizations(backbone):
-        layer.momentum = momentum

@@ -19,8 +19,8 @@ from grw_tf.models.smoothing import FINAL, build_smoothing, smooth_endpoints
 class MovinetClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier):
     """The Model Garden's MoViNet classifier, with smoothing on backbone endpoints.
 
-    Its outputs and variables are those of `MovinetClassifier`; smoothing adds variables
-    of its own.
+    Its outputs and variables are those of `MovinetClassifier`; smoothing adds its own
+    variables.
 
     Args:
         config: The model's config, with head.type "official".
@@ -60,24 +60,29 @@ class MovinetClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier
         return self.head(features["head"], training=training)
 
 
-@tf_keras.utils.register_keras_serializable(package="grw_tf")
-class MeanClassifier(ClipInput, ConfigRecord, tf_keras.Model):
-    """A backbone with a `MeanHead`, and smoothing on backbone endpoints.
-
-    Args:
-        config: The model's config, with head.type "official".
-
-    Call arguments:
-        inputs: Clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
-        training: Whether dropout, smoothing and regularizers act.
-
-    Output shape: logits [batch, num_classes].
-    """
+class _HeadedBackbone(ClipInput, ConfigRecord, tf_keras.Model):
+    """A backbone, to which a subclass adds smoothing and a head."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         self.backbone = build_backbone(config)
+
+    @property
+    def checkpoint_items(self) -> dict[str, tf_keras.Model]:
+        """What the Model Garden's trainer can restore separately."""
+        return {"backbone": self.backbone}
+
+
+@tf_keras.utils.register_keras_serializable(package="grw_tf")
+class MeanClassifier(_HeadedBackbone):
+    """A backbone with a `MeanHead`, and smoothing on backbone endpoints.
+
+    Args, call arguments, output shape: As `MovinetClassifier`.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
         channels = endpoint_channels(self.backbone)
         self.smoothing = build_smoothing(config, channels)
         model_id = config.backbone.model_id
@@ -107,33 +112,22 @@ class MeanClassifier(ClipInput, ConfigRecord, tf_keras.Model):
         """Returns the backbone's last features without the spatial axes."""
         return tf.squeeze(features, axis=(2, 3))
 
-    @property
-    def checkpoint_items(self) -> dict[str, tf_keras.Model]:
-        """What the Model Garden's trainer can restore separately."""
-        return {"backbone": self.backbone}
-
 
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
-class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
+class TransformerClassifier(_HeadedBackbone):
     """An affine map of a backbone's features to embeddings Z, and a transformer head.
 
     Args:
         config: The model's config, with head.type "transformer" or
             "causal_transformer".
 
-    Call arguments:
-        inputs: Clips [batch, N, size, size, 3] in 0..1, or a dict with them as "image".
-        training: Whether dropout, smoothing and regularizers act.
-
-    Output shape: logits [batch, num_classes].
+    Call arguments, output shape: As `MovinetClassifier`.
 
     Reference: Goldman et al., NeurIPS 2025, arXiv 2511.20928.
     """
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.backbone = build_backbone(config)
+        super().__init__(config)
         channels = endpoint_channels(self.backbone)
         width = channels["head"]
         embed_dim = config.head.embed_dim or width
@@ -180,8 +174,3 @@ class TransformerClassifier(ClipInput, ConfigRecord, tf_keras.Model):
     def project(self, features: tf.Tensor) -> tf.Tensor:
         """Maps the backbone's last features [batch, time, 1, 1, channels] to Z."""
         return self.affine(tf.squeeze(features, axis=(2, 3)))
-
-    @property
-    def checkpoint_items(self) -> dict[str, tf_keras.Model]:
-        """What the Model Garden's trainer can restore separately."""
-        return {"backbone": self.backbone}

@@ -72,12 +72,13 @@ class BackboneConfig:
     norm_momentum: float | None = None
 
     def __post_init__(self) -> None:
-        if self.norm_momentum is None:
-            object.__setattr__(self, "norm_momentum", self.family.norm_momentum)
-        if not 0 <= self.norm_momentum < 1:
+        momentum = self.norm_momentum
+        if momentum is None:
+            momentum = self.family.norm_momentum
+            object.__setattr__(self, "norm_momentum", momentum)
+        if not 0 <= momentum < 1:
             raise ValueError(
-                "backbone.norm_momentum must be from 0 to below 1, got"
-                f" {self.norm_momentum}."
+                f"backbone.norm_momentum must be from 0 to below 1, got {momentum}."
             )
         self.family.check(self)
 
@@ -88,12 +89,7 @@ class BackboneConfig:
 
     @classmethod
     def of_family(cls, model_id: str, **changes: Any) -> "BackboneConfig":
-        """Returns the config of a model id, with the values that its family fixes.
-
-        Args:
-            model_id: See the class.
-            **changes: Other fields.
-        """
+        """Returns a model id's config with what its family fixes, and other fields."""
         return cls(model_id, **{**family_of(model_id).fixed, **changes})
 
 

@@ -8,8 +8,8 @@ def make_tuples(config: Any, path: str, *names: str) -> None:
 
     Args:
         config: The dataclass, at construction.
-        path: What its keys begin with in a YAML file.
-        *names: Names of the fields.
+        path: What the fields' keys begin with in a YAML file.
+        *names: The fields.
 
     Raises:
         ValueError: If a field is not a list, or has the same text twice.

@@ -46,7 +46,8 @@ class ConfigRecord:
     def from_config(
         cls, config: dict[str, Any], custom_objects: Any = None
     ) -> tf_keras.Model:
-        return cls(ModelConfig.from_json(json.dumps(config["config"])))
+        read = ModelConfig.from_json(json.dumps(config["config"]))
+        return cls(read)  # type: ignore[call-arg]  # A model takes its config.
 
     def _serialize_to_tensors(self):
         return {RECORD: tf.constant(self.config.to_json())}

@@ -12,22 +12,7 @@ from typing import Any
 MOVINET = "movinet"
 
 NORM_MOMENTUM = 0.99
-"""Of official MoViNets' batch normalizations, and of families that give no other."""
-
-
-def _no_blocks(backbone: Any) -> list:
-    del backbone
-    return []
-
-
-def _no_hidden_layer(model_id: str) -> int:
-    del model_id
-    return 0
-
-
-def _no_states(backbone: Any, config: Any, batch_size: int | None) -> dict:
-    del backbone, config, batch_size
-    return {}
+"""Momentum of official MoViNets' batch normalizations, and the default of families."""
 
 
 def _frame_by_frame(backbone: Any, frames: Any, states: Mapping) -> tuple[Any, dict]:
@@ -75,15 +60,15 @@ class Family:
     name: str
     model_ids: Collection[str]
     build: Callable[[Any], Any]
-    residual_blocks: Callable[[Any], list] = _no_blocks
+    residual_blocks: Callable[[Any], list] = lambda backbone: []
     fixed: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     norm_momentum: float = NORM_MOMENTUM
     choices: Mapping[str, Collection[str]] = dataclasses.field(default_factory=dict)
     endpoint_names: Callable[[str], list[str]] | None = None
     variable_shapes: Callable[[Any], tuple[dict, int]] | None = None
-    head_hidden_channels: Callable[[str], int] = _no_hidden_layer
+    head_hidden_channels: Callable[[str], int] = lambda model_id: 0
     has_model_garden_head: bool = False
-    state_specs: Callable[[Any, Any, int | None], dict] = _no_states
+    state_specs: Callable[[Any, Any, int | None], dict] = lambda *_: {}
     stream_step: Callable[[Any, Any, Mapping], tuple[Any, dict]] = _frame_by_frame
     trains_from_scratch: bool = False
     experiment_prefix: str = ""
@@ -116,9 +101,6 @@ FAMILIES: dict[str, Family] = {}
 
 def register(family: Family) -> None:
     """Makes a family known to configs and `build_model`.
-
-    Args:
-        family: A family with a new name.
 
     Raises:
         ValueError: If the name is taken, or a model id does not begin with it.

@@ -46,7 +46,8 @@ class ClipInput:
         self, inputs: tf.Tensor | Mapping[str, tf.Tensor], *args: Any, **kwargs: Any
     ) -> Any:
         check_frames(_clip_of(inputs), self._clip_shape)
-        return super().__call__(inputs, *args, **kwargs)
+        # The Keras model beside this class has it.
+        return super().__call__(inputs, *args, **kwargs)  # type: ignore[misc]
 
     def clip(self, inputs: tf.Tensor | Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns an input's clips, with the config's shape where it is unknown."""

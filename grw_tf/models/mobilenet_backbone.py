@@ -12,14 +12,12 @@ from grw_tf.models.config import BackboneConfig
 from grw_tf.models.families import NORM_MOMENTUM, Family, register
 from grw_tf.models.residual_block import NormSite, ResidualBlock
 
+# By model id: the network, and channels of the hidden layer of its own head.
 _NETWORKS = {
-    "mobilenet_v3_small": tf_keras.applications.MobileNetV3Small,
-    "mobilenet_v3_large": tf_keras.applications.MobileNetV3Large,
+    "mobilenet_v3_small": (tf_keras.applications.MobileNetV3Small, 1024),
+    "mobilenet_v3_large": (tf_keras.applications.MobileNetV3Large, 1280),
 }
 MODEL_IDS = tuple(_NETWORKS)
-
-# Channels of the hidden layer of MobileNetV3's own head.
-_HIDDEN = {"mobilenet_v3_small": 1024, "mobilenet_v3_large": 1280}
 
 LEAST_SIZE = 32
 
@@ -71,18 +69,14 @@ class MobileNetV3(tf_keras.Model):
 
 
 def scaled(frames: tf.Tensor, unit: float = 1.0) -> tf.Tensor:
-    """Returns frames in the range that Keras Applications' weights expect.
-
-    Args:
-        frames: Frames in 0..1, times 1 / unit.
-        unit: What 1 in the frames stands for.
-    """
+    """Returns frames in 0..1 / unit in the range of Keras Applications' weights."""
     return 2.0 * unit * frames - 1.0
 
 
 def _build_network(model_id, size):
+    network, _ = _NETWORKS[model_id]
     whole = tf_keras.models.clone_model(
-        _NETWORKS[model_id](
+        network(
             input_shape=(size, size, 3),
             include_top=False,
             weights=None,
@@ -162,6 +156,6 @@ register(
         # With Keras Applications' 0.999, statistics would cover half of the way in a
         # thousand steps.
         norm_momentum=NORM_MOMENTUM,
-        head_hidden_channels=_HIDDEN.__getitem__,
+        head_hidden_channels=lambda model_id: _NETWORKS[model_id][1],
     )
 )

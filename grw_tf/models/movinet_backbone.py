@@ -10,7 +10,7 @@ from official.vision.modeling.layers import nn_layers
 from grw_tf.layers.perturbed_batch_normalization import PerturbedBatchNormalization
 from grw_tf.layers.stochastic_depth import StochasticDepth
 from grw_tf.models import block_specs
-from grw_tf.models.config import BackboneConfig, ModelConfig
+from grw_tf.models.config import ModelConfig
 from grw_tf.models.families import MOVINET, Family, register
 from grw_tf.models.movinet_variables import movinet_variables
 from grw_tf.models.residual_block import NormSite, ResidualBlock
@@ -36,20 +36,8 @@ class _Movinet(movinet.Movinet):
         return super()._build_network(*args, **kwargs)
 
 
-def build_movinet(config: BackboneConfig, average_pooling_type: str) -> movinet.Movinet:
-    """Builds the clip form of a MoViNet.
-
-    Args:
-        config: The backbone's config.
-        average_pooling_type: Pooling of the last layer: "3d" pools over time too, "2d"
-            keeps it.
-
-    Returns:
-        A `Movinet` from clips [batch, N, height, width, 3] to (endpoints, states).
-
-    Raises:
-        ValueError: For positional encoding of a base model.
-    """
+def _build(model_config):
+    config = model_config.backbone
     if config.use_positional_encoding and not config.causal:
         raise ValueError(
             "use_positional_encoding=True needs causal=True: the Model Garden"
@@ -64,7 +52,8 @@ def build_movinet(config: BackboneConfig, average_pooling_type: str) -> movinet.
         activation=config.activation,
         gating_activation=GATES[config.gating_activation],
         stochastic_depth_drop_rate=config.stochastic_depth_drop_rate,
-        average_pooling_type=average_pooling_type,
+        # "3d" pools over time too.
+        average_pooling_type="3d" if model_config.backbone_pools_time else "2d",
         # The Model Garden's experiments set it; the layers have another default.
         kernel_regularizer=None,
     )
@@ -119,11 +108,6 @@ def _seedable(backbone):
             block._stochastic_depth = StochasticDepth(
                 layer.get_config()["stochastic_depth_drop_rate"], name=layer.name
             )
-
-
-def _build(config):
-    pooling = "3d" if config.backbone_pools_time else "2d"
-    return build_movinet(config.backbone, pooling)
 
 
 def _state_specs(

@@ -92,14 +92,10 @@ def _with_grw(config, window=5):
 
 
 PRESETS = {
-    **{f"{model_id}_stream": official_config(model_id, True) for model_id in _INPUTS},
-    **{f"{model_id}_base": official_config(model_id, False) for model_id in _INPUTS},
     **{
-        f"{model_id}_stream_grw": published_config(model_id, True)
-        for model_id in _INPUTS
-    },
-    **{
-        f"{model_id}_base_grw": published_config(model_id, False)
+        f"{model_id}_{kind}{suffix}": config_of(model_id, kind == "stream")
+        for suffix, config_of in (("", official_config), ("_grw", published_config))
+        for kind in ("stream", "base")
         for model_id in _INPUTS
     },
     **{name: slowonly_config(name) for name in ("slowonly_34", "slowonly_50")},
@@ -116,14 +112,10 @@ the published recipe on them (weights exist for a0, a1, a2 stream and a3 base);
 
 
 def preset(name: str, **changes: Any) -> ModelConfig:
-    """Returns a preset, with fields of `ModelConfig` changed.
-
-    Args:
-        name: A key of `PRESETS`.
-        **changes: Fields of `ModelConfig`, such as num_classes=10.
+    """Returns a preset, with fields of `ModelConfig` changed, such as num_classes=10.
 
     Raises:
-        ValueError: For an unknown name.
+        ValueError: For a name that is not in `PRESETS`.
     """
     if name not in PRESETS:
         raise ValueError(

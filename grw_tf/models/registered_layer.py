@@ -8,8 +8,7 @@ import tf_keras
 
 from grw_tf.common.error_text import one_line
 from grw_tf.layers.unregistered import Unregistered
-from grw_tf.models.keyword_arguments import parse_arguments
-from grw_tf.models.regularization_config import OwnLayerConfig
+from grw_tf.models.regularization_config import OwnLayerConfig, parse_arguments
 
 _WHERE = "regularization.own_layer"
 
@@ -26,7 +25,7 @@ def make_registered_layer(
 
     Args:
         config: The layer's name and arguments.
-        channels: Channels of the features that the layer is called on.
+        channels: Channels of the features that it is called on.
 
     Raises:
         ValueError: For arguments that the class does not take, a layer that cannot be

@@ -99,13 +99,13 @@ def place_scaling(
     rms: RMSConfig,
     config: ModelConfig,
 ) -> None:
-    """Puts a new layer before each of some batch normalizations.
+    """Puts a new layer before each of the batch normalizations of `norm_sites`.
 
     Args:
-        sites: Places of `norm_sites`.
+        sites: Results of `norm_sites`.
         make_layer: `RandomMeanScaling`, or a function of the same arguments.
         rms: The layers' arguments.
-        config: The model's `ModelConfig`.
+        config: The model's config.
     """
     arguments = dataclasses.asdict(rms)
     del arguments["before"], arguments["blocks"]

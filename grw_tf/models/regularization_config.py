@@ -1,5 +1,6 @@
 """Regularizers that act in training besides GRW smoothing, as frozen dataclasses."""
 
+import ast
 import contextlib
 import dataclasses
 
@@ -8,7 +9,6 @@ from grw_tf.layers.random_mean_scaling import check_scaling
 from grw_tf.layers.shake_drop import check_shake
 from grw_tf.layers.stochastic_depth import check_drop
 from grw_tf.models.config_lists import make_tuples
-from grw_tf.models.keyword_arguments import parse_arguments
 
 REGULARIZERS = ("rms", "random_drop", "shake_drop", "own_layer", "cutmix", "mixup")
 
@@ -92,6 +92,24 @@ class ShakeDropConfig:
         make_tuples(self, "regularization.shake_drop", "alpha", "beta")
         with _errors_prefixed("regularization.shake_drop"):
             check_shake(self.rate, self.alpha, self.beta, self.level)
+
+
+def parse_arguments(text: str) -> dict:
+    """Returns the keyword arguments of a text like "rate=0.1, level='clip'".
+
+    Raises:
+        ValueError: If it is anything else, or a value is not a literal.
+    """
+    try:
+        match ast.parse(f"_({text})", mode="eval").body:
+            case ast.Call(func=ast.Name(), args=[], keywords=words):
+                return {word.arg: ast.literal_eval(word.value) for word in words}
+        raise ValueError
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        raise ValueError(
+            f"{text!r:.80} is not of the form 'name=value, name=value' with plain"
+            " values, such as 'rate=0.1'."
+        ) from None
 
 
 @dataclasses.dataclass(frozen=True)

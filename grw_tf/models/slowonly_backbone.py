@@ -40,9 +40,6 @@ class SlowOnly(resnet_3d.ResNet3D):
 
     The endpoints are "res2" to "res5" [batch, N, height, width, channels], and "head"
     [batch, N, 1, 1, channels], the mean of "res5" over space.
-
-    Args:
-        config: A SlowOnly's config.
     """
 
     def __init__(self, config: BackboneConfig) -> None:

@@ -8,7 +8,6 @@ import tf_keras
 
 from grw_tf.layers import GRWSmoothing, IntermediateGRWSmoothing
 from grw_tf.models.config import ModelConfig
-from grw_tf.models.repeated_frames import new_frames
 
 FINAL = "final"
 
@@ -16,10 +15,8 @@ FINAL = "final"
 def frame_places(config: ModelConfig, endpoints: Iterable[str]) -> list[str]:
     """Lists the places of a model that have an embedding of each frame, in order.
 
-    Args:
-        config: The model's config.
-        endpoints: Names of the backbone's endpoints. "head" is left out where it is
-            pooled over time. "final", the embeddings Z of a transformer head, is added.
+    They are the backbone's endpoints, without "head" where it is pooled over time, and
+    "final", the embeddings Z of a transformer head.
     """
     pooled = {"head"} if config.backbone_pools_time else set()
     places = [name for name in endpoints if name not in pooled]
@@ -29,14 +26,7 @@ def frame_places(config: ModelConfig, endpoints: Iterable[str]) -> list[str]:
 def build_smoothing(
     config: ModelConfig, endpoint_channels: Mapping[str, int]
 ) -> dict[str, tf_keras.layers.Layer]:
-    """Builds the smoothing layers that the config names.
-
-    Args:
-        config: The model's config.
-        endpoint_channels: Channels of the backbone's endpoints by name.
-
-    Returns:
-        Layers by the name of the place that they attach to.
+    """Builds the smoothing layers that the config names, by the places they attach to.
 
     Raises:
         ValueError: For a place that the model does not have.
@@ -89,3 +79,14 @@ def smooth_endpoints(
         if name != FINAL:
             layer(features[name], training=training, new_frames=new)
     return new
+
+
+def new_frames(clips: tf.Tensor) -> tf.Tensor:
+    """Returns which frames differ from the one before, bool [batch, N].
+
+    A clip that is too short repeats its last frame (`grw_tf.frames.choice`). Nothing
+    moves there, so smoothing has nothing to learn from it. The first frame of a clip is
+    always new.
+    """
+    repeated = tf.reduce_all(clips[:, 1:] == clips[:, :-1], axis=(2, 3, 4))
+    return tf.concat([tf.ones_like(repeated[:, :1]), ~repeated], axis=1)

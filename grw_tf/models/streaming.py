@@ -23,11 +23,8 @@ class StreamingModel(tf.Module):
     calls the model's layers, and keeps what they need between calls as states, a dict
     of tensors that start at zero.
 
-    Args:
-        model: A causal model of `build_model`.
-
     Raises:
-        ValueError: If the model is not causal.
+        ValueError: If the model is not a causal model of `build_model`.
     """
 
     def __init__(self, model: tf_keras.Model) -> None:
@@ -38,11 +35,7 @@ class StreamingModel(tf.Module):
         self._head = streaming_head(model)
 
     def state_specs(self, batch_size: int | None = 1) -> dict[str, tf.TensorSpec]:
-        """Returns the states as a dict of `tf.TensorSpec`s, in a fixed order.
-
-        Args:
-            batch_size: Number of streams, or None if it is not known.
-        """
+        """Returns the specs of the states, in a fixed order; None is any batch size."""
         config = self.model.config
         specs = self._family.state_specs(self.model.backbone, config, batch_size)
         if self._head is None:
@@ -50,11 +43,7 @@ class StreamingModel(tf.Module):
         return specs | as_stream_states(self._head.state_specs(batch_size))
 
     def initial_states(self, batch_size: int = 1) -> dict[str, tf.Tensor]:
-        """Returns the states of streams that have seen no frame.
-
-        Args:
-            batch_size: Number of streams.
-        """
+        """Returns the states of `batch_size` streams that have seen no frame."""
         return {
             name: tf.zeros(spec.shape, spec.dtype)
             for name, spec in self.state_specs(batch_size).items()
@@ -82,7 +71,7 @@ class StreamingModel(tf.Module):
         check_frames(frames, (None, size, size, 3))
         known = self.state_specs(frames.shape[0])
         check_states(states, known)
-        x, states = self._family.stream_step(self.model.backbone, frames, states)
+        x, after = self._family.stream_step(self.model.backbone, frames, states)
         if self._head is None:
             logits = self.model.head(x)
         else:
@@ -90,14 +79,11 @@ class StreamingModel(tf.Module):
             # Layers of the backbone lose the shape if the batch size is unknown.
             z.set_shape((None, frames.shape[1], None))
             logits, new = self._head.update(z, head_states(states))
-            states |= as_stream_states(new)
-        return logits, {name: s for name, s in states.items() if name in known}
+            after |= as_stream_states(new)
+        return logits, {name: s for name, s in after.items() if name in known}
 
     def classify(self, states: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns the logits [batch, num_classes] of a stream of at least one frame.
-
-        Args:
-            states: As `step` returned them.
 
         Raises:
             ValueError: For MoViNet's official head, whose states are not enough to

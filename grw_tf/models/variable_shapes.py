@@ -2,11 +2,7 @@
 
 
 class VariableShapes(dict):
-    """Shapes by name, in the order of the layers.
-
-    Args:
-        conv_type: Convolution type of a MoViNet; None where there are no convolutions.
-    """
+    """Shapes by name, in the order of the layers; a MoViNet has a `conv_type`."""
 
     def __init__(self, conv_type: str | None = None) -> None:
         super().__init__()

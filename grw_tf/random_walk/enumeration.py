@@ -27,12 +27,7 @@ def _all_other_orders(frames):
 
 
 def log_ratios_of_all(ops: ModuleType, gram: Any) -> Any:
-    """Returns log f(Z_pi) / f(Z) [windows, (T-1)! - 1] of all but the true order.
-
-    Args:
-        ops: The array library.
-        gram: Gram matrices [windows, T, T].
-    """
+    """Returns log f(Z_pi) / f(Z) [windows, (T-1)! - 1] of all but the true order."""
     frames = gram.shape[-1]
     flat = ops.reshape(gram, (-1, frames * frames))
     forms = ops.convert_to_tensor(_all_other_orders(frames), dtype=gram.dtype)

@@ -20,6 +20,11 @@ class Smoothing:
     """
 
     ops: Any = None
+    # What the Keras layer and the subclass define.
+    name: str
+    add_loss: Any
+    _create_step: Any
+    _log: Any
     METRICS: tuple[str, ...] = ("loss", "velocity", "order_accuracy")
     INPUT_AXES: tuple[str, ...] = ("batch", "N", "K")
 
@@ -66,7 +71,7 @@ class Smoothing:
                 raise ValueError(f"Layer '{self.name}': {error}") from None
         if self.warmup_steps:
             self._step = self._create_step()
-        super().build(input_shape)
+        super().build(input_shape)  # type: ignore[misc]  # The Keras layer has it.
 
     def call(self, inputs: Any, training: Any = None, new_frames: Any = None) -> Any:
         if training and self.weight:
@@ -94,7 +99,7 @@ class Smoothing:
 
     def get_config(self) -> dict[str, Any]:
         return {
-            **super().get_config(),
+            **super().get_config(),  # type: ignore[misc]  # As above.
             "window": self.window,
             "weight": self.weight,
             "alpha": self.alpha,

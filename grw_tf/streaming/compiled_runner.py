@@ -25,10 +25,6 @@ class CompiledRunner:
     LiteRT does not check whether the file is sound, and crashes if it is not: see
     `model_check`.
 
-    Args:
-        exported: The file.
-        num_threads: Number of threads.
-
     Raises:
         Exception: Any exception, if the model cannot be run.
     """
@@ -51,13 +47,11 @@ class CompiledRunner:
             self._image = self._input("step", "image")
             self._now = {name: self._input("step", name) for name in self._specs}
             self._next = {name: self._output("step", name) for name in self._specs}
-            gives_logits = "logits" in signatures["step"]["outputs"]
-            self._logits = self._output("step", "logits") if gives_logits else None
-            self._classify_logits = None
-            self._classified: tuple[str, ...] = ()
-            if "classify" in signatures:
-                self._classified = tuple(signatures["classify"]["inputs"])
-                self._classify_logits = self._output("classify", "logits")
+            # Steps give the logits, or "classify" does.
+            self._on_demand = "classify" in signatures
+            maker = "classify" if self._on_demand else "step"
+            self._logits = self._output(maker, "logits")
+            self._classified = signatures[maker]["inputs"]
             # Writing to a buffer starts LiteRT's runtime, which writes messages.
             self.reset()
 
@@ -70,23 +64,22 @@ class CompiledRunner:
         """Takes frames as the model does; returns their logits, or None."""
         self._image.write(image)
         inputs, outputs = {"image": self._image, **self._now}, self._next
-        if self._logits is not None:
+        if not self._on_demand:
             outputs = {"logits": self._logits, **outputs}
         self._model.run_by_name("step", inputs, outputs)
         self._now, self._next = self._next, self._now
-        return self._read(self._logits) if self._logits is not None else None
+        return None if self._on_demand else self._read_logits()
 
     def classify(self) -> np.ndarray:
         """Returns the logits of the states."""
         states = {name: self._now[name] for name in self._classified}
-        outputs = {"logits": self._classify_logits}
-        self._model.run_by_name("classify", states, outputs)
-        return self._read(self._classify_logits)
+        self._model.run_by_name("classify", states, {"logits": self._logits})
+        return self._read_logits()
 
     def close(self) -> None:
         """Releases the model."""
         with silenced():
-            self._image = self._logits = self._classify_logits = None
+            self._image = self._logits = None
             self._now, self._next = {}, {}
             self._model.close()
 
@@ -96,8 +89,8 @@ class CompiledRunner:
     def _output(self, signature, name):
         return self._model.create_output_buffer_by_name(signature, name)
 
-    def _read(self, buffer):
-        return buffer.read(self._classes, np.float32)[None]
+    def _read_logits(self):
+        return self._logits.read(self._classes, np.float32)[None]
 
 
 @functools.cache

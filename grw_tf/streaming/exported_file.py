@@ -41,17 +41,11 @@ class ExportedFile:
     manifest: dict
 
     @property
-    def size(self) -> int:
-        """Height and width in pixels of the frames that the model takes."""
-        return self.manifest["input"]["shape"][1]
-
-    @property
     def geometry(self) -> FrameGeometry:
         """How frames are prepared; "square" for format 1, which did not record it."""
         taken = self.manifest["input"]
-        return FrameGeometry(
-            self.size, taken.get("frame_fit", UNRECORDED_FIT), taken["resize"]
-        )
+        fit = taken.get("frame_fit", UNRECORDED_FIT)
+        return FrameGeometry(taken["shape"][1], fit, taken["resize"])
 
     @property
     def states(self) -> dict[str, StateSpec]:
@@ -118,8 +112,8 @@ def _check(path, labels, manifest):
     version = manifest.get("format_version") if isinstance(manifest, dict) else None
     if _is_count(version) and version > NEWEST_FORMAT:
         raise ValueError(
-            f"{path} is of format {version}, this grw_tf knows up to {NEWEST_FORMAT}:"
-            " install a newer grw_tf."
+            f"{path} has format {version}, and this grw_tf reads formats up to"
+            f" {NEWEST_FORMAT}: install a newer grw_tf."
         )
     try:
         taken = manifest["input"]

@@ -27,14 +27,10 @@ def make_interpreter(
     xnnpack: bool = True,
     keep_tensors: bool = False,
 ) -> Interpreter:
-    """Returns an interpreter of a TFLite model, without LiteRT's messages.
+    """Returns an interpreter of a TFLite model's file or content, without messages.
 
-    Args:
-        path: The model's file, or None to give its content.
-        content: The model's bytes, or None to give its file.
-        num_threads: Number of threads.
-        xnnpack: Whether XNNPACK computes; otherwise TFLite's own kernels do.
-        keep_tensors: Whether all tensors can be read after a run.
+    Without `xnnpack`, TFLite's own kernels compute. With `keep_tensors`, all tensors
+    can be read after a run.
 
     Raises:
         RuntimeError, ValueError: If the model is damaged or cannot be run.

@@ -8,10 +8,7 @@ from grw_tf.streaming.litert import Interpreter
 
 
 def check_model(exported: ExportedFile) -> None:
-    """Checks a model before it is run.
-
-    Args:
-        exported: An `ExportedFile`.
+    """Checks the model of an exported file before it is run.
 
     Raises:
         ValueError: If the model is damaged, or differs from its manifest.

@@ -35,12 +35,7 @@ class Runner(Protocol):
 def open_runner(
     exported: ExportedFile, name: str | None = None, num_threads: int = 1
 ) -> tuple[str, Runner]:
-    """Opens an exported model.
-
-    Args:
-        exported: The file.
-        name: One of `RUNNERS`; by default the first that runs here.
-        num_threads: Number of threads.
+    """Opens an exported model in one of `RUNNERS`, by default the first that runs here.
 
     Returns:
         The name of the runner, and the runner.
@@ -69,8 +64,7 @@ def open_runner(
             logging.getLogger(__name__).warning(
                 "%s runs in the interpreter, which copies the states at each step,"
                 " because it cannot be run as a compiled model: %s. A newer"
-                " ai-edge-litert may do it; runner='interpreter' leaves out this"
-                " warning.",
+                " ai-edge-litert may run it; runner='interpreter' avoids this warning.",
                 exported.path,
                 one_line(error),
             )
@@ -99,7 +93,7 @@ def warmed_up(runner: Runner, image: np.ndarray) -> Runner:
 
 
 def check_threads(num_threads: int) -> None:
-    """Raises a `ValueError` for a number of threads that cannot be."""
+    """Raises a `ValueError` for an invalid number of threads."""
     is_number = isinstance(num_threads, int) and not isinstance(num_threads, bool)
     if not (is_number and 1 <= num_threads <= _MOST_THREADS):
         raise ValueError(

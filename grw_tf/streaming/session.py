@@ -3,7 +3,7 @@
 import logging
 import math
 import os
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -78,7 +78,10 @@ class StreamSession:
         taken = self.manifest["input"]
         self._prepare = FramePreparation(self.geometry)
         self._chunk = np.empty(taken["shape"], taken["dtype"])
+        # None once the session is closed.
+        self._runner: Any
         self.runner, self._runner = open_runner(exported, runner, num_threads)
+        self._logits: np.ndarray | None
         self._forget()
         if "frame_fit" not in taken:
             logging.getLogger(__name__).warning(
@@ -212,7 +215,7 @@ class StreamSession:
         self._forget()
 
     def close(self) -> None:
-        """Lets go of the model; closing twice does nothing."""
+        """Releases the model; closing twice is harmless."""
         if self._runner is not None:
             self._runner.close()
             self._runner = None

@@ -46,9 +46,6 @@ class BatchStatistics:
             `trained_batch_normalizations`. Those that the model does not call at
             inference keep their statistics.
 
-    Attributes:
-        layers: See above.
-
     Reference: Wu and Johnson, Rethinking "Batch" in BatchNorm, arXiv 2105.07576,
       section 3.
     """
@@ -56,23 +53,20 @@ class BatchStatistics:
     def __init__(self, model: tf_keras.Model, layers: Sequence[tf_keras.layers.Layer]):
         self.layers = layers
         self._model = model
-        self._kept = None
+        self._kept: list[list[tf.Tensor]] | None = None
         # Each replica is traced in a thread of its own.
         self._replica = threading.local()
-        self._called = set()
+        self._called: set[int] = set()
         # Traced once, because all batches are alike.
         self._estimate = tf.function(self._pass_clips)
 
     def estimate(self, batches: Iterable) -> int:
-        """Sets the statistics to estimates, and keeps their former values.
+        """Sets the statistics to estimates, and returns the number of clips.
 
         Args:
-            batches: A dataset of tuples that begin with clips [batch, N, size, size, 3]
-                in 0..1 or a dict of them. For several replicas it is a distributed one,
-                of whose batches each replica has some clips.
-
-        Returns:
-            The number of clips.
+            batches: A dataset of tuples that begin with clips
+                `[batch, N, size, size, 3]` in 0..1 or a dict of them. With several
+                replicas it is distributed, and each replica has clips of each batch.
 
         Raises:
             ValueError: If the model calls one of the layers twice.
@@ -95,6 +89,8 @@ class BatchStatistics:
 
     def put_back(self) -> None:
         """Sets the statistics to their values before `estimate`, bit for bit."""
+        if self._kept is None:
+            return
         for variable, values in zip(self._variables(), self._kept, strict=True):
             for component, value in zip(_components(variable), values, strict=True):
                 component.assign(value)
@@ -188,9 +184,8 @@ def _components(variable):
 
 
 def _nothing(layer):
-    return tf.zeros_like(_flat(layer.moving_mean)), tf.zeros_like(
-        _flat(layer.moving_variance)
-    )
+    moving = layer.moving_mean, layer.moving_variance
+    return tuple(tf.zeros_like(_flat(value)) for value in moving)
 
 
 def _flat(values):

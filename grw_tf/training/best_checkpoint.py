@@ -12,8 +12,7 @@ from official.core import train_utils
 class BestCheckpoint(train_utils.BestCheckpointExporter):
     """Records a checkpoint as the best only after it is saved.
 
-    A kill in between then leaves a record that matches the file. For the arguments, see
-    `official.core.train_utils.BestCheckpointExporter`.
+    A kill in between then leaves a record that matches the file.
     """
 
     def maybe_export_checkpoint(
@@ -55,14 +54,10 @@ def best_checkpoint(
 
 
 class EarlyStopping:
-    """Decides that training ends after enough evaluations without a better one.
+    """Decides that training ends after `patience` evaluations without a better one.
 
-    It reads the best step from disk, so it survives kills.
-
-    Args:
-        best: The `BestCheckpoint`, or None.
-        patience: The number of evaluations; 0 never stops.
-        interval: The steps between evaluations.
+    It reads the best step from disk, so it survives kills. A patience of 0 never stops.
+    Evaluations are `interval` steps apart.
 
     Raises:
         ValueError: If patience is below 0, or above 0 without a best checkpoint.
@@ -79,5 +74,7 @@ class EarlyStopping:
 
     def __call__(self, step: int) -> bool:
         """Returns whether training ends at a step."""
-        best = self._best.step() if self._steps else None
+        if self._best is None or not self._steps:
+            return False
+        best = self._best.step()
         return best is not None and step - best >= self._steps

@@ -20,13 +20,7 @@ _ADDRESS = re.compile(
 
 
 def check_cluster(config: str | None) -> int:
-    """Checks the TF_CONFIG of a worker.
-
-    Args:
-        config: The environment variable; None or "" if it is not set.
-
-    Returns:
-        The number of workers that train, including the chief.
+    """Returns the number of workers that train, with the chief, of a TF_CONFIG.
 
     Raises:
         ValueError: If it is not set, or does not name this worker and its cluster; in
@@ -47,10 +41,7 @@ def check_cluster(config: str | None) -> int:
 
 
 def split_workers(config: str) -> tuple[str, list[str]]:
-    """Returns the address of this worker, and those of the others that train.
-
-    Args:
-        config: A TF_CONFIG that passed `check_cluster`.
+    """Returns this worker's address and those of the others, from a checked TF_CONFIG.
 
     Raises:
         ValueError: If a host cannot be found; the line names it.
@@ -72,12 +63,7 @@ def split_workers(config: str) -> tuple[str, list[str]]:
 
 
 def warn_of_cluster(config: str | None, strategy: str) -> None:
-    """Warns if TF_CONFIG names several workers and a strategy does not use them.
-
-    Args:
-        config: See `check_cluster`.
-        strategy: The name of the strategy.
-    """
+    """Warns if TF_CONFIG names several workers and a strategy does not use them."""
     if not config or not config.strip():
         return
     try:

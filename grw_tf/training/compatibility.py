@@ -7,17 +7,13 @@ from grw_tf.models.config_record import FrameFitMismatch
 
 # TensorFlow adds it to the checkpoints of several workers.
 _RUNS = "checkpointed_runs"
-_VALUE = ".ATTRIBUTES/VARIABLE_VALUE"
 
 
 def restore_whole(checkpoint: tf.train.Checkpoint, folder: str) -> None:
     """Restores the latest checkpoint of a run, if any, completely or not at all.
 
-    TensorFlow would restore what it finds and silently leave the rest.
-
-    Args:
-        checkpoint: The checkpoint to restore into, with all variables built.
-        folder: The folder of the run.
+    TensorFlow would restore what it finds and silently leave the rest. All variables of
+    `checkpoint` must be built.
 
     Raises:
         ValueError: If variables are missing, left over or have other shapes.
@@ -27,7 +23,7 @@ def restore_whole(checkpoint: tf.train.Checkpoint, folder: str) -> None:
         return
     items = dict(checkpoint._trackable_children())
     items.pop("save_counter", None)
-    if tf.train.load_checkpoint(path).has_tensor(f"{_RUNS}/{_VALUE}"):
+    if tf.train.load_checkpoint(path).has_tensor(f"{_RUNS}/.ATTRIBUTES/VARIABLE_VALUE"):
         items.setdefault(_RUNS, tf.Variable(0, dtype=tf.int64, trainable=False))
     try:
         tf.train.Checkpoint(**items).restore(path).assert_consumed()

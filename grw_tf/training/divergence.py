@@ -13,17 +13,14 @@ _ADVICE = (
 
 
 class StopOnDivergence:
-    """An action of `orbit.Controller` that stops on a non-finite loss or weight.
-
-    Args:
-        trainer: The `Trainer`.
+    """An action of `orbit.Controller` that stops a `Trainer` on a non-finite number.
 
     Raises:
         ValueError: When called, if the loss or a weight is not finite; with the step,
             the learning rates and, if known, the clips of the batch.
     """
 
-    def __init__(self, trainer):
+    def __init__(self, trainer: Any):
         self._trainer = trainer
 
     def __call__(self, output: dict[str, Any]) -> None:
@@ -38,12 +35,7 @@ class StopOnDivergence:
 
 
 def step_error_text(error: tf.errors.InvalidArgumentError, trainer: Any) -> str:
-    """Returns one line about the error that TensorFlow raised in a step.
-
-    Args:
-        error: The error.
-        trainer: The `Trainer`.
-    """
+    """Returns one line about an error that TensorFlow raised in a `Trainer`'s step."""
     lines = [line.strip() for line in error.message.splitlines()]
     # Not the global step, which may be incremented before the rest of a step fails.
     step = None if trainer.validates else int(trainer.optimizer.iterations.numpy())
@@ -64,12 +56,7 @@ def step_error_text(error: tf.errors.InvalidArgumentError, trainer: Any) -> str:
 
 
 def _place(trainer, step):
-    """Returns the step, the learning rates and the clips of the step as text.
-
-    Args:
-        trainer: The `Trainer`.
-        step: The number of steps done before; None if only the loop is known.
-    """
+    """Returns where training is as text; `step` is None if only the loop is known."""
     rates = ", ".join(
         f"learning_rate_{group} {float(rate):.3g}"
         for group, rate in trainer.learning_rates().items()

@@ -23,10 +23,7 @@ def meet(own: str, others: Sequence[str]) -> None:
 
     Meanwhile this worker's port is open, so that the others find it. Afterwards the
     port is free for TensorFlow, which opens it again for slower workers to find.
-
-    Args:
-        own: The address of this worker, host:port.
-        others: The addresses of the others.
+    Addresses are host:port.
 
     Raises:
         ValueError: If this worker's port cannot be opened.

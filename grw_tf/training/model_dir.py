@@ -1,6 +1,7 @@
 """Claims the folder of a training for one training, and checks its free space."""
 
 import contextlib
+import os
 import pathlib
 import shutil
 from collections.abc import Iterator, Sequence
@@ -11,14 +12,10 @@ from grw_tf.common.file_lock import locked
 
 
 @contextlib.contextmanager
-def claimed(model_dir: str, flag: str = "--model_dir") -> Iterator[None]:
+def claimed(model_dir: str | os.PathLike, flag: str = "--model_dir") -> Iterator[None]:
     """Makes a folder and locks it against other trainings.
 
-    Remote folders (gs://) are not locked.
-
-    Args:
-        model_dir: The folder.
-        flag: The flag that named it, for error messages.
+    Remote folders (gs://) are not locked. Errors name the folder by `flag`.
 
     Raises:
         ValueError: If another training holds the lock.
@@ -46,12 +43,7 @@ def claimed(model_dir: str, flag: str = "--model_dir") -> Iterator[None]:
 def check_room(
     model_dir: str, variables: Sequence[tf.Variable], checkpoints: int
 ) -> None:
-    """Checks that all checkpoints will fit into a folder, before training starts.
-
-    Args:
-        model_dir: The folder.
-        variables: The variables of a checkpoint.
-        checkpoints: The number of checkpoints that are kept at once.
+    """Checks that a folder has room for some checkpoints of variables.
 
     Raises:
         OSError: If the disk has too little free space.

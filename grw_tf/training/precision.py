@@ -13,8 +13,7 @@ _DTYPES = ("float32", "bfloat16", "float16")
 def precision(dtype: str | None) -> Iterator[None]:
     """Makes models that are built within compute in a type; weights stay float32.
 
-    Args:
-        dtype: "float32", "bfloat16" or "float16", or None to leave Keras' policy alone.
+    None leaves Keras' policy alone.
 
     Raises:
         ValueError: If the type is another one.

@@ -8,12 +8,7 @@ from grw_tf.common.text_table import text_table
 
 
 class Progress:
-    """An action of `orbit.Controller` that shows steps, their rate and the time left.
-
-    Args:
-        trainer: The trainer, whose `global_step` is shown.
-        train_steps: The number of steps of the training.
-    """
+    """An action of `orbit.Controller` that shows steps, clips/s and the time left."""
 
     def __init__(self, trainer: Any, train_steps: int):
         self._trainer = trainer

@@ -1,6 +1,5 @@
 """Estimates batch statistics on training clips before each evaluation."""
 
-import logging
 import time
 from collections.abc import Callable
 
@@ -22,20 +21,20 @@ class Recalibration:
     Args:
         model: The model.
         open_clips: Function that returns the dataset for `BatchStatistics.estimate`.
-        report: Function that shows a line to the user; the default logs it.
+        report: Function that shows a line to the user.
     """
 
     def __init__(
         self,
         model: tf_keras.Model,
         open_clips: Callable[[], tf.data.Dataset],
-        report: Callable[[str], None] = logging.info,
+        report: Callable[[str], None],
     ):
         self._model = model
         self._open_clips = open_clips
         self._report = report
-        self._clips = None
-        self._statistics = None
+        self._clips: tf.data.Dataset | None = None
+        self._statistics: BatchStatistics | None = None
         self._seconds = 0.0
 
     def estimate(self, training_seconds: float) -> None:
@@ -44,9 +43,6 @@ class Recalibration:
         Args:
             training_seconds: How long this process has trained so far, without the time
                 of estimates.
-
-        Raises:
-            ValueError: See `BatchStatistics.estimate`.
         """
         layers = trained_batch_normalizations(self._model)
         if not layers:
@@ -78,5 +74,5 @@ class Recalibration:
 
     def put_back(self) -> None:
         """Sets the statistics to their values before `estimate`, bit for bit."""
-        if self.is_in_force:
+        if self._statistics is not None:
             self._statistics.put_back()

@@ -9,10 +9,6 @@ class StepGenerator(RandomGenerator):
     """Seeds random operations by a seed, the training step and the replica.
 
     Keras' own generators have a state that checkpoints do not hold.
-
-    Args:
-        seed: The seed, a whole number.
-        step: The variable that counts the steps done.
     """
 
     def __init__(self, seed: int, step: tf.Variable):
@@ -29,15 +25,7 @@ class StepGenerator(RandomGenerator):
 
 
 def draw_by_step(model: tf_keras.Model, seed: int, step: tf.Variable) -> None:
-    """Makes the random layers of a model, such as dropout, draw by the step.
-
-    Args:
-        model: The model; each of its random layers gets its own generator.
-        seed: The seed, a whole number.
-        step: The variable that counts the steps done.
-    """
-    layers = [
-        layer for layer in model.submodules if hasattr(layer, "_random_generator")
-    ]
+    """Makes each random layer of a model, such as dropout, draw by a count of steps."""
+    layers = [one for one in model.submodules if hasattr(one, "_random_generator")]
     for number, layer in enumerate(layers):
         layer._random_generator = StepGenerator(seed * len(layers) + number, step)

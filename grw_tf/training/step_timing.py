@@ -55,12 +55,8 @@ def official_trainer(config: ModelConfig, batch: Any) -> base_trainer.Trainer:
     """Returns the Model Garden's trainer with its own task and classifier, unchanged.
 
     The optimizer, schedule and moving average are those of `own_trainer`, with one
-    learning rate instead of two.
-
-    Args:
-        config: A model's config with the official head, whose settings the classifier
-            takes.
-        batch: Features and labels, as from `make_batch`.
+    learning rate instead of two. The classifier takes the settings of the config's
+    official head. The batch is one of `make_batch`.
 
     Raises:
         ValueError: If the Model Garden has no name for the gating activation.

@@ -16,12 +16,12 @@ def build_strategy(runtime: cfg.RuntimeConfig) -> tf.distribute.Strategy:
     """Returns the strategy of a runtime config.
 
     Without num_gpus, one_device takes one GPU if there is any, and mirrored all of
-    them. With several workers it waits until all can be reached, and logs that it
-    waits; meanwhile Ctrl-C and SIGTERM end the process.
+    them. With several workers, it logs that it waits until all can be reached;
+    meanwhile Ctrl-C and SIGTERM end the process.
 
     Raises:
-        ValueError: For a strategy there is not, or one whose devices are not here, or
-            as `check_cluster`, `split_workers` and `meet` for several workers.
+        ValueError: If the strategy is unknown, a device is missing, or TF_CONFIG is
+            wrong; see `check_cluster`, `split_workers` and `meet`.
     """
     name = str(runtime.distribution_strategy).lower()
     num_gpus = runtime.num_gpus

@@ -53,7 +53,7 @@ class Trainer(base_trainer.Trainer):
         grouped(optimizer).build(model.trainable_variables)
         self._train_loss = WatchedLoss(self.global_step)
         self._backbone_trains = task.freeze(0)
-        self.bad_step = None
+        self.bad_step: int | None = None
         self.validates = False
         self._training_seconds = 0.0
         clips = config.trainer.batch_norm_recalibration
@@ -65,10 +65,8 @@ class Trainer(base_trainer.Trainer):
         draw_by_step(model, task.task_config.seed, self.global_step)
         if evaluate:
             silent = {id(metric) for metric in model.metrics}
-            self._validation_metrics = [
-                metric
-                for metric in self._validation_metrics
-                if id(metric) not in silent
+            self._validation_metrics: list[tf_keras.metrics.Metric] = [
+                m for m in self._validation_metrics if id(m) not in silent
             ]
 
     def learning_rates(self) -> dict[str, tf.Tensor]:

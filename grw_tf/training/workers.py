@@ -21,14 +21,8 @@ class Runner(train_lib.OrbitExperimentRunner):
     """Starts every worker from the checkpoint that the chief wrote.
 
     With the Model Garden's runner, the other workers would start from scratch, each in
-    its own folder.
-
-    Args:
-        *args: See `OrbitExperimentRunner`.
-        shared_dir: The folder of the training, which all workers see.
-        at_start: See `run_experiment`.
-        **kwargs: See `OrbitExperimentRunner`; `model_dir` is the folder that this
-            worker writes, from `own_folder`.
+    its own folder. Here all read `shared_dir`, and each writes `model_dir`, from
+    `own_folder`. For `at_start`, see `run_experiment`.
     """
 
     def __init__(
@@ -68,12 +62,7 @@ def own_folder(model_dir: str, best_subdir: str, is_chief: bool) -> Iterator[str
     """Yields the folder that a worker writes: `model_dir` for the chief, else another.
 
     All workers save, because some variables can only be read by all of them together.
-    So they must also agree on which checkpoint is the best.
-
-    Args:
-        model_dir: The folder of the training, which all workers see.
-        best_subdir: The subfolder of the best checkpoint.
-        is_chief: Whether this worker is the chief.
+    So they must also agree on which checkpoint is the best, which `best_subdir` holds.
     """
     if is_chief:
         yield model_dir
@@ -87,12 +76,7 @@ def own_folder(model_dir: str, best_subdir: str, is_chief: bool) -> Iterator[str
 
 
 def lost_worker(error: tf.errors.OpError, model_dir: str) -> str | None:
-    """Returns what to do if another worker's end caused an error, else None.
-
-    Args:
-        error: The error.
-        model_dir: The folder of the training.
-    """
+    """Returns what to do if another worker's end caused an error, else None."""
     if "Collective ops is aborted" not in error.message:
         return None
     return (

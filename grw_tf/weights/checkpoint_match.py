@@ -1,10 +1,10 @@
 """Which variables of a model a checkpoint holds, lacks, or has in another shape."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from grw_tf.models import ModelConfig
-from grw_tf.weights.model_variables import CONVERTIBLE, model_layout, with_conv_type
+from grw_tf.weights.model_variables import CONVERTIBLE, model_layout, with_backbone
 from grw_tf.weights.saved_variables import SavedVariables
 
 _SHOWN = 4
@@ -34,36 +34,38 @@ class CheckpointMatch:
 
     def table(self) -> str:
         """Returns counts and the first differing names, as lines of text."""
-        return "\n".join(
-            f"  {title:14}{len(names):5d}  {_shortened(names)}".rstrip()
-            for title, names in self._rows()
-        )
+        rows = (f"  {title:14}{n:5d}  {names}" for title, n, names in self._rows())
+        return "\n".join(map(str.rstrip, rows))
 
     def line(self) -> str:
         """Returns the content of `table` in one line."""
-        return "; ".join(
-            f"{title} {len(names)} {_shortened(names)}".rstrip()
-            for title, names in self._rows()
-        )
+        rows = (f"{title} {n} {names}" for title, n, names in self._rows())
+        return "; ".join(map(str.rstrip, rows))
 
     def _rows(self):
-        reshaped = [
+        """Yields titles, counts and the first names."""
+        yield "matched", len(self.matched), ""
+        differing = {"missing": self.missing, "unused": self.unused}
+        differing["shape differs"] = [
             f"{name} (saved {list(saved)}, model {list(built)})"
             for name, (saved, built) in self.reshaped.items()
         ]
-        return (
-            ("matched", self.matched),
-            ("missing", self.missing),
-            ("unused", self.unused),
-            ("shape differs", reshaped),
-        )
+        for title, names in differing.items():
+            more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+            yield title, len(names), ", ".join([*names[:_SHOWN], *more])
 
 
-def _shortened(names):
-    if isinstance(names, dict):
-        return ""
-    more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
-    return ", ".join([*names[:_SHOWN], *more])
+def match_shapes(
+    saved: Mapping[str, tuple], wanted: Mapping[str, tuple]
+) -> CheckpointMatch:
+    """Matches saved with wanted variables of the same names, by their shapes."""
+    both = {name: (saved[name], wanted[name]) for name in wanted if name in saved}
+    return CheckpointMatch(
+        matched={name: name for name, (was, now) in both.items() if was == now},
+        missing=[name for name in wanted if name not in saved],
+        unused=[name for name in saved if name not in wanted],
+        reshaped={name: pair for name, pair in both.items() if pair[0] != pair[1]},
+    )
 
 
 def match_checkpoint(
@@ -72,19 +74,15 @@ def match_checkpoint(
     parts: Iterable[str],
     convert: bool = True,
 ) -> CheckpointMatch:
-    """Matches the variables of parts of a model with those in a checkpoint.
+    """Matches a model's "backbone", "affine" or "head" with those in a checkpoint.
 
-    Args:
-        saved: The checkpoint's variables.
-        config: The model's config.
-        parts: The parts to match, among "backbone", "affine" and "head".
-        convert: Whether variables of one of the `CONVERTIBLE` convolution types match
-            those of the other.
+    With `convert`, variables of one of the `CONVERTIBLE` convolution types match those
+    of the other.
     """
     conv_type = config.backbone.conv_type
     tried = CONVERTIBLE if convert and conv_type in CONVERTIBLE else (conv_type,)
     found = [
-        _match_as(saved, with_conv_type(config, saved_type), config, parts)
+        _match_as(saved, with_backbone(config, conv_type=saved_type), config, parts)
         for saved_type in tried
     ]
     return min(found, key=lambda match: match.differences)

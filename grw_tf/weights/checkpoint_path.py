@@ -1,7 +1,6 @@
 """Finds the prefix that TensorFlow reads of the checkpoint that a user names."""
 
 import contextlib
-import dataclasses
 import os
 import pathlib
 import re
@@ -17,26 +16,14 @@ from grw_tf.weights.download import fetch
 from grw_tf.weights.unpacking import extract
 
 
-@dataclasses.dataclass(frozen=True)
-class FoundCheckpoint:
-    """A checkpoint that was found.
-
-    Attributes:
-        prefix: Its path without `.index`.
-        config: The config of its model, known for official checkpoints by their name.
-    """
-
-    prefix: str
-    config: ModelConfig | None = None
-
-
 @contextlib.contextmanager
 def find_checkpoint(
     init_checkpoint: str | os.PathLike,
-) -> Iterator[FoundCheckpoint]:
-    """Yields the checkpoint that a user names.
+) -> Iterator[tuple[str, ModelConfig | None]]:
+    """Yields the prefix of a checkpoint, and the config of an official one.
 
-    An archive stays unpacked while the context lasts.
+    The prefix is the path without `.index`. An archive stays unpacked while the context
+    lasts.
 
     Args:
         init_checkpoint: A prefix, folder or .tar.gz, local or remote (gs://), or the
@@ -59,16 +46,16 @@ def find_checkpoint(
 def _find(path, scratch):
     prefix = re.sub(r"\.(index|data-\d+-of-\d+)$", "", path)
     if tf.io.gfile.exists(f"{prefix}.index"):
-        return FoundCheckpoint(_checked(prefix))
+        return _checked(prefix), None
     if tf.io.gfile.isdir(path):
-        return FoundCheckpoint(_within(path, path))
+        return _within(path, path), None
     if path.endswith((".tar.gz", ".tgz")) and tf.io.gfile.exists(path):
-        return FoundCheckpoint(_unpacked(path, scratch))
+        return _unpacked(path, scratch), None
     if tf.io.gfile.exists(path):
         raise ValueError(
-            f"{path} is no TensorFlow checkpoint (there is no {prefix}.index): give the"
-            " prefix of one, its folder or a .tar.gz; scripts/import_torch_weights.py"
-            " makes one from a PyTorch file."
+            f"{path} is not a TensorFlow checkpoint (there is no {prefix}.index): give"
+            " the prefix of one, its folder or a .tar.gz;"
+            " scripts/import_torch_weights.py makes one from a PyTorch file."
         )
     checkpoint = official.find(path)
     if checkpoint is None:
@@ -77,7 +64,7 @@ def _find(path, scratch):
             f" no official checkpoint of this name). {official.hint(path)}"
         )
     folder = str(fetch(checkpoint))
-    return FoundCheckpoint(_within(folder, folder), checkpoint.config)
+    return _within(folder, folder), checkpoint.config
 
 
 def _unpacked(archive, scratch):
@@ -128,12 +115,10 @@ def _latest(folder):
 def _checked(prefix):
     if re.search(r"[][*?]", prefix):
         raise ValueError(
-            f"{prefix}: TensorFlow cannot read a path that has one of [ ] * ?:"
-            " rename it."
+            f"{prefix}: TensorFlow cannot read a path with one of [ ] * ?: rename it."
         )
     folder, name = os.path.split(prefix)
-    if not any(
-        file.startswith(f"{name}.data-") for file in tf.io.gfile.listdir(folder or ".")
-    ):
+    files = tf.io.gfile.listdir(folder or ".")
+    if not any(file.startswith(f"{name}.data-") for file in files):
         raise ValueError(f"{prefix}.index lies there without its {name}.data files.")
     return prefix

@@ -27,11 +27,9 @@ _TIMEOUT_SECONDS = 30.0
 
 def cache_folder() -> pathlib.Path:
     """Returns the folder of downloads: $GRW_TF_CACHE, or grw_tf in the user's cache."""
-    named = os.environ.get("GRW_TF_CACHE")
-    if named:
-        return pathlib.Path(named).expanduser()
     caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return pathlib.Path(caches).expanduser() / "grw_tf"
+    named = os.environ.get("GRW_TF_CACHE") or f"{caches}/grw_tf"
+    return pathlib.Path(named).expanduser()
 
 
 def fetch(checkpoint: "OfficialCheckpoint") -> pathlib.Path:
@@ -39,9 +37,6 @@ def fetch(checkpoint: "OfficialCheckpoint") -> pathlib.Path:
 
     An interrupted download resumes. An archive that the user put into the cache as
     `<name>.tar.gz` takes precedence over a download.
-
-    Args:
-        checkpoint: The official checkpoint.
 
     Raises:
         OSError: If it cannot be downloaded.
@@ -112,11 +107,10 @@ def _receive(checkpoint, part):
     """Downloads the missing bytes and returns the headers of the server's answer."""
     have = _size(part)
     # Servers may unpack archives for clients that do not accept gzip.
-    request = urllib.request.Request(
-        checkpoint.url, headers={"Accept-Encoding": "gzip"}
-    )
+    headers = {"Accept-Encoding": "gzip"}
     if have:
-        request.add_header("Range", f"bytes={have}-")
+        headers["Range"] = f"bytes={have}-"
+    request = urllib.request.Request(checkpoint.url, headers=headers)
     try:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:

@@ -8,6 +8,7 @@ from grw_tf.models.block_specs import endpoint_names, model_ids
 from grw_tf.models.movinet_backbone import CONV_TYPES
 from grw_tf.models.presets import official_config
 from grw_tf.weights.checkpoint_match import match_checkpoint
+from grw_tf.weights.model_variables import with_backbone
 from grw_tf.weights.saved_variables import SavedVariables
 
 # Types of squeeze excitation with different variables: "2d" has those of "3d".
@@ -27,14 +28,15 @@ def identify(saved: SavedVariables) -> ModelConfig:
 
     Raises:
         ValueError: If no config is recorded and no known MoViNet has exactly these
-            variables; the message names the nearest and its differences.
+            variables. The message is a predicate of the checkpoint, and names the
+            nearest model and its differences.
     """
     if saved.config:
         return saved.config
     if not saved.is_movinet():
         raise ValueError(
-            "no MoViNet, and it records no config, without which other models cannot be"
-            " identified."
+            "is not a MoViNet and records no config, without which other models cannot"
+            " be identified."
         )
     config = _nearest(saved, _backbones(saved), ("backbone",))
     if not saved.has("head"):
@@ -60,7 +62,7 @@ def _nearest(saved, configs, parts):
     )
     if match.differences:
         raise ValueError(
-            f"no known model; its {parts[-1]} is closest to that of"
+            f"is not a known model; its {parts[-1]} is closest to that of"
             f" {describe(config.backbone)}, which differs:\n{match.table()}"
         )
     return config
@@ -71,21 +73,18 @@ def _backbones(saved):
     of_depth = [name for name, depth in depths.items() if depth == saved.layer_count()]
     if not of_depth:
         raise ValueError(
-            f"no known model: its backbone has {saved.layer_count()} layers with"
+            f"is not a known model: its backbone has {saved.layer_count()} layers with"
             f" weights, {', '.join(f'{name} {n}' for name, n in depths.items())}."
         )
     for model_id, conv_type, se_type, positions in itertools.product(
         of_depth, CONV_TYPES, _SE_TYPES, (False, True)
     ):
         official = official_config(model_id, causal=conv_type != "3d" or positions)
-        yield dataclasses.replace(
+        yield with_backbone(
             official,
-            backbone=dataclasses.replace(
-                official.backbone,
-                conv_type=conv_type,
-                se_type=se_type,
-                use_positional_encoding=positions,
-            ),
+            conv_type=conv_type,
+            se_type=se_type,
+            use_positional_encoding=positions,
         )
 
 

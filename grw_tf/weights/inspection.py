@@ -12,10 +12,7 @@ _UNRECORDED = " (not recorded: as in official models)"
 
 
 def inspect(checkpoint: str | os.PathLike) -> str:
-    """Returns the properties of a checkpoint's model, one a line.
-
-    Args:
-        checkpoint: As `init_checkpoint` of `grw_tf.weights.restore.restore`.
+    """Returns the properties of the model of a checkpoint for `restore`, one a line.
 
     Raises:
         ValueError: If its model is unknown; the message gives reasons. If its variables
@@ -26,27 +23,20 @@ def inspect(checkpoint: str | os.PathLike) -> str:
         try:
             config = identify(saved)
         except ValueError as error:
-            raise ValueError(f"{checkpoint} is of {error}") from None
+            raise ValueError(f"{checkpoint} {error}") from None
+        parts = [part for part in ("backbone", "affine", "head") if saved.has(part)]
         if saved.config:
-            _check_record(saved, checkpoint)
-        rows = _rows(saved, config)
+            match = match_checkpoint(saved, config, parts, convert=False)
+            if match.differences:
+                raise ValueError(
+                    f"{checkpoint} does not have the variables of its own config:\n"
+                    f"{match.table()}"
+                )
+        rows = _rows(saved, config, parts)
     return "\n".join(f"{title:20} {value}" for title, value in rows.items())
 
 
-def _check_record(saved, checkpoint):
-    match = match_checkpoint(saved, saved.config, _parts(saved), convert=False)
-    if match.differences:
-        raise ValueError(
-            f"{checkpoint} does not have the variables of its own config:\n"
-            f"{match.table()}"
-        )
-
-
-def _parts(saved):
-    return tuple(part for part in ("backbone", "affine", "head") if saved.has(part))
-
-
-def _rows(saved, config):
+def _rows(saved, config, parts):
     known = saved.config is not None
 
     def recorded(value, otherwise=_UNRECORDED):
@@ -55,7 +45,7 @@ def _rows(saved, config):
     backbone, shapes = config.backbone, model_layout(config)
     counts = {
         part: [shape for name, shape in shapes.items() if name.startswith(part)]
-        for part in _parts(saved)
+        for part in parts
     }
     return {
         "model id": backbone.model_id,

@@ -13,7 +13,7 @@ from tf_keras.src.applications import mobilenet_v3
 from grw_tf.common.error_text import one_line
 from grw_tf.models import BackboneConfig
 from grw_tf.models.mobilenet_backbone import MODEL_IDS
-from grw_tf.weights.checkpoint_match import CheckpointMatch
+from grw_tf.weights.checkpoint_match import match_shapes
 
 IMAGENET = "imagenet"
 """The `init_checkpoint` that means the weights of Keras Applications."""
@@ -53,20 +53,15 @@ def read_keras_weights(
     if path == IMAGENET:
         path = _fetch(backbone)
     saved = _read(path)
-    wanted, found = {}, CheckpointMatch({}, [], [], {})
+    names, shapes = {}, {}
     layers = [layer for layer in model.backbone.network.layers if layer.weights]
     for index, layer in enumerate(layers):
         for variable in layer.weights:
             name = _own_name(variable.name)
             key = f"{layer.name}/{name}"
-            wanted[key] = f"backbone/network/layer_with_weights-{index}/{name}"
-            if key not in saved:
-                found.missing.append(key)
-            elif saved[key].shape != tuple(variable.shape):
-                found.reshaped[key] = saved[key].shape, tuple(variable.shape)
-            else:
-                found.matched[key] = key
-    found.unused.extend(key for key in saved if key not in wanted)
+            names[key] = f"backbone/network/layer_with_weights-{index}/{name}"
+            shapes[key] = tuple(variable.shape)
+    found = match_shapes({key: value.shape for key, value in saved.items()}, shapes)
     if found.differences:
         raise ValueError(
             f"{path} is not of {backbone.model_id} without its top (include_top=False):"
@@ -75,7 +70,7 @@ def read_keras_weights(
     for key, value in saved.items():
         if not np.isfinite(value).all():
             raise ValueError(f"{path} holds values that are not finite in {key}.")
-    return {name: saved[key] for key, name in wanted.items()}
+    return {name: saved[key] for key, name in names.items()}
 
 
 def _fetch(backbone: BackboneConfig):
@@ -113,7 +108,7 @@ def _read(path):
         raise OSError(f"{path} cannot be read: {one_line(error)}") from None
     except (KeyError, OSError) as error:
         raise ValueError(
-            f"{path} is no weights file of Keras, as save_weights writes:"
+            f"{path} is not a weights file of Keras, as save_weights writes:"
             f" {one_line(error)}."
         ) from None
 

@@ -9,13 +9,14 @@ of variables have numbers that change from one build to the next.
 import dataclasses
 import functools
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tf_keras
 
 from grw_tf.models.backbone import build_backbone, endpoint_channels
-from grw_tf.models.config import BackboneConfig, HeadConfig, ModelConfig
+from grw_tf.models.config import HeadConfig, ModelConfig
 from grw_tf.models.variable_shapes import VariableShapes
 
 _NUMBERED = "layer_with_weights-"
@@ -28,10 +29,8 @@ def model_layout(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Returns the shapes of a model's variables by name, without smoothing's own."""
     shapes_of = config.backbone.family.variable_shapes or _built_shapes
     backbone, width = shapes_of(config.backbone)
-    return {
-        **backbone,
-        **head_layout(config.head, width, config.num_classes, config.backbone),
-    }
+    head = _head_layout(config.head, width, config.num_classes, config.backbone)
+    return {**backbone, **head}
 
 
 @functools.cache
@@ -54,17 +53,8 @@ def _built_shapes(config):
     return found, endpoint_channels(built)["head"]
 
 
-def head_layout(
-    config: HeadConfig, width: int, num_classes: int, backbone: BackboneConfig
-) -> dict[str, tuple[int, ...]]:
-    """Returns the shapes of a head's variables by name, the affine map's too.
-
-    Args:
-        config: The head's config.
-        width: Channels of the backbone's features.
-        num_classes: Number of classes.
-        backbone: The backbone's config.
-    """
+def _head_layout(config, width, num_classes, backbone):
+    """Returns the shapes of a head's variables by name, the affine map's too."""
     if config.type == "official":
         return _official_head_layout(width, num_classes, backbone)
     embed_dim = config.embed_dim or width
@@ -126,8 +116,7 @@ def assign(model: tf_keras.Model, values: Mapping[str, np.ndarray]) -> None:
         find_variable(model, name).assign(value)
 
 
-def with_conv_type(config: ModelConfig, conv_type: str) -> ModelConfig:
-    """Returns the config with another convolution type."""
-    return dataclasses.replace(
-        config, backbone=dataclasses.replace(config.backbone, conv_type=conv_type)
-    )
+def with_backbone(config: ModelConfig, **changes: Any) -> ModelConfig:
+    """Returns the config with changed fields of its backbone."""
+    backbone = dataclasses.replace(config.backbone, **changes)
+    return dataclasses.replace(config, backbone=backbone)

@@ -18,11 +18,9 @@ class OfficialCheckpoint:
 
     Attributes:
         name: Such as `movinet_a0_stream`.
-        url: The address of its .tar.gz.
         config: The model's config, with the size and frames of the clips on which its
             accuracy was measured.
-        top1: Published accuracy in percent.
-        top5: Published top-5 accuracy in percent.
+        top1, top5: Published accuracies in percent.
         megabytes: Published size in MB.
     """
 
@@ -60,11 +58,7 @@ OFFICIAL = {
 
 
 def find(name: str) -> OfficialCheckpoint | None:
-    """Returns the official checkpoint of a name, None if there is none.
-
-    Args:
-        name: Such as `movinet_a0_stream`, `a0_stream` or `MoViNet-A0-Stream`.
-    """
+    """Returns the checkpoint of a name such as `MoViNet-A0-Stream`, None if unknown."""
     name = _plain(name)
     return OFFICIAL.get(name) or OFFICIAL.get(f"movinet_{name}")
 

@@ -76,13 +76,9 @@ def load_model(checkpoint: str | os.PathLike, **changes: Any) -> tf_keras.Model:
         **changes: Fields of `ModelConfig` to change. No variable may depend on them;
             size is such a field.
 
-    Returns:
-        A model of `build_model`.
-
     Raises:
-        ValueError: See `restore`; also if the checkpoint records no config or lacks a
-            part of the model.
-        OSError: See `restore`.
+        ValueError, OSError: See `restore`; also if the checkpoint records no config or
+            lacks a part of the model.
     """
     with open_checkpoint(checkpoint) as saved:
         if saved.config is None:
@@ -93,21 +89,12 @@ def load_model(checkpoint: str | os.PathLike, **changes: Any) -> tf_keras.Model:
         model = build_model(dataclasses.replace(saved.config, **changes))
         restored = _restore(model, checkpoint, saved)
     if restored.own:
-        raise ValueError(
-            f"{checkpoint} does not hold a whole model: {restored.message}"
-        )
+        raise ValueError(f"{checkpoint} lacks a part of its model: {restored.message}")
     return model
 
 
 def recorded_config(init_checkpoint: str | os.PathLike) -> ModelConfig | None:
-    """Returns the config that a checkpoint records, None if it records none.
-
-    Args:
-        init_checkpoint: See `restore`.
-
-    Raises:
-        ValueError, OSError: See `restore`.
-    """
+    """Returns the config that a checkpoint for `restore` records, else None."""
     if is_keras_weights(init_checkpoint):
         return None
     with open_checkpoint(init_checkpoint) as saved:
@@ -121,7 +108,7 @@ def _restore(model, init_checkpoint, saved):
         raise ValueError(
             f"{init_checkpoint} does not hold this model's backbone,"
             f" {describe(config.backbone)}:\n{backbone.table()}\n"
-            f"It is {_what(saved)}"
+            f"It {_what(saved)}"
         )
     if saved.config:
         try:
@@ -142,9 +129,9 @@ def _restore(model, init_checkpoint, saved):
 
 def _what(saved):
     try:
-        return f"{describe(identify(saved).backbone)}."
+        return f"is {describe(identify(saved).backbone)}."
     except ValueError as error:
-        return f"of {error}"
+        return str(error)
 
 
 def _matching_head(saved, config):

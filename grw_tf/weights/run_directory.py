@@ -27,7 +27,6 @@ class Run:
 
     Attributes:
         model: The model, in float32, with the best weights.
-        class_names: The names of its classes.
         checkpoint: The checkpoint of the weights.
         train_records, validation_records: Paths of the records, perhaps with wildcards,
             separated by commas; empty if they are not found here.
@@ -43,8 +42,7 @@ class Run:
 def load_best(checkpoint_dir: str | os.PathLike) -> tf_keras.Model:
     """Loads the best model of a training as `read_run` does, but without labels."""
     folder = os.path.expanduser(os.fspath(checkpoint_dir))
-    params = _read_params(folder)
-    return load_model(_best_checkpoint(folder, params))
+    return load_model(_best_checkpoint(folder, _read_params(folder)))
 
 
 def read_run(checkpoint_dir: str | os.PathLike, labels: str = "") -> Run:
@@ -68,13 +66,8 @@ def read_run(checkpoint_dir: str | os.PathLike, labels: str = "") -> Run:
     class_names = read_labels(labels or _find_labels(folder))
     model = load_model(checkpoint)
     check_class_names(class_names, model.config)
-    return Run(
-        model=model,
-        class_names=class_names,
-        checkpoint=checkpoint,
-        train_records=_records(params, "train_data"),
-        validation_records=_records(params, "validation_data"),
-    )
+    records = [_records(params, split) for split in ("train_data", "validation_data")]
+    return Run(model, class_names, checkpoint, *records)
 
 
 def _read_params(folder):
@@ -113,9 +106,8 @@ def _best_checkpoint(folder, params):
 
 
 def _find_labels(folder):
-    places = [os.path.join(folder, LABELS_FILE)]
-    places.append(os.path.join(os.path.dirname(os.path.abspath(folder)), LABELS_FILE))
-    for path in places:
+    for place in (folder, os.path.dirname(os.path.abspath(folder))):
+        path = os.path.join(place, LABELS_FILE)
         if tf.io.gfile.exists(path):
             return path
     raise ValueError(
@@ -128,5 +120,4 @@ def _records(params, split):
     task = (params or {}).get("task", {})
     paths = (task.get(split) or {}).get("input_path") or ""
     listed = paths.split(",") if isinstance(paths, str) else paths
-    found = [path for path in listed if "://" in path or glob.glob(path)]
-    return ",".join(found)
+    return ",".join(path for path in listed if "://" in path or glob.glob(path))

@@ -31,10 +31,6 @@ class SavedVariables:
     The graph's root may have a `model` (`Checkpoint(model=...)`, as the official
     checkpoints have), have a `backbone`, or be a model (`save_weights`).
 
-    Args:
-        prefix: The checkpoint's path, without `.index`.
-        config: The saved model's config, if it is known.
-
     Attributes:
         prefix: The checkpoint's path, without `.index`.
         config: The saved model's config: the known or the recorded one, or None.
@@ -64,8 +60,9 @@ class SavedVariables:
         key = self._key_of(model, RECORD)
         if key is None:
             return None
+        record = self._read(key)
         try:
-            return ModelConfig.from_json(bytes(self._read(key)).decode(), self.prefix)
+            return ModelConfig.from_json(bytes(record).decode(), self.prefix)
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"{self.prefix} records no valid config: {error}"
@@ -114,11 +111,7 @@ class SavedVariables:
         return self._parts[part] is not None
 
     def keys(self, names: Iterable[str]) -> dict[str, str | None]:
-        """Returns the checkpoint's key of each variable, None where it is missing.
-
-        Args:
-            names: The names of the model's variables, in the network's order.
-        """
+        """Returns each variable's key or None; names are in the network's order."""
         names = tuple(names)
         layers = _layer_indices(names)
         return {name: self._key(name, layers) for name in names}
@@ -136,18 +129,13 @@ class SavedVariables:
         return self._key_of(node, "VARIABLE_VALUE") if node is not None else None
 
     def _key_of(self, node, name):
-        for attribute in self._nodes[node].attributes:
-            if attribute.name == name:
-                return attribute.checkpoint_key
-        return None
+        attributes = self._nodes[node].attributes
+        return next((a.checkpoint_key for a in attributes if a.name == name), None)
 
     def keys_below(self, part: str, names: Iterable[str]) -> dict[str, str]:
         """Returns a name for each variable of a part, by its key.
 
-        Args:
-            part: "backbone", "head" or "affine".
-            names: The names of the model's variables, whose layer names are used where
-                they fit.
+        Where they fit, layers are called as in the names of a model's variables.
         """
         layers = {
             f"layer_with_weights-{index}": name
@@ -175,11 +163,7 @@ class SavedVariables:
         return tuple(self._shapes[key])
 
     def value(self, key: str) -> np.ndarray:
-        """Returns a saved variable's value.
-
-        Raises:
-            ValueError: If it cannot be read or is not finite.
-        """
+        """Returns a variable's value; a `ValueError` unless it has finite floats."""
         value = self._read(key)
         if not isinstance(value, np.ndarray | np.generic) or value.dtype.kind != "f":
             raise ValueError(f"{self.prefix} holds no floats in {key}.")
@@ -201,19 +185,10 @@ class SavedVariables:
 
 
 @contextlib.contextmanager
-def open_checkpoint(
-    init_checkpoint: str | os.PathLike,
-) -> Iterator[SavedVariables]:
-    """Yields the variables of the checkpoint that a user names.
-
-    Args:
-        init_checkpoint: See `grw_tf.weights.checkpoint_path.find_checkpoint`.
-
-    Raises:
-        ValueError, OSError: See `find_checkpoint` and `SavedVariables`.
-    """
-    with find_checkpoint(init_checkpoint) as found:
-        yield SavedVariables(found.prefix, found.config)
+def open_checkpoint(init_checkpoint: str | os.PathLike) -> Iterator[SavedVariables]:
+    """Yields the variables of the checkpoint that a user names to `find_checkpoint`."""
+    with find_checkpoint(init_checkpoint) as (prefix, config):
+        yield SavedVariables(prefix, config)
 
 
 def _open(prefix):
@@ -226,7 +201,7 @@ def _open(prefix):
         graph.ParseFromString(reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
     except Exception as error:  # TensorFlow's reader raises many types.
         raise ValueError(
-            f"{prefix} is no readable checkpoint of tf.train.Checkpoint:"
+            f"{prefix} is not a readable checkpoint of tf.train.Checkpoint:"
             f" {str(error).splitlines()[0]}"
         ) from None
     nodes = graph.nodes

@@ -19,7 +19,7 @@ def extract(archive: str | os.PathLike, folder: str | os.PathLike) -> None:
     Only one process at a time may unpack into a folder.
 
     Args:
-        archive: The .tar.gz file.
+        archive: The .tar.gz.
         folder: Folder to create. Until it is complete, it is `<folder>.unfinished`.
 
     Raises:
@@ -44,13 +44,8 @@ def extract(archive: str | os.PathLike, folder: str | os.PathLike) -> None:
             tar.extractall(unfinished, members)
         unfinished.rename(folder)
     except (
-        EOFError,
-        OverflowError,
-        RecursionError,
-        ValueError,
-        gzip.BadGzipFile,
-        tarfile.TarError,
-        zlib.error,
+        *(EOFError, OverflowError, RecursionError, ValueError),
+        *(gzip.BadGzipFile, tarfile.TarError, zlib.error),
     ) as error:
         raise ValueError(
             f"{archive} cannot be unpacked ({error}): get a sound copy of it."
@@ -100,18 +95,14 @@ def _checked_members(tar):
 
 
 def checked_path(name: str, is_plain: bool) -> pathlib.PurePosixPath:
-    """Returns the path of an archive's member relative to the archive.
-
-    Args:
-        name: Name of the member.
-        is_plain: Whether it is a file or a folder, and no link or device.
+    """Returns a member's path, relative to its archive.
 
     Raises:
-        ValueError: If the member is not plain or would be written outside.
+        ValueError: If it is no plain file or folder, or would be written outside.
     """
     path = pathlib.PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
         raise ValueError(f"it holds {name!r}, which lies outside")
     if not is_plain:
-        raise ValueError(f"it holds {name!r}, no plain file or folder")
+        raise ValueError(f"it holds {name!r}, not a plain file or folder")
     return path

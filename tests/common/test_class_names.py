@@ -1,4 +1,4 @@
-"""Behaviour of names of classes: composed, in order, and told if alike."""
+"""Behavior of names of classes: composed, in order, and told if alike."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""Behaviour of running functions in processes of their own."""
+"""Behavior of running functions in processes of their own."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Behaviour of replacing files."""
+"""Behavior of replacing files."""
 
 import pytest
 

@@ -34,7 +34,7 @@ def test_other_sources_count_again(cache, monkeypatch):
 
 
 @pytest.mark.parametrize("content", ["", "{", "{}", '{"frames": 1}', "[]"])
-def test_spoilt_file_is_counted_again(cache, content):
+def test_corrupt_file_is_counted_again(cache, content):
     costs.cost_of(_CONFIG)
     (file,) = (cache / "model_costs").iterdir()
     file.write_text(content)
@@ -44,4 +44,4 @@ def test_spoilt_file_is_counted_again(cache, content):
 def test_cache_that_cannot_be_written_to_is_no_error(cache, caplog):
     cache.write_text("a file")
     assert costs.cost_of(_CONFIG) == _COST
-    assert "not kept" in caplog.text
+    assert "cannot be kept" in caplog.text

@@ -54,7 +54,7 @@ def test_row_says_what_was_counted_and_what_is_published():
     assert row.to_dict()["published"]["top_1"] == 72.3
 
 
-def test_row_of_which_nothing_is_published_is_empty_there():
+def test_row_without_published_figures_is_empty_there():
     row = _row("t0_base")
     assert row.deviation is None
     assert row.cells([])[7:9] == ["", ""]
@@ -178,5 +178,5 @@ def test_memory_is_compared_by_each_definition():
         ],
     ]
     assert memory_table(rows[:1]) == ""
-    # Of one there is no range.
+    # One row has no range.
     assert " to " not in memory_table(rows[1:2])

@@ -1,6 +1,5 @@
 """Tests of counting what a model costs."""
 
-import dataclasses
 import math
 
 import pytest
@@ -22,7 +21,17 @@ from grw_tf.weights.model_variables import model_layout
 
 _NANO = {"num_classes": 5, "frames": 8, "size": 32}
 _STREAM = BackboneConfig("nano")
-_BASE = BackboneConfig("nano", causal=False, conv_type="3d", se_type="3d")
+_FIELDS = {
+    "stream": {"backbone": _STREAM},
+    "positions": {"backbone": BackboneConfig("nano", use_positional_encoding=True)},
+    "base": {"backbone": BackboneConfig("nano", False, "3d", "3d")},
+    "transformer": {
+        "backbone": _STREAM,
+        "head": HeadConfig(type="transformer", mlp_dim=32),
+        "smoothing": SmoothingConfig(layers=("final",)),
+    },
+    "slowonly": {"backbone": BackboneConfig.of_family("slowonly_nano")},
+}
 
 
 def _parameters(config, of_head):
@@ -34,25 +43,10 @@ def _parameters(config, of_head):
     )
 
 
-@pytest.fixture(
-    scope="module", params=["stream", "positions", "base", "transformer", "slowonly"]
-)
+@pytest.fixture(scope="module", params=_FIELDS)
 def measured(request):
     """A config and its cost."""
-    fields = {
-        "stream": {"backbone": _STREAM},
-        "positions": {
-            "backbone": dataclasses.replace(_STREAM, use_positional_encoding=True)
-        },
-        "base": {"backbone": _BASE},
-        "transformer": {
-            "backbone": _STREAM,
-            "head": HeadConfig(type="transformer", mlp_dim=32),
-            "smoothing": SmoothingConfig(layers=("final",)),
-        },
-        "slowonly": {"backbone": BackboneConfig.of_family("slowonly_nano")},
-    }
-    config = ModelConfig(**_NANO, **fields[request.param])
+    config = ModelConfig(**_NANO, **_FIELDS[request.param])
     return config, measure(config)
 
 
@@ -121,7 +115,7 @@ def _by_hand(config):
                     count += area * expanded * time * height * width
                 else:
                     count += area * expanded * (height * width + (time > 1) * time)
-                # Of a clip's mean, or of each frame's beside that of all so far.
+                # It sees a clip's mean, or each frame's beside that of all so far.
                 means = 1 if plain else 2
                 squeezed = max(8, 8 * math.floor(means * expanded / 32 + 0.5))
                 times = 1 if plain else frames

@@ -81,7 +81,7 @@ def test_names_beside_crowded_points_cover_neither_each_other_nor_points():
     place_labels(axis, points)
     figure.savefig(io.BytesIO())
     renderer = figure.canvas.get_renderer()
-    # Of the words, without the lines that lead to points.
+    # The boxes of the words, without the lines that lead to points.
     boxes = [Text.get_window_extent(text, renderer) for text in axis.texts]
     names = sorted(text.get_text() for text in axis.texts)
     assert names == sorted(name for _, _, name, _ in points)

@@ -160,6 +160,6 @@ def test_official_base_model_costs_what_is_published(name):
     published = find(name).gflops
     cost = sum(multiply_adds(traced).values()) / 1e9
     assert cost == pytest.approx(published, rel=0.03)
-    # What is said to be missing: batch normalisation.
+    # The table says that batch normalization is missing.
     with_norm = cost + convolution_outputs(traced) / 1e9
     assert with_norm == pytest.approx(published, rel=0.01)

@@ -8,7 +8,7 @@ from grw_tf.cost_table.peak_memory import peak_memory
 
 KB = 1000
 _SHAPE = (250,)
-"""Of one kilobyte."""
+"""One kilobyte."""
 
 
 def _traced(function, *shapes):
@@ -21,7 +21,7 @@ def _peak(function, *shapes):
 
 
 def _double(x):
-    """Not elementwise: it writes to memory of its own, twice as large."""
+    """Not elementwise: it writes to new memory, twice as large."""
     return tf.concat([x, x], axis=0)
 
 
@@ -140,15 +140,15 @@ def test_grouped_convolution_of_keras_is_followed():
     assert _peak(layer, (1, 4, 2, 2, 6)) == 2 * clip
 
 
-def test_batch_normalisation_at_inference_takes_no_memory_of_its_own():
-    def normalised(x):
+def test_batch_normalization_at_inference_takes_no_new_memory():
+    def normalized(x):
         y = tf.concat([x, x], 0)
         one = tf.ones(5)
         return tf.raw_ops.FusedBatchNormV3(
             x=y, scale=one, offset=one, mean=one, variance=one, is_training=False
         ).y
 
-    assert _peak(normalised, (1, 5, 10, 5)) == 3 * KB
+    assert _peak(normalized, (1, 5, 10, 5)) == 3 * KB
 
 
 def test_unknown_shape_is_refused_by_name():
@@ -184,5 +184,5 @@ def test_memory_of_a_stream_s_step_is_far_below_a_clip_s(nano):
     assert found.outputs == states + 5 * 4
     clip = peak_memory(_traced(lambda x: model(x, training=False), (1, 8, 32, 32, 3)))
     assert clip.inputs == 8 * 32 * 32 * 3 * 4
-    # Of its eight frames a clip holds the widest features at once.
+    # A clip holds the widest features of all eight frames at once.
     assert found.inputs < found.peak < clip.peak < clip.unshared

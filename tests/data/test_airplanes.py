@@ -1,4 +1,4 @@
-"""Behaviour of the turning aeroplanes."""
+"""Behavior of the turning airplanes."""
 
 import itertools
 
@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 
 from grw_tf.data import airplanes
 from grw_tf.data.airplanes import render, shapes, videos
-from grw_tf.data.airplanes.contact_sheet import contact_sheet
+from scripts.airplanes_contact_sheet import contact_sheet
 
 
 def _config(**changes):
@@ -103,12 +103,8 @@ def test_shape_is_symmetric_and_stays_inside_the_frame(name):
 def test_faces_away_from_the_light_are_darker():
     mesh = shapes.build("flying_wing", np.random.default_rng(0))
     background = np.zeros(3)
-    lit, unlit = (
-        render.render(
-            mesh, cv2.Rodrigues(np.array((angle, 0.0, 0.0)))[0], 64, background
-        )
-        for angle in (-0.5, 1.0)
-    )
+    turns = (cv2.Rodrigues(np.array((angle, 0.0, 0.0)))[0] for angle in (-0.5, 1.0))
+    lit, unlit = (render.render(mesh, turn, 64, background) for turn in turns)
     assert lit[lit > 0].mean() > 1.5 * unlit[unlit > 0].mean()
 
 
@@ -125,13 +121,8 @@ def test_unseen_test_shapes_are_disjoint():
 @pytest.mark.parametrize(
     "bad",
     [
-        {"size": 15},
-        {"frames": 2},
-        {"min_speed": 9.0, "max_speed": 8.0},
-        {"min_speed": 0.0},
-        {"train_videos": 0},
-        {"test_videos": -1},
-        {"seed": -1},
+        *({"size": 15}, {"frames": 2}, {"min_speed": 9.0, "max_speed": 8.0}),
+        *({"min_speed": 0.0}, {"train_videos": 0}, {"test_videos": -1}, {"seed": -1}),
     ],
 )
 def test_bad_config_is_one_clear_line(bad):

@@ -7,10 +7,7 @@ from clip_records import CLASSES, example_of, write_records
 
 from grw_tf.data.preparation.jpeg_clips import JpegClip
 from grw_tf.data.records.evaluation_records import EvaluationRecords
-from grw_tf.data.records.sequence_examples import (
-    FRAME_RATE,
-    sequence_example,
-)
+from grw_tf.data.records.sequence_examples import FRAME_RATE, sequence_example
 from grw_tf.frames.opencv_preparation import prepare_frame
 from grw_tf.models import ModelConfig
 
@@ -101,14 +98,14 @@ def test_records_without_a_rate_are_refused(tmp_path):
     example = example_of(9)
     del example.context.feature[FRAME_RATE]
     records = EvaluationRecords(write_records(tmp_path, example), CONFIG)
-    with pytest.raises(ValueError, match="does not say its frames a second"):
+    with pytest.raises(ValueError, match="does not state its frame rate"):
         list(records)
 
 
 def test_classes_that_do_not_fit_are_refused(tmp_path):
     first = write_records(tmp_path / "a", example_of(4))
     other = write_records(tmp_path / "b", example_of(4), labels=(*CLASSES[:5], "z"))
-    with pytest.raises(ValueError, match="different classes in labels.txt"):
+    with pytest.raises(ValueError, match="labels.txt have different classes: make"):
         EvaluationRecords(f"{first},{other}", CONFIG)
     with pytest.raises(ValueError, match="has 6 classes, and the model 7: evaluate on"):
         EvaluationRecords(first, ModelConfig(num_classes=7))
@@ -122,7 +119,7 @@ def test_broken_records_are_told(tmp_path):
     unknown = example_of(4)
     unknown.context.feature["clip/label/index"].int64_list.value[0] = 6
     path = write_records(tmp_path, example_of(4), broken)
-    with pytest.raises(ValueError, match="record 1 has a frame that is no JPEG"):
+    with pytest.raises(ValueError, match="record 1 has a frame that is not a JPEG"):
         list(EvaluationRecords(path, CONFIG))
     path = write_records(tmp_path, example_of(4), unknown)
     with pytest.raises(ValueError, match=r"labels \[6\]: expected .* from 0 to 5"):

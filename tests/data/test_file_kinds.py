@@ -1,4 +1,4 @@
-"""Behaviour of telling videos from other files."""
+"""Behavior of telling videos from other files."""
 
 import os
 import shutil
@@ -51,7 +51,7 @@ def test_video_of_any_name_is_one(video, tmp_path, name):
         ("mjpeg", "mjpeg"),
     ],
 )
-def test_container_is_recognised_without_a_suffix(tmp_path, container, codec):
+def test_container_is_recognized_without_a_suffix(tmp_path, container, codec):
     path = tmp_path / "clip"
     with av.open(str(path), "w", format=container) as output:
         stream = output.add_stream(codec, rate=25)

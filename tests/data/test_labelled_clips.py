@@ -1,4 +1,4 @@
-"""Behaviour of the TFDS data set of labelled clips: as the one-machine path.
+"""Behavior of the TFDS data set of labeled clips: as the one-machine path.
 
 What builds needs Apache Beam, and is skipped without; what reads does not.
 """
@@ -28,11 +28,8 @@ from grw_tf.data.records.sequence_examples import (
 _ROOT = Path(__file__).parents[2]
 _SETTINGS = {"fps": 4.0, "short_side": 32, "jpeg_quality": 70}
 _ONE_WORKER = ["--runner=FnApiRunner"]
-_TWO_WORKERS = [
-    *_ONE_WORKER,
-    "--direct_num_workers=2",
-    "--direct_running_mode=multi_processing",
-]
+_TWO_WORKERS = [*_ONE_WORKER, "--direct_num_workers=2"]
+_TWO_WORKERS += ["--direct_running_mode=multi_processing"]
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +37,9 @@ def videos(tmp_path_factory):
     """Ten good videos of two classes, no two alike, and two broken ones."""
     root = tmp_path_factory.mktemp("videos")
     for index in range(5):
-        colours = [(20 * k, 40 * index, 100) for k in range(8 + index)]
-        write_video(root / f"run/run{index}.mp4", colours, right=RED)
-        write_video(root / f"jump/jump{index}.mp4", colours, right=BLUE)
+        colors = [(20 * k, 40 * index, 100) for k in range(8 + index)]
+        write_video(root / f"run/run{index}.mp4", colors, right=RED)
+        write_video(root / f"jump/jump{index}.mp4", colors, right=BLUE)
     os.rename(root / "run/run0.mp4", os.fsencode(root) + b"/run/\xff.mp4")
     (root / "run/empty.mp4").touch()
     (root / "jump/noise.avi").write_bytes(b"not a video")
@@ -132,10 +129,8 @@ def test_clips_are_those_of_the_one_machine_path(config, data_dir, records):
 def test_broken_videos_are_left_out_and_listed(data_dir, records):
     (listed,) = data_dir.rglob("failures.json")
     failures = json.loads(listed.read_text())
-    assert [failure["path"] for failure in failures] == [
-        "jump/noise.avi",
-        "run/empty.mp4",
-    ]
+    paths = [failure["path"] for failure in failures]
+    assert paths == ["jump/noise.avi", "run/empty.mp4"]
     manifest = json.loads((records / "manifest.json").read_text())
     assert failures == manifest["failures"]
 
@@ -143,9 +138,8 @@ def test_broken_videos_are_left_out_and_listed(data_dir, records):
 def test_only_sampled_frames_need_decoding(data_dir):
     builder = tfds.builder("labelled_clips/toy", data_dir=data_dir)
     image = builder.info.features["video"].feature
-    encoded = builder.as_dataset(
-        "train", decoders={"video": tfds.decode.SkipDecoding()}
-    )
+    skipping = {"video": tfds.decode.SkipDecoding()}
+    encoded = builder.as_dataset("train", decoders=skipping)
 
     def every_other(example):
         jpegs = example["video"][::2]
@@ -191,21 +185,15 @@ def test_table_of_segments(tmp_path, monkeypatch):
         "path,label,split,start,end\ntake.mp4,run,train,0,0.5\n"
         "take.mp4,jump,train,0.5,\ntake.mp4,run,fold-2,0,\ntake.mp4,run,train,9,\n"
     )
-    fields = {
-        "csv": str(tmp_path / "list.csv"),
-        "labels": str(tmp_path / "labels.txt"),
-    }
+    fields = {"csv": str(tmp_path / "list.csv"), "labels": str(tmp_path / "labels.txt")}
     config = LabelledClipsConfig(name="segments", **_SETTINGS, **fields)
     builder = _build(config, tmp_path / "tfds")
     _prepare(tmp_path / "records", **fields)
     clips = _clips_of(builder)
     expected = _clips_of_records(tmp_path / "records")
     assert [clip[1:] for clip in clips] == [clip[1:] for clip in expected]
-    assert [(clip[0], clip[2], len(clip[-1])) for clip in clips] == [
-        ("fold-2", 1, 5),
-        ("train", 1, 2),
-        ("train", 2, 3),
-    ]
+    counts = [(clip[0], clip[2], len(clip[-1])) for clip in clips]
+    assert counts == [("fold-2", 1, 5), ("train", 1, 2), ("train", 2, 3)]
     ours = beam.metrics.MetricsFilter().with_namespace("labelled_clips")
     counters = results[0].metrics().query(ours)["counters"]
     assert {counter.key.metric.name: counter.committed for counter in counters} == {

@@ -1,4 +1,4 @@
-"""Behaviour of preparing records: complete, resumable, the same however made."""
+"""Behavior of preparing records: complete, resumable, the same however made."""
 
 import collections
 import fcntl
@@ -20,7 +20,7 @@ from grw_tf.common.labels_file import read_labels
 from grw_tf.common.process_pool import run_parallel
 from grw_tf.data.listing.video_list import Video
 from grw_tf.data.preparation.config import PreparationConfig
-from grw_tf.data.preparation.conversion import Conversion, FrameSettings, convert
+from grw_tf.data.preparation.conversion import Conversion, convert
 from grw_tf.data.preparation.manifest import report
 from grw_tf.data.preparation.prepare import prepare
 from grw_tf.data.preparation.shards import join
@@ -77,15 +77,10 @@ def _text(example, key):
 
 def test_records_are_complete(videos, records):
     manifest = json.loads((records / "manifest.json").read_text())
-    assert sorted(_content(records)) == [
-        "labels.txt",
-        "manifest.json",
-        "test-00000-of-00001.tfrecord",
-        "train-00000-of-00003.tfrecord",
-        "train-00001-of-00003.tfrecord",
-        "train-00002-of-00003.tfrecord",
-        "validation-00000-of-00001.tfrecord",
-    ]
+    train = [f"train-0000{index}-of-00003" for index in range(3)]
+    shards = ["test-00000-of-00001", *train, "validation-00000-of-00001"]
+    files = ["labels.txt", "manifest.json", *(f"{name}.tfrecord" for name in shards)]
+    assert sorted(_content(records)) == files
     assert read_labels(records / "labels.txt") == ("jump", "run")
     assert manifest["splits"]["train"]["classes"] == {"jump": 8, "run": 12}
     assert manifest["splits"]["train"]["majority_share"] == 0.6
@@ -105,9 +100,8 @@ def test_records_are_complete(videos, records):
 
 
 def test_manifest_has_the_shards_digests(records):
-    for counts in json.loads((records / "manifest.json").read_text())[
-        "splits"
-    ].values():
+    manifest = json.loads((records / "manifest.json").read_text())
+    for counts in manifest["splits"].values():
         for shard in counts["shards"]:
             path = records / shard["file"]
             assert path.stat().st_size == shard["bytes"]
@@ -228,11 +222,12 @@ def test_two_runs_at_once_are_refused(videos, tmp_path):
 
 def test_records_of_others_are_refused(videos, tmp_path):
     (tmp_path / "train-00000-of-00001.tfrecord").touch()
-    with pytest.raises(ValueError, match="holds records of others, as train-00000"):
+    with pytest.raises(
+        ValueError, match="holds records of another run, as train-00000"
+    ):
         _prepare(videos, tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [
-        "train-00000-of-00001.tfrecord"
-    ]
+    (path,) = tmp_path.iterdir()
+    assert path.name == "train-00000-of-00001.tfrecord"
 
 
 @pytest.fixture(scope="session")
@@ -312,7 +307,7 @@ def test_files_left_out_are_listed_and_fail_the_program(videos, tmp_path, run_pr
 
 def test_full_disk_is_told_and_leaves_nothing(videos, tmp_path):
     video = Video(videos / "run/run0.mp4", "run/run0.mp4", "run", "train", "run0")
-    conversion = Conversion(video, 0, 0, tmp_path, FrameSettings(25.0, 224, 90, 2))
+    conversion = Conversion(video, 0, 0, tmp_path, PreparationConfig(fps=25.0))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
     try:
@@ -331,9 +326,9 @@ def test_output_that_is_no_folder_is_told(videos, tmp_path):
 
 
 def test_table_with_segments_and_groups(tmp_path):
-    colours = [RED] * 20 + [BLUE] * 20
-    write_video(tmp_path / "take.mp4", colours)
-    write_video(tmp_path / "other.mp4", colours)
+    colors = [RED] * 20 + [BLUE] * 20
+    write_video(tmp_path / "take.mp4", colors)
+    write_video(tmp_path / "other.mp4", colors)
     (tmp_path / "list.csv").write_text(
         "path,label,start,end,group\ntake.mp4,red,0,2,one\ntake.mp4,blue,2,,one\n"
         "take.mp4,late,9,,one\nother.mp4,red,0.5,1.5,two\n"
@@ -354,11 +349,8 @@ def test_table_with_segments_and_groups(tmp_path):
         )
         for e in _examples(tmp_path / "out")
     }
-    assert frames == {
-        ("take.mp4", "red"): 20,
-        ("take.mp4", "blue"): 20,
-        ("other.mp4", "red"): 10,
-    }
+    take = {("take.mp4", "red"): 20, ("take.mp4", "blue"): 20}
+    assert frames == take | {("other.mp4", "red"): 10}
 
 
 def test_usual_and_unusual_splits_are_written(tmp_path, caplog):

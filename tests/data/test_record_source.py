@@ -19,10 +19,8 @@ def test_records_are_counted(coloured_records, tmp_path, listed):
     assert sum(file.count for file in source.files) == 24
     records = list(in_order(Share(source.files)).as_numpy_iterator())
     assert len(records) == 24
-    assert {record_name(record).split("/")[0] for record in records} == {
-        "train",
-        "test",
-    }
+    splits = {record_name(record).split("/")[0] for record in records}
+    assert splits == {"train", "test"}
     assert source.class_names == ("blue", "red")
 
 

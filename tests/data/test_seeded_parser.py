@@ -115,16 +115,9 @@ def test_a_short_clip_ends_in_its_last_frame_repeated(length, stride):
     assert _sequences(ours) == {tuple(wanted)}
 
 
-def _mirrored(clips):
-    """Returns which clips are mirrored, bool [draws]: columns get fewer."""
-    return clips[:, 0, 0, -1, 1].astype(int) < clips[:, 0, 0, 0, 1]
-
-
-def test_half_of_the_clips_are_mirrored_unless_they_must_not_be():
-    half = _mirrored(_parsed(SeededParser, _clip(8)))
-    assert abs(half.mean() - 0.5) < 0.1
-    kept = _parsed(SeededParser, _clip(8), aug_random_flip=False)
-    assert not _mirrored(kept).any()
+def _flipped(clips):
+    """Returns which clips are flipped, bool [draws]: columns get fewer."""
+    return clips[:, 0, 0, 0, 1] > clips[:, 0, 0, -1, 1]
 
 
 def test_random_strides_are_the_model_gardens():
@@ -169,11 +162,11 @@ def test_crops_keep_to_the_configs_areas():
         assert ((areas > 0.1) & (areas < 0.27)).all()
 
 
-def test_half_of_the_clips_are_flipped():
+def test_half_of_the_clips_are_flipped_unless_flips_are_off():
     for clips in _both(_clip(8)):
-        flipped = clips[:, 0, 0, 0, 1] > clips[:, 0, 0, -1, 1]
         # Three standard errors.
-        assert abs(flipped.mean() - 0.5) < 1.5 / np.sqrt(DRAWS)
+        assert abs(_flipped(clips).mean() - 0.5) < 1.5 / np.sqrt(DRAWS)
+    assert not _flipped(_parsed(SeededParser, _clip(8), aug_random_flip=False)).any()
 
 
 def test_frames_of_a_clip_are_cropped_and_flipped_alike():
@@ -184,8 +177,7 @@ def test_frames_of_a_clip_are_cropped_and_flipped_alike():
 
 def test_where_a_clip_begins_and_its_crop_and_flip_are_independent():
     clips = _parsed(SeededParser, _clip(20))
-    flipped = clips[:, 0, 0, 0, 1] > clips[:, 0, 0, -1, 1]
-    drawn = np.column_stack([_frames(clips)[:, 0], flipped, _boxes(clips)])
+    drawn = np.column_stack([_frames(clips)[:, 0], _flipped(clips), _boxes(clips)])
     correlations = np.corrcoef(drawn.T)[:2] - np.eye(2, 6)
     assert np.abs(correlations).max() < 4 / np.sqrt(DRAWS)
 

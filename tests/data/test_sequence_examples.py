@@ -1,4 +1,4 @@
-"""Behaviour of records: the Model Garden reads them, and wrong ones are told."""
+"""Behavior of records: the Model Garden reads them, and wrong ones are told."""
 
 import cv2
 import numpy as np
@@ -88,7 +88,9 @@ def test_records_that_are_not_there_are_told(shard):
     with pytest.raises(ValueError, match="No file matches .*/test-*"):
         check_records(f"{shard.parent}/test-*")
     shard.rename(shard.with_name("train-00001-of-00003.tfrecord"))
-    with pytest.raises(ValueError, match="train-00000-of-00003.tfrecord is missing"):
+    with pytest.raises(
+        ValueError, match="train-00000-of-00003.tfrecord, .* is missing"
+    ):
         check_records(f"{shard.parent}/train-*")
 
 
@@ -110,11 +112,11 @@ def test_truncated_records_are_told(shard):
 
 def test_foreign_records_are_told(shard):
     shard.write_bytes(b"a text, and not so short that it could pass for less")
-    with pytest.raises(ValueError, match="or no plain TFRecord file"):
+    with pytest.raises(ValueError, match="or not a plain TFRecord file"):
         check_records(str(shard))
     with tf.io.TFRecordWriter(str(shard)) as writer:
         writer.write(b"hello there")
-    with pytest.raises(ValueError, match="holds no SequenceExample"):
+    with pytest.raises(ValueError, match="holds other records than SequenceExam"):
         check_records(str(shard))
     image = tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"jpeg"]))
     example = tf.train.Example(

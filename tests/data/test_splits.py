@@ -1,4 +1,4 @@
-"""Behaviour of dividing videos into splits."""
+"""Behavior of dividing videos into splits."""
 
 import collections
 import dataclasses

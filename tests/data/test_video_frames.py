@@ -48,46 +48,24 @@ def _quarters(matrix):
     return [a, b, 0, c, d, 0, 0, 0, 1 << 30]
 
 
-def _write(
-    path,
-    matrix=None,
-    size=(64, 48),
-    count=3,
-    interlaced=False,
-    levels=None,
-    codec="libx264",
-    first=0,
-):
+def _write(path, matrix=None, levels=None, count=3, first=0, size=(64, 48), **options):
     """Writes frames of four quarters of levels 50 to 200, or each of one level.
 
     `first` is the time of the first, in frames.
     """
-    options = {"bf": "2"}
-    if interlaced:
-        options |= {"flags": "+ilme+ildct", "x264-params": "tff=1"}
     width, height = size
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=30, options=options)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        if matrix:
-            stream.set_display_matrix(_quarters(matrix))
-        for index in range(count):
-            image = np.empty((height, width, 3), np.uint8)
-            for quarter in range(4):
-                rows = slice(
-                    quarter // 2 * height // 2, (quarter // 2 + 1) * height // 2
-                )
-                columns = slice(
-                    quarter % 2 * width // 2, (quarter % 2 + 1) * width // 2
-                )
-                image[rows, columns] = 50 * quarter + 50
-            if levels is not None:
-                image[:] = levels[index]
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.pts = index + first
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
+    rows, columns = 2 * np.arange(height) // height, 2 * np.arange(width) // width
+    quarters = 50 + 100 * rows[:, None] + 50 * columns
+    pictures = [quarters[..., None]] * count if levels is None else levels[:count]
+    return write_video(
+        path,
+        pictures,
+        rate=30,
+        pts=range(first, first + count),
+        matrix=matrix and _quarters(matrix),
+        size=size,
+        **{"codec": "libx264", "bf": "2"} | options,
+    )
 
 
 def _quarter_numbers(picture):
@@ -145,8 +123,10 @@ def test_frames_are_those_that_ffmpeg_shows(tmp_path, name):
 def test_every_reader_turns_and_mirrors(tmp_path, name):
     matrix, quarters = MATRICES[name]
     path = _write(tmp_path / "a.mp4", matrix)
-    jpeg = read_jpegs(path, 30, short_side=32, quality=95).frames[0]
-    stored = cv2.imdecode(np.frombuffer(jpeg, np.uint8), 1)
+    clip = read_jpegs(path, 30, short_side=32, quality=95)
+    stored = cv2.imdecode(np.frombuffer(clip.frames[0], np.uint8), 1)
+    assert stored.shape[:2] == (clip.height, clip.width)
+    assert (clip.width > clip.height) == (matrix[0] != 0)
     streamed = next(stream_frames(path, 30, GEOMETRY))[1]
     for picture in (stored, streamed, read_clip(path, 2, 30, GEOMETRY)[0]):
         assert _quarter_numbers(picture) == quarters
@@ -200,8 +180,8 @@ def _write_with_cover(path, sound=False):
             stream = container.add_stream("libx264", rate=10)
             stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
             frames = []
-            for index, colour in enumerate(greys(10)):
-                image = np.full((48, 64, 3), colour, np.uint8)
+            for index, color in enumerate(greys(10)):
+                image = np.full((48, 64, 3), color, np.uint8)
                 frames.append(av.VideoFrame.from_ndarray(image, format="rgb24"))
                 frames[-1].pts = index
         cover = container.add_stream("mjpeg", rate=1)
@@ -416,13 +396,8 @@ def test_files_joined_are_as_long_as_both(tmp_path, suffix, fps):
     levels = np.linspace(10, 240, 60)
     codec = "mpeg2video" if suffix == "mpg" else "libx264"
     parts = [
-        _write(
-            tmp_path / f"{part}.{suffix}",
-            count=30,
-            levels=levels[30 * part :],
-            codec=codec,
-        )
-        for part in range(2)
+        _write(tmp_path / f"{part}.{suffix}", None, half, 30, codec=codec)
+        for part, half in enumerate(np.split(levels, 2))
     ]
     if suffix == "flv":
         # FFmpeg skips what follows a second header.
@@ -479,8 +454,9 @@ def test_case_of_a_clock_set_back_has_the_frames_of_ffmpeg():
 @pytest.mark.parametrize("interlaced", [False, True], ids=["", "interlaced"])
 @pytest.mark.parametrize("sizes", [((64, 48), (48, 64)), ((64, 48), (32, 24))])
 def test_frames_keep_the_size_of_the_first(tmp_path, caplog, sizes, interlaced):
+    options = {"flags": "+ilme+ildct", "x264-params": "tff=1"} if interlaced else {}
     first, second = (
-        _write(tmp_path / f"{index}.ts", size=size, count=30, interlaced=interlaced)
+        _write(tmp_path / f"{index}.ts", size=size, count=30, **options)
         for index, size in enumerate(sizes)
     )
     path = _concatenate(tmp_path / "a.ts", first, second)
@@ -501,10 +477,7 @@ def test_frames_keep_the_size_of_the_first(tmp_path, caplog, sizes, interlaced):
 
 
 def test_published_protocol_tells_that_sizes_change(tmp_path, caplog):
-    parts = [
-        _write(tmp_path / f"{w}.ts", size=(w, 48), count=30, codec="libx264")
-        for w in (64, 32)
-    ]
+    parts = [_write(tmp_path / f"{w}.ts", size=(w, 48), count=30) for w in (64, 32)]
     path = _concatenate(tmp_path / "a.ts", *parts)
     rule = ClipRule(frames=4, fps=5, geometry=GEOMETRY)
     video = Video(path, path.name, "a", "", path.name)

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
-from exported_streams import write_stream
+from exported_streams import random_frames, write_stream
 from toy_heads import HEADS
 
 from grw_tf.streaming import StreamSession
@@ -14,14 +14,13 @@ from grw_tf.streaming import StreamSession
 README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
 EXPORT = README.parent / "docs" / "export.md"
 MODELS = README.parent / "docs" / "models.md"
-CLASSES = ["a", "b", "c", "d", "e"]
 
 
 @pytest.mark.parametrize("head", ["official", "transformer"])
 def test_code_of_the_export_page_runs_a_file(nano, head, tmp_path, monkeypatch, capsys):
     path = tmp_path / "model.tflite"
-    write_stream(path, nano(head=HEADS[head]), CLASSES)
-    frames = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
+    write_stream(path, nano(head=HEADS[head]))
+    frames = random_frames(5)
     (code,) = re.findall(r"```python\n(.*?)```", EXPORT.read_text(), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     exec(code, {"frames": frames})
@@ -47,7 +46,7 @@ def test_code_of_the_readme_and_of_models_runs(nano, tmp_path, monkeypatch, caps
     assert len(blocks) == 5
     assert names["logits"].shape == (1, 10)
     assert "restored all 385 variables of the backbone" in capsys.readouterr().out
-    write_stream(tmp_path / "model.tflite", nano(), CLASSES)
+    write_stream(tmp_path / "model.tflite", nano())
     picture = np.zeros((48, 64, 3), np.uint8)
     camera = [(index / 5, picture) for index in range(3)]
     names["watch"](camera, tmp_path / "model.tflite")

@@ -131,7 +131,7 @@ def test_picture_is_drawn(written):
     assert picture.min() < 100 and picture.max() == 255
 
 
-def test_paths_of_many_classes_are_of_as_many_as_there_are_colours(tmp_path, nano):
+def test_paths_of_many_classes_are_of_as_many_as_there_are_colors(tmp_path, nano):
     model = nano(head=HEADS["transformer"], num_classes=14)
     labels = [f"$a {'very ' * 9}long name {k}" for k in range(14)]
     # The first class has no clip.
@@ -157,8 +157,8 @@ def test_paths_of_many_classes_are_of_as_many_as_there_are_colours(tmp_path, nan
         write_trajectories(config)
     (axis,) = drawn[0].axes
     assert "paths of 10 of 13 classes" in axis.get_title()
-    colours = {line.get_color() for line in axis.lines}
-    assert len(axis.lines) == len(colours) == 10
+    colors = {line.get_color() for line in axis.lines}
+    assert len(axis.lines) == len(colors) == 10
     told = axis.get_legend()
     assert len(told.get_texts()) == 10
     # Below the axes, where it covers no path.
@@ -169,10 +169,10 @@ def test_paths_of_many_classes_are_of_as_many_as_there_are_colours(tmp_path, nan
 
 
 def test_clips_come_from_folders_and_from_videos(model, tmp_path):
-    colours = {"red": (255, 0, 0), "blue": (0, 0, 255)}
-    for name, colour in colours.items():
-        write_video(tmp_path / name / "0.mp4", [colour] * 9, 5)
-    paths = [str(tmp_path / name / "0.mp4") for name in colours]
+    colors = {"red": (255, 0, 0), "blue": (0, 0, 255)}
+    for name, color in colors.items():
+        write_video(tmp_path / name / "0.mp4", [color] * 9, 5)
+    paths = [str(tmp_path / name / "0.mp4") for name in colors]
     names, batches = trajectories.read_batches(str(tmp_path), model.config, 1)
     (blue, _, _), (red, labels, called) = batches
     assert (names, labels, called) == (("blue", "red"), (1,), ("red/0.mp4",))

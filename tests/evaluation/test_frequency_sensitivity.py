@@ -11,20 +11,8 @@ import tensorflow as tf
 from clip_records import CLASSES, example_of, write_records
 
 from grw_tf.data.records.evaluation_records import EvaluationRecords
+from grw_tf.evaluation import component_scaling as scaling
 from grw_tf.evaluation import frequency_sensitivity as sensitivity
-from grw_tf.evaluation.component_scaling import (
-    ComponentScaling,
-    ScaledModel,
-    logits_function,
-)
-from grw_tf.evaluation.frequency_sensitivity import (
-    Sensitivity,
-    SensitivityConfig,
-    frequency_sensitivity,
-    measure_sensitivity,
-    parse_scales,
-    short_names,
-)
 from grw_tf.evaluation.inference import predict_clips
 from grw_tf.evaluation.measures import measure
 from grw_tf.figures.sensitivity import draw_sensitivity
@@ -53,14 +41,14 @@ def measured(model, records, tmp_path_factory):
     """The results, and the folder, of a checkpoint."""
     folder = tmp_path_factory.mktemp("run")
     tf.train.Checkpoint(model=model).save(folder / "run" / "ckpt")
-    config = SensitivityConfig(
+    config = sensitivity.SensitivityConfig(
         checkpoint_dir=str(folder / "run"),
         records=records,
         output_dir=str(folder / "made" / "out"),
         scales="0,1,3",
         batch_size=3,
     )
-    return frequency_sensitivity(config), folder / "made" / "out"
+    return sensitivity.frequency_sensitivity(config), folder / "made" / "out"
 
 
 def test_results_table_and_figure_are_written(measured):
@@ -113,8 +101,8 @@ def _befores(model):
 def test_scale_1_gives_the_models_own_logits(nano, clip, fields, component):
     model = nano(**fields)
     before = _befores(model)
-    own = logits_function(model)(clip).numpy()
-    scaled = ScaledModel(model, RMSConfig(component=component))
+    own = scaling.logits_function(model)(clip).numpy()
+    scaled = scaling.ScaledModel(model, RMSConfig(component=component))
     np.testing.assert_allclose(scaled(clip, 1), own, rtol=1e-5, atol=1e-5)
     assert np.abs(scaled(clip, 3) - own).max() > 1e-2 * np.abs(own).max()
     np.testing.assert_allclose(scaled(clip, 1.0), own, rtol=1e-5, atol=1e-5)
@@ -124,7 +112,7 @@ def test_scale_1_gives_the_models_own_logits(nano, clip, fields, component):
 def test_scaling_before_a_norm_is_scaling_what_it_normalizes(nano, clip):
     model = nano(fresh=True, backbone=vars(SLOWONLY))
     rms = RMSConfig(before=("bn2",), blocks=("res5",), component="feature")
-    scaled = ScaledModel(model, rms)(clip, 1.5)
+    scaled = scaling.ScaledModel(model, rms)(clip, 1.5)
     norm = [layer for layer in model.submodules if hasattr(layer, "_norm2")][-1]._norm2
     # gamma (1.5 x - mean) = 1.5 gamma (x - mean / 1.5)
     norm.gamma.assign(1.5 * norm.gamma)
@@ -142,7 +130,7 @@ def test_one_component_is_scaled_and_the_other_stays(causal):
         low[:, t, i, j] = window.mean(axis=(1, 2, 3))
     alpha = tf.Variable(1.0)
     for component, expected in (("mean", low), ("residual", x - low)):
-        layer = ComponentScaling(alpha, component=component, causal=causal)
+        layer = scaling.ComponentScaling(alpha, component=component, causal=causal)
         for scale in (0.25, 1, 2):
             alpha.assign(scale)
             wanted = scale * expected + (x - expected)
@@ -156,7 +144,7 @@ def test_batches_are_read_once_and_their_clips_counted():
 
     forms = dict.fromkeys(("unscaled", "low", "high"), form)
     batches = iter([([0.0, 1.0], np.array([0, 2]), "ab"), ([2.0], np.array([2]), "c")])
-    measured = measure_sensitivity("m", forms, batches, (1.0, 2.0))
+    measured = sensitivity.measure_sensitivity("m", forms, batches, (1.0, 2.0))
     assert measured.clips == 3
     assert measured.unscaled == measured.low[0] == measured.high[0] == 2 / 3
     assert measured.low[1] == measured.high[1] == 0
@@ -164,7 +152,7 @@ def test_batches_are_read_once_and_their_clips_counted():
 
 def test_figure_has_two_curves_for_each_model():
     models = [
-        Sensitivity(name, 9, 0.5, SCALES, (0.3, 0.5, 0.4), (0.1, 0.5, 0.2))
+        sensitivity.Sensitivity(name, 9, 0.5, SCALES, (0.3, 0.5, 0.4), (0.1, 0.5, 0.2))
         for name in ("own", "rms")
     ]
     figure = draw_sensitivity(models)
@@ -176,16 +164,16 @@ def test_figure_has_two_curves_for_each_model():
 
 
 def test_names_leave_out_what_is_shared():
-    assert short_names(["runs/own/best_ckpt", "runs/rms/best_ckpt"]) == [
+    assert sensitivity.short_names(["runs/own/best_ckpt", "runs/rms/best_ckpt"]) == [
         "own/best_ckpt",
         "rms/best_ckpt",
     ]
-    assert short_names(["/a/runs/own/"]) == ["own"]
+    assert sensitivity.short_names(["/a/runs/own/"]) == ["own"]
 
 
 def test_scales_are_a_list_or_a_range():
-    assert parse_scales("1, 0,2") == (0.0, 1.0, 2.0)
-    assert parse_scales("0..2") == tuple(np.arange(9) / 4)
+    assert sensitivity.parse_scales("1, 0,2") == (0.0, 1.0, 2.0)
+    assert sensitivity.parse_scales("0..2") == tuple(np.arange(9) / 4)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +194,7 @@ def test_scales_are_a_list_or_a_range():
 )
 def test_settings_that_make_no_sense_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
-        SensitivityConfig(**{"checkpoint_dir": "run"} | fields)
+        sensitivity.SensitivityConfig(**{"checkpoint_dir": "run"} | fields)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +218,9 @@ def test_what_does_not_fit_is_refused(
     out = tmp_path / "out"
     config = {"checkpoint_dir": "run", "records": path, "output_dir": str(out)}
     with pytest.raises(ValueError, match=message) as caught:
-        frequency_sensitivity(SensitivityConfig(**config | fields))
+        sensitivity.frequency_sensitivity(
+            sensitivity.SensitivityConfig(**config | fields)
+        )
     assert "\n" not in str(caught.value)
     assert not out.exists()
 

@@ -1,4 +1,4 @@
-"""Tests of the linear probe, on a tiny backbone and clips of two colours."""
+"""Tests of the linear probe, on a tiny backbone and clips of two colors."""
 
 import json
 
@@ -16,22 +16,18 @@ def config(nano, coloured_records, tmp_path, monkeypatch):
     monkeypatch.setitem(PRESETS, "nano", model.config)
     prefix = tf.train.Checkpoint(model=model).save(str(tmp_path / "backbone"))
 
-    def make(**changes):
-        settings = {
-            "preset": "nano",
-            "checkpoint": prefix,
-            "train_records": f"{coloured_records}/train-*",
-            "records": f"{coloured_records}/test-*",
-            "output_dir": str(tmp_path / "probe"),
-            "frames": 4,
-            "size": 32,
-        }
-        return LinearProbeConfig(**settings | changes)
-
-    return make
+    settings = {
+        "preset": "nano",
+        "checkpoint": prefix,
+        "train_records": f"{coloured_records}/train-*",
+        "records": f"{coloured_records}/test-*",
+        "output_dir": str(tmp_path / "probe"),
+        **dict(frames=4, size=32),
+    }
+    return lambda **changes: LinearProbeConfig(**settings | changes)
 
 
-def test_colours_are_told_apart(config, tmp_path):
+def test_colors_are_told_apart(config, tmp_path):
     results = probe(config())
     assert results["top_1"] == 1.0
     written = json.loads((tmp_path / "probe" / "results.json").read_text())

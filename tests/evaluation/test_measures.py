@@ -67,13 +67,8 @@ def test_dict_survives_json(measured):
     read = json.loads(json.dumps(measured.to_dict(), allow_nan=False))
     assert read == measured.to_dict()
     assert read["clips"] == 6
-    assert read["classes"][3] == {
-        "name": "überall",
-        "precision": None,
-        "recall": None,
-        "f1": None,
-        "support": 0,
-    }
+    scores = dict.fromkeys(("precision", "recall", "f1"))
+    assert read["classes"][3] == {"name": "überall", **scores, "support": 0}
     assert read["confusion"][0] == [2, 1, 0, 0]
 
 

@@ -32,13 +32,13 @@ def test_the_last_frame_gives_the_clip_models_accuracy(nano, batches, head):
     model = nano(head=HEADS[head])
     whole = np.concatenate([model(clips).numpy() for clips, _, _ in batches])
     # Random models may be wrong on every random label.
-    labelled = [
+    labeled = [
         (clips, whole.argmax(axis=1)[part] * [1, 1, 0][: len(clips)], names)
         for (clips, _, names), part in zip(
             batches, (slice(3), slice(3, 4)), strict=True
         )
     ]
-    streamed = stream_clips(model, labelled)
+    streamed = stream_clips(model, labeled)
     assert streamed.logits.shape == (4, 8, 5)
     assert streamed.names == ("3/0", "3/1", "3/2", "1/0")
     scale = np.abs(whole).max()

@@ -13,7 +13,7 @@ from grw_tf.frames.geometry import FrameGeometry
 
 
 def _video(frames, height, width):
-    """Returns a video whose colours are the place: frame, row, column."""
+    """Returns a video whose colors are the place: frame, row, column."""
     places = np.indices((frames, height, width), np.uint8)
     return np.moveaxis(places, 0, -1)
 
@@ -60,7 +60,7 @@ def test_three_squares_lie_along_a_tall_video():
         np.testing.assert_array_equal(view, video[:, top : top + 8])
 
 
-def test_one_square_is_the_centre():
+def test_one_square_is_the_center():
     video = _video(4, 10, 20)
     views = _bytes(cut_views(video, 4, _geometry(8, 10)))
     np.testing.assert_array_equal(views[0], video[:, 1:9, 6:14])
@@ -98,7 +98,7 @@ def test_shorter_side_is_that_of_three_squares():
 def test_frames_are_resized_to_the_published_side():
     views = cut_views(_video(2, 100, 50), 2, _geometry(172))
     assert views.shape == (1, 2, 172, 172, 3)
-    # A side of 200 makes four rows of one; the centre's are rows 114 to 285 of 400.
+    # A side of 200 makes four rows of one; the center's are rows 114 to 285 of 400.
     rows = _bytes(views)[0, 0, :, 0, 1]
     assert rows.tolist() == [round((row + 0.5) / 4 - 0.5) for row in range(114, 286)]
 
@@ -133,8 +133,8 @@ def test_other_numbers_of_views_are_refused(views):
         average_views(np.full((6, 3), 1 / 3), views)
 
 
-class _MeanColour:
-    """A model whose logits are mean colours; it notes the sizes of batches it gets."""
+class _MeanColor:
+    """A model whose logits are mean colors; it notes the sizes of batches it gets."""
 
     config = types.SimpleNamespace(
         frames=4, frame_geometry=FrameGeometry(8, "short_side")
@@ -154,7 +154,7 @@ def test_predictions_are_averages_over_views_in_small_batches():
         LabelledClip(_video(9, 8, 20), 2, "wide"),
         LabelledClip(_video(3, 30, 10), 0, "tall"),
     ]
-    model = _MeanColour()
+    model = _MeanColor()
     predicted = predict_views(model, videos, clips=2, crops=3, batch_size=4)
     assert predicted.labels.tolist() == [2, 0]
     assert predicted.names == ("wide", "tall")

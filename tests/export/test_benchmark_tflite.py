@@ -1,7 +1,6 @@
 """Tests of the benchmark of exported files, at toy size."""
 
 import json
-import tempfile
 import types
 
 import numpy as np
@@ -9,36 +8,34 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
-from exported_streams import write_stream
+from exported_streams import CLASSES, write_stream
+from streamed_logits import assert_logits_close
 from toy_heads import HEADS
 
 from grw_tf.common.paired_timing import Ratio
 from grw_tf.export.benchmark import file_comparison as benchmark
 from grw_tf.export.benchmark.file_stream import open_step, open_stream
 from grw_tf.export.benchmark.model_garden_export import convert_stock
-from grw_tf.export.partitions import step_partitions
+from grw_tf.export.conversion import convert_functions
+from grw_tf.export.operations import Partitions, step_partitions
 from grw_tf.models import BackboneConfig, ModelConfig, preset
-
-CLASSES = ["a", "b", "c", "d", "e"]
 
 
 @pytest.fixture(scope="module")
 def ours(nano, tmp_path_factory):
     """An export of this project."""
-    path = tmp_path_factory.mktemp("ours") / "model.tflite"
-    write_stream(path, nano(), CLASSES)
-    return str(path)
+    return str(write_stream(tmp_path_factory.mktemp("ours") / "model.tflite", nano()))
 
 
 @pytest.fixture(scope="module")
 def stock_model(nano):
-    """A model, of whose convolutions TFLite has the other form alone."""
+    """A model whose convolutions TFLite only has in another form."""
     return nano(backbone={"conv_type": "3d_2plus1d"})
 
 
 @pytest.fixture(scope="module")
 def stock(stock_model):
-    """What stock tools make of it."""
+    """The export of this model by stock tools."""
     return convert_stock(stock_model)
 
 
@@ -52,9 +49,7 @@ def _assert_gives_the_models_logits(content, model, clip):
         states["image"] = frame[None, None]
         outputs = step(**states)
         states = {name: outputs.get(name) for name in states}
-    expected = model(clip[:1]).numpy()
-    atol = 1e-5 * np.abs(expected).max()
-    np.testing.assert_allclose(outputs["logits"], expected, rtol=0, atol=atol)
+    assert_logits_close(outputs["logits"], model(clip[:1]).numpy())
 
 
 def test_stock_export_gives_the_models_logits(stock, stock_model, clip):
@@ -82,23 +77,15 @@ def test_stock_export_of_convolutions_that_tflite_lacks_is_refused(head, conv_ty
 
 
 def test_stock_export_of_other_families_is_refused():
-    config = preset("mobilenet_v3_small")
+    model = types.SimpleNamespace(config=preset("mobilenet_v3_small"))
     with pytest.raises(ValueError, match="small has no stock export .*: the Model Gar"):
-        convert_stock(types.SimpleNamespace(config=config))
+        convert_stock(model)
 
 
 def _convert(**functions):
     """Returns a TFLite model of functions of one number, as signatures."""
-    module = tf.Module()
-    with tempfile.TemporaryDirectory() as folder:
-        signatures = {
-            name: tf.function(function).get_concrete_function(
-                tf.TensorSpec((1,), tf.float32, "x")
-            )
-            for name, function in functions.items()
-        }
-        tf.saved_model.save(module, folder, signatures)
-        return tf.lite.TFLiteConverter.from_saved_model(folder).convert()
+    traced = tf.function(input_signature=[tf.TensorSpec((1,), tf.float32, "x")])
+    return convert_functions({name: traced(f) for name, f in functions.items()})
 
 
 def test_partitions_are_of_the_step_alone():
@@ -108,7 +95,7 @@ def test_partitions_are_of_the_step_alone():
         return {"y": tf.sigmoid(tf.cast(count, tf.float32))}
 
     content = _convert(classify=lambda x: {"y": tf.exp(x)}, step=step)
-    assert step_partitions(content) == (6, 2, 3)
+    assert step_partitions(content) == Partitions(6, 2, 3)
 
 
 def test_files_of_both_kinds_take_frames(ours, stock, tmp_path):
@@ -136,7 +123,7 @@ def training(nano, tmp_path_factory):
 def test_files_are_measured_beside_the_stock_exports(
     ours, stock, training, monkeypatch
 ):
-    # Converting takes long.
+    # Conversion takes long.
     monkeypatch.setattr(benchmark, "convert_stock", lambda model, dynamic: stock)
     config = benchmark.BenchmarkConfig(
         models=ours, checkpoint_dir=training, frames=2, rounds=2, threads="1"
@@ -225,11 +212,8 @@ def _convert_step(image, state=(1,)):
     specs = [tf.TensorSpec(image, tf.float32, "image")]
     if state:
         specs.append(tf.TensorSpec(state, tf.float32, "s"))
-    module = tf.Module()
-    with tempfile.TemporaryDirectory() as folder:
-        step = tf.function(step, autograph=False).get_concrete_function(*specs)
-        tf.saved_model.save(module, folder, {"step": step})
-        return tf.lite.TFLiteConverter.from_saved_model(folder).convert()
+    step = tf.function(step, autograph=False).get_concrete_function(*specs)
+    return convert_functions({"step": step})
 
 
 @pytest.mark.parametrize(

@@ -1,25 +1,22 @@
 """Tests that an exported file gives, frame by frame, the model's numbers."""
 
 import json
-import zipfile
 
-import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
-from exported_streams import write_stream
+from exported_streams import CLASSES, random_frames, write_stream
+from streamed_logits import assert_logits_close, model_logits
 from toy_heads import HEADS
 
-from grw_tf.export import operation_counts
 from grw_tf.export.conversion import convert
 from grw_tf.export.movinet_features import MovinetFeatures
-from grw_tf.export.partitions import step_partitions
+from grw_tf.export.operations import count_operations, step_partitions
 from grw_tf.export.streaming_network import StreamingNetwork
-from grw_tf.models import ModelConfig, StreamingModel
+from grw_tf.models import ModelConfig
 from grw_tf.streaming import StreamSession
 
-CLASSES = ["a", "b", "c", "d", "e"]
 BACKBONES = {
     "2plus1d": {},
     "3d": {"conv_type": "3d", "se_type": "3d"},
@@ -35,32 +32,22 @@ def exported(request, nano, tmp_path_factory):
     backbone, head = request.param
     model = nano(backbone=BACKBONES[backbone], head=HEADS[head])
     path = tmp_path_factory.mktemp("export") / "model.tflite"
-    write_stream(path, model, CLASSES)
-    return path, model
+    return write_stream(path, model), model
 
 
 def test_file_gives_the_models_logits_at_each_frame(exported):
     path, model = exported
-    stream = StreamingModel(model)
-    states = stream.initial_states()
-    step = tf.function(stream.step, autograph=False)
     # More frames than a clip's, so that what is kept must slide.
-    video = np.random.default_rng(0).integers(0, 256, (11, 32, 32, 3), np.uint8)
+    video = random_frames(11)
     with StreamSession(path) as session:
-        for frame in video:
+        for frame, expected in zip(video, model_logits(model, video), strict=True):
             session.push_prepared(frame)
-            image = tf.constant(frame[None, None], tf.float32) / 255
-            logits, states = step(image, states)
-            expected = stream.classify(states) if logits is None else logits
-            scale = np.abs(expected).max()
-            np.testing.assert_allclose(
-                session.logits(), expected[0], rtol=0, atol=5e-5 * scale
-            )
+            assert_logits_close(session.logits(), expected, 5e-5)
 
 
 def test_file_has_built_in_operations_of_four_axes_only(exported):
     content = exported[0].read_bytes()
-    counts = operation_counts.count_operations(content)
+    counts = count_operations(content)
     assert counts["CONV_2D"] > 5
     assert not [name for name in counts if name.startswith("Flex")]
     model = schema.ModelT.InitFromPackedBuf(content)
@@ -74,14 +61,6 @@ def test_xnnpack_takes_nearly_all_at_once(exported):
     assert 1 <= step_partitions(exported[0].read_bytes()).partitions <= 3
 
 
-def test_states_keep_their_names(exported):
-    path, model = exported
-    signature = Interpreter(str(path)).get_signature_list()["step"]
-    states = set(StreamingNetwork(model).state_specs())
-    assert set(signature["inputs"]) == states | {"image"}
-    assert set(signature["outputs"]) - {"logits"} == states
-
-
 def test_only_the_bidirectional_head_classifies_on_demand(exported):
     path, model = exported
     on_demand = "classify" in Interpreter(str(path)).get_signature_list()
@@ -92,22 +71,19 @@ def test_weights_are_there_once(exported):
     path, model = exported
     weights = sum(4 * tf.size(weight).numpy() for weight in model.weights)
     tables = 4 * model.config.frames * 16
-    structure = 400 * sum(operation_counts.count_operations(path.read_bytes()).values())
+    structure = 400 * sum(count_operations(path.read_bytes()).values())
     assert path.stat().st_size < weights + tables + structure
 
 
 def test_labels_and_manifest_travel_in_the_file(exported):
     path, model = exported
-    with zipfile.ZipFile(path) as archive:
-        assert archive.read("labels.txt").decode().split() == CLASSES
-        manifest = json.loads(archive.read("manifest.json"))
+    # Opening it checks that image and states are those of the model's signatures.
+    with StreamSession(path) as session:
+        assert session.labels == CLASSES
+        manifest = session.manifest
     assert ModelConfig.from_json(json.dumps(manifest["model"])) == model.config
-    details = Interpreter(str(path)).get_signature_runner("step").get_input_details()
-    assert manifest["input"]["shape"] == details["image"]["shape"].tolist()
-    for state in manifest["states"]:
-        detail = details[state["name"]]
-        assert state["shape"] == detail["shape"].tolist()
-        assert state["dtype"] == np.dtype(detail["dtype"]).name
+    states = {state["name"] for state in manifest["states"]}
+    assert states == set(StreamingNetwork(model).state_specs())
 
 
 def test_operation_that_tflite_lacks_is_refused_by_its_layer(nano, monkeypatch):

@@ -1,21 +1,24 @@
 """Tests that a SavedModel gives the model's numbers to those who have TensorFlow."""
 
 import dataclasses
+import functools
 import json
 import os
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from exported_streams import CLASSES
+from streamed_logits import assert_logits_close
 from toy_heads import HEADS
 
 from grw_tf.export import saved_model
 from grw_tf.export.saved_model import write_saved_model
 from grw_tf.models import BackboneConfig, ModelConfig
 
-CLASSES = ["a", "b", "c", "d", "e"]
 BASE = {"causal": False, "conv_type": "3d", "se_type": "3d"}
 SLOWONLY = dataclasses.asdict(BackboneConfig.of_family("slowonly_nano"))
 
@@ -48,16 +51,13 @@ np.savez(
 @pytest.fixture(scope="module")
 def exported(nano, tmp_path_factory):
     """A function that exports a model, once, and returns the folder and the model."""
-    done = {}
 
+    @functools.cache
     def export(head="official", **backbone):
-        key = (head, *backbone.items())
-        if key not in done:
-            model = nano(head=HEADS[head], backbone=backbone)
-            path = tmp_path_factory.mktemp("saved") / "model"
-            write_saved_model(path, model, CLASSES)
-            done[key] = path, model
-        return done[key]
+        model = nano(head=HEADS[head], backbone=backbone)
+        path = tmp_path_factory.mktemp("saved") / "model"
+        write_saved_model(path, model, CLASSES)
+        return path, model
 
     return export
 
@@ -78,19 +78,14 @@ def _serve(path, clip):
     return np.load(folder / "results.npz")
 
 
-def _assert_equal_logits(actual, expected):
-    atol = 1e-5 * np.abs(expected).max()
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=atol)
-
-
 def test_server_without_this_project_gives_the_models_logits(exported, clip):
     path, model = exported("transformer")
     results = _serve(path, clip)
     expected = model(clip).numpy()
     probabilities = tf.nn.softmax(expected)
     for view in ("clip", "stream"):
-        _assert_equal_logits(results[f"{view}_logits"], expected)
-        _assert_equal_logits(results[f"{view}_probabilities"], probabilities)
+        assert_logits_close(results[f"{view}_logits"], expected)
+        assert_logits_close(results[f"{view}_probabilities"], probabilities)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +101,7 @@ def test_heads_that_answer_at_each_step_do(exported, clip, head):
     for frame in np.split(clip, 8, axis=1):
         outputs = loaded["step"](image=frame, **states)
         states = {name: outputs[name] for name in states}
-    _assert_equal_logits(outputs["logits"], model(clip).numpy())
+    assert_logits_close(outputs["logits"], model(clip).numpy())
 
 
 @pytest.mark.parametrize("backbone", [BASE, SLOWONLY])
@@ -116,14 +111,17 @@ def test_base_model_classifies_clips_alone(exported, clip, backbone):
     assert list(loaded) == ["serving_default"]
     for clips in (clip, clip[:1]):
         logits = loaded["serving_default"](image=clips)["logits"]
-        _assert_equal_logits(logits, model(clips).numpy())
+        assert_logits_close(logits, model(clips).numpy())
+
+
+def _labels(path):
+    return (path / "assets.extra" / "labels.txt").read_text().split()
 
 
 def test_labels_and_manifest_lie_beside_the_graph(exported):
     path, model = exported("transformer")
-    extra = path / "assets.extra"
-    assert (extra / "labels.txt").read_text().split() == CLASSES
-    manifest = json.loads((extra / "manifest.json").read_text())
+    assert _labels(path) == CLASSES
+    manifest = json.loads((path / "assets.extra" / "manifest.json").read_text())
     assert ModelConfig.from_json(json.dumps(manifest["model"])) == model.config
     signatures = manifest["signatures"]
     assert signatures["serving_default"] == {
@@ -150,8 +148,7 @@ def test_earlier_export_is_replaced(quick, nano, tmp_path):
     path.mkdir()
     write_saved_model(path, nano(), CLASSES)
     write_saved_model(path, nano(), CLASSES[::-1])
-    labels = (path / "assets.extra" / "labels.txt").read_text()
-    assert labels.split() == CLASSES[::-1]
+    assert _labels(path) == CLASSES[::-1]
     assert [folder.name for folder in tmp_path.iterdir()] == ["1"]
 
 
@@ -167,15 +164,11 @@ def test_folder_of_others_is_left_alone(quick, nano, tmp_path):
 def test_failure_leaves_the_earlier_export(quick, nano, tmp_path, monkeypatch):
     path = tmp_path / "1"
     write_saved_model(path, nano(), CLASSES)
-
-    def fail(model):
-        raise OSError("no space")
-
-    monkeypatch.setattr(saved_model, "make_signatures", fail)
+    full = mock.Mock(side_effect=OSError("no space"))
+    monkeypatch.setattr(saved_model, "make_signatures", full)
     with pytest.raises(OSError, match="no space"):
         write_saved_model(path, nano(), CLASSES[::-1])
-    labels = (path / "assets.extra" / "labels.txt").read_text()
-    assert labels.split() == CLASSES
+    assert _labels(path) == CLASSES
     assert [folder.name for folder in tmp_path.iterdir()] == ["1"]
 
 

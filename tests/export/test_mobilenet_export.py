@@ -8,14 +8,13 @@ import tensorflow as tf
 import tf_keras
 from ai_edge_litert import schema_py_generated as schema
 from random_weights import randomize
-from streamed_logits import model_logits, network_logits
+from streamed_logits import assert_logits_close, model_logits, network_logits
 from toy_heads import HEADS
 
 from grw_tf.export import export as exporting
-from grw_tf.export import operation_counts
 from grw_tf.export.conversion import convert
 from grw_tf.export.export import ExportConfig, export_run
-from grw_tf.export.partitions import step_partitions
+from grw_tf.export.operations import count_operations, step_partitions
 from grw_tf.export.quantization.rollouts import Rollout
 from grw_tf.export.saved_model import write_saved_model
 from grw_tf.export.streaming_network import StreamingNetwork
@@ -33,18 +32,14 @@ def _config(name):
 
 
 def _build(config):
-    """Returns a model of random weights that tells frames apart."""
+    """Returns a model with random weights that tells frames apart."""
     tf_keras.utils.set_random_seed(0)
     model = build_model(config)
     randomize(model.head)
-    norms = [
-        layer
-        for layer in model.backbone.network.layers
-        if isinstance(layer, tf_keras.layers.BatchNormalization)
-    ]
-    for norm in norms:
-        randomize(norm)
-        norm.momentum = 0.0
+    for layer in model.backbone.network.layers:
+        if isinstance(layer, tf_keras.layers.BatchNormalization):
+            randomize(layer)
+            layer.momentum = 0.0
     scenes = np.stack(drawn_streams(config, 32, frames=1), axis=1)
     model.backbone(tf.constant(scenes, tf.float32) / 255, training=True)
     return model
@@ -52,7 +47,7 @@ def _build(config):
 
 @pytest.fixture(scope="module")
 def model():
-    """With the head of the mean."""
+    """A model with the mean head."""
     return _build(_config("mobilenet_v3_small"))
 
 
@@ -73,23 +68,18 @@ def content(model):
 
 @pytest.fixture
 def short_streams(monkeypatch):
-    """Makes the gate compare less, where it is not the gate that is tested."""
+    """Shortens the comparison in tests of something else."""
     # Two of them are enough to calibrate on.
     monkeypatch.setattr(exporting, "FRAMES", 150)
     monkeypatch.setattr(exporting, "_STREAMS", 1)
 
 
-def _assert_same(actual, expected):
-    scale = np.abs(expected).max()
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * scale)
-
-
 def test_file_gives_the_models_logits(model, content, video):
     logits = Rollout(content).logits(video)
     # Longer than a clip, whose mean forgets then.
-    _assert_same(logits, model_logits(model, video))
+    assert_logits_close(logits, model_logits(model, video))
     clip = tf.constant(video[None, : model.config.frames], tf.float32) / 255
-    _assert_same(logits[model.config.frames - 1], model(clip)[0])
+    assert_logits_close(logits[model.config.frames - 1], model(clip)[0])
 
 
 def test_file_of_fractions_two_at_once_classifies_on_demand(transformer, video):
@@ -99,10 +89,10 @@ def test_file_of_fractions_two_at_once_classifies_on_demand(transformer, video):
     rollout.restart()
     # The file is asked after some of the steps, the last among them.
     expected = model_logits(transformer, video)
-    _assert_same(rollout.logits(video)[-1], expected[-1])
+    assert_logits_close(rollout.logits(video)[-1], expected[-1])
     rollout.restart()
     clip = tf.constant(video[None, :8], tf.float32) / 255
-    _assert_same(rollout.logits(video[:8])[-1], transformer(clip)[0])
+    assert_logits_close(rollout.logits(video[:8])[-1], transformer(clip)[0])
 
 
 @pytest.mark.slow
@@ -110,22 +100,17 @@ def test_causal_head_gives_logits_at_each_step(model, video):
     config = dataclasses.replace(model.config, head=HEADS["causal_transformer"])
     causal = _build(config)
     logits, _ = network_logits(StreamingNetwork(causal, 3), video)
-    _assert_same(logits, model_logits(causal, video)[2::3])
+    assert_logits_close(logits, model_logits(causal, video)[2::3])
 
 
 def test_only_the_head_has_states(model, transformer):
-    assert set(StreamingNetwork(model).state_specs()) == {
-        "state_temporal_head_mean",
-        COUNT,
-    }
-    assert set(StreamingNetwork(transformer).state_specs()) == {
-        "state_temporal_head_embeddings",
-        COUNT,
-    }
+    for streamed, state in ((model, "mean"), (transformer, "embeddings")):
+        states = set(StreamingNetwork(streamed).state_specs())
+        assert states == {f"state_temporal_head_{state}", COUNT}
 
 
 def test_graph_is_one_for_devices(content):
-    counts = operation_counts.count_operations(content)
+    counts = count_operations(content)
     # Two to a squeeze excitation, and one to scale the bytes.
     assert counts["MUL"] == 2 * 9 + 1
     # Batch normalization is in the convolutions: these are shortcuts, mean and count.
@@ -141,8 +126,8 @@ def test_regularizers_leave_nothing_behind(model, content):
     regularization = RegularizationConfig(methods=("rms", "shake_drop"))
     config = dataclasses.replace(model.config, regularization=regularization)
     regularized = build_model(config)
-    found = operation_counts.count_operations(convert(StreamingNetwork(regularized)))
-    assert found == operation_counts.count_operations(content)
+    found = count_operations(convert(StreamingNetwork(regularized)))
+    assert found == count_operations(content)
 
 
 def test_exported_file_is_played(
@@ -171,14 +156,14 @@ def test_saved_model_gives_the_models_logits(request, kind, video, tmp_path):
     loaded = tf.saved_model.load(tmp_path / "1").signatures
     clips = np.stack([video[:8], video[4:]]).astype(np.float32) / 255
     expected = model(clips).numpy()
-    _assert_same(loaded["serving_default"](image=clips)["logits"], expected)
+    assert_logits_close(loaded["serving_default"](image=clips)["logits"], expected)
     answers = loaded["init_states"](batch_size=tf.constant(2))
     names = list(answers)
     for frame in np.split(clips, 8, axis=1):
         answers = loaded["step"](image=frame, **{name: answers[name] for name in names})
     if "logits" not in answers:
         answers = loaded["classify"](**answers)
-    _assert_same(answers["logits"], expected)
+    assert_logits_close(answers["logits"], expected)
 
 
 @pytest.mark.slow

@@ -3,17 +3,16 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from exported_streams import CLASSES
 from toy_heads import HEADS
 
-from grw_tf.export.bundle import write_bundle
+from grw_tf.export.bundle import bundle
 from grw_tf.export.conversion import convert
 from grw_tf.export.manifest import make_manifest
 from grw_tf.export.parity import check_parity
 from grw_tf.export.streaming_network import StreamingNetwork
 from grw_tf.export.streams import drawn_streams
 from grw_tf.streaming import StreamSession
-
-CLASSES = ["a", "b", "c", "d", "e"]
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +30,18 @@ def _check(network, folder, streams, quantization="none", manifest=(), model=Non
     path = folder / "model.tflite"
     content = convert(network)
     manifest = make_manifest(network, content) | dict(manifest)
-    write_bundle(path, content, CLASSES, manifest)
+    path.write_bytes(bundle(content, CLASSES, manifest))
     return check_parity(
         path, model or network.model, streams, "drawn", quantization, 0.95
     )
+
+
+def _changed(model, change):
+    """Returns a network that changes what a step returns."""
+    network = StreamingNetwork(model)
+    step = network.step
+    network.step = lambda image, states: change(*step(image, states))
+    return network
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -80,20 +87,15 @@ def test_wrong_crop_is_caught(tmp_path, streams, model):
     wrong = {"input": right | {"resize": 32}}
     parity = _check(network, tmp_path, streams, manifest=wrong)
     assert not parity.passed
-    assert "prepares frames otherwise" in parity.failures[0]
+    assert "prepares frames differently" in parity.failures[0]
 
 
 def test_crossed_states_are_caught(tmp_path, streams, model):
-    class Crossed(StreamingNetwork):
-        def step(self, image, states):
-            logits, new = super().step(image, states)
-            one, other = (
-                "state_block1_layer0_pool_mean",
-                "state_block1_layer1_pool_mean",
-            )
-            return logits, new | {one: new[other], other: new[one]}
-
-    assert not _check(Crossed(model), tmp_path, streams).passed
+    one, other = (f"state_block1_layer{layer}_pool_mean" for layer in (0, 1))
+    crossed = _changed(
+        model, lambda logits, new: (logits, new | {one: new[other], other: new[one]})
+    )
+    assert not _check(crossed, tmp_path, streams).passed
 
 
 @pytest.mark.parametrize(
@@ -121,12 +123,8 @@ def test_state_that_survives_a_reset_is_caught(tmp_path, streams, model, monkeyp
 
 
 def test_logits_that_are_no_numbers_are_caught(tmp_path, streams, model):
-    class Broken(StreamingNetwork):
-        def step(self, image, states):
-            logits, new = super().step(image, states)
-            return logits * tf.constant(np.nan), new
-
-    assert not _check(Broken(model), tmp_path, streams).passed
+    broken = _changed(model, lambda logits, new: (logits * tf.constant(np.nan), new))
+    assert not _check(broken, tmp_path, streams).passed
 
 
 def test_model_that_says_nothing_cannot_be_compared(nano, tmp_path, streams):
@@ -138,12 +136,8 @@ def test_model_that_says_nothing_cannot_be_compared(nano, tmp_path, streams):
 
 
 def test_quantized_file_is_held_to_agreement(tmp_path, streams, model):
-    class Wrong(StreamingNetwork):
-        def step(self, image, states):
-            logits, new = super().step(image, states)
-            return -logits, new
-
-    parity = _check(Wrong(model), tmp_path, streams, quantization="int8")
+    wrong = _changed(model, lambda logits, new: (-logits, new))
+    parity = _check(wrong, tmp_path, streams, quantization="int8")
     failures = " ".join(parity.failures)
     assert "agree on the likeliest class at 0.0% of all frames" in failures
     assert "before it was quantized the file differed" in failures

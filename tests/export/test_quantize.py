@@ -1,5 +1,6 @@
 """Tests that quantized streams stay near the float32 ones, and say what they are."""
 
+import functools
 import time
 
 import numpy as np
@@ -9,8 +10,8 @@ from ai_edge_litert.interpreter import Interpreter
 from toy_heads import HEADS
 
 from grw_tf.data.videos.clips import stream_frames
-from grw_tf.export.conversion import convert
-from grw_tf.export.partitions import step_partitions
+from grw_tf.export.conversion import convert, convert_functions
+from grw_tf.export.operations import step_partitions
 from grw_tf.export.quantization.calibration import unlike_frames
 from grw_tf.export.quantization.quantize import MODES, quantize
 from grw_tf.export.quantization.rollouts import Rollout
@@ -59,14 +60,12 @@ def clips():
 @pytest.fixture(scope="module")
 def float_file(nano):
     """A function that converts one of MODELS, once."""
-    kept = {}
 
+    @functools.cache
     def make(name):
-        if name not in kept:
-            backbone, head, frames, dtype = MODELS[name]
-            model = nano(backbone=backbone, head=HEADS[head])
-            kept[name] = convert(StreamingNetwork(model, frames, dtype))
-        return kept[name]
+        backbone, head, frames, dtype = MODELS[name]
+        model = nano(backbone=backbone, head=HEADS[head])
+        return convert(StreamingNetwork(model, frames, dtype))
 
     return make
 
@@ -74,13 +73,11 @@ def float_file(nano):
 @pytest.fixture(scope="module")
 def quantized(float_file, clips):
     """A function that quantizes one of MODELS, once."""
-    kept = {}
 
+    @functools.cache
     def make(name, mode):
-        if (name, mode) not in kept:
-            calibration = iter(clips) if mode == "int8" else None
-            kept[name, mode] = quantize(float_file(name), mode, calibration, threads=1)
-        return kept[name, mode]
+        calibration = iter(clips) if mode == "int8" else None
+        return quantize(float_file(name), mode, calibration, threads=1)
 
     return make
 
@@ -101,12 +98,10 @@ def test_quantized_streams_stay_near_float32(float_file, quantized, name, mode):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_signatures_stay_as_they_are(float_file, quantized, mode):
+    name = "transformer of fractions"
     before, after = (
         Interpreter(model_content=content).get_signature_list()
-        for content in (
-            float_file("transformer of fractions"),
-            quantized("transformer of fractions", mode).content,
-        )
+        for content in (float_file(name), quantized(name, mode).content)
     )
     assert before.keys() == after.keys()
     for name, signature in before.items():
@@ -195,7 +190,7 @@ def test_initial_value_of_an_int8_state_means_zero(float_file):
         assert "scale" not in entry
 
 
-def test_state_that_never_changes_is_quantized_too(tmp_path):
+def test_state_that_never_changes_is_quantized_too():
     names = ("image", "state_a", "state_b")
     specs = {name: tf.TensorSpec((1, 2), tf.float32, name) for name in names}
 
@@ -204,12 +199,9 @@ def test_state_that_never_changes_is_quantized_too(tmp_path):
         a, b = inputs["state_a"], inputs["state_b"]
         return {"logits": a + b, "state_a": a, "state_b": inputs["image"] + 1}
 
-    tf.saved_model.save(tf.Module(), str(tmp_path), {"step": step})
-    content = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path)).convert()
     ranges = {"state_a": (-1.0, 1.0), "state_b": (0.0, 2.0)}
-    content = quantize_states(content, ranges)
-    interpreter = Interpreter(model_content=content)
-    run = interpreter.get_signature_runner("step")
+    content = quantize_states(convert_functions({"step": step}), ranges)
+    run = Interpreter(model_content=content).get_signature_runner("step")
     inputs = {
         "image": np.full((1, 2), 0.5, np.float32),
         "state_a": np.full((1, 2), 127, np.int8),
@@ -261,11 +253,9 @@ def test_quantized_model_is_not_quantized_again(quantized):
 
 def test_model_without_a_step_is_refused():
     double = tf.function(lambda x: 2 * x, input_signature=[tf.TensorSpec((1, 2))])
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [double.get_concrete_function()], tf.Module()
-    )
+    content = convert_functions({"double": double})
     with pytest.raises(ValueError, match="no signature 'step' that takes an 'image'"):
-        quantize(converter.convert(), "float16")
+        quantize(content, "float16")
 
 
 VIDEO_FPS = 5
@@ -283,15 +273,12 @@ def trained_file(shared, request):
 
 def _real_stream(shared, names, frames=300):
     """Returns videos of some classes end to end."""
+    geometry = FrameGeometry(172, "square")
     found = []
     for name in names:
         for path in sorted((shared / "data" / "videos" / name).glob("*.mp4"))[:25]:
-            found += [
-                frame
-                for _, frame in stream_frames(
-                    path, VIDEO_FPS, FrameGeometry(172, "square")
-                )
-            ]
+            video = stream_frames(path, VIDEO_FPS, geometry)
+            found += [frame for _, frame in video]
     return np.stack([found[index % len(found)] for index in range(frames)])
 
 
@@ -305,9 +292,7 @@ def test_long_streams_unlike_the_clips_end_alike(shared, trained_file, mode):
     long = _real_stream(shared, ["ollie", "walking", "standing"], 900)
     rng = np.random.default_rng(0)
     streams = {
-        "ollie": _real_stream(shared, ["ollie"]),
-        "walking": _real_stream(shared, ["walking"]),
-        "standing": _real_stream(shared, ["standing"]),
+        **{n: _real_stream(shared, [n]) for n in ("ollie", "walking", "standing")},
         "jumpy": long[rng.permutation(900)[:300]],
         "dark": long[:300] // 4,
         "noise": rng.integers(0, 256, (300, 172, 172, 3), np.uint8),
@@ -328,10 +313,7 @@ def test_long_streams_unlike_the_clips_end_alike(shared, trained_file, mode):
 @pytest.mark.slow
 def test_quantized_model_is_no_slower(shared, trained_file):
     clips = [_real_stream(shared, ["kickflip"])]
-    contents = [trained_file] + [
-        quantize(trained_file, mode, clips).content for mode in MODES[1:]
-    ]
-    rollouts = [Rollout(content) for content in contents]
+    rollouts = [Rollout(quantize(trained_file, m, clips).content) for m in MODES]
     times = [[] for _ in rollouts]
     for _ in range(20):
         for rollout, measured in zip(rollouts, times, strict=True):

@@ -12,13 +12,14 @@ import subprocess
 import sys
 import threading
 import time
+from unittest import mock
 
 import av
 import cv2
 import numpy as np
 import pytest
 from drawn_videos import BLUE, RED, write_video
-from exported_streams import CLASSES, write_counter, write_stream
+from exported_streams import write_counter, write_stream
 from toy_heads import HEADS
 
 from export import video_sources
@@ -43,9 +44,8 @@ def model(folder):
 
 @pytest.fixture(scope="module")
 def on_demand(nano, folder):
-    path = folder / "on_demand.tflite"
-    write_stream(path, nano(head=HEADS["transformer"]), CLASSES, 2)
-    return path
+    model = nano(head=HEADS["transformer"])
+    return write_stream(folder / "on_demand.tflite", model, frames_per_step=2)
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +57,9 @@ def video(folder):
 
 @pytest.fixture
 def run(run_program, model):
-    def run(source, *flags):
-        return run_program(
-            "export.run_stream", f"--model={model}", f"--source={source}", *flags
-        )
+    def run(source, *flags, model=model):
+        flags = f"--model={model}", f"--source={source}", *flags
+        return run_program("export.run_stream", *flags)
 
     return run
 
@@ -68,6 +67,12 @@ def run(run_program, model):
 def _decode(path):
     with av.open(str(path)) as container:
         return list(container.decode(video=0))
+
+
+def _results(done):
+    """Returns the JSON objects that a successful run printed."""
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def _one_line(done):
@@ -90,25 +95,23 @@ def test_each_of_the_models_frames_has_a_line(run, video):
 
 
 def test_probabilities_are_those_of_frames_read_as_in_training(run, model, video):
-    lines = run(video, "--json", "--top=2").stdout.splitlines()
+    results = _results(run(video, "--json", "--top=2"))
     with StreamSession(model) as session:
         frames = list(stream_frames(video, session.fps, session.geometry))
-        for index, (seconds, frame) in enumerate(frames):
+        for index, (result, (seconds, frame)) in enumerate(
+            zip(results, frames, strict=True)
+        ):
             session.push_prepared(frame)
-            told = json.loads(lines[index])
-            assert told["ms"] > 0
-            assert (told["frame"], told["time"]) == (index, pytest.approx(seconds))
-            top = [(each["class"], each["probability"]) for each in told["top"]]
-            assert [name for name, _ in top] == [name for name, _ in session.top(2)]
-            assert top[0][1] == pytest.approx(session.top(1)[0][1], abs=1e-5)
-    assert len(lines) == len(frames)
+            assert result["ms"] > 0
+            assert (result["frame"], result["time"]) == (index, pytest.approx(seconds))
+            names, probabilities = zip(*session.top(2), strict=True)
+            assert [each["class"] for each in result["top"]] == list(names)
+            likeliest = result["top"][0]["probability"]
+            assert likeliest == pytest.approx(probabilities[0], abs=1e-5)
 
 
-def test_head_on_demand_classifies_after_each_step(run_program, on_demand, video):
-    done = run_program(
-        "export.run_stream", f"--model={on_demand}", f"--source={video}", "--json"
-    )
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
+def test_head_on_demand_classifies_after_each_step(run, on_demand, video):
+    lines = _results(run(video, "--json", model=on_demand))
     # 5 frames a second make 15, of which a step takes 2.
     assert [line["frame"] for line in lines] == [1, 3, 5, 7, 9, 11, 13]
     assert all(len(line["top"]) == 3 for line in lines)
@@ -142,7 +145,7 @@ def test_likeliest_class_has_the_longest_bar():
 
 def test_odd_sides_and_equal_times_are_written(tmp_path):
     path = tmp_path / "odd.mp4"
-    with AnnotatedVideo(str(path)) as video:
+    with contextlib.closing(AnnotatedVideo(str(path))) as video:
         for seconds in (0.0, 0.0, 0.1):
             video.write(seconds, np.full((47, 63, 3), 90, np.uint8), [])
     frames = _decode(path)
@@ -197,32 +200,21 @@ runpy.run_module("export.run_stream", run_name="__main__")
 """
 
 
-def test_slow_stream_runs_with_a_longer_gap(model):
-    def run(*flags):
-        return subprocess.run(
-            [sys.executable, "-c", _SLOW, f"--model={model}", "--source=0", *flags],
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
+def test_slow_stream_runs_with_a_longer_gap(run_code, model):
+    run = functools.partial(run_code, _SLOW, f"--model={model}", "--source=0")
     assert "every 8 s, open the session with a max_gap" in _one_line(run())
     done = run("--max_gap=9")
     assert done.returncode == 0, done.stderr
     assert "max_gap is 0.0: it must be above 0" in _one_line(run("--max_gap=0"))
 
 
-def test_missing_model_is_named_in_one_line(run_program, video):
-    done = run_program(
-        "export.run_stream", "--model=nothing.tflite", f"--source={video}"
-    )
+def test_missing_model_is_named_in_one_line(run, video):
+    done = run(video, model="nothing.tflite")
     assert "No such file or directory: 'nothing.tflite'" in _one_line(done)
 
 
-def test_video_shorter_than_a_step_is_named(run_program, on_demand, tmp_path):
-    path = write_video(tmp_path / "short.mp4", [RED], rate=10)
-    done = run_program("export.run_stream", f"--model={on_demand}", f"--source={path}")
+def test_video_shorter_than_a_step_is_named(run, on_demand, tmp_path):
+    done = run(write_video(tmp_path / "short.mp4", [RED], rate=10), model=on_demand)
     assert "ended before the 2 frames of a step" in _one_line(done)
 
 
@@ -230,20 +222,11 @@ def test_camera_that_cannot_be_is_named_in_one_line(run, monkeypatch):
     for source in ("9" * 20, str(2**31)):
         assert f"There is no camera {source}" in _one_line(run(source))
 
-    class Broken:
-        def __init__(self, _):
-            pass
-
-        def isOpened(self):
-            error = cv2.error("broken")
-            # Its class keeps that of the last error in this process.
-            error.err = "broken"
-            raise error
-
-        def release(self):
-            pass
-
-    monkeypatch.setattr(cv2, "VideoCapture", Broken)
+    error = cv2.error("broken")
+    # Its class keeps that of the last error in this process.
+    error.err = "broken"
+    broken = mock.Mock(**{"return_value.isOpened.side_effect": error})
+    monkeypatch.setattr(cv2, "VideoCapture", broken)
     with pytest.raises(OSError, match="Camera 3 cannot be read: broken"):
         next(live_frames("3"))
 
@@ -266,11 +249,19 @@ def test_stream_that_never_answers_is_given_up(monkeypatch):
 @pytest.fixture
 def server(folder):
     """URL of the folder."""
-    handler = functools.partial(_Quiet, directory=str(folder))
+    with _served(functools.partial(_Quiet, directory=str(folder))) as (_, url):
+        yield url
+
+
+@contextlib.contextmanager
+def _served(handler):
+    """Yields a running server and its URL."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+        try:
+            yield server, f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -282,41 +273,40 @@ def test_live_frames_are_timed_as_they_come(run, stream, tmp_path):
     # By their own times they last 3.6 s, 18 of the model's frames. All come as fast as
     # they are read: within some of them.
     url = stream(_transport_stream(tmp_path / "a.ts", levels=[0] * 90))
-    done = run(url, "--json")
-    assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert 1 <= len(lines) < 15
+    assert 1 <= len(_results(run(url, "--json"))) < 15
 
 
-def _without_duration(path):
-    """Writes what an encoder that cannot go back in its file writes."""
-    with open(path, "wb") as file:
+class _Pipe:
+    """A file without a way back, in which an encoder leaves out the duration."""
 
-        class Pipe:
-            def write(self, content):
-                return file.write(content)
+    def __init__(self, file):
+        self.write = file.write
 
-        with av.open(Pipe(), "w", format="webm") as container:
-            stream = container.add_stream("libvpx", rate=10)
-            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-            for index in range(30):
-                picture = np.full((48, 64, 3), 8 * index, np.uint8)
-                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode())
-    with av.open(str(path)) as container:
-        assert not container.duration
-    return path
+
+def _encode(container, codec, pictures, rate, **options):
+    """Writes a video into an open container."""
+    stream = container.add_stream(codec, rate=rate, options=options)
+    height, width, _ = pictures[0].shape
+    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    for picture in pictures:
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode())
 
 
 @pytest.mark.parametrize("name", ["recorded.ts", "recorded.webm", "recorded.h264"])
 def test_file_at_a_url_that_tells_no_duration_is_no_stream(folder, server, name):
     path = folder / name
+    levels = range(0, 240, 8)
     if path.suffix == ".webm":
-        _without_duration(path)
+        pictures = [np.full((48, 64, 3), level, np.uint8) for level in levels]
+        with open(path, "wb") as file:
+            with av.open(_Pipe(file), "w", format="webm") as container:
+                _encode(container, "libvpx", pictures, 10)
+        with av.open(str(path)) as container:
+            assert not container.duration
     else:
-        colours = [(8 * index,) * 3 for index in range(30)]
-        write_video(path, colours, codec="libx264")
+        write_video(path, [(level,) * 3 for level in levels], codec="libx264")
     url = f"{server}/{name}"
     assert not video_sources.is_live(url)
     seen = [picture.mean() for _, picture, _ in file_frames(url, 5)]
@@ -343,9 +333,7 @@ def test_files_by_url_have_their_own_times(run, video, server, tmp_path):
         f"file://localhost{tmp_path}/a%20video.mp4",
         f"{server}/{video.name}",
     ):
-        done = run(source, "--json")
-        assert done.returncode == 0, done.stderr
-        times = [json.loads(line)["time"] for line in done.stdout.splitlines()]
+        times = [result["time"] for result in _results(run(source, "--json"))]
         assert times == pytest.approx([index / 5 for index in range(15)])
     line = _one_line(run(f"file://{video}", f"--output={video}"))
     assert "would be overwritten" in line
@@ -355,11 +343,9 @@ def test_files_by_url_have_their_own_times(run, video, server, tmp_path):
 def test_signal_ends_it_with_a_playable_file(model, tmp_path, number):
     output = tmp_path / "annotated.mp4"
     long = write_video(tmp_path / "long.mp4", [RED, BLUE] * 5000, rate=10)
+    flags = f"--model={model}", f"--source={long}", f"--output={output}"
     process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "export.run_stream", f"--model={model}"),
-            *(f"--source={long}", f"--output={output}"),
-        ],
+        [sys.executable, "-m", "export.run_stream", *flags],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -377,7 +363,7 @@ def test_signal_ends_it_with_a_playable_file(model, tmp_path, number):
     assert 0 <= 2 * told - len(_decode(output)) <= 1
 
 
-class _Streamed(http.server.BaseHTTPRequestHandler):
+class _Streamed(_Quiet):
     """Sends the parts of a stream without telling how long it is."""
 
     def do_GET(self):
@@ -390,27 +376,21 @@ class _Streamed(http.server.BaseHTTPRequestHandler):
                 time.sleep(0.002)
             self.server.stalled.wait()
 
-    def log_message(self, *_):
-        pass
-
 
 @pytest.fixture
 def stream():
     """Serves bytes as a live stream that ends, or stalls, and returns its URL."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Streamed) as server:
+    with _served(_Streamed) as (server, url):
         server.stalled = threading.Event()
-        threading.Thread(target=server.serve_forever, daemon=True).start()
 
         def serve(content, stalls=False):
-            server.parts = [
-                content[at : at + 1880] for at in range(0, len(content), 1880)
-            ]
+            starts = range(0, len(content), 1880)
+            server.parts = [content[start : start + 1880] for start in starts]
             server.stalled.clear() if stalls else server.stalled.set()
-            return f"http://127.0.0.1:{server.server_port}/live.ts"
+            return f"{url}/live.ts"
 
         yield serve
         server.stalled.set()
-        server.shutdown()
 
 
 def _transport_stream(path, size=(64, 48), levels=range(0, 240, 4), interlaced=True):
@@ -453,20 +433,16 @@ def test_run_on_an_interlaced_stream_sees_its_frames(run, stream, tmp_path):
         assert frame.to_ndarray(format="gray")[-8:].mean() == pytest.approx(200, abs=4)
 
 
-def test_run_on_a_stream_that_stalls_tells_what_it_saw(model, stream, tmp_path):
+def test_run_on_a_stream_that_stalls_tells_what_it_saw(
+    run_code, model, stream, tmp_path
+):
     url = stream(_transport_stream(tmp_path / "a.ts"), stalls=True)
     program = (
         "import runpy; from export import video_sources;"
         " video_sources._TIMEOUT_MS = 700;"
         " runpy.run_module('export.run_stream', run_name='__main__')"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, f"--model={model}", f"--source={url}"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_code(program, f"--model={model}", f"--source={url}")
     assert f"{url} broke off after 60 frames: nothing came for 0.7 s" in _one_line(done)
     assert done.stdout
 
@@ -506,15 +482,9 @@ def test_stream_that_stalls_is_given_up(stream, tmp_path, monkeypatch):
 def _damaged_stream(path, count):
     """Returns a stream of noisy frames, of which many in the middle are damaged."""
     rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (count, 64, 96, 3), np.uint8)
     with av.open(str(path), "w") as container:
-        options = {"bf": "0", "g": "5"}
-        video = container.add_stream("libx264", rate=25, options=options)
-        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
-        for _ in range(count):
-            picture = rng.integers(0, 256, (64, 96, 3), np.uint8)
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            container.mux(video.encode(frame))
-        container.mux(video.encode())
+        _encode(container, "libx264", pictures, 25, bf="0", g="5")
     content = bytearray(path.read_bytes())
     third = len(content) // 188 // 3
     for at in range(188 * third, 2 * 188 * third, 5 * 188):
@@ -591,14 +561,10 @@ def test_file_at_a_url_that_stalls_is_named(folder, monkeypatch):
                 self.wfile.write(content[: len(content) // 2])
                 released.wait()
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Half) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/long.mkv"
-        try:
-            assert not video_sources.is_live(url)
-            message = f"{url} cannot be read as a video: nothing came for 0.7 s"
-            with pytest.raises(ValueError, match=re.escape(message)):
-                list(file_frames(url, 5))
-        finally:
-            released.set()
-            server.shutdown()
+    with _served(Half) as (_, url):
+        url += "/long.mkv"
+        assert not video_sources.is_live(url)
+        message = f"{url} cannot be read as a video: nothing came for 0.7 s"
+        with pytest.raises(ValueError, match=re.escape(message)):
+            list(file_frames(url, 5))
+        released.set()

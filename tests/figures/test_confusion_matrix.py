@@ -21,7 +21,7 @@ def _labels(axis):
     return [text.get_text() for text in axis.get_yticklabels()]
 
 
-def test_colours_are_shares_of_rows_and_cells_hold_counts():
+def test_colors_are_shares_of_rows_and_cells_hold_counts():
     counts = np.array([[30, 10, 0], [0, 0, 0], [1, 1, 2]])
     axis, bar = draw_confusion(counts, ["a", "b", "c"]).axes
     shares = axis.images[0].get_array()

@@ -1,13 +1,12 @@
 """Every path from a video to a model shows it the same pixels of the same frames."""
 
-import shutil
 import subprocess
 
-import av
 import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from drawn_videos import write_video
 from exported_streams import manifest_of, with_manifest, write_counter
 
 from grw_tf.data.preparation.jpeg_clips import JpegClip
@@ -65,16 +64,8 @@ def clip(request, tmp_path_factory):
     example = sequence_example(JpegClip(jpegs, height, width), 0, "a", FPS, "a/a.mov")
     write_record(folder / "test-00000-of-00001.tfrecord", example)
     for name in ("a", "b"):
-        (folder / "videos" / name).mkdir(parents=True)
-    with av.open(str(folder / "videos" / "a" / "a.mov"), "w") as container:
-        stream = container.add_stream("png", rate=FPS)
-        stream.width, stream.height, stream.pix_fmt = width, height, "rgb24"
-        for picture in frames:
-            container.mux(
-                stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24"))
-            )
-        container.mux(stream.encode())
-    shutil.copy(folder / "videos" / "a" / "a.mov", folder / "videos" / "b" / "b.mov")
+        path = folder / "videos" / name / f"{name}.mov"
+        write_video(path, frames, FPS, codec="png", size=(width, height))
     return frames, folder
 
 
@@ -101,18 +92,10 @@ def _assert_same(pixels, expected):
 
 def _task(config, folder, **validation):
     params = experiment("a0_stream").task
-    records = str(folder / "test-*.tfrecord")
-    params.override(
-        {
-            "model": {
-                "num_classes": 2,
-                "frames": config.frames,
-                "size": config.size,
-                "frame_fit": config.frame_fit,
-            },
-            "validation_data": {"input_path": records, **validation},
-        }
-    )
+    names = ("num_classes", "frames", "size", "frame_fit")
+    model = {name: getattr(config, name) for name in names}
+    validation["input_path"] = str(folder / "test-*.tfrecord")
+    params.override({"model": model, "validation_data": validation})
     return Task(params)
 
 

@@ -1,4 +1,4 @@
-"""Behaviour of telling seconds from smaller units of time."""
+"""Behavior of telling seconds from smaller units of time."""
 
 import math
 import re
@@ -20,11 +20,7 @@ def _feed(times, max_gap=1.0):
 @pytest.mark.parametrize("rate", [1, 5, 10, 24, 25, 29.97, 30, 60, 120])
 @pytest.mark.parametrize(
     "unit, divisor",
-    [
-        ("milliseconds", 1000),
-        ("microseconds", 1_000_000),
-        ("nanoseconds", 1_000_000_000),
-    ],
+    [("milliseconds", 10**3), ("microseconds", 10**6), ("nanoseconds", 10**9)],
 )
 def test_smaller_units_are_told(start, rate, unit, divisor):
     times = [round((start + index / rate) * divisor) for index in range(4)]

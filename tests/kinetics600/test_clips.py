@@ -1,4 +1,4 @@
-"""Behaviour of reading the clips of the published evaluation."""
+"""Behavior of reading the clips of the published evaluation."""
 
 from fractions import Fraction
 

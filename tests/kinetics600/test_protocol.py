@@ -13,7 +13,7 @@ import tensorflow as tf
 from drawn_videos import write_video
 from toy_heads import HEADS
 
-from grw_tf.data.listing.video_list import list_class_folders
+from grw_tf.data.listing.video_list import read_class_folders
 from grw_tf.frames.geometry import FrameGeometry
 from grw_tf.kinetics600 import evaluated_model, protocol, results, video_prediction
 from grw_tf.kinetics600.clips import ClipRule, ClipTask, read_published_clips
@@ -25,11 +25,7 @@ from grw_tf.weights.restore import load_model
 CLASSES = ("jump", "run", "sit")
 GEOMETRY = FrameGeometry(32, "square")
 # Frames at 5 a second: clips are 8 of them.
-LENGTHS = {
-    "jump": (8, 9, 16, 3),
-    "run": (8, 7, 8, 10),
-    "sit": (24, 8, 15),
-}
+LENGTHS = {"jump": (8, 9, 16, 3), "run": (8, 7, 8, 10), "sit": (24, 8, 15)}
 CLIPS = 4 + 3 + 5
 
 
@@ -39,17 +35,17 @@ def videos(tmp_path_factory):
     rng = np.random.default_rng(0)
     for name, lengths in LENGTHS.items():
         for index, length in enumerate(lengths):
-            colours = rng.integers(0, 256, (length, 3)).tolist()
+            colors = rng.integers(0, 256, (length, 3)).tolist()
             right = tuple(rng.integers(0, 256, 3).tolist())
             path = folder / name / f"{index}.mp4"
-            write_video(path, map(tuple, colours), rate=5, right=right)
+            write_video(path, map(tuple, colors), rate=5, right=right)
     return folder
 
 
 def _clips(videos):
     """Returns the clips' names, and the clips."""
     found = {}
-    for video in list_class_folders(videos)[0]:
+    for video in read_class_folders(videos)[0].videos:
         read = read_published_clips(ClipTask(video, ClipRule(8, 5.0, GEOMETRY)))
         for number, clip in enumerate(read.clips, start=1):
             found[video.name if number == 1 else f"{video.name}#{number}"] = clip
@@ -96,15 +92,10 @@ def run(videos, checkpoint):
     """A function that evaluates into a folder, with settings changed."""
 
     def run(folder, **fields):
-        defaults = {
-            "checkpoint": checkpoint,
-            "clips": str(videos),
-            "output_dir": str(folder),
-            "batch_size": 3,
-            "workers": 1,
-            "videos_per_file": 4,
-        }
-        return evaluate_published(ProtocolConfig(**defaults | fields))
+        paths = {"clips": str(videos), "output_dir": str(folder)}
+        sizes = {"batch_size": 3, "workers": 1, "videos_per_file": 4}
+        fields = {"checkpoint": checkpoint} | paths | sizes | fields
+        return evaluate_published(ProtocolConfig(**fields))
 
     return run
 
@@ -166,16 +157,16 @@ def test_results_tell_what_was_counted(whole):
     assert results["top_1"] == pytest.approx(right / CLIPS)
     # Wilson's interval by its formula, z = 1.96.
     z, p, n = 1.959964, right / CLIPS, CLIPS
-    centre, half = (
+    center, half = (
         (p + z * z / (2 * n)) / (1 + z * z / n),
         z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n),
     )
-    assert results["top_1_interval_95"] == pytest.approx([centre - half, centre + half])
+    assert results["top_1_interval_95"] == pytest.approx([center - half, center + half])
     assert results["published_top_1"] is None
     assert "8 frames at 5 a second, from the first" in results["settings"]["rule"]
     assert "dropped, as published" in results["settings"]["rule"]
     assert f"{CLIPS} clips of 11 videos" in outcome.text
-    assert "published of this model" not in outcome.text
+    assert "published for this model" not in outcome.text
 
 
 def test_classes_confusion_and_speed_are_written(whole):

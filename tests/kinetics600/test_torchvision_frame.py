@@ -1,4 +1,4 @@
-"""Behaviour of preparing frames as torchvision does."""
+"""Behavior of preparing frames as torchvision does."""
 
 import numpy as np
 import pytest
@@ -24,11 +24,8 @@ def test_pixels_are_weighed_by_hand():
 @pytest.mark.parametrize(
     ("height", "width", "size"),
     [
-        (240, 426, 172),
-        (426, 240, 172),
-        (256, 340, 224),
-        (120, 90, 172),
-        (300, 300, 256),
+        *((240, 426, 172), (426, 240, 172), (256, 340, 224)),
+        *((120, 90, 172), (300, 300, 256)),
     ],
 )
 def test_it_is_the_filter_of_pillow(height, width, size):
@@ -43,7 +40,7 @@ def test_it_is_the_filter_of_pillow(height, width, size):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
-def test_plain_colours_stay():
+def test_plain_colors_stay():
     frame = np.full((50, 70, 3), (0, 128, 255), np.uint8)
     expected = np.full((32, 32, 3), np.float32([0, 128 / 255, 1]))
     np.testing.assert_allclose(
@@ -54,9 +51,7 @@ def test_plain_colours_stay():
 def test_training_frames_are_near_and_rounded():
     frame = np.random.default_rng(2).integers(0, 256, (240, 426, 3), np.uint8)
     geometry = FrameGeometry(172, "square")
-    exact, rounded = (
-        resize_and_crop(frame, geometry),
-        prepare_frame(frame, geometry) / 255,
-    )
+    exact = resize_and_crop(frame, geometry)
+    rounded = prepare_frame(frame, geometry) / 255
     assert 1 / 255 < np.abs(exact - rounded).max() < 0.5
     assert not np.allclose(exact * 255, np.round(exact * 255), atol=0.01)

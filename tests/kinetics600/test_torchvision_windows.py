@@ -1,4 +1,4 @@
-"""Behaviour of cutting videos to windows as torchvision does."""
+"""Behavior of cutting videos to windows as torchvision does."""
 
 import itertools
 

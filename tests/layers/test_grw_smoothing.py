@@ -1,30 +1,28 @@
-"""Tests of the smoothing layer on embeddings."""
+"""Tests of the smoothing layer on embeddings, and of what both layers have to do."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
 
-from grw_tf.layers import GRWSmoothing
+from grw_tf.layers import GRWSmoothing, IntermediateGRWSmoothing
 from grw_tf.losses import cut_windows, grw_loss, grw_terms
 
 Z = np.random.default_rng(0).normal(size=(2, 7, 4)).astype("float32")
+X = np.random.default_rng(0).normal(2, 3, size=(2, 6, 4, 5, 3)).astype("float32")
+both = pytest.mark.parametrize(
+    ("kind", "inputs"), [(GRWSmoothing, Z), (IntermediateGRWSmoothing, X)]
+)
 
 
 def _mean_loss(z=Z, window=3, **arguments):
     return float(tf.reduce_mean(grw_loss(cut_windows(z, window), **arguments)))
 
 
-def _operations(layer, training):
-    spec = tf.TensorSpec(Z.shape, tf.float32)
-    traced = tf.function(lambda z: layer(z, training=training), input_signature=[spec])
-    graph = traced.get_concrete_function().graph
-    return {operation.type for operation in graph.get_operations()}
-
-
-@pytest.mark.parametrize("training", [False, True])
-def test_output_is_the_input(training):
-    np.testing.assert_array_equal(GRWSmoothing(3)(Z, training=training), Z)
+@both
+@pytest.mark.parametrize("training", [False, None, True])
+def test_output_is_the_input(kind, inputs, training):
+    np.testing.assert_array_equal(kind(3)(inputs, training=training), inputs)
 
 
 def test_loss_is_the_weighted_mean_over_windows():
@@ -88,18 +86,25 @@ def test_two_halves_of_a_batch_have_the_loss_of_the_whole():
     assert losses[0] == pytest.approx((losses[1] + losses[2]) / 2, rel=1e-6)
 
 
+@both
 @pytest.mark.parametrize("training", [False, None])
-def test_layer_is_silent_but_in_training(training):
-    layer = GRWSmoothing(3)
-    layer(Z, training=training)
+def test_layer_is_silent_but_in_training(kind, inputs, training):
+    layer = kind(3)
+    layer(inputs, training=training)
     assert layer.losses == []
     assert layer.metrics[0].count == 0
+    for name, weight in zip(("mean", "variance"), layer.get_weights(), strict=False):
+        np.testing.assert_array_equal(weight, {"mean": 0, "variance": 1}[name])
 
 
+@both
 @pytest.mark.parametrize(("weight", "training"), [(0.1, False), (0.0, True)])
-def test_inference_and_weight_0_add_no_operation(weight, training):
-    layer = GRWSmoothing(3, weight=weight, warmup_steps=5)
-    assert _operations(layer, training) <= {"Placeholder", "Identity", "NoOp"}
+def test_inference_and_weight_0_add_no_operation(kind, inputs, weight, training):
+    layer = kind(3, weight=weight, warmup_steps=5)
+    traced = tf.function(lambda z: layer(z, training=training))
+    graph = traced.get_concrete_function(tf.TensorSpec(inputs.shape)).graph
+    operations = {operation.type for operation in graph.get_operations()}
+    assert operations <= {"Placeholder", "Identity", "NoOp"}
     assert layer.losses == []
 
 
@@ -144,7 +149,17 @@ def test_checkpoint_holds_the_step_at_most(tmp_path, warmup_steps):
     assert layer.trainable_weights == []
 
 
-def test_config_round_trip():
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        (GRWSmoothing, {}),
+        (
+            IntermediateGRWSmoothing,
+            {"momentum": 0.9, "epsilon": 1e-4, "synchronized": False},
+        ),
+    ],
+)
+def test_config_round_trip(kind, more):
     arguments = {
         "window": 4,
         "weight": 0.2,
@@ -154,21 +169,26 @@ def test_config_round_trip():
         "max_orders": 5,
         "seed": 6,
         "name": "grw",
+        **more,
     }
-    layer = tf_keras.layers.deserialize(
-        tf_keras.layers.serialize(GRWSmoothing(**arguments))
-    )
-    assert isinstance(layer, GRWSmoothing)
+    layer = tf_keras.layers.deserialize(tf_keras.layers.serialize(kind(**arguments)))
+    assert type(layer) is kind
     assert arguments.items() <= layer.get_config().items()
 
 
-def test_saved_model_with_the_layer_loads(tmp_path):
-    inputs = tf_keras.Input((7, 4))
-    outputs = GRWSmoothing(3, weight=0.3, name="grw")(tf_keras.layers.Dense(4)(inputs))
-    model = tf_keras.Model(inputs, outputs)
+@both
+def test_saved_model_with_the_layer_loads(tmp_path, kind, inputs):
+    clips = tf_keras.Input(inputs.shape[1:])
+    x = tf_keras.layers.Dense(inputs.shape[-1])(clips)
+    model = tf_keras.Model(clips, kind(3, weight=0.3, name="grw")(x))
+    model(inputs, training=True)
     model.save(tmp_path / "model.keras")
     loaded = tf_keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(loaded(Z, training=True), model(Z, training=True))
+    for weight, expected in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, expected)
+    np.testing.assert_array_equal(
+        loaded(inputs, training=True), model(inputs, training=True)
+    )
     np.testing.assert_array_equal(loaded.losses, model.losses)
 
 
@@ -192,11 +212,12 @@ def test_float64_stays_float64():
     assert layer.losses[0].dtype == tf.float64
 
 
+@both
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_embeddings_that_are_not_finite_name_the_layer(bad):
-    z = Z.copy()
+def test_embeddings_that_are_not_finite_name_the_layer(kind, inputs, bad):
+    z = inputs.copy()
     z[0, 0, 0] = bad
-    layer = GRWSmoothing(3, name="grw_here")
+    layer = kind(3, name="grw_here")
     with pytest.raises(tf.errors.InvalidArgumentError, match="'grw_here' are not fin"):
         layer(z, training=True)
 
@@ -219,12 +240,14 @@ def test_bad_arguments_are_refused(arguments, message):
 
 
 @pytest.mark.parametrize(
-    ("z", "message"),
+    ("kind", "z", "message"),
     [
-        (Z[:, :4], "'grw': .* N=4 .* T=5"),
-        (Z[:, :, 0], r"'grw' takes inputs \[batch, N, K\], got shape \(2, 7\)"),
+        (GRWSmoothing, Z[:, :4], "'grw': .* N=4 .* T=5"),
+        (GRWSmoothing, Z[:, :, 0], r"'grw' takes inputs \[batch, N, K\], got .*\(2, 7"),
+        (IntermediateGRWSmoothing, X[:, :4], "'grw': .* N=4 .* T=5"),
+        (IntermediateGRWSmoothing, Z, r"takes inputs \[batch, N, height, width, chann"),
     ],
 )
-def test_bad_inputs_are_refused(z, message):
+def test_bad_inputs_are_refused(kind, z, message):
     with pytest.raises(ValueError, match=message):
-        GRWSmoothing(5, name="grw")(z)
+        kind(5, name="grw")(z)

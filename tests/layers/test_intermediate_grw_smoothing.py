@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras
 
 from grw_tf.layers import IntermediateGRWSmoothing
 from grw_tf.losses import cut_windows, grw_loss
@@ -32,30 +31,12 @@ def test_epsilon_is_that_of_the_batch_normalization():
     np.testing.assert_allclose(layer.losses[0], _expected_loss(3, 0.7), rtol=1e-5)
 
 
-@pytest.mark.parametrize("training", [False, None])
-def test_layer_is_silent_but_in_training(training):
-    layer = IntermediateGRWSmoothing(3)
-    np.testing.assert_array_equal(layer(X, training=training), X)
-    assert layer.losses == []
-    mean, variance = layer.get_weights()
-    np.testing.assert_array_equal(mean, 0)
-    np.testing.assert_array_equal(variance, 1)
-
-
 def test_moving_statistics_are_kept():
     layer = IntermediateGRWSmoothing(3, momentum=0.75)
     layer(X, training=True)
     mean, variance = layer.get_weights()
     np.testing.assert_allclose(mean, 0.25 * MEAN, rtol=1e-5)
     np.testing.assert_allclose(variance, 0.75 + 0.25 * VARIANCE, rtol=1e-5)
-
-
-def test_inference_adds_no_operation():
-    layer = IntermediateGRWSmoothing(3)
-    spec = tf.TensorSpec(X.shape, tf.float32)
-    traced = tf.function(lambda x: layer(x, training=False), input_signature=[spec])
-    operations = traced.get_concrete_function().graph.get_operations()
-    assert {each.type for each in operations} <= {"Placeholder", "Identity", "NoOp"}
 
 
 def test_checkpoint_holds_the_moving_statistics_only(tmp_path):
@@ -70,37 +51,6 @@ def test_checkpoint_holds_the_moving_statistics_only(tmp_path):
     assert layer.trainable_weights == []
 
 
-def test_config_round_trip():
-    arguments = {
-        "window": 4,
-        "weight": 0.2,
-        "seed": 6,
-        "momentum": 0.9,
-        "epsilon": 1e-4,
-        "synchronized": False,
-        "name": "grw_stem",
-    }
-    layer = tf_keras.layers.deserialize(
-        tf_keras.layers.serialize(IntermediateGRWSmoothing(**arguments))
-    )
-    assert isinstance(layer, IntermediateGRWSmoothing)
-    assert arguments.items() <= layer.get_config().items()
-
-
-def test_saved_model_with_the_layer_loads(tmp_path):
-    inputs = tf_keras.Input(X.shape[1:])
-    x = tf_keras.layers.Conv3D(3, 1)(inputs)
-    model = tf_keras.Model(inputs, IntermediateGRWSmoothing(3, name="grw")(x))
-    model(X, training=True)
-    model.save(tmp_path / "model.keras")
-    loaded = tf_keras.models.load_model(tmp_path / "model.keras")
-    for weight, expected in zip(loaded.get_weights(), model.get_weights(), strict=True):
-        np.testing.assert_array_equal(weight, expected)
-    model(X, training=True)
-    loaded(X, training=True)
-    np.testing.assert_array_equal(loaded.losses, model.losses)
-
-
 def test_float16_features_do_not_overflow():
     layer = IntermediateGRWSmoothing(3, weight=1.0, dtype="mixed_float16")
     x = tf.constant(X)
@@ -112,21 +62,3 @@ def test_float16_features_do_not_overflow():
     assert loss.dtype == tf.float32
     np.testing.assert_allclose(loss, _expected_loss(3, 1e-9), rtol=1e-2)
     assert np.isfinite(tape.gradient(loss, x)).all()
-
-
-def test_features_that_are_not_finite_name_the_layer():
-    layer = IntermediateGRWSmoothing(3, name="grw_stem")
-    with pytest.raises(tf.errors.InvalidArgumentError, match="'grw_stem' are not fin"):
-        layer(X * np.nan, training=True)
-
-
-@pytest.mark.parametrize(
-    ("x", "message"),
-    [
-        (X[:, :2], "'grw_stem': .* N=2 .* T=3"),
-        (POOLED, r"'grw_stem' takes inputs \[batch, N, height, width, channels\]"),
-    ],
-)
-def test_bad_inputs_are_refused(x, message):
-    with pytest.raises(ValueError, match=message):
-        IntermediateGRWSmoothing(3, name="grw_stem")(x)

@@ -57,22 +57,6 @@ def test_gradient_has_the_factor_of_the_branch():
     assert seen == {0, 2}
 
 
-@pytest.mark.parametrize("level", ["batch", "clip"])
-def test_inference_has_no_op(level):
-    def ops(function):
-        spec = tf.TensorSpec([None, 3, 4], tf.float32)
-        graph = tf.function(function).get_concrete_function(spec).graph
-        return [op.type for op in graph.get_operations()]
-
-    layer, nothing = RandomDrop(level=level), RandomDrop(0, level)
-    assert layer.acts(training=True) and not nothing.acts(training=True)
-    for training in (None, False):
-        assert not layer.acts(training)
-        assert ops(lambda x, t=training: layer(x, training=t)) == ops(lambda x: x)
-    assert ops(lambda x: nothing(x, training=True)) == ops(lambda x: x)
-    assert len(ops(lambda x: layer(x, training=True))) > 3
-
-
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float32"])
 def test_type_is_that_of_the_policy(policy):
     layer = RandomDrop(dtype=policy)
@@ -81,64 +65,8 @@ def test_type_is_that_of_the_policy(policy):
         assert y.dtype == layer.compute_dtype
 
 
-@pytest.mark.parametrize("level", ["batch", "clip"])
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_sides_may_be_unknown(level, jit_compile):
-    layer = RandomDrop(level=level, dtype="float64")
-    drop = tf.function(
-        lambda x: layer(x, training=True),
-        input_signature=[tf.TensorSpec([None] * 5, tf.float64)],
-        jit_compile=jit_compile,
-    )
-    assert set(np.unique((drop(BRANCH) / BRANCH).numpy().round(9))) <= {0, 2}
-
-
-@pytest.mark.parametrize("kind", [RandomDrop, StochasticDepth])
-@pytest.mark.parametrize("level", ["batch", "clip"])
-def test_config_round_trip(kind, level):
-    layer = tf_keras.layers.deserialize(
-        tf_keras.layers.serialize(kind(0.3, level=level))
-    )
-    assert type(layer) is kind
-    assert {"rate": 0.3, "level": level}.items() <= layer.get_config().items()
-
-
 def test_configs_without_a_level_are_of_clips():
     assert StochasticDepth.from_config({"rate": 0.3}).level == "clip"
-
-
-@pytest.mark.parametrize("format", ["tf", "keras"])
-def test_saved_models_are_the_same(tmp_path, format):
-    inputs = tf_keras.Input(BRANCH.shape[1:])
-    model = tf_keras.Model(inputs, RandomDrop(0.3)(inputs))
-    path = tmp_path / ("model.keras" if format == "keras" else "model")
-    model.save(path, save_format=format)
-    loaded = tf_keras.models.load_model(path)
-    x = BRANCH.astype("float32")
-    np.testing.assert_array_equal(loaded(x), x)
-    assert loaded.layers[1].get_config()["level"] == "batch"
-    assert (loaded(x, training=True).numpy() != x).all()
-
-
-def test_training_draws_by_the_step():
-    def draw(start, seed=0):
-        inputs = tf_keras.Input((3,))
-        outputs = [RandomDrop()(inputs) for _ in range(2)]
-        model = tf_keras.Model(inputs, outputs)
-        step = tf.Variable(start, dtype=tf.int64)
-        draw_by_step(model, seed, step)
-        run = tf.function(lambda x: model(x, training=True))
-        drawn = []
-        for _ in range(32):
-            drawn.append([output.numpy()[0, 0] for output in run(tf.ones((2, 3)))])
-            step.assign_add(1)
-        return np.array(drawn)
-
-    whole = draw(0)
-    np.testing.assert_array_equal(draw(8)[:24], whole[8:])
-    assert set(whole.flat) == {0, 2}
-    assert (whole[:, 0] != whole[:, 1]).any()
-    assert (draw(0, seed=1) != whole).any()
 
 
 @pytest.mark.parametrize(

@@ -4,50 +4,33 @@ import dataclasses
 
 import numpy as np
 import pytest
+from toy_backbones import BACKBONES, BASE
 
 from grw_tf.common.paired_timing import Seconds
-from grw_tf.models import BackboneConfig, RegularizationConfig
+from grw_tf.models import RegularizationConfig
 from grw_tf.models.backbone import residual_blocks
 from grw_tf.models.regularization import regularize
 from scripts import benchmark_rms
 
 OPTIONS = benchmark_rms.Options(size=32, frames=8, batch_size=1, rounds=2)
-BACKBONES = {
-    "movinet stream": {"model_id": "nano"},
-    "movinet base": {
-        "model_id": "nano",
-        "causal": False,
-        "conv_type": "3d",
-        "se_type": "3d",
-        "activation": "swish",
-        "gating_activation": "sigmoid",
-    },
-    **{
-        model_id: dataclasses.asdict(BackboneConfig.of_family(model_id))
-        for model_id in (
-            "slowonly_nano",
-            "slowonly_nano_bottleneck",
-            "mobilenet_v3_small",
-        )
-    },
-}
+NETWORKS = BACKBONES | {"base": BASE}
 
 
 @pytest.mark.parametrize(
     "network",
     [
         network
-        if network in ("movinet stream", "slowonly_nano")
+        if network in ("nano", "slowonly_nano")
         else pytest.param(network, marks=pytest.mark.slow)
-        for network in BACKBONES
+        for network in NETWORKS
     ],
 )
 def test_inference_has_the_operations_of_the_network_alone(nano, network):
-    model = nano(fresh=True, backbone=BACKBONES[network])
+    model = nano(fresh=True, backbone=NETWORKS[network])
     plain = benchmark_rms.inference_operations(model)
     assert len(plain) > 100
     blocks = residual_blocks(model.backbone, model.config.backbone)
-    # Each joins those before it, or takes their place.
+    # Each method joins the ones before it, or replaces them.
     for method in ("rms", "shake_drop", "random_drop"):
         chosen = RegularizationConfig((method,))
         regularize(blocks, dataclasses.replace(model.config, regularization=chosen))
@@ -102,6 +85,6 @@ def test_report_says_what_is_added():
         ({"filters": ""}, "filters is empty"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(change, message):
+def test_invalid_options_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         benchmark_rms.configs_of(dataclasses.replace(OPTIONS, **change))

@@ -35,6 +35,10 @@ def test_json_holds_every_field():
         ({"head": {"dept": 2}}, r"unknown key 'head.dept'; did you mean 'depth'"),
         ({"head": {"zzz": 2}}, r"unknown key 'head.zzz'; known: .*num_heads"),
         ({"head": 3}, "head must be a mapping of keys, not 3"),
+        ({"frames": "8"}, "frames must be of type int, not '8'"),
+        ({"fps": True}, "fps must be of type float, not True"),
+        ({"head": {"num_heads": 2.5}}, "head.num_heads .* type int, not 2.5"),
+        ({"smoothing": {"layers": [1]}}, r"layers\[0\] must be of type str, not 1"),
     ],
 )
 def test_json_that_is_no_config_is_refused(values, message):
@@ -45,19 +49,11 @@ def test_json_that_is_no_config_is_refused(values, message):
 @pytest.mark.parametrize(
     ("config_class", "fields", "message"),
     [
-        (
-            ModelConfig,
-            {"num_classes": 0},
-            "num_classes must be from 1 to 1048576, got 0",
-        ),
+        (ModelConfig, {"num_classes": 0}, "classes must be from 1 to 1048576, got 0"),
         (ModelConfig, {"frames": -1}, "frames must be from 1 to 10000, got -1"),
         (ModelConfig, {"fps": float("nan")}, "fps must be above 0 .* got nan"),
         (ModelConfig, {"fps": float("inf")}, "fps must be .* at most 1000, got inf"),
-        (
-            ModelConfig,
-            {"frame_fit": "crop"},
-            "frame_fit must be one of short_side, square, got 'crop'",
-        ),
+        (ModelConfig, {"frame_fit": "crop"}, "fit .* short_side, square, got 'crop'"),
         (HeadConfig, {"type": "linear"}, "head.type must be one of .* got 'linear'"),
         (HeadConfig, {"num_heads": 0}, "head.num_heads must be from 1 to 65536, got 0"),
     ],
@@ -85,24 +81,6 @@ def test_layers_are_a_list_of_names():
         SmoothingConfig(layers="final")
     config = ModelConfig(smoothing=SmoothingConfig(layers=["stem"]))
     assert ModelConfig.from_json(config.to_json()) == config
-
-
-@pytest.mark.parametrize(
-    "text, message",
-    [
-        ('{"frames": "8"}', "frames must be of type int, not '8'"),
-        ('{"fps": true}', "fps must be of type float, not True"),
-        ('{"head": {"num_heads": 2.5}}', "head.num_heads .* type int, not 2.5"),
-        (
-            '{"smoothing": {"layers": [1]}}',
-            r"smoothing.layers\[0\] must be of type str, not 1",
-        ),
-        ('{"head": 3}', "head must be a mapping of keys, not 3"),
-    ],
-)
-def test_values_of_other_types_are_refused(text, message):
-    with pytest.raises(ValueError, match=message):
-        ModelConfig.from_json(text)
 
 
 def test_whole_numbers_are_floats_too():

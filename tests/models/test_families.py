@@ -1,4 +1,4 @@
-"""Tests of the place where families of backbones are made known."""
+"""Tests of the registry of families of backbones."""
 
 import pytest
 import tensorflow as tf
@@ -62,6 +62,17 @@ def test_family_and_ids_that_cannot_be_are_refused(toy):
         register(Family("other", ("net",), None))
 
 
-def test_unknown_model_id_is_told_with_those_of_all_families():
-    with pytest.raises(ValueError, match="'b0'; known: .*a0.*slowonly_34"):
-        BackboneConfig(model_id="b0")
+@pytest.mark.parametrize(
+    ("model_id", "known"),
+    [
+        ("b0", ".*a0.*slowonly_34"),
+        ("slowonly_18", "slowonly_34, slow"),
+        ("mobilenet_v3_tiny", "mobilenet_v3_s"),
+    ],
+)
+def test_unknown_model_id_is_refused_with_those_of_its_family_or_of_all(
+    model_id, known
+):
+    for make in (BackboneConfig, BackboneConfig.of_family):
+        with pytest.raises(ValueError, match=f"'{model_id}'; known: {known}"):
+            make(model_id)

@@ -4,15 +4,22 @@ import pytest
 
 from grw_tf.models import presets
 
-SIZES = {"a0": 172, "a1": 172, "a2": 224, "a3": 256, "a4": 290, "a5": 320}
-FRAMES = {"a0": 50, "a1": 50, "a2": 50, "a3": 120, "a4": 80, "a5": 120}
+# Size, frames and frames per second.
+CLIPS = {
+    "a0": (172, 50, 5.0),
+    "a1": (172, 50, 5.0),
+    "a2": (224, 50, 5.0),
+    "a3": (256, 120, 12.0),
+    "a4": (290, 80, 8.0),
+    "a5": (320, 120, 12.0),
+}
 
 
-@pytest.mark.parametrize("model_id", SIZES)
+@pytest.mark.parametrize("model_id", CLIPS)
 def test_official_stream_models(model_id):
     config = presets.preset(f"{model_id}_stream")
     backbone = config.backbone
-    assert (config.size, config.frames) == (SIZES[model_id], FRAMES[model_id])
+    assert (config.size, config.frames, config.fps) == CLIPS[model_id]
     assert backbone.causal
     assert (backbone.conv_type, backbone.se_type) == ("2plus1d", "2plus3d")
     assert backbone.activation == "hard_swish"
@@ -22,42 +29,27 @@ def test_official_stream_models(model_id):
     assert config.smoothing.layers == ()
 
 
-@pytest.mark.parametrize("model_id", SIZES)
+@pytest.mark.parametrize("model_id", CLIPS)
 def test_official_base_models(model_id):
     config = presets.preset(f"{model_id}_base")
     backbone = config.backbone
-    assert (config.size, config.frames) == (SIZES[model_id], FRAMES[model_id])
+    assert (config.size, config.frames, config.fps) == CLIPS[model_id]
     assert not backbone.causal and not backbone.use_positional_encoding
     assert (backbone.conv_type, backbone.se_type) == ("3d", "3d")
     assert (backbone.activation, backbone.gating_activation) == ("swish", "sigmoid")
 
 
 @pytest.mark.parametrize("kind", ["stream", "base"])
-@pytest.mark.parametrize("model_id", SIZES)
+@pytest.mark.parametrize("model_id", CLIPS)
 def test_published_recipe_starts_from_the_official_backbone(model_id, kind):
     official = presets.preset(f"{model_id}_{kind}")
     config = presets.preset(f"{model_id}_{kind}_grw")
     assert config.backbone == official.backbone
-    assert (config.size, config.frames) == (official.size, official.frames)
+    assert (config.size, config.frames, config.fps) == CLIPS[model_id]
     assert config.head.type == "transformer"
     assert config.smoothing.layers == ("final",)
     assert (config.smoothing.weight, config.smoothing.alpha) == (0.1, 0.5)
     assert config.smoothing.window == (6 if config.fps == 12.0 else 5)
-
-
-@pytest.mark.parametrize(
-    "name, fps",
-    [
-        ("a0_stream_grw", 5.0),
-        ("a1_stream_grw", 5.0),
-        ("a2_stream_grw", 5.0),
-        ("a3_base_grw", 12.0),
-    ],
-)
-def test_published_models(name, fps):
-    config = presets.preset(name)
-    assert not config.backbone.use_positional_encoding
-    assert config.fps == fps
 
 
 def test_fields_can_be_changed():

@@ -1,4 +1,4 @@
-"""Tests of layers of one's own as regularizers."""
+"""Tests of custom layers as regularizers."""
 
 import dataclasses
 
@@ -9,9 +9,8 @@ import tf_keras
 
 from grw_tf.layers.unregistered import Unregistered
 from grw_tf.models import BackboneConfig, ModelConfig, RegularizationConfig, build_model
-from grw_tf.models.keyword_arguments import parse_arguments
 from grw_tf.models.registered_layer import make_registered_layer
-from grw_tf.models.regularization_config import OwnLayerConfig
+from grw_tf.models.regularization_config import OwnLayerConfig, parse_arguments
 from grw_tf.training.experiments.checks import check_experiment
 from grw_tf.training.experiments.video_classification import experiment, fill_in
 
@@ -107,12 +106,12 @@ def test_training_without_the_layers_module_is_refused_before_it_begins():
         ("AbstractRNNCell", "", r"AbstractRNNCell\(\) cannot be called on"),
     ],
 )
-def test_layers_that_cannot_be_are_told_in_a_line(layer, arguments, message):
-    with pytest.raises(ValueError, match=message) as told:
+def test_unusable_layers_are_refused_in_one_line(layer, arguments, message):
+    with pytest.raises(ValueError, match=message) as caught:
         make_registered_layer(
             OwnLayerConfig(layer=layer, arguments=arguments), channels=4
         )
-    assert str(told.value).isprintable()
+    assert str(caught.value).isprintable()
 
 
 def test_method_without_a_layer_is_refused():
@@ -136,6 +135,6 @@ def test_arguments_are_read_as_pythons():
 
 
 @pytest.mark.parametrize("text", ["0.1", "rate=", "rate=f(1)", "**a", "a=1)(", "a=b"])
-def test_arguments_that_are_none_are_refused(text):
+def test_texts_that_are_no_arguments_are_refused(text):
     with pytest.raises(ValueError, match="own_layer.arguments: .* is not of the form"):
         OwnLayerConfig(layer=DOUBLING, arguments=text)

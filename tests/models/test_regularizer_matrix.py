@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+import toy_backbones
+from toy_backbones import BASE
 
 from grw_tf.models import (
     BackboneConfig,
@@ -14,27 +16,17 @@ from grw_tf.models import (
     StreamingModel,
     build_model,
 )
+from grw_tf.models.batch_normalization import batch_normalizations
 
 MOVINETS = {
     "2plus1d": {},
     "3d_2plus1d": {"conv_type": "3d_2plus1d"},
     "causal_3d": {"conv_type": "3d"},
-    "base": {
-        "causal": False,
-        "conv_type": "3d",
-        "se_type": "3d",
-        "activation": "swish",
-        "gating_activation": "sigmoid",
-    },
+    "base": BASE,
 }
-OTHERS = (
-    "slowonly_nano",
-    "slowonly_nano_bottleneck",
-    "mobilenet_v3_small",
-    "mobilenet_v3_large",
-)
+OTHERS = (*toy_backbones.OTHERS, "mobilenet_v3_large")
 BACKBONES = {
-    **{name: BackboneConfig(model_id="nano", **f) for name, f in MOVINETS.items()},
+    **{n: BackboneConfig(**{"model_id": "nano"} | f) for n, f in MOVINETS.items()},
     **{name: BackboneConfig.of_family(name) for name in OTHERS},
 }
 # Name: endpoints to smooth, head and methods.
@@ -92,7 +84,7 @@ def _check(backbone, regularizer):
         assert np.abs(draws[0] - draws[1]).max() > 1e-4
     logits = model(clips).numpy()
     assert logits.shape == (2, 3) and np.isfinite(logits).all()
-    # They depend on what is seen, far beyond the tolerance below.
+    # Logits depend on the clips, far beyond the tolerance below.
     assert np.abs(logits - model(clips[::-1]).numpy()).max() > 1e-2
     if model.config.backbone.causal:
         np.testing.assert_allclose(_stream(model, clips), logits, atol=2e-5)
@@ -101,18 +93,14 @@ def _check(backbone, regularizer):
 
 
 def _enliven(model, clips):
-    """Makes a new model one whose every part shows in its logits."""
+    """Moves a new model's weights so that every part affects its logits."""
     for weight in model.weights:
-        # Of branches that begin at 0, and of what begins at the same value.
+        # Some branches begin at 0, and some weights all begin at one value.
         if weight.shape.rank < 2 and weight.trainable:
             weight.assign_add(tf.random.uniform(weight.shape, 0.2, 0.5))
-    norms = [
-        layer
-        for layer in model.backbone.submodules
-        if isinstance(layer, tf_keras.layers.BatchNormalization)
-    ]
+    norms = batch_normalizations(model.backbone)
     momentum = [norm.momentum for norm in norms]
-    # Statistics of these very clips, so that no feature dies on its way.
+    # Statistics of these very clips, so that no feature vanishes on the way.
     for norm in norms:
         norm.momentum = 0.0
     model(clips, training=True)
@@ -121,7 +109,7 @@ def _enliven(model, clips):
 
 
 def _train(model, clips, labels):
-    """Trains two steps, and says how far the backbone's weights went."""
+    """Trains two steps; returns losses and how far the backbone's weights moved."""
     optimizer = tf_keras.optimizers.legacy.SGD(0.01)
 
     before = [w.numpy() for w in model.backbone.trainable_variables]

@@ -7,7 +7,7 @@ import tensorflow as tf
 from grw_tf.losses import cut_windows, grw_loss
 from grw_tf.models import HeadConfig, SmoothingConfig
 from grw_tf.models.backbone import endpoints
-from grw_tf.models.repeated_frames import new_frames
+from grw_tf.models.smoothing import new_frames
 
 FRAMES, WINDOW = 8, 4
 HEAD = HeadConfig(type="transformer", num_heads=2, mlp_dim=8)
@@ -34,7 +34,7 @@ def test_their_windows_take_no_part_in_a_models_loss(nano, clips):
     of_windows = tf.reshape(grw_loss(cut_windows(z, WINDOW)), (2, FRAMES // WINDOW))
     model(clips, training=True)
     (loss,) = model.losses
-    # Of the second clip the first window alone, which holds its third frame.
+    # Only the first window of the second clip counts: it has the third frame.
     expected = (tf.reduce_mean(of_windows[0]) + of_windows[1, 0]) / 2
     np.testing.assert_allclose(loss, 0.1 * expected, rtol=1e-5)
 
@@ -44,7 +44,7 @@ def test_intermediate_smoothing_leaves_them_out_too(nano, clips):
     losses = []
     for changed in (clips, clips.numpy().copy()):
         if isinstance(changed, np.ndarray):
-            # Noise below a level makes repeated frames new.
+            # Slight noise makes repeated frames new.
             changed[1, 4:] += 1e-6 * np.arange(1, 5)[:, None, None, None]
         model = nano(head=HEAD, smoothing=smoothing, frames=FRAMES)
         model(changed, training=True)

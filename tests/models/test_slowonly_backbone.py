@@ -1,4 +1,4 @@
-"""Tests of SlowOnly, by what is published of it."""
+"""Tests of SlowOnly against published figures."""
 
 import math
 
@@ -31,8 +31,8 @@ def _trainable(model):
 
 
 def test_slowonly_50_is_as_large_and_costs_as_much_as_published(slowonly_50):
-    # Of the slow pathway alone, R50 8x8, with 400 classes: 32.45 M parameters, and
-    # 54.5 G multiply-adds of a view of 256 pixels, the size it is tested at.
+    # The slow pathway, R50 8x8, has 32.45 M parameters with 400 classes, and 54.5 G
+    # multiply-adds for a view of 256 pixels, the size it is tested at.
     assert _trainable(slowonly_50) / 1e6 == pytest.approx(32.45, abs=0.01)
     view = tf.TensorSpec((1, 8, 256, 256, 3))
     backbone = tf.function(lambda clips: endpoints(slowonly_50.backbone, clips)["head"])
@@ -107,8 +107,3 @@ def test_stages_before_res4_see_frames_one_by_one():
         wanted = plain[stage].numpy()[:, order]
         alike = np.allclose(shuffled[stage], wanted, rtol=1e-4, atol=1e-5)
         assert alike == (stage in ("res2", "res3"))
-
-
-def test_unknown_model_id_is_refused():
-    with pytest.raises(ValueError, match="'slowonly_18'; known: slowonly_34, slow"):
-        SlowOnly(BackboneConfig.of_family("slowonly_18"))

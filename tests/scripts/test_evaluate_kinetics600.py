@@ -75,7 +75,7 @@ def test_real_weights_and_videos_from_the_command_to_top_1(shared, clips, tmp_pa
     results = json.loads((out / "results.json").read_text())
     assert results["published_top_1"] == 0.784
     assert results["clips"] + results["too_short"] >= count
-    assert "published of this model's GRW weights: 78.4%" in done.stdout
+    assert "published for this model's GRW weights: 78.4%" in done.stdout
     with (out / "predictions.csv").open(newline="") as file:
         rows = {row["path"]: row for row in csv.DictReader(file)}
     assert results["clips"] == len(rows) > count / 2

@@ -130,7 +130,10 @@ WRONG = {
     "split": ({"split": "test"}, "--split=test must be train or validation"),
     "clips": ({"clips": 0}, "clips"),
     "step": ({"step": -1}, "--step=-1 must be 0 or more"),
-    "end": ({"split": "validation", "step": 2}, "--step=2: there are fewer validation batches"),
+    "end": (
+        {"split": "validation", "step": 2},
+        "--step=2: there are fewer validation batches",
+    ),
 }
 
 

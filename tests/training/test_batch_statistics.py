@@ -68,7 +68,7 @@ def _moving(model):
     ]
 
 
-def _kerass(model):
+def _keras(model):
     """Returns the same by Keras' own statistics in training, pooled by numpy.
 
     The model must have nothing else that differs in training.
@@ -102,6 +102,11 @@ def _check_close(found, expected, tolerance=1e-5):
         )
 
 
+def _check_equal(found, expected):
+    for value, wanted in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(value, wanted)
+
+
 @pytest.mark.parametrize(
     "backbone",
     [
@@ -119,9 +124,9 @@ def _check_close(found, expected, tolerance=1e-5):
     ],
     ids=["slowonly", "2plus1d", "3d_2plus1d", "base", "mobilenet"],
 )
-def test_estimates_are_kerass_own_batch_statistics_pooled(nano, backbone):
+def test_estimates_are_keras_own_batch_statistics_pooled(nano, backbone):
     model = nano(backbone=backbone)
-    expected = _kerass(model)
+    expected = _keras(model)
     with _estimated(model) as found:
         _check_close(found, expected)
 
@@ -147,13 +152,11 @@ def test_estimates_depend_on_weights_and_clips_alone(small):
     statistics = BatchStatistics(small, trained_batch_normalizations(small))
     for _ in range(2):
         assert statistics.estimate(_batches()) == len(CLIPS)
-        for value, wanted in zip(_moving(small), first, strict=True):
-            np.testing.assert_array_equal(value, wanted)
+        _check_equal(_moving(small), first)
     assert statistics.is_in_force
     statistics.put_back()
     assert not statistics.is_in_force
-    for value, wanted in zip(small.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(value, wanted)
+    _check_equal(small.get_weights(), before)
     # All batches and estimates are of one trace.
     assert statistics._estimate.experimental_get_tracing_count() == 1
 
@@ -173,7 +176,7 @@ def test_model_infers_with_the_estimates_and_as_before_after(small):
         pytest.param(("random_drop",), marks=pytest.mark.slow),
     ],
 )
-def test_regularisers_are_off(nano, methods):
+def test_regularizers_are_off(nano, methods):
     plain = nano(backbone=SLOWONLY)
     regularized = nano(
         fresh=True,
@@ -181,13 +184,12 @@ def test_regularisers_are_off(nano, methods):
         regularization=RegularizationConfig(methods=methods),
         smoothing=SmoothingConfig(layers=("res4",), window=4),
     )
-    # The smoothing's own batch normalisation is not called at inference.
+    # The smoothing's own batch normalization is not called at inference.
     (own,) = trained_batch_normalizations(regularized.smoothing["res4"])
     kept = own.moving_mean.numpy()
     with _estimated(plain) as expected, _estimated(regularized):
         found = _moving(regularized.backbone)
-        for value, wanted in zip(found, expected, strict=True):
-            np.testing.assert_array_equal(value, wanted)
+        _check_equal(found, expected)
         np.testing.assert_array_equal(own.moving_mean, kept)
     assert not regularized.losses
 
@@ -199,7 +201,7 @@ def test_rms_that_acts_at_inference_acts_on_estimates_too(nano):
         methods=("rms",), rms=RMSConfig(distribution="uniform(2, 2)")
     )
     model = nano(fresh=True, backbone=SLOWONLY, regularization=rms)
-    expected = _kerass(model)
+    expected = _keras(model)
     with _estimated(model) as found:
         _check_close(found, expected)
 
@@ -218,23 +220,22 @@ def test_frozen_layer_keeps_its_statistics_and_infers_by_them(small):
         np.testing.assert_allclose(variance, values.var((0, 1, 2, 3)), rtol=1e-5)
 
 
-def test_all_frozen_is_told_and_changes_nothing(small, caplog):
+def test_all_frozen_is_reported_and_changes_nothing(small):
     small.trainable = False
     before = small.get_weights()
-    caplog.set_level("INFO")
-    recalibration = Recalibration(small, None)
+    reported = []
+    recalibration = Recalibration(small, None, reported.append)
     recalibration.estimate(0.0)
     recalibration.put_back()
-    assert "No batch normalization trains" in caplog.text
-    for value, wanted in zip(small.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(value, wanted)
+    assert "No batch normalization trains" in reported[0]
+    _check_equal(small.get_weights(), before)
 
 
-def test_seconds_and_their_share_are_logged(small, caplog):
-    caplog.set_level("INFO")
-    Recalibration(small, _batches).estimate(training_seconds=1e6)
-    assert "of 2 batch normalizations on 7 training clips in " in caplog.text
-    assert " s (0% of the training time so far)." in caplog.text
+def test_seconds_and_their_share_are_reported(small):
+    reported = []
+    Recalibration(small, _batches, reported.append).estimate(training_seconds=1e6)
+    assert "of 2 batch normalizations on 7 training clips in " in reported[0]
+    assert reported[0].endswith(" s (0% of the training time so far).")
 
 
 @pytest.mark.parametrize("kind", ["mixed_bfloat16", "mixed_float16"])

@@ -14,8 +14,12 @@ def _export(best, accuracy, step):
     return best.maybe_export_checkpoint(checkpoint, logs, step)
 
 
+def _best(folder):
+    return BestCheckpoint(str(folder), "accuracy", "higher")
+
+
 def test_best_is_kept_with_its_step(tmp_path):
-    best = BestCheckpoint(str(tmp_path), "accuracy", "higher")
+    best = _best(tmp_path)
     assert best.step() is None
     assert _export(best, 0.5, 10)
     assert _export(best, 0.7, 20)
@@ -26,7 +30,7 @@ def test_best_is_kept_with_its_step(tmp_path):
 
 
 def test_kill_before_it_is_written_down_exports_again(tmp_path, monkeypatch):
-    best = BestCheckpoint(str(tmp_path), "accuracy", "higher")
+    best = _best(tmp_path)
 
     def killed(*_):
         raise KeyboardInterrupt
@@ -35,25 +39,22 @@ def test_kill_before_it_is_written_down_exports_again(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         _export(best, 0.5, 10)
     assert tf.train.latest_checkpoint(str(tmp_path))
-    assert _export(BestCheckpoint(str(tmp_path), "accuracy", "higher"), 0.5, 10)
+    assert _export(_best(tmp_path), 0.5, 10)
 
 
 def test_stops_after_as_many_evaluations_without_a_better(tmp_path):
-    best = BestCheckpoint(str(tmp_path), "accuracy", "higher")
+    best = _best(tmp_path)
     should_stop = EarlyStopping(best, patience=2, interval=10)
     assert not should_stop(10)
     _export(best, 0.5, 10)
     assert [should_stop(step) for step in (10, 20, 30)] == [False, False, True]
     _export(best, 0.6, 30)
     assert not should_stop(40)
-    again = EarlyStopping(
-        BestCheckpoint(str(tmp_path), "accuracy", "higher"), patience=2, interval=10
-    )
-    assert again(50)
+    assert EarlyStopping(_best(tmp_path), patience=2, interval=10)(50)
 
 
 def test_patience_0_never_stops(tmp_path):
-    best = BestCheckpoint(str(tmp_path), "accuracy", "higher")
+    best = _best(tmp_path)
     _export(best, 0.5, 10)
     assert not EarlyStopping(best, patience=0, interval=10)(10**6)
 

@@ -1,11 +1,8 @@
 """Tests of CutMix and Mixup as a config asks for them."""
 
-import json
-
 import numpy as np
 import pytest
-from official.core.train_utils import ParseConfigOptions
-from training_runs import EXPERIMENT, SMOKE_GRW
+from training_runs import options
 
 from grw_tf.training.experiments.parsing import parse_experiment
 from grw_tf.training.tasks.video_classification import Task
@@ -13,20 +10,12 @@ from grw_tf.training.tasks.video_classification import Task
 
 def _task(records, methods, losses=(), train_data=(), **regularization):
     regularization = {"methods": methods} | regularization
-    override = {
-        "task": {
-            "model": {"num_classes": 2, "regularization": regularization},
-            "losses": dict(losses),
-            "train_data": {"input_path": f"{records}/train-*"} | dict(train_data),
-            "validation_data": {"input_path": f"{records}/test-*"},
-        }
+    task = {
+        "model": {"regularization": regularization},
+        "losses": dict(losses),
+        "train_data": {"input_path": f"{records}/train-*"} | dict(train_data),
     }
-    options = ParseConfigOptions(
-        experiment=EXPERIMENT,
-        config_file=SMOKE_GRW,
-        params_override=json.dumps(override),
-    )
-    return Task(parse_experiment(options).task)
+    return Task(parse_experiment(options(records, override={"task": task})).task)
 
 
 def _batches(task, data="train_data", count=8):

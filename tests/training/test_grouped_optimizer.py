@@ -68,9 +68,11 @@ def _grouped(weights, kind="sgd", rates=RATES, **fields):
     return GroupedOptimizer(optimizers, weights.group_of, **fields)
 
 
-def _apply(optimizer, variables, gradients):
-    gradients = [None if g is None else tf.constant(g) for g in gradients]
-    optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
+def _apply(optimizer, variables, *steps):
+    """Takes a step for each list of gradients."""
+    for gradients in steps:
+        gradients = [None if g is None else tf.constant(g) for g in gradients]
+        optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
 
 
 def _separately(gradients, kind, rates=RATES):
@@ -78,10 +80,8 @@ def _separately(gradients, kind, rates=RATES):
     weights = Weights()
     start = {"backbone": 0, "head": len(SHAPES["backbone"])}
     for group, variables in weights.groups.items():
-        optimizer = KINDS[kind](rates[group])
-        for gradient in gradients:
-            own = gradient[start[group] :][: len(variables)]
-            _apply(optimizer, variables, own)
+        own = [g[start[group] :][: len(variables)] for g in gradients]
+        _apply(KINDS[kind](rates[group]), variables, *own)
     return weights.numpy()
 
 
@@ -94,6 +94,11 @@ def _assert_equal(found, expected):
         np.testing.assert_array_equal(one, other)
 
 
+def _assert_close(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
 def _constant(value):
     return {group: value for group in RATES}
 
@@ -103,8 +108,7 @@ def test_groups_train_as_by_separate_optimizers(kind):
     gradients = _gradients(5)
     weights = Weights()
     optimizer = _grouped(weights, kind)
-    for gradient in gradients:
-        _apply(optimizer, weights.all, gradient)
+    _apply(optimizer, weights.all, *gradients)
     _assert_equal(weights.numpy(), _separately(gradients, kind))
     assert optimizer.iterations.numpy() == 5
 
@@ -121,8 +125,7 @@ def test_schedules_and_momentum_are_as_in_numpy():
         for i, rate in enumerate(rates):
             velocity[i] = 0.9 * velocity[i] - rate * gradient[i]
             expected[i] += velocity[i]
-    for one, other in zip(weights.numpy(), expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    _assert_close(weights.numpy(), expected)
 
 
 def test_rates_are_those_of_the_next_update():
@@ -143,9 +146,7 @@ def test_wrappers_show_the_first_rate(wrap):
 
 def test_one_rate_for_all_cannot_be_set():
     optimizer = _grouped(Weights())
-    with pytest.raises(
-        ValueError, match=r"set it in optimizers\[group\].*backbone, head"
-    ):
+    with pytest.raises(ValueError, match=r"optimizers\[group\].*backbone, head"):
         optimizer.learning_rate = 0.1
 
 
@@ -165,8 +166,7 @@ def test_every_kth_step_applies_the_mean_of_k(kind):
     gradients = _gradients(8)
     weights = Weights()
     optimizer = _grouped(weights, kind, rates=_constant(0.1), accumulation_steps=4)
-    for gradient in gradients:
-        _apply(optimizer, weights.all, gradient)
+    _apply(optimizer, weights.all, *gradients)
     means = [_mean(gradients[:4]), _mean(gradients[4:])]
     _assert_equal(weights.numpy(), _separately(means, kind, _constant(0.1)))
     assert optimizer.iterations.numpy() == 8
@@ -212,8 +212,7 @@ def test_clipping_is_of_the_mean():
     optimizer = _grouped(
         weights, rates=_constant(1.0), accumulation_steps=2, global_clipnorm=1.0
     )
-    for gradient in gradients:
-        _apply(optimizer, weights.all, gradient)
+    _apply(optimizer, weights.all, *gradients)
     steps = [start - end for start, end in zip(before, weights.numpy(), strict=True)]
     np.testing.assert_allclose(steps[0][0, 0], 1.0, rtol=1e-5)
     for step in steps[1:]:
@@ -253,17 +252,12 @@ def test_restored_run_goes_on_to_the_same_bits(
 
     resumed, again, checkpoint = fresh()
     if restore_late:
-        for gradient in _gradients(2, seed=5):
-            _apply(again, resumed.all, gradient)
+        _apply(again, resumed.all, *_gradients(2, seed=5))
     status = checkpoint.read(path)
-    for gradient in gradients[killed_after:]:
-        _apply(again, resumed.all, gradient)
+    _apply(again, resumed.all, *gradients[killed_after:])
     status.assert_consumed()
     _assert_equal(resumed.numpy(), weights.numpy())
-    for one, other in zip(
-        _state(again, resumed), _state(optimizer, weights), strict=True
-    ):
-        np.testing.assert_array_equal(one, other)
+    _assert_equal(_state(again, resumed), _state(optimizer, weights))
 
 
 def _state(optimizer, weights):
@@ -280,11 +274,8 @@ def test_run_goes_on_with_fewer_steps_to_an_update(tmp_path):
     weights = Weights()
     optimizer = _grouped(weights, rates=_constant(0.1), accumulation_steps=4)
     gradients = _gradients(4)
-    for gradient in gradients[:3]:
-        _apply(optimizer, weights.all, gradient)
-    path = tf.train.Checkpoint(optimizer=optimizer, w=weights).write(
-        str(tmp_path / "c")
-    )
+    _apply(optimizer, weights.all, *gradients[:3])
+    path = tf.train.Checkpoint(optimizer=optimizer, w=weights).write(tmp_path / "c")
     resumed = Weights()
     optimizer = _grouped(resumed, rates=_constant(0.1), accumulation_steps=2)
     tf.train.Checkpoint(optimizer=optimizer, w=resumed).read(path)
@@ -305,9 +296,7 @@ def test_moving_average_goes_by_the_trainers_steps(accumulation_steps):
             decay * average + (1 - decay) * value
             for average, value in zip(averages, weights.numpy(), strict=True)
         ]
-    for variable, average in zip(weights.all, averages, strict=True):
-        found = optimizer.get_slot(variable, "average")
-        np.testing.assert_allclose(found, average, rtol=1e-5, atol=1e-6)
+    _assert_close([optimizer.get_slot(v, "average") for v in weights.all], averages)
 
 
 def test_overflow_leaves_out_the_step_in_all_groups():
@@ -335,14 +324,13 @@ def test_overflow_is_not_part_of_an_accumulation(position):
     overflown[0][0, 0] = np.nan
     expected = Weights()
     optimizer = _wrapped(expected, "", rates=_constant(0.1), accumulation_steps=2)
-    for gradient in gradients:
-        _apply(optimizer, expected.all, gradient)
+    _apply(optimizer, expected.all, *gradients)
     weights = Weights()
     optimizer = _wrapped(
         weights, "loss scale", rates=_constant(0.1), accumulation_steps=2
     )
-    for gradient in [*gradients[:position], overflown, *gradients[position:]]:
-        _apply(optimizer, weights.all, gradient)
+    gradients.insert(position, overflown)
+    _apply(optimizer, weights.all, *gradients)
     _assert_equal(weights.numpy(), expected.numpy())
 
 
@@ -361,15 +349,11 @@ def test_frozen_group_stays_and_then_trains_as_anew(kind, frozen):
             _assert_equal([v.numpy() for v in weights.groups[frozen]], before)
         else:
             _apply(optimizer, weights.all, gradient)
-    rates = _constant(0.1)
     thawed, always = (
-        _separately(gradients[3:], kind, rates),
-        _separately(gradients, kind, rates),
+        _separately(seen, kind, _constant(0.1)) for seen in (gradients[3:], gradients)
     )
-    expected = (
-        thawed[:2] + always[2:] if frozen == "backbone" else always[:2] + thawed[2:]
-    )
-    _assert_equal(weights.numpy(), expected)
+    backbone, head = (thawed, always) if frozen == "backbone" else (always, thawed)
+    _assert_equal(weights.numpy(), backbone[:2] + head[2:])
 
 
 def test_variable_without_gradient_is_left_alone():
@@ -387,10 +371,9 @@ def test_sums_of_a_variable_frozen_meanwhile_are_dropped():
     weights = Weights()
     optimizer = _grouped(weights, rates=_constant(1.0), accumulation_steps=2)
     gradients = _gradients(4)
-    without = [[None, None, *gradient[2:]] for gradient in gradients]
+    without = [None, None, *gradients[1][2:]]
     before = weights.numpy()
-    for gradient in [gradients[0], without[1], gradients[2], gradients[3]]:
-        _apply(optimizer, weights.all, gradient)
+    _apply(optimizer, weights.all, gradients[0], without, *gradients[2:])
     mean = (gradients[2][0] + gradients[3][0]) / 2
     np.testing.assert_allclose(before[0] - weights.numpy()[0], mean, rtol=1e-5)
 
@@ -419,17 +402,14 @@ def test_steps_trace_and_compile():
     for gradient in _gradients(5):
         step([tf.constant(g) for g in gradient])
         _apply(eager, expected.all, gradient)
-    for one, other in zip(weights.numpy(), expected.numpy(), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    _assert_close(weights.numpy(), expected.numpy())
 
 
 def test_groups_must_be_known():
     weights = Weights()
     optimizer = _grouped(weights)
     optimizer.group_of = None
-    with pytest.raises(
-        ValueError, match="set group_of.*backbone, head, before the fir"
-    ):
+    with pytest.raises(ValueError, match="set group_of.*backbone, head, before the"):
         _apply(optimizer, weights.all, _gradients(1)[0])
     optimizer.group_of = lambda variable: "neck"
     with pytest.raises(ValueError, match="puts v:0 in 'neck'; groups are backbone, he"):

@@ -10,22 +10,18 @@ from grw_tf.training.optimization.moving_average import MovingAverage
 
 
 def _swapped_twice(kind):
-    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
-        return _swapped_twice_in_scope(kind)
-
-
-def _swapped_twice_in_scope(kind):
     weight = np.random.default_rng(0).normal(size=(50, 50)).astype("float32")
-    model = tf_keras.Sequential([tf_keras.layers.Dense(50, use_bias=False)])
-    model.build((None, 50))
-    model.set_weights([weight])
-    optimizer = kind(tf_keras.optimizers.legacy.SGD(0.1))
-    optimizer.shadow_copy(model)
-    average = optimizer.get_slot(model.weights[0], "average")
-    average.assign(1000 * weight.T)
-    optimizer.swap_weights()
-    np.testing.assert_allclose(model.get_weights()[0], 1000 * weight.T, rtol=1e-2)
-    optimizer.swap_weights()
+    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
+        model = tf_keras.Sequential([tf_keras.layers.Dense(50, use_bias=False)])
+        model.build((None, 50))
+        model.set_weights([weight])
+        optimizer = kind(tf_keras.optimizers.legacy.SGD(0.1))
+        optimizer.shadow_copy(model)
+        average = optimizer.get_slot(model.weights[0], "average")
+        average.assign(1000 * weight.T)
+        optimizer.swap_weights()
+        np.testing.assert_allclose(model.get_weights()[0], 1000 * weight.T, rtol=1e-2)
+        optimizer.swap_weights()
     return weight, model.get_weights()[0]
 
 

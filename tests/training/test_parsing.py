@@ -1,7 +1,6 @@
 """Tests of experiments, and of reading them from flags and YAML."""
 
 import dataclasses
-import json
 import pathlib
 
 import pytest
@@ -9,11 +8,13 @@ import yaml
 from official.core import exp_factory, train_utils
 from official.core.train_utils import ParseConfigOptions
 
+from grw_tf.comparison.dotted_keys import nested
 from grw_tf.models import ModelConfig
 from grw_tf.models.presets import PRESETS
 from grw_tf.training.experiments.parsing import parse_experiment, parse_recipe
 from grw_tf.training.experiments.recipe_text import recipe_text
 from grw_tf.training.experiments.video_classification import EXPERIMENTS
+from grw_tf.training.experiments.yaml_config import frozen
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 EXPERIMENT = "movinet_a0_stream"
@@ -23,8 +24,7 @@ GRW = str(CONFIGS / "grw.yaml")
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_each_preset_is_an_experiment(name):
     config = exp_factory.get_exp_config(name)
-    text = json.dumps(config.task.model.as_dict())
-    assert ModelConfig.from_json(text) == PRESETS[EXPERIMENTS[name]]
+    assert frozen(config.task.model, ModelConfig) == PRESETS[EXPERIMENTS[name]]
 
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if name.endswith("_grw")])
@@ -38,11 +38,11 @@ def test_each_preset_with_smoothing_is_an_experiment_with_an_overlay(name):
         ("task.model.head.dropout_rate", preset.head.dropout_rate),
         experiment=f"{'movinet_' if movinet else ''}{name.removesuffix('_grw')}",
     )
-    assert ModelConfig.from_json(json.dumps(params.task.model.as_dict())) == preset
+    assert frozen(params.task.model, ModelConfig) == preset
 
 
 @pytest.mark.parametrize("off", [{"methods": ["cutmix"]}, {}])
-def test_regulariser_that_is_set_but_off_is_refused(off):
+def test_regularizer_that_is_set_but_off_is_refused(off):
     settings = {"rms": {"filter": "gaussian"}} | off
     _assert_refused(
         "it does nothing without rms in task.model.regularization.methods: add it",
@@ -50,11 +50,11 @@ def test_regulariser_that_is_set_but_off_is_refused(off):
     )
 
 
-def test_regulariser_takes_whole_numbers_and_lists():
+def test_regularizer_takes_whole_numbers_and_lists():
     shake_drop = {"alpha": [0, 1], "beta": [-1, 1], "rate": 0.25}
     regularization = {"methods": ["shake_drop"], "shake_drop": shake_drop}
     params = _parse(("task.model.regularization", regularization))
-    config = ModelConfig.from_json(json.dumps(params.task.model.as_dict()))
+    config = frozen(params.task.model, ModelConfig)
     assert config.regularization.shake_drop.alpha == (0.0, 1.0)
     assert config.regularization.methods == ("shake_drop",)
 
@@ -70,15 +70,9 @@ class Options(ParseConfigOptions):
 
 def _parse(*overrides, **options):
     """Parses with keys overridden, each given by its path in dots and its value."""
-    values = {}
-    for path, value in overrides:
-        inner = values
-        *folders, key = path.split(".")
-        for folder in folders:
-            inner = inner.setdefault(folder, {})
-        inner[key] = value
-    options = {"params_override": yaml.safe_dump(values)} | options
-    return parse_experiment(Options(**{"experiment": EXPERIMENT} | options))
+    values = yaml.safe_dump(nested(dict(overrides)))
+    given = {"experiment": EXPERIMENT, "params_override": values}
+    return parse_experiment(Options(**given | options))
 
 
 def _assert_refused(message, *overrides, **options):
@@ -308,35 +302,15 @@ def test_file_of_overrides_is_named_in_errors(tmp_path):
     _assert_refused(message, config_file=[file])
 
 
-@pytest.mark.parametrize("name", ["", *sorted(f.name for f in CONFIGS.glob("*.yaml"))])
-def test_config_that_a_run_keeps_is_one(name, tmp_path):
-    params = _parse(config_file=[str(CONFIGS / name)] if name else [])
-    train_utils.serialize_config(params, str(tmp_path))
-    again = _parse(config_file=[str(tmp_path / "params.yaml")])
-    assert again.as_dict() == params.as_dict()
-
-
-@pytest.mark.parametrize(
-    ("name", "weights"),
-    [
-        ("movinet_a0_stream", "movinet_a0_stream"),
-        ("movinet_a5_base", "movinet_a5_base"),
-        ("mobilenet_v3_small", "imagenet"),
-    ],
-)
-def test_official_weights_are_those_of_the_model(name, weights):
-    params = _parse(("task.init_checkpoint", "official"), experiment=name)
-    assert params.task.init_checkpoint == weights
-
-
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_each_experiment_has_official_weights_or_says_that_it_has_none(name):
-    overrides = [("task.init_checkpoint", "official")]
+    official = ("task.init_checkpoint", "official")
     if name.startswith("slowonly"):
         message = f"is 'official', but '{name}' has no official weights: name a check"
-        _assert_refused(message, *overrides, experiment=name)
+        _assert_refused(message, official, experiment=name)
     else:
-        assert _parse(*overrides, experiment=name).task.init_checkpoint != "official"
+        weights = "imagenet" if name.startswith("mobilenet") else name
+        assert _parse(official, experiment=name).task.init_checkpoint == weights
 
 
 def test_toy_model_has_no_official_weights():
@@ -370,7 +344,7 @@ def test_sources_are_the_last_that_set_a_value(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["", *sorted(f.name for f in CONFIGS.glob("*.yaml"))])
-def test_text_of_a_recipe_is_a_config_of_the_same(name, tmp_path):
+def test_kept_and_printed_config_are_the_same_config(name, tmp_path):
     options = Options(
         experiment=EXPERIMENT,
         config_file=[str(CONFIGS / name)] if name else [],
@@ -379,8 +353,10 @@ def test_text_of_a_recipe_is_a_config_of_the_same(name, tmp_path):
     recipe = parse_recipe(options)
     text = recipe_text(recipe)
     (tmp_path / "printed.yaml").write_text(text)
-    again = _parse(config_file=[str(tmp_path / "printed.yaml")])
-    assert again.as_dict() == recipe.params.as_dict()
+    train_utils.serialize_config(recipe.params, str(tmp_path))
+    for file in ("params.yaml", "printed.yaml"):
+        again = _parse(config_file=[str(tmp_path / file)])
+        assert again.as_dict() == recipe.params.as_dict()
     lines = [line for line in text.splitlines() if not line.endswith(":")]
     assert all("  # " in line for line in lines)
     assert "      type: randaug  # --params_override" in lines

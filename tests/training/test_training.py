@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from changed_records import change, copied
 from official.modeling import hyperparams
-from training_runs import EXPERIMENT, SMOKE_GRW, Options
+from training_runs import assert_same, options, scalars, values
 
 from grw_tf.data.records.record_source import record_name
 from grw_tf.training.batch_statistics import (
@@ -25,43 +25,22 @@ from grw_tf.weights.restore import load_model
 from grw_tf.weights.run_directory import read_run
 
 
-def _options(records, model_dir, override=None, **options):
-    override = {"task": {}, "trainer": {}} | (override or {})
-    override["task"] = {
-        "model": {"num_classes": 2},
-        "train_data": {"input_path": f"{records}/train-*"},
-        "validation_data": {"input_path": f"{records}/test-*"},
-    } | override["task"]
-    return Options(
-        experiment=EXPERIMENT,
-        config_file=SMOKE_GRW,
-        params_override=json.dumps(override),
-        model_dir=str(model_dir),
-        **options,
-    )
-
-
 @pytest.fixture(scope="module")
 def run(coloured_records, tmp_path_factory):
     """The folder of a finished training."""
     folder = tmp_path_factory.mktemp("run")
-    run_experiment(_options(coloured_records, folder))
+    run_experiment(options(coloured_records, folder))
     return folder
 
 
-def _scalars(folder):
-    """Reads the last value of each scalar in a folder of event files."""
-    values = {}
-    for file in sorted(folder.glob("events*")):
-        for event in tf.compat.v1.train.summary_iterator(str(file)):
-            for value in event.summary.value:
-                if value.metadata.plugin_data.plugin_name == "scalars":
-                    values[value.tag] = float(tf.make_ndarray(value.tensor))
-    return values
+def _scalars(run, split):
+    """Returns the last value of each scalar of a split by its name."""
+    logged = scalars(run).items()
+    return {name: value for (part, name, _), value in logged if part == split}
 
 
 def test_training_logs_each_loss_and_rate_by_its_name(run):
-    logged = _scalars(run / "train")
+    logged = _scalars(run, "train")
     wanted = {"class_loss", "grw_loss", "grw_order_accuracy", "grw_velocity"}
     wanted |= {"learning_rate_backbone", "learning_rate_head", "training_loss"}
     wanted |= {"top_1_accuracy", "top_5_accuracy", "macro_f1"}
@@ -75,7 +54,7 @@ def test_training_logs_each_loss_and_rate_by_its_name(run):
 
 
 def test_validation_logs_no_smoothing(run):
-    logged = _scalars(run / "validation")
+    logged = _scalars(run, "validation")
     assert {"class_loss", "top_1_accuracy", "validation_loss"} <= logged.keys()
     assert not [name for name in logged if name.startswith("grw")]
 
@@ -96,7 +75,7 @@ def test_config_of_a_training_is_kept(run):
 
 def test_training_goes_on_from_its_checkpoint(coloured_records, run, capsys):
     longer = {"trainer": {"train_steps": 30}}
-    run_experiment(_options(coloured_records, run, longer, mode="train"))
+    run_experiment(options(coloured_records, run, longer, mode="train"))
     assert tf.train.latest_checkpoint(run).endswith("ckpt-30")
     assert "ckpt-20" in capsys.readouterr().out
 
@@ -105,19 +84,9 @@ def test_training_starts_from_a_checkpoint(coloured_records, run, tmp_path, capl
     task = {"init_checkpoint": str(run)}
     short = {"task": task, "trainer": {"train_steps": 5}}
     caplog.set_level("INFO")
-    run_experiment(_options(coloured_records, tmp_path, short, mode="train"))
+    run_experiment(options(coloured_records, tmp_path, short, mode="train"))
     assert "variables of the backbone;" in caplog.text
     assert "--mode=train does not evaluate, so trainer.batch_norm_re" in caplog.text
-
-
-def _values(checkpoint):
-    """Returns what a checkpoint holds, by key, but for how often it was saved."""
-    reader = tf.train.load_checkpoint(str(checkpoint))
-    return {
-        key: reader.get_tensor(key)
-        for key in reader.get_variable_to_shape_map()
-        if key.endswith("VARIABLE_VALUE") and "save_counter" not in key
-    }
 
 
 @pytest.mark.slow
@@ -134,14 +103,11 @@ def test_interrupted_training_ends_with_the_same_bits(
     with monkeypatch.context() as patch:
         patch.setattr(Progress, "__call__", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            run_experiment(_options(coloured_records, tmp_path))
+            run_experiment(options(coloured_records, tmp_path))
     assert tf.train.latest_checkpoint(tmp_path).endswith("ckpt-15")
-    run_experiment(_options(coloured_records, tmp_path))
-    expected, resumed = (_values(f / "ckpt-20") for f in (run, tmp_path))
-    assert expected.keys() == resumed.keys()
-    for key, value in expected.items():
-        np.testing.assert_array_equal(resumed[key], value, err_msg=key)
-    assert _scalars(tmp_path / "validation") == _scalars(run / "validation")
+    run_experiment(options(coloured_records, tmp_path))
+    assert_same(values(tmp_path / "ckpt-20"), values(run / "ckpt-20"))
+    assert _scalars(tmp_path, "validation") == _scalars(run, "validation")
 
 
 @pytest.fixture(scope="module")
@@ -149,39 +115,34 @@ def plain_run(coloured_records, tmp_path_factory):
     """The folder of the same training, its batch statistics not estimated anew."""
     folder = tmp_path_factory.mktemp("plain")
     plain = {"trainer": {"batch_norm_recalibration": 0}}
-    run_experiment(_options(coloured_records, folder, plain))
+    run_experiment(options(coloured_records, folder, plain))
     return folder
 
 
-def _task(records, folder, data=()):
-    data = {"input_path": f"{records}/train-*", **dict(data)}
-    options = _options(records, folder, {"task": {"train_data": data}})
-    return Task(parse_experiment(options).task)
+def _task(records, **data):
+    data = {"input_path": f"{records}/train-*"} | data
+    override = {"task": {"train_data": data}}
+    return Task(parse_experiment(options(records, override=override)).task)
 
 
 def test_recalibration_changes_no_bit_of_training(run, plain_run):
-    expected, found = (_values(folder / "ckpt-20") for folder in (plain_run, run))
-    assert expected.keys() == found.keys()
-    for key, value in expected.items():
-        np.testing.assert_array_equal(found[key], value, err_msg=key)
+    assert_same(values(run / "ckpt-20"), values(plain_run / "ckpt-20"))
 
 
 @pytest.mark.parametrize("kept", ["best_ckpt", "ema_checkpoints"])
 def test_saved_averages_hold_statistics_estimated_under_them(
-    coloured_records, run, plain_run, tmp_path, kept
+    coloured_records, run, plain_run, kept
 ):
     # The best is what is exported.
     model = read_run(run).model if kept == "best_ckpt" else load_model(str(run / kept))
     layers = trained_batch_normalizations(model)
     saved = [layer.moving_variance.numpy() for layer in layers]
-    clips = _task(coloured_records, tmp_path).build_statistics_inputs(16)
+    clips = _task(coloured_records).build_statistics_inputs(16)
     assert BatchStatistics(model, layers).estimate(clips) == 16
     for layer, value in zip(layers, saved, strict=True):
         np.testing.assert_allclose(layer.moving_variance, value, rtol=1e-5, atol=1e-8)
     # Without, they are averages of the moving statistics of other weights.
-    averaged, found = (
-        _values(folder / "ema_checkpoints") for folder in (plain_run, run)
-    )
+    averaged, found = (values(r / "ema_checkpoints") for r in (plain_run, run))
     differing = {key for key in found if (found[key] != averaged[key]).any()}
     assert len(differing) == 2 * len(layers)
     assert all("moving_" in key for key in differing)
@@ -202,19 +163,15 @@ def test_recalibration_changes_no_bit_without_averages_of_statistics(
             "optimizer_config": {"ema": ema},
         }
         folder = tmp_path / str(clips)
-        run_experiment(_options(coloured_records, folder, {"trainer": trainer}))
-        found[clips] = _values(folder / "ckpt-20"), _values(folder / "best_ckpt")
-    for key, value in found[0][0].items():
-        np.testing.assert_array_equal(found[16][0][key], value, err_msg=key)
+        run_experiment(options(coloured_records, folder, {"trainer": trainer}))
+        found[clips] = values(folder / "ckpt-20"), values(folder / "best_ckpt")
+    assert_same(found[16][0], found[0][0])
     moving = [key for key in found[0][1] if "moving_" in key and "SLOT" not in key]
     assert all((found[0][1][key] != found[16][1][key]).any() for key in moving)
 
 
-def test_statistics_are_of_training_clips_of_each_class_in_one_view(
-    coloured_records, tmp_path
-):
-    views = {"num_test_clips": 2, "num_test_crops": 3}
-    task = _task(coloured_records, tmp_path, views)
+def test_statistics_are_of_training_clips_of_each_class_in_one_view(coloured_records):
+    task = _task(coloured_records, num_test_clips=2, num_test_crops=3)
     (clips, labels), (again, _) = (
         next(task.build_statistics_inputs(4).as_numpy_iterator()) for _ in range(2)
     )
@@ -228,8 +185,8 @@ def test_statistics_are_of_training_clips_of_each_class_in_one_view(
 def test_evaluating_a_training_again_gives_the_same_numbers(
     coloured_records, run, plain_run, capsys
 ):
-    _, results = run_experiment(_options(coloured_records, plain_run, mode="eval"))
-    expected = _scalars(run / "validation")
+    _, results = run_experiment(options(coloured_records, plain_run, mode="eval"))
+    expected = _scalars(run, "validation")
     assert results["class_loss"] == np.float32(expected["class_loss"])
     told = r" eval \| step:     20 \| Estimated .* 16 batch .* on 16 training clips in "
     assert re.search(told, capsys.readouterr().out)
@@ -251,12 +208,11 @@ def careful_run(coloured_records, tmp_path_factory):
         # Which cannot get better.
         "best_checkpoint_eval_metric": "top_5_accuracy",
         "early_stopping_patience": 1,
-        # Off, for batch normalisation is frozen.
+        # Off, for batch normalization is frozen.
         "batch_norm_recalibration": 4,
     }
-    run_experiment(
-        _options(coloured_records, folder, {"task": task, "trainer": trainer})
-    )
+    override = {"task": task, "trainer": trainer}
+    run_experiment(options(coloured_records, folder, override))
     return folder
 
 
@@ -265,9 +221,7 @@ def test_training_ends_early_with_a_checkpoint(careful_run):
 
 
 def test_frozen_backbone_thaws_at_its_step_but_for_batch_norm(careful_run):
-    start, thawing, end = (
-        _values(careful_run / f"ckpt-{step}") for step in (5, 10, 20)
-    )
+    start, thawing, end = (values(careful_run / f"ckpt-{step}") for step in (5, 10, 20))
     model = {key for key in end if "OPTIMIZER_SLOT" not in key}
     backbone = {key for key in model if key.startswith("backbone/")}
     norms = {
@@ -280,7 +234,7 @@ def test_frozen_backbone_thaws_at_its_step_but_for_batch_norm(careful_run):
     for key in norms:
         np.testing.assert_array_equal(end[key], start[key], err_msg=key)
     assert all((end[key] != thawing[key]).any() for key in kernels)
-    best = _values(careful_run / "best_ckpt")
+    best = values(careful_run / "best_ckpt")
     for key in norms:
         # Averages of what stays.
         np.testing.assert_allclose(best[key], start[key], rtol=1e-3, err_msg=key)
@@ -290,7 +244,7 @@ def test_frozen_backbone_thaws_at_its_step_but_for_batch_norm(careful_run):
 
 
 def test_weight_decay_is_logged_by_its_name(careful_run):
-    logged = _scalars(careful_run / "train")
+    logged = _scalars(careful_run, "train")
     total = logged["class_loss"] + 0.1 * logged["grw_loss"]
     total += logged["weight_decay_loss"]
     assert logged["weight_decay_loss"] > 0.01
@@ -304,7 +258,7 @@ def test_folder_holds_what_export_needs(run, coloured_records):
 
 
 def test_validation_shows_recalls_and_a_confusion_image(run):
-    logged = _scalars(run / "validation")
+    logged = _scalars(run, "validation")
     assert {"recall/red", "recall/blue"} <= logged.keys()
     assert logged["macro_f1"] <= 1
     images = [
@@ -320,73 +274,47 @@ def test_validation_shows_recalls_and_a_confusion_image(run):
 @pytest.mark.parametrize("mode", ["eval", "continuous_eval"])
 def test_finished_training_is_evaluated_again(coloured_records, run, mode):
     info = json.loads((run / "best_ckpt" / "info.json").read_text())
-    _, results = run_experiment(_options(coloured_records, run, mode=mode))
+    _, results = run_experiment(options(coloured_records, run, mode=mode))
     assert results["top_1_accuracy"] <= info["top_1_accuracy"]
     assert results["best_top_1_accuracy"] == info["top_1_accuracy"]
 
 
 def test_evaluation_without_a_training_is_refused(coloured_records, tmp_path):
     with pytest.raises(ValueError, match="holds no checkpoint to evaluate"):
-        run_experiment(_options(coloured_records, tmp_path, mode="eval"))
+        run_experiment(options(coloured_records, tmp_path, mode="eval"))
 
 
 def test_steps_and_clips_per_second_are_logged(run):
-    logged = _scalars(run / "train")
+    logged = _scalars(run, "train")
     assert logged["steps_per_second"] > 0
     assert logged["clips_per_second"] > 0
 
 
 @pytest.mark.parametrize(
-    "override, message",
+    "key, value, message",
     [
-        ({"task": {"model": {"num_classes": 3}}}, "has 2 classes, .*num_classes is 3"),
-        (
-            {"task": {"model": {"num_classes": 2, "fps": 3.0}}},
-            "has 5 frames a second, no whole multiple of the model's 3",
-        ),
-        (
-            {"task": {"model": {"num_classes": 2, "frames": 3}}},
-            "N=3 frames is shorter than one window of T=4",
-        ),
-        (
-            {"task": {"train_data": {"input_path": "/none/*"}}},
-            "No file matches /none/",
-        ),
-        (
-            {"task": {"train_data": {"global_batch_size": 0}}},
-            "train_data.global_batch_size must be a multiple of the 1 replicas, got 0",
-        ),
-        (
-            {"trainer": {"best_checkpoint_eval_metric": "f1"}},
-            "best_checkpoint_eval_metric is 'f1': .* one of .*macro_f1",
-        ),
-        (
-            {"task": {"losses": {"class_weights": "even"}}},
-            "task.losses.class_weights must be 'balanced'",
-        ),
-        (
-            {"task": {"train_data": {"tfds_name": "ucf101"}}},
-            "train_data needs either input_path or tfds_name",
-        ),
-        (
-            {"task": {"train_data": {"cache": True}}},
-            "train_data.cache must be false",
-        ),
-        (
-            {"task": {"init_checkpoint": "/none"}},
-            "There is no checkpoint /none",
-        ),
-    ],
-    ids=[
-        *("classes", "rate", "frames", "records", "batch"),
-        *("metric", "class weights", "two sources", "cache", "checkpoint"),
+        ("model", {"num_classes": 3}, "has 2 classes, .*num_classes is 3"),
+        ("model", {"fps": 3.0}, "has 5 frames a second, no whole multiple of the mod"),
+        ("model", {"frames": 3}, "N=3 frames is shorter than one window of T=4"),
+        ("train_data", {"input_path": "/none/*"}, "No file matches /none/"),
+        ("train_data", {"global_batch_size": 0}, "multiple of the 1 replicas, got 0"),
+        ("train_data", {"tfds_name": "a"}, "needs either input_path or tfds_name"),
+        ("train_data", {"cache": True}, "train_data.cache must be false"),
+        ("losses", {"class_weights": "even"}, "class_weights must be 'balanced'"),
+        ("init_checkpoint", "/none", "There is no checkpoint /none"),
     ],
 )
 def test_what_does_not_fit_ends_before_training(
-    coloured_records, tmp_path, override, message
+    coloured_records, tmp_path, key, value, message
 ):
     with pytest.raises(ValueError, match=message):
-        run_experiment(_options(coloured_records, tmp_path, override))
+        run_experiment(options(coloured_records, tmp_path, {"task": {key: value}}))
+
+
+def test_unknown_metric_of_the_best_checkpoint_is_refused(coloured_records, tmp_path):
+    trainer = {"best_checkpoint_eval_metric": "f1"}
+    with pytest.raises(ValueError, match="metric is 'f1': .* one of .*macro_f1"):
+        run_experiment(options(coloured_records, tmp_path, {"trainer": trainer}))
 
 
 def test_one_class_alone_is_refused(coloured_records, tmp_path):
@@ -407,7 +335,7 @@ def test_one_class_alone_is_refused(coloured_records, tmp_path):
                     writer.write(record)
     task = {"model": {"num_classes": 1}}
     with pytest.raises(ValueError, match="has one class, 'blue': .*add clips of anoth"):
-        run_experiment(_options(folder, tmp_path / "run", {"task": task}))
+        run_experiment(options(folder, tmp_path / "run", {"task": task}))
 
 
 def test_frame_that_is_no_jpeg_is_told_with_its_clips(coloured_records, tmp_path):
@@ -422,7 +350,7 @@ def test_frame_that_is_no_jpeg_is_told_with_its_clips(coloured_records, tmp_path
     change(path, spoil, first=1)
     named = r"cannot be decoded in (train/\w+/\d+.mp4(, )?)+\. The last checkpoint"
     with pytest.raises(ValueError, match=named) as refused:
-        run_experiment(_options(folder, tmp_path / "run", mode="train"))
+        run_experiment(options(folder, tmp_path / "run", mode="train"))
     assert str(refused.value).isprintable()
     assert f"{sound}," not in str(refused.value)
     assert f"{sound}. " not in str(refused.value)
@@ -433,7 +361,7 @@ def test_truncated_file_is_told_before_training(coloured_records, tmp_path):
     path = min(folder.glob("train-*"))
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(ValueError, match=f"{path.name} is truncated"):
-        run_experiment(_options(folder, tmp_path / "run", mode="train"))
+        run_experiment(options(folder, tmp_path / "run", mode="train"))
     assert not (tmp_path / "run" / "checkpoint").exists()
 
 
@@ -453,7 +381,7 @@ def test_checkpoint_of_another_config_is_not_gone_on_with(
 ):
     before = (run / "params.yaml").read_text()
     with pytest.raises(ValueError, match="of another model or optimizer") as refused:
-        run_experiment(_options(coloured_records, run, override))
+        run_experiment(options(coloured_records, run, override))
     assert str(refused.value).isprintable()
     assert (run / "params.yaml").read_text() == before
 
@@ -468,9 +396,9 @@ def test_other_classes_than_trained_or_validated_are_refused(
         change(path, lambda e: e.context.feature.pop("clip/label/text"))
     task = {"model": {"num_classes": 2}, "validation_data": data}
     with pytest.raises(ValueError, match="has the classes .'blau', 'rot'.*to train on"):
-        run_experiment(_options(coloured_records, tmp_path / "new", {"task": task}))
+        run_experiment(options(coloured_records, tmp_path / "new", {"task": task}))
     with pytest.raises(ValueError, match="labels.txt has the classes .'blue', 'red'"):
-        run_experiment(_options(folder, run))
+        run_experiment(options(folder, run))
 
 
 @pytest.mark.slow
@@ -483,13 +411,13 @@ def test_label_that_is_no_class_stops_training(coloured_records, tmp_path):
 
     change(path, mislabel, first=1)
     with pytest.raises(ValueError, match="not one of the 2 classes.* on the clips"):
-        run_experiment(_options(folder, tmp_path / "run", mode="train"))
+        run_experiment(options(folder, tmp_path / "run", mode="train"))
 
 
 def test_two_trainings_in_one_folder_are_refused(coloured_records, tmp_path):
     with claimed(tmp_path):
         with pytest.raises(ValueError, match="Another training runs in"):
-            run_experiment(_options(coloured_records, tmp_path))
+            run_experiment(options(coloured_records, tmp_path))
 
 
 @pytest.mark.slow
@@ -497,10 +425,7 @@ def test_embeddings_that_are_no_numbers_stop_in_one_line(coloured_records, tmp_p
     rate = {"type": "constant", "constant": {"learning_rate": 1e30}}
     optimization = {"learning_rate": rate, "head_learning_rate": rate}
     trainer = {"optimizer_config": optimization, "checkpoint_interval": 5}
-    with pytest.raises(
-        ValueError,
-        match="not finite.* at step .*learning_rate_head.* on the clips .*mp4",
-    ):
-        run_experiment(
-            _options(coloured_records, tmp_path, {"trainer": trainer}, mode="train")
-        )
+    asked = options(coloured_records, tmp_path, {"trainer": trainer}, mode="train")
+    told = "not finite.* at step .*learning_rate_head.* on the clips .*mp4"
+    with pytest.raises(ValueError, match=told):
+        run_experiment(asked)

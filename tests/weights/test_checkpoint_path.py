@@ -1,4 +1,4 @@
-"""Tests of finding the checkpoint that a user means."""
+"""Tests of finding the checkpoint that a user names."""
 
 import os
 import pathlib
@@ -25,10 +25,10 @@ def _pack(archive, folder):
 
 def _read(given):
     """Returns the prefix found, after it was read."""
-    with find_checkpoint(given) as place:
-        found = dict(tf.train.list_variables(place.prefix))
+    with find_checkpoint(given) as (prefix, _):
+        found = dict(tf.train.list_variables(prefix))
         assert "x/.ATTRIBUTES/VARIABLE_VALUE" in found
-        return place.prefix
+        return prefix
 
 
 def _refused(given, message):
@@ -78,10 +78,10 @@ def test_remote_prefix_and_folder_are_found():
     # Another file system than the local one.
     prefix = _save("ram://place/ckpt")
     for given in (prefix, "ram://place", "ram://place/"):
-        with find_checkpoint(given) as place:
+        with find_checkpoint(given) as (found, _):
             value = tf.Variable(0.0)
-            tf.train.Checkpoint(x=value).read(place.prefix).expect_partial()
-        assert os.path.basename(place.prefix) == "ckpt-1"
+            tf.train.Checkpoint(x=value).read(found).expect_partial()
+        assert os.path.basename(found) == "ckpt-1"
         assert value.numpy() == 1.0
 
 
@@ -122,7 +122,7 @@ def test_path_that_tensorflow_takes_for_a_pattern_is_refused(tmp_path):
     )
     for file in tmp_path.glob("ckpt*"):
         file.rename(tmp_path / "a[1]" / file.name)
-    _refused(tmp_path / "a[1]", r"no checkpoint whose path has one of \[ \] \* \?")
+    _refused(tmp_path / "a[1]", r"cannot read a path with one of \[ \] \* \?: rename")
 
 
 def test_damaged_state_is_passed_over(tmp_path):
@@ -202,7 +202,9 @@ def test_index_without_data_is_refused(tmp_path):
 
 def test_other_file_is_refused(tmp_path):
     (tmp_path / "weights.h5").touch()
-    _refused(tmp_path / "weights.h5", "weights.h5 is no TensorFlow checkpoint .*index")
+    _refused(
+        tmp_path / "weights.h5", "weights.h5 is not a TensorFlow checkpoint .*index"
+    )
 
 
 @pytest.mark.parametrize("name", ["a0_stream", "MoViNet-A0-Stream"])
@@ -228,7 +230,7 @@ def test_path_comes_before_an_official_name(tmp_path, cache, monkeypatch):
     assert _read(NAME) == f"{NAME}/mine-1"
     shutil.rmtree(NAME)
     pathlib.Path(NAME).touch()
-    _refused(NAME, "is no TensorFlow checkpoint")
+    _refused(NAME, "is not a TensorFlow checkpoint")
 
 
 def test_nothing_found_names_what_there_could_be(tmp_path):

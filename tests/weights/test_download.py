@@ -50,22 +50,14 @@ OTHER_MD5 = base64.b64encode(bytes(16)).decode()
 class _Answer:
     """How the server answers one request."""
 
-    status: int = 200
-    """Other than 200: an error, without a body."""
-    ranges: bool = True
-    """Whether Range is honoured."""
-    shift: int = 0
-    """How far from the byte asked for a range starts."""
-    stop: int | None = None
-    """Byte of the archive at which the connection ends."""
-    length: bool = True
-    """Whether Content-Length is sent."""
-    pause: float = 0.0
-    """Seconds between two pieces."""
-    hashes: tuple = ()
-    """Values of x-goog-hash headers."""
-    content_range: str | None = None
-    """Content-Range of an error."""
+    status: int = 200  # Any other is an error without a body.
+    ranges: bool = True  # Whether Range is honored.
+    shift: int = 0  # How far from the requested byte a range starts.
+    stop: int | None = None  # Byte of the archive at which the connection ends.
+    length: bool = True  # Whether Content-Length is sent.
+    pause: float = 0.0  # Seconds between two pieces.
+    hashes: tuple = ()  # Values of x-goog-hash headers.
+    content_range: str | None = None  # Content-Range of an error.
     data: bytes = ARCHIVE
 
 

@@ -1,4 +1,4 @@
-"""Tests of telling a checkpoint's model from its variables, and of the report on it."""
+"""Tests of identifying a checkpoint's model by its variables, and of the report."""
 
 import dataclasses
 import math
@@ -25,11 +25,8 @@ def test_backbone_is_told_by_its_variables(
 ):
     if positions and se_type == "none":
         pytest.skip("positions are in the squeeze excitation")
-    backbone = {
-        "conv_type": conv_type,
-        "se_type": se_type,
-        "use_positional_encoding": positions,
-    }
+    backbone = dict(conv_type=conv_type, se_type=se_type)
+    backbone |= dict(use_positional_encoding=positions)
     model = nano(backbone=backbone)
     prefix = tf.train.Checkpoint(backbone=model.backbone).save(tmp_path / "ckpt")
     found = identify(SavedVariables(prefix)).backbone
@@ -68,7 +65,7 @@ def test_network_of_another_shape_is_refused_with_a_table(nano, tmp_path):
     with pytest.raises(ValueError, match=r"shape differs +1 .*saved \[3, 3, 3, 9\]"):
         identify(SavedVariables(_tampered(nano, tmp_path)))
     with pytest.raises(
-        ValueError, match="ckpt-1 is of no known model; its backbone is"
+        ValueError, match="ckpt-1 is not a known model; its backbone is"
     ):
         inspect(tmp_path / "ckpt-1")
 
@@ -118,7 +115,7 @@ def test_report_on_another_family_has_what_there_is_of_it(nano, tmp_path, model_
 def test_unrecorded_backbone_of_another_family_is_no_movinet(nano, tmp_path, model_id):
     backbone = nano(backbone=BACKBONES[model_id]).backbone
     tf.train.Checkpoint(backbone=backbone).save(tmp_path / "ckpt")
-    with pytest.raises(ValueError, match="is of no MoViNet, and it records no") as info:
+    with pytest.raises(ValueError, match="is not a MoViNet and records no") as info:
         inspect(tmp_path)
     assert "\n" not in str(info.value)
 

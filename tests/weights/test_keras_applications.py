@@ -74,17 +74,11 @@ def test_imagenet_is_fetched_as_keras_applications_fetches(
     count = len(model.backbone.weights)
     assert restored.message.startswith(f"imagenet: restored all {count} variables")
     assert not any(np.all(weight == 0) for weight in model.backbone.weights)
-    assert asked == [
-        (
-            FILE,
-            "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v3/"
-            + FILE,
-            {
-                "cache_subdir": "models",
-                "file_hash": "d3e8ec802a04aa4fc771ee12a9a9b836",
-            },
-        )
-    ]
+    url = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v3/"
+    arguments = dict(
+        cache_subdir="models", file_hash="d3e8ec802a04aa4fc771ee12a9a9b836"
+    )
+    assert asked == [(FILE, url + FILE, arguments)]
 
 
 @pytest.mark.parametrize(
@@ -161,13 +155,12 @@ def _nothing(path):
     [
         (_with_top, ValueError, r"without its top .*unused 4 Conv_2/kernel, Conv_2/bi"),
         (
-            _other_sizes,
-            ValueError,
+            *(_other_sizes, ValueError),
             r"missing 4 .*; shape differs 1 Conv/kernel \(saved \[3, 3, 3, 8\], model",
         ),
         (_not_finite, ValueError, "not finite in Conv/BatchNorm/gamma"),
-        (_text, ValueError, "is no weights file of Keras"),
-        (_empty, ValueError, "is no weights file of Keras"),
+        (_text, ValueError, "is not a weights file of Keras"),
+        (_empty, ValueError, "is not a weights file of Keras"),
         (_nothing, OSError, "cannot be read: .*No such file"),
     ],
 )

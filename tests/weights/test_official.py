@@ -20,11 +20,8 @@ def test_twelve_checkpoints_are_known_with_their_presets():
 def test_names_are_taken_as_users_type_them(name):
     checkpoint = official.find(name)
     assert checkpoint.name == "movinet_a0_stream"
-    assert (checkpoint.top1, checkpoint.top5, checkpoint.megabytes) == (
-        72.05,
-        90.63,
-        12,
-    )
+    figures = (checkpoint.top1, checkpoint.top5, checkpoint.megabytes)
+    assert figures == (72.05, 90.63, 12)
 
 
 @pytest.mark.parametrize("name", ["", "a6_stream", "movinet", "runs/a0_stream"])

@@ -15,6 +15,7 @@ from grw_tf.frames.geometry import FrameGeometry
 from grw_tf.models import HeadConfig, StreamingModel, build_model, preset
 from grw_tf.models.config import SmoothingConfig
 from grw_tf.weights.inspection import inspect
+from grw_tf.weights.model_variables import with_backbone
 from grw_tf.weights.restore import restore
 
 FRAMES = 12
@@ -23,10 +24,8 @@ CLASSES = 7
 
 def _config(**changes):
     config = preset("a0_stream", num_classes=CLASSES, frames=FRAMES)
-    backbone = dataclasses.replace(
-        config.backbone, gating_activation="hard_sigmoid_relu6"
-    )
-    return dataclasses.replace(config, backbone=backbone, **changes)
+    config = with_backbone(config, gating_activation="hard_sigmoid_relu6")
+    return dataclasses.replace(config, **changes)
 
 
 @pytest.fixture(

@@ -8,12 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-from grw_tf.models import (
-    BackboneConfig,
-    HeadConfig,
-    SmoothingConfig,
-    preset,
-)
+from grw_tf.models import BackboneConfig, HeadConfig, SmoothingConfig, preset
 from grw_tf.weights.official import OFFICIAL
 from grw_tf.weights.restore import restore
 
@@ -24,10 +19,6 @@ STEM = (
 TRANSFORMER = HeadConfig(type="transformer", num_heads=2)
 CAUSAL = HeadConfig(type="causal_transformer", num_heads=2)
 HEADS = [HeadConfig(), TRANSFORMER, CAUSAL]
-
-
-def _ids(head):
-    return head.type
 
 
 def _save(model, folder, root="model"):
@@ -47,7 +38,7 @@ def _assert_equal(mine, theirs):
 
 
 @pytest.mark.parametrize("root", ["model", "backbone"])
-@pytest.mark.parametrize("head", HEADS, ids=_ids)
+@pytest.mark.parametrize("head", HEADS, ids=lambda head: head.type)
 def test_backbone_comes_from_either_root_into_any_head(nano, tmp_path, root, head):
     path = _save(nano(), tmp_path, root)
     model = _zeroed(nano(fresh=True, head=head, num_classes=3))
@@ -65,7 +56,7 @@ def test_backbone_comes_from_saved_weights_of_a_keras_model(nano, tmp_path):
     _assert_equal(model, nano())
 
 
-@pytest.mark.parametrize("head", HEADS, ids=_ids)
+@pytest.mark.parametrize("head", HEADS, ids=lambda head: head.type)
 def test_head_comes_too_if_it_agrees(nano, tmp_path, head):
     saved = nano(head=head)
     model = _zeroed(nano(fresh=True, head=head))
@@ -75,7 +66,7 @@ def test_head_comes_too_if_it_agrees(nano, tmp_path, head):
     assert "its classifier of 5 classes too" in restored.message
 
 
-@pytest.mark.parametrize("head", HEADS, ids=_ids)
+@pytest.mark.parametrize("head", HEADS, ids=lambda head: head.type)
 def test_only_the_classifier_starts_anew_for_other_classes(
     nano, tmp_path, head, caplog
 ):
@@ -161,24 +152,14 @@ def test_recorded_backbone_of_another_function_is_refused(nano, tmp_path, name, 
 )
 def test_another_backbone_is_refused_with_a_table(nano, tmp_path, backbone, rows, root):
     path = _save(nano(), tmp_path, root)
-    config = nano().config
-    changed = BackboneConfig(**vars(config.backbone) | backbone)
+    changed = BackboneConfig(**vars(nano().config.backbone) | backbone)
+    # A model of nothing but its config: a refused checkpoint changes no variable.
     model = types.SimpleNamespace(config=preset("a0_stream", backbone=changed))
     with pytest.raises(ValueError, match="does not hold this model's backbone") as info:
         restore(model, path)
     for row in ["matched", *rows]:
         assert info.match(rf"\n  {row}")
     assert info.match("It is nano, conv_type 2plus1d, se_type 2plus3d, without posit")
-
-
-def test_refused_checkpoint_leaves_the_model_as_it_was(nano, tmp_path):
-    path = _save(nano(), tmp_path)
-    model = nano(fresh=True, backbone={"se_type": "3d"})
-    before = model.get_weights()
-    with pytest.raises(ValueError, match="does not hold"):
-        restore(model, path)
-    for weight, other in zip(model.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(weight, other)
 
 
 @pytest.mark.parametrize("root", ["model", "backbone"])
@@ -334,5 +315,5 @@ def test_checkpoint_without_a_backbone_is_refused(nano, tmp_path):
 def test_file_that_is_no_checkpoint_is_refused(nano, tmp_path):
     for name in ("ckpt.index", "ckpt.data-00000-of-00001"):
         (tmp_path / name).write_bytes(b"not a checkpoint")
-    with pytest.raises(ValueError, match="ckpt is no readable checkpoint"):
+    with pytest.raises(ValueError, match="ckpt is not a readable checkpoint"):
         restore(nano(), tmp_path / "ckpt")

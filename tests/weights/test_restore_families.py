@@ -1,4 +1,4 @@
-"""Tests of checkpoints of all backbone families, with regularisers and without."""
+"""Tests of checkpoints of all backbone families, with regularizers and without."""
 
 import functools
 import itertools
@@ -18,7 +18,7 @@ from grw_tf.models.backbone import endpoints
 from grw_tf.models.movinet_backbone import GATES
 from grw_tf.weights.restore import load_model, restore
 
-REGULARISED = RegularizationConfig(methods=("rms", "shake_drop"))
+REGULARIZED = RegularizationConfig(methods=("rms", "shake_drop"))
 
 
 def _save(model, folder):
@@ -47,11 +47,11 @@ def test_only_the_classifier_starts_anew_for_other_classes(nano, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def regularised(nano):
-    """A function that builds a model with regularisers, once; tests restore it."""
+def regularized(nano):
+    """A function that builds a model with regularizers, once; tests restore it."""
     return functools.cache(
         lambda model_id: nano(
-            fresh=True, backbone=BACKBONES[model_id], regularization=REGULARISED
+            fresh=True, backbone=BACKBONES[model_id], regularization=REGULARIZED
         )
     )
 
@@ -69,32 +69,32 @@ def _keys(path):
         pytest.param("mobilenet_v3_small", marks=pytest.mark.slow),
     ],
 )
-def test_regularisers_add_no_variables(nano, regularised, tmp_path, model_id):
-    plain, model = nano(backbone=BACKBONES[model_id]), regularised(model_id)
+def test_regularizers_add_no_variables(nano, regularized, tmp_path, model_id):
+    plain, model = nano(backbone=BACKBONES[model_id]), regularized(model_id)
     for weight in model.weights:
         weight.assign(2 * weight)
     path = _save(plain, tmp_path / "plain")
-    assert _keys(path) == _keys(_save(model, tmp_path / "regularised"))
+    assert _keys(path) == _keys(_save(model, tmp_path / "regularized"))
     restore(model, path)
     _assert_values(model, plain.get_weights())
 
 
-def test_weights_trained_with_regularisers_come_into_a_model_without(
-    nano, regularised, tmp_path
+def test_weights_trained_with_regularizers_come_into_a_model_without(
+    nano, regularized, tmp_path
 ):
     model_id = "slowonly_nano_bottleneck"
-    path = _save(regularised(model_id), tmp_path)
+    path = _save(regularized(model_id), tmp_path)
     model = nano(fresh=True, backbone=BACKBONES[model_id])
     for weight in model.weights:
         weight.assign(tf.zeros_like(weight))
     assert not restore(model, path).own
-    _assert_values(model, regularised(model_id).get_weights())
+    _assert_values(model, regularized(model_id).get_weights())
 
 
-def test_movinet_of_the_model_garden_comes_into_a_regularised_one(
-    regularised, clip, tmp_path
+def test_movinet_of_the_model_garden_comes_into_a_regularized_one(
+    regularized, clip, tmp_path
 ):
-    model = regularised("nano")
+    model = regularized("nano")
     config = model.config.backbone
     theirs = movinet_model.MovinetClassifier(
         movinet.Movinet(
@@ -113,7 +113,7 @@ def test_movinet_of_the_model_garden_comes_into_a_regularised_one(
     np.testing.assert_allclose(model(clip), theirs(clip), rtol=1e-4, atol=1e-4)
 
 
-def test_slowonly_of_the_model_garden_comes_back(regularised, clip, tmp_path):
+def test_slowonly_of_the_model_garden_comes_back(regularized, clip, tmp_path):
     model_id = "slowonly_nano_bottleneck"
     theirs = resnet_3d.ResNet3D(
         model_id=model_id,
@@ -126,7 +126,7 @@ def test_slowonly_of_the_model_garden_comes_back(regularised, clip, tmp_path):
     )
     randomize(theirs, seed=1)
     path = tf.train.Checkpoint(backbone=theirs).save(tmp_path / "ckpt")
-    model = regularised(model_id)
+    model = regularized(model_id)
     restored = restore(model, path)
     assert len(restored.names) == len(theirs.weights)
     assert "gating" not in restored.message
@@ -154,7 +154,7 @@ def saved(nano, tmp_path_factory):
 def test_another_network_is_refused_with_a_table(nano, saved, of, into):
     model = types.SimpleNamespace(config=nano(backbone=BACKBONES[into]).config)
     recorded, unrecorded = saved[of]
-    told = "It is of no MoViNet, and it records no config, without which"
+    told = "It is not a MoViNet and records no config, without which"
     for path, last in (
         (recorded, f"It is {of}"),
         (unrecorded, "It is nano, conv_type" if of == "nano" else told),

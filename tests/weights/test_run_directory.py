@@ -1,4 +1,4 @@
-"""Tests of reading what a training left."""
+"""Tests of reading the folder of a training."""
 
 import pytest
 import tensorflow as tf

@@ -22,13 +22,9 @@ from grw_tf.weights.torch.writer import write_state_dict
 TRANSFORMER = HeadConfig(
     type="transformer", embed_dim=32, depth=2, num_heads=4, mlp_dim=16
 )
-BASE = {
-    "causal": False,
-    "conv_type": "3d",
-    "se_type": "3d",
-    "activation": "swish",
-    "gating_activation": "sigmoid",
-}
+BASE = {"causal": False, "conv_type": "3d", "se_type": "3d"}
+BASE |= {"activation": "swish", "gating_activation": "sigmoid"}
+SHRINKING = RMSConfig(distribution="normal(0.5, 0.5)")
 
 
 def _exported(model, folder):
@@ -106,10 +102,7 @@ def test_plain_state_dict_of_a_published_model_needs_its_heads(tmp_path):
 @pytest.mark.parametrize(
     "fields, message",
     [
-        (
-            {"head": HeadConfig(type="causal_transformer")},
-            "has a causal transformer he",
-        ),
+        ({"head": HeadConfig(type="causal_transformer")}, "has a causal transformer"),
         ({"head": HeadConfig(activation="relu")}, "has head.activation=relu"),
         (
             {"backbone": {"gating_activation": "hard_sigmoid_relu6"}},
@@ -124,11 +117,7 @@ def test_plain_state_dict_of_a_published_model_needs_its_heads(tmp_path):
             "activation=relu, PyTorch's code has hard_swish",
         ),
         (
-            {
-                "regularization": RegularizationConfig(
-                    methods=("rms",), rms=RMSConfig(distribution="normal(0.5, 0.5)")
-                )
-            },
+            {"regularization": RegularizationConfig(("rms",), SHRINKING)},
             r"rms.distribution=normal\(0.5, 0.5\), whose mean is not 1",
         ),
         (
@@ -147,7 +136,7 @@ def test_what_pytorchs_code_cannot_run_is_refused(nano, tmp_path, fields, messag
 def test_backbone_of_another_family_is_refused(nano, tmp_path):
     backbone = nano(backbone=BACKBONES["slowonly_nano"]).backbone
     prefix = tf.train.Checkpoint(backbone=backbone).save(tmp_path / "ckpt")
-    with pytest.raises(ValueError, match="ckpt-1 is of no MoViNet, and it records no"):
+    with pytest.raises(ValueError, match="ckpt-1 is not a MoViNet and records no"):
         export_torch_weights(prefix, tmp_path / "model.pt", "sigmoid")
 
 
@@ -163,7 +152,7 @@ def test_record_of_another_family_is_refused_on_import(nano, tmp_path):
 
 def test_backbone_alone_is_no_complete_model(nano, tmp_path):
     prefix = tf.train.Checkpoint(backbone=nano().backbone).save(tmp_path / "ckpt")
-    with pytest.raises(ValueError, match="is no complete model:\n.*\n  missing +4"):
+    with pytest.raises(ValueError, match="is not a complete model:\n.*\n  missing +4"):
         export_torch_weights(prefix, tmp_path / "model.pt", "hard_sigmoid_keras")
 
 

@@ -16,25 +16,9 @@ from grw_tf.weights.torch.importing import import_torch_weights
 from grw_tf.weights.torch.inert_pickle import NamedClass, NamedInstance
 from grw_tf.weights.torch.writer import write_state_dict
 
-PARAMS = {
-    "embed_dim": 16,
-    "depth": 2,
-    "num_heads": 4,
-    "mlp_dim": 32,
-    "num_classes": 5,
-}
-DTYPES = [
-    "float32",
-    "float64",
-    "float16",
-    "bfloat16",
-    "int64",
-    "int32",
-    "int16",
-    "int8",
-    "uint8",
-    "bool",
-]
+PARAMS = {"embed_dim": 16, "depth": 2, "num_heads": 4, "mlp_dim": 32, "num_classes": 5}
+FLOATS = ["float32", "float64", "float16", "bfloat16"]
+DTYPES = [*FLOATS, "int64", "int32", "int16", "int8", "uint8", "bool"]
 BASE = np.arange(24, dtype="float32").reshape(2, 3, 4)
 VIEWS = {
     "whole": BASE,
@@ -209,34 +193,37 @@ _ORDERED = _global("collections.OrderedDict")
 # A tuple of twice a tuple of twice a tuple, and so on.
 _DOUBLED = b"]q\x09" + b"h\x09h\x09\x86q\x09" * 45
 
+# Functions and the arguments to call them with.
+_CALLED = {
+    "os.system": (_TOUCH,),
+    "posix.system": (_TOUCH,),
+    "builtins.eval": (_RUN,),
+    "builtins.exec": (_RUN,),
+    "builtins.getattr": ("os", "system"),
+    "subprocess.Popen": (["touch", "marker"],),
+    "importlib.import_module": ("this",),
+    "pickle.loads": (b"cos\nsystem\n(S'touch marker'\ntR.",),
+    "numpy.load": ("x.npy", None, True),
+    "torch.load": ("x.pt",),
+    "torch.hub.load": ("owner/name", "model"),
+    "torch.storage._load_from_bytes": (b"",),
+    "operator.attrgetter": ("system",),
+}
+_NAMED = (
+    "torch.jit._pickle.build_intlist",
+    "copyreg._reconstructor",
+    "grw_smoothing_models.model.attention.Transformer",
+    "os.TransformerParams",
+    "grw_smoothing_models_evil.MovinetBackbone",
+)
 # Operations between a pickle's protocol and its end.
 CALLS = {
-    "os.system": _call("os.system", _TOUCH),
-    "posix.system": _call("posix.system", _TOUCH),
-    "builtins.eval": _call("builtins.eval", _RUN),
-    "builtins.exec": _call("builtins.exec", _RUN),
-    "builtins.getattr": _call("builtins.getattr", "os", "system"),
-    "subprocess.Popen": _call("subprocess.Popen", ["touch", "marker"]),
-    "importlib.import_module": _call("importlib.import_module", "this"),
-    "pickle.loads": _call("pickle.loads", b"cos\nsystem\n(S'touch marker'\ntR."),
-    "numpy.load": _call("numpy.load", "x.npy", None, True),
-    "torch.load": _call("torch.load", "x.pt"),
-    "torch.hub.load": _call("torch.hub.load", "owner/name", "model"),
-    "torch.storage._load_from_bytes": _call("torch.storage._load_from_bytes", b""),
-    "torch.jit._pickle.build_intlist": _global("torch.jit._pickle.build_intlist"),
-    "copyreg._reconstructor": _global("copyreg._reconstructor"),
-    "operator.attrgetter": _call("operator.attrgetter", "system"),
+    **{name: _call(name, *arguments) for name, arguments in _CALLED.items()},
+    **{name: _global(name) for name in _NAMED},
     "collections.OrderedDict.update": _plain("collections")
     + _plain("OrderedDict.update")
     + b"\x93",
     "nt.system": _plain("nt") + _plain("system") + b"\x93" + _plain((_TOUCH,)) + b"R",
-    "grw_smoothing_models.model.attention.Transformer": _global(
-        "grw_smoothing_models.model.attention.Transformer"
-    ),
-    "os.TransformerParams": _global("os.TransformerParams"),
-    "grw_smoothing_models_evil.MovinetBackbone": _global(
-        "grw_smoothing_models_evil.MovinetBackbone"
-    ),
 }
 OPERATIONS = {
     "INST": b"(" + _plain(_TOUCH) + b"ios\nsystem\n",
@@ -324,7 +311,7 @@ PICKLES = {
         b"(" + _storage() + _storage(kind="Int") + b"t",
         "'data/0' has two types: float32 and int32",
     ),
-    "unknown reference": (_plain(("module", 1)) + b"Q", "is no storage"),
+    "unknown reference": (_plain(("module", 1)) + b"Q", "is not a storage"),
     "tensor without storage": (_tensor(storage=b"N"), "unknown arguments"),
     "tensor of no arguments": (_REBUILD + b")R", "unknown arguments"),
     "parameter of no tensor": (
@@ -415,11 +402,20 @@ def _patched(content, old, new, count=1):
 
 GOOD = members({"w": BASE})
 GOOD_ZIP = _zipped(GOOD)
+HUGE = b"\xff\xff\xff\x7f"
 CENTRAL = GOOD_ZIP.index(b"PK\x01\x02")
+
+
+def _in_directory(offset, new):
+    """Returns the good archive with new bytes in the first entry of its directory."""
+    start = CENTRAL + offset
+    return GOOD_ZIP[:start] + new + GOOD_ZIP[start + len(new) :]
+
+
 FILES = {
-    "empty": (b"", "no PyTorch file"),
-    "text": (b"<!DOCTYPE html>", "no PyTorch file"),
-    "plain pickle": (pickle.dumps({"w": 1}, 2), "no PyTorch file"),
+    "empty": (b"", "not a PyTorch file"),
+    "text": (b"<!DOCTYPE html>", "not a PyTorch file"),
+    "plain pickle": (pickle.dumps({"w": 1}, 2), "not a PyTorch file"),
     "before 1.6": (
         pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2),
         "before version 1.6: load it",
@@ -431,30 +427,18 @@ FILES = {
         _patched(GOOD_ZIP, b"archive/data.pkl", b"archive_data.pkl"),
         "has 0 folders with a data.pkl",
     ),
-    "two folders": (
-        _zipped(GOOD | {"b/data.pkl": b"N."}),
-        "has 2 folders with a data.pkl",
-    ),
+    "two folders": (_zipped(GOOD | {"b/data.pkl": b"N."}), "has 2 folders with a data"),
     "compressed": (
         _zipped(GOOD, compression=zipfile.ZIP_DEFLATED),
         "'archive/data.pkl' is not stored plainly",
     ),
-    "encrypted": (
-        GOOD_ZIP[: CENTRAL + 8] + b"\x01" + GOOD_ZIP[CENTRAL + 9 :],
-        "'archive/data.pkl' is encrypted",
-    ),
-    "sizes differ": (
-        GOOD_ZIP[: CENTRAL + 24] + bytes(4) + GOOD_ZIP[CENTRAL + 28 :],
-        "not stored plainly",
-    ),
+    "encrypted": (_in_directory(8, b"\x01"), "'archive/data.pkl' is encrypted"),
+    "sizes differ": (_in_directory(24, bytes(4)), "not stored plainly"),
     "oversized": (
-        GOOD_ZIP[: CENTRAL + 20] + b"\xff\xff\xff\x7f" * 2 + GOOD_ZIP[CENTRAL + 28 :],
+        _in_directory(20, HUGE * 2),
         r"records have 21\d+ bytes, but the whole file \d+",
     ),
-    "begins outside": (
-        GOOD_ZIP[: CENTRAL + 42] + b"\xff\xff\xff\x7f" + GOOD_ZIP[CENTRAL + 46 :],
-        "begins outside the file",
-    ),
+    "begins outside": (_in_directory(42, HUGE), "begins outside the file"),
     "other local name": (
         _patched(GOOD_ZIP, b"archive/data/0", b"archive/data/1")[:CENTRAL]
         + GOOD_ZIP[CENTRAL:],
@@ -464,10 +448,7 @@ FILES = {
         _patched(_zipped(GOOD | {"data/1": b""}), b"data/1", b"data/0", 2),
         "has 'archive/data/0' twice",
     ),
-    "name outside": (
-        _zipped(GOOD | {"../../x": b""}),
-        "'archive/../../x', which is outside",
-    ),
+    "name outside": (_zipped(GOOD | {"../../x": b""}), "'archive/../../x', which is o"),
     "big-endian": (_zipped(GOOD | {"byteorder": b"big"}), "order is b'big', not"),
     "changed elements": (
         _patched(GOOD_ZIP, BASE.tobytes(), (BASE + 1).tobytes()),

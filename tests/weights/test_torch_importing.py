@@ -209,45 +209,27 @@ def _expected(weight, tensors):
     return np.einsum(axes, value) if axes else value, keys[0]
 
 
-@pytest.fixture
-def build_once(monkeypatch):
-    """A `build_model` that shares models with the import: building takes longest."""
-    build = functools.cache(build_model)
-    monkeypatch.setattr(importing, "build_model", build)
-    return build
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, embed_dim, depth, package, weights",
     [
-        # What is its own is in A0S or the others.
-        pytest.param(
-            *("a1s", 600, 1, "grw_smoothing_models", "ema"), marks=pytest.mark.slow
-        ),
-        pytest.param(
-            *("a2s", 512, 2, "video_retrieval", "model"), marks=pytest.mark.slow
-        ),
-        pytest.param(
-            *("a3b", 256, 2, "grw_smoothing_models", "ema"), marks=pytest.mark.slow
-        ),
+        ("a1s", 600, 1, "grw_smoothing_models", "ema"),
+        ("a2s", 512, 2, "video_retrieval", "model"),
+        ("a3b", 256, 2, "grw_smoothing_models", "ema"),
     ],
 )
 def test_every_published_model_is_mapped_wholly(
-    shared, tmp_path, build_once, name, embed_dim, depth, package, weights
+    shared, tmp_path, monkeypatch, name, embed_dim, depth, package, weights
 ):
+    # Building takes longest, so the import and the test share a model.
+    build_once = functools.cache(build_model)
+    monkeypatch.setattr(importing, "build_model", build_once)
     shapes = _resized(published_shapes(shared, name), embed_dim, depth, 96, 11)
     states = {"model": _random(shapes, 0), "ema": _random(shapes, 1)}
-    params = {
-        "embed_dim": embed_dim,
-        "depth": depth,
-        "num_heads": 4,
-        "mlp_dim": 96,
-        "num_classes": 11,
-    }
+    params = dict(embed_dim=embed_dim, depth=depth)
+    params |= dict(num_heads=4, mlp_dim=96, num_classes=11)
     path = tmp_path / "published.pt"
-    write_snapshot(
-        path, states["model"], states["ema"], params, backbone=name, package=package
-    )
+    write_snapshot(path, states["model"], states["ema"], params, name, package)
     imported = import_torch_weights(path, tmp_path / "out", weights)
     assert imported.text().startswith(
         f"{name}, transformer head (embed_dim {embed_dim}, depth {depth}, num_heads 4,"

@@ -87,20 +87,11 @@ def test_what_a_killed_run_left_is_cleared_away(tmp_path):
         _special("bad", b"Z"),
         _pax("bad", **{"GNU.sparse.size": "9", "GNU.sparse.map": "0,1"}),
     ],
-    ids=[
-        "symlink",
-        "outward",
-        "hardlink",
-        "character",
-        "block",
-        "fifo",
-        "unknown",
-        "sparse",
-    ],
+    ids="symlink outward hardlink character block fifo unknown sparse".split(),
 )
 def test_only_plain_files_and_folders_are_taken(place, member):
     path = _pack(place.parent / "a.tar.gz", _file("good"), member)
-    _refused(path, place, "holds 'bad', no plain file or folder")
+    _refused(path, place, "holds 'bad', not a plain file or folder")
 
 
 @pytest.mark.parametrize(
@@ -114,15 +105,7 @@ def test_only_plain_files_and_folders_are_taken(place, member):
         (_pax("harmless", path="/tmp/bad"), "'/tmp/bad'"),
         (_file("../\x1b[2J\nbad"), r"'../\\x1b\[2J\\nbad'"),
     ],
-    ids=[
-        "parent",
-        "within",
-        "absolute",
-        "folder",
-        "pax_parent",
-        "pax_absolute",
-        "control",
-    ],
+    ids="parent within absolute folder pax_parent pax_absolute control".split(),
 )
 def test_nothing_is_written_outside(place, member, name):
     path = _pack(place.parent / "a.tar.gz", _file("good"), member)

@@ -61,22 +61,18 @@ class Airplanes(tfds.core.GeneratorBasedBuilder):
 
     def _info(self) -> tfds.core.DatasetInfo:
         config = self.builder_config
+        shape = (config.frames, config.size, config.size, 3)
+        speed_doc = "Degrees per frame, signed."
+        features = {
+            "id": tfds.features.Text(),
+            "video": tfds.features.Video(shape=shape, encoding_format="png"),
+            "label": tfds.features.ClassLabel(names=videos.CLASS_NAMES),
+            "shape": tfds.features.Text(),
+            "speed": tfds.features.Scalar(dtype=np.float32, doc=speed_doc),
+        }
         return self.dataset_info_from_configs(
             description=_DESCRIPTION,
-            features=tfds.features.FeaturesDict(
-                {
-                    "id": tfds.features.Text(),
-                    "video": tfds.features.Video(
-                        shape=(config.frames, config.size, config.size, 3),
-                        encoding_format="png",
-                    ),
-                    "label": tfds.features.ClassLabel(names=videos.CLASS_NAMES),
-                    "shape": tfds.features.Text(),
-                    "speed": tfds.features.Scalar(
-                        dtype=np.float32, doc="Degrees per frame, signed."
-                    ),
-                }
-            ),
+            features=tfds.features.FeaturesDict(features),
             supervised_keys=("video", "label"),
             metadata=tfds.core.MetadataDict(_settings(config)),
         )
@@ -87,16 +83,8 @@ class Airplanes(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split: str):
         for index, video in enumerate(videos.videos(self.builder_config, split)):
-            yield (
-                index,
-                {
-                    "id": f"{split}_{index}",
-                    "video": video.frames,
-                    "label": video.label,
-                    "shape": video.shape,
-                    "speed": video.speed,
-                },
-            )
+            fields = {"label": video.label, "shape": video.shape, "speed": video.speed}
+            yield index, {"id": f"{split}_{index}", "video": video.frames} | fields
 
 
 def load_split(

@@ -56,21 +56,17 @@ class LabelledClips(tfds.core.GeneratorBasedBuilder):
             )
 
     def _info(self) -> tfds.core.DatasetInfo:
+        shape = (None, None, None, 3)
+        features = {
+            "video": tfds.features.Video(shape, encoding_format="jpeg"),
+            # The names are known when the videos are listed.
+            "label": tfds.features.ClassLabel(),
+            "fps": tfds.features.Scalar(dtype=np.float32, doc="Frames per second."),
+            "source": tfds.features.Text(doc="Path of the video as listed."),
+        }
         return self.dataset_info_from_configs(
             description=_DESCRIPTION,
-            features=tfds.features.FeaturesDict(
-                {
-                    "video": tfds.features.Video(
-                        shape=(None, None, None, 3), encoding_format="jpeg"
-                    ),
-                    # The names are known when the videos are listed.
-                    "label": tfds.features.ClassLabel(),
-                    "fps": tfds.features.Scalar(
-                        dtype=np.float32, doc="Frames per second."
-                    ),
-                    "source": tfds.features.Text(doc="Path of the video as listed."),
-                }
-            ),
+            features=tfds.features.FeaturesDict(features),
             supervised_keys=("video", "label"),
             metadata=tfds.core.MetadataDict(self.builder_config.content()),
         )

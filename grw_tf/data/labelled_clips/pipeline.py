@@ -32,11 +32,7 @@ def clips_by_split(
 ) -> dict[str, beam.PCollection]:
     """Adds the reading of all videos to a pipeline.
 
-    Args:
-        pipeline: The pipeline.
-        config: What to convert, and how.
-        splits: Splits of the videos.
-        failures_file: JSON file for the videos left out, in reach of all workers.
+    The JSON file for the videos left out must be in reach of all workers.
 
     Returns:
         By split, keys and examples for TFDS.
@@ -58,7 +54,7 @@ def clips_by_split(
 
 
 def _read(video: Video, config: PreparationConfig):
-    clip = read_clip(video, config.frames)
+    clip = read_clip(video, config)
     if isinstance(clip, str):
         if config.strict:
             raise ValueError(f"{video.path} {clip}")

@@ -56,7 +56,8 @@ def lay_out(names: Sequence[str]) -> Layout:
     inner = [path for path in paths if len(path.parts) > 1]
     found = [canonical_split(path.parts[1]) for path in inner if len(path.parts) > 2]
     if len(found) == len(inner) and None not in found and "train" in found:
-        places = {str(p): (p.parts[0], canonical_split(p.parts[1])) for p in inner}
+        pairs = zip(inner, filter(None, found), strict=True)
+        places = {str(path): (path.parts[0], split) for path, split in pairs}
         return Layout(places, layout.left_out)
     unused = sorted(
         {
@@ -131,7 +132,7 @@ def _within_one_folder(paths) -> Layout | None:
         tuple(f"{top}/{folder}" for folder in below.split_folders),
         (
             f"the folder {top} alone holds videos, in split folders of classes: it is"
-            " taken for the folder given",
+            " treated as the given folder",
             *below.warnings,
         ),
     )

@@ -20,11 +20,6 @@ def assign_splits(
     divided, and every class keeps videos in the training split. The hash is of the last
     part of the name, so the splits stay the same if folders move.
 
-    Args:
-        videos: Videos, all with splits or all without.
-        validation_fraction: Share of each class for validation, 0 or more.
-        test_fraction: Share of each class for testing, 0 or more.
-
     Raises:
         ValueError: If only some of the videos have splits, or the fractions leave
             nothing to train on.
@@ -45,7 +40,9 @@ def assign_splits(
     if not without:
         return list(videos)
 
-    groups = collections.defaultdict(collections.Counter)
+    groups: dict[str, collections.Counter] = collections.defaultdict(
+        collections.Counter
+    )
     for video in videos:
         groups[video.group][video.label] += 1
     ranked = sorted(groups, key=_rank)

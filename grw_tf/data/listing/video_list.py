@@ -105,13 +105,6 @@ def list_unlisted(
     return _unlisted(root, find_files(root), videos, kind, is_fault=False)
 
 
-def list_class_folders(directory: str | os.PathLike) -> tuple[list[Video], list[str]]:
-    """Lists videos as `read_class_folders` does, and warns about files left out."""
-    listing, folders = read_class_folders(directory)
-    warn_of_left_out(directory, listing.left_out)
-    return listing.videos, folders
-
-
 def read_class_folders(directory: str | os.PathLike) -> tuple[Listing, list[str]]:
     """Lists the videos of a folder of class folders, whatever the folders' names.
 
@@ -140,31 +133,31 @@ def list_table(
     directory: str | os.PathLike | None = None,
     required: Collection[str] = ("path", "label"),
 ) -> list[Video]:
-    """Lists the videos of a CSV file.
+    """Lists the videos of a CSV file, as read by `read_rows`.
 
-    Its columns are path and label, and, where wanted, split, start and end (seconds),
-    and group; others are ignored. They are read as `read_rows` says. Relative paths may
-    have the slashes of Windows. Or the columns are those of Kinetics' annotations,
-    label, youtube_id, time_start, time_end and split: then the clips, cut already, are
-    the files
-    `<youtube_id>_<time_start>_<time_end>` anywhere in the folder, and all of one
-    YouTube video are a group.
+    The columns are path, label and optionally split, start and end (seconds), and
+    group. Relative paths may have the slashes of Windows. Alternatively, the columns
+    are those of Kinetics' annotations: label, youtube_id, time_start, time_end and
+    split. The clips are then files `<youtube_id>_<time_start>_<time_end>` anywhere in
+    the folder, already cut, and the clips of one YouTube video are a group.
 
     Args:
         table: The file, in UTF-8.
-        directory: What the paths are relative to; by default the file's folder.
-        required: Columns that must be there.
+        directory: Folder that paths are relative to. By default that of the file.
+        required: Columns that must be present.
 
     Raises:
-        ValueError: If a column or a cell is missing or makes no sense, if a video is
-            listed twice, or if there are none.
+        ValueError: If a column or cell is missing or invalid, a video is listed twice,
+            or there are no videos.
         OSError: If the file cannot be read.
     """
     table = Path(table)
     root = Path(directory or table.parent)
     if not root.is_dir():
         raise ValueError(f"{root} is not a folder: expected videos listed in {table}.")
-    found, lines, clips = [], {}, None
+    found: list[Video] = []
+    lines: dict[tuple, int] = {}
+    clips = None
     for line, row in read_rows(table, required):
         try:
             if "path" in row:
@@ -269,7 +262,7 @@ def _kinetics_clips(root: Path) -> dict[tuple[str, int], Path]:
     def fail(error):
         raise error
 
-    found = {}
+    found: dict[tuple[str, int], Path] = {}
     for folder, _, names in os.walk(root, onerror=fail):
         for name in names:
             match name.rpartition(".")[0].rsplit("_", 2):

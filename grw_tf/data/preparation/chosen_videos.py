@@ -27,7 +27,7 @@ def list_videos(config: PreparationConfig) -> list[Video]:
     The order is random, since readers shuffle only some records at a time.
 
     Raises:
-        ValueError: If the list of videos or the splits make no sense.
+        ValueError: If the list of videos or the splits are invalid.
         OSError: If a folder or the table cannot be read.
     """
     videos, left_out = choose_videos(config)

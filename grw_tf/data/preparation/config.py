@@ -4,7 +4,6 @@ import dataclasses
 
 from grw_tf.common.checks import check_positive
 from grw_tf.common.flags import option
-from grw_tf.data.preparation.conversion import FrameSettings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,10 +58,3 @@ class PreparationConfig:
             )
         if self.workers < 0:
             raise ValueError(f"workers is {self.workers}: it must be 0 or more.")
-
-    @property
-    def frames(self) -> FrameSettings:
-        """Which frames are kept, and how."""
-        return FrameSettings(
-            self.fps, self.short_side, self.jpeg_quality, self.min_frames
-        )

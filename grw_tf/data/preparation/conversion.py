@@ -3,22 +3,12 @@
 import dataclasses
 from pathlib import Path
 
-import av
-
 from grw_tf.common.replacing import replacing
 from grw_tf.data.listing.video_list import Video
+from grw_tf.data.preparation.config import PreparationConfig
 from grw_tf.data.preparation.jpeg_clips import JpegClip, read_jpegs
 from grw_tf.data.records.sequence_examples import sequence_example, write_record
-
-
-@dataclasses.dataclass(frozen=True)
-class FrameSettings:
-    """Which frames of a video are kept, and how. See the flags of the same names."""
-
-    fps: float
-    short_side: int
-    jpeg_quality: int
-    min_frames: int
+from grw_tf.data.videos.faults import fault_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +19,7 @@ class Conversion:
     label_index: int
     position: int
     folder: Path
-    settings: FrameSettings
+    config: PreparationConfig
 
     def __str__(self):
         return self.video.name
@@ -44,13 +34,13 @@ def convert(conversion: Conversion) -> int | str:
     Raises:
         OSError: If the record cannot be written.
     """
-    video, settings = conversion.video, conversion.settings
-    clip = read_clip(video, settings)
+    video, config = conversion.video, conversion.config
+    clip = read_clip(video, config)
     if isinstance(clip, str):
         return clip
     frames = len(clip.frames)
     example = sequence_example(
-        clip, conversion.label_index, video.label, settings.fps, video.name
+        clip, conversion.label_index, video.label, config.fps, video.name
     )
     record = record_path(conversion.folder, conversion.position, frames)
     with replacing(record) as path:
@@ -58,27 +48,24 @@ def convert(conversion: Conversion) -> int | str:
     return frames
 
 
-def read_clip(video: Video, settings: FrameSettings) -> JpegClip | str:
+def read_clip(video: Video, config: PreparationConfig) -> JpegClip | str:
     """Returns the frames of a video, or the reason why it cannot be used."""
     try:
         if not video.path.stat().st_size:
             raise ValueError("The file is empty.")
         clip = read_jpegs(
             video.path,
-            settings.fps,
-            settings.short_side,
-            settings.jpeg_quality,
+            config.fps,
+            config.short_side,
+            config.jpeg_quality,
             video.start,
             video.end,
         )
-    except (av.FFmpegError, OSError) as error:
-        return error.strerror or str(error)
     except Exception as error:
-        # Files can be broken in many ways.
-        return str(error).removeprefix(f"{video.path} ") or type(error).__name__
+        return fault_of(video.path, error)
     frames = len(clip.frames)
-    if frames < settings.min_frames:
-        return f"has {frames} frames at {settings.fps:g} a second: too short."
+    if frames < config.min_frames:
+        return f"has {frames} frames at {config.fps:g} a second: too short."
     return clip
 
 
@@ -89,4 +76,5 @@ def record_path(folder: Path, position: int, frames: int) -> Path:
 
 def converted(folder: Path) -> dict[int, int]:
     """Returns the frame counts of the records in a folder, by position."""
-    return dict(map(int, path.stem.split("_")) for path in folder.glob("*.tfrecord"))
+    names = (path.stem.split("_") for path in folder.glob("*.tfrecord"))
+    return {int(position): int(frames) for position, frames in names}

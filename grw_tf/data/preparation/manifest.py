@@ -21,7 +21,7 @@ def describe(
         videos: All videos listed.
         labels: Names of the classes, in order.
         outcomes: For each video, its number of frames or why it is left out.
-        shards: By split, the descriptions of its files.
+        shards: Descriptions of the files of each split.
 
     Returns:
         `splits` and `failures`. Each split, by name, has `clips`, `frames`, `shards`,
@@ -44,24 +44,19 @@ def describe(
             "shards": files,
         }
     failures = [
-        {
-            "path": video.name,
-            "split": video.split,
-            "label": video.label,
-            "reason": reason,
-        }
+        dict(path=video.name, split=video.split, label=video.label, reason=reason)
         for video, reason in zip(videos, outcomes, strict=True)
         if isinstance(reason, str)
     ]
-    return {
-        "splits": splits,
-        "failures": sorted(failures, key=lambda failure: failure["path"]),
-    }
+    failures.sort(key=lambda failure: failure["path"])
+    return {"splits": splits, "failures": failures}
 
 
 def report(manifest: dict) -> str:
     """Returns a table of the splits, and the videos and other files left out."""
-    rows = [("split", "clips", "frames", "shards", "MB", "commonest class")]
+    rows: list[tuple] = [
+        ("split", "clips", "frames", "shards", "MB", "commonest class")
+    ]
     lines = []
     for split, counts in manifest["splits"].items():
         megabytes = sum(shard["bytes"] for shard in counts["shards"]) / 1e6

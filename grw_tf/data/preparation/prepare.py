@@ -48,15 +48,12 @@ def prepare(config: PreparationConfig) -> dict:
 
     Files of the input folder that are not used are listed in `left_out.csv`.
 
-    Args:
-        config: What to convert, and how.
-
     Returns:
         The content of the manifest: the settings, the result of `manifest.describe`,
         and `left_out`, the summary by `summarize` of the input folder as it is now.
 
     Raises:
-        ValueError: If the list of videos makes no sense, if the folder holds other
+        ValueError: If the list of videos is invalid, if the folder holds other
             records, or, with `strict`, if a video cannot be used.
         OSError: If a folder cannot be read or the output cannot be written.
     """
@@ -99,10 +96,10 @@ def _convert(videos, labels, config, work) -> list[int | str]:
         return json.loads(ended.read_text())
     folder = work / "clips"
     folder.mkdir(exist_ok=True)
-    outcomes = dict(converted(folder))
+    outcomes: dict[int, int | str] = dict(converted(folder))
     indices = {label: index for index, label in enumerate(labels)}
     left = [
-        Conversion(video, indices[video.label], position, folder, config.frames)
+        Conversion(video, indices[video.label], position, folder, config)
         for position, video in enumerate(videos)
         if position not in outcomes
     ]
@@ -118,9 +115,9 @@ def _convert(videos, labels, config, work) -> list[int | str]:
                 raise ValueError(f"{conversion.video.path} {outcome}")
             outcomes[conversion.position] = outcome
             bar.update()
-    outcomes = [outcomes[position] for position in range(len(videos))]
-    write_json(ended, outcomes)
-    return outcomes
+    in_order = [outcomes[position] for position in range(len(videos))]
+    write_json(ended, in_order)
+    return in_order
 
 
 def _join(videos, outcomes, config, work) -> dict[str, list[dict]]:
@@ -142,7 +139,7 @@ def _join(videos, outcomes, config, work) -> dict[str, list[dict]]:
     with contextlib.closing(results):
         progress = tqdm.tqdm(results, "Joining", len(shards), unit="shard")
         described = {shard.path: description for shard, description in progress}
-    by_split = {}
+    by_split: dict[str, list[dict]] = {}
     for shard in shards:
         by_split.setdefault(shard.split, []).append(described[shard.path])
     return by_split

@@ -75,7 +75,7 @@ def _take(work, output, plan):
     foreign = sorted(file.name for file in output.glob("*.tfrecord"))
     if foreign and not known:
         raise ValueError(
-            f"{output} holds records of others, as {foreign[0]}: give another"
+            f"{output} holds records of another run, as {foreign[0]}: give another"
             " --output_dir."
         )
     if not known:

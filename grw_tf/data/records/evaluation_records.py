@@ -1,21 +1,19 @@
-"""The clips and the whole videos of prepared records, as a model wants them."""
+"""Clips and whole videos of prepared records to evaluate a model on."""
 
-import itertools
-import os
+from collections.abc import Iterator
 
 import tensorflow as tf
 import tqdm
 from google.protobuf.message import DecodeError
 
 from grw_tf.common.error_text import one_line
-from grw_tf.common.labels_file import LABELS_FILE, read_labels
-from grw_tf.data.evaluation_clips import EncodedClip, EvaluationClips, is_chosen
+from grw_tf.data.evaluation_clips import EncodedClip, EvaluationClips
+from grw_tf.data.records.record_source import RecordSource
 from grw_tf.data.records.sequence_examples import (
     FRAME_RATE,
     FRAMES,
     LABEL_INDEX,
     SOURCE,
-    check_records,
     frame_stride,
 )
 from grw_tf.models import ModelConfig
@@ -29,29 +27,20 @@ class EvaluationRecords(EvaluationClips):
 
     Args:
         pattern: Paths, with wildcards or not, separated by commas.
-        config: The model's `ModelConfig`, for its frames, frame_geometry, fps and
-            num_classes.
+        config: The model's config.
         progress: Whether to show a progress bar.
 
     Raises:
-        ValueError: As `check_records`, or if the number of classes is not the model's
-            or folders have different classes.
+        ValueError: As `RecordSource`, or if the model has another number of classes.
         OSError: If a file cannot be read.
     """
 
     def __init__(self, pattern: str, config: ModelConfig, progress: bool = True):
-        self._paths = check_records(pattern)
-        folders = sorted({os.path.dirname(path) for path in self._paths})
-        names = [read_labels(os.path.join(folder, LABELS_FILE)) for folder in folders]
-        for folder, others in zip(folders, names, strict=True):
-            if others != names[0]:
-                raise ValueError(
-                    f"{folders[0]} and {folder} have different classes in"
-                    f" {LABELS_FILE}: evaluate on one of them at a time."
-                )
-        super().__init__(pattern, names[0], config, progress)
+        source = RecordSource(pattern)
+        self._paths = source.paths
+        super().__init__(pattern, source.class_names, config, progress)
 
-    def _labelled(self, chosen):
+    def _records(self) -> Iterator[tuple[bytes, str]]:
         size = sum(tf.io.gfile.stat(path).length for path in self._paths)
         with tqdm.tqdm(
             desc="Evaluating",
@@ -60,18 +49,18 @@ class EvaluationRecords(EvaluationClips):
             unit_scale=True,
             disable=not self._progress,
         ) as progress:
-            clips = itertools.count()
             for path in self._paths:
                 for number, record in enumerate(_read(path)):
-                    if is_chosen(next(clips), chosen):
-                        yield self._parse(record, f"{path}, record {number}")
+                    yield record, f"{path}, record {number}"
                     progress.update(len(record) + _FRAMING_BYTES)
 
-    def _parse(self, record, where):
+    def _parse(self, record: bytes, where: str) -> EncodedClip:
         try:
             example = tf.train.SequenceExample.FromString(record)
         except DecodeError:
-            raise ValueError(f"{where} is no SequenceExample: make it again.") from None
+            raise ValueError(
+                f"{where} is not a SequenceExample: make it again."
+            ) from None
         context = example.context.feature
         labels = context[LABEL_INDEX].int64_list.value
         jpegs = example.feature_lists.feature_list[FRAMES].feature
@@ -99,5 +88,5 @@ def _read(path):
 
 def _bytes_of(jpeg, where):
     if not jpeg.bytes_list.value:
-        raise ValueError(f"{where} has a frame that is no JPEG: make it again.")
+        raise ValueError(f"{where} has a frame that is not a JPEG: make it again.")
     return jpeg.bytes_list.value[0]

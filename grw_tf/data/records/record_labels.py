@@ -37,7 +37,7 @@ def labels_of(
     wrong = found[(found < 0) | (found >= num_classes)]
     if len(wrong):
         raise ValueError(
-            f"{source.where} has a clip of class {wrong[0]}, which is none of the"
+            f"{source.where} has a clip of class {wrong[0]}, which is not one of the"
             f" {num_classes}: make the records again."
         )
     return found

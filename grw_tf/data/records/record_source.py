@@ -25,6 +25,7 @@ class RecordSource:
         pattern: Paths separated by commas. They may have wildcards.
 
     Attributes:
+        paths: The files, sorted.
         where: Name of the source in errors.
         class_names: Names of the classes.
 
@@ -34,10 +35,10 @@ class RecordSource:
     """
 
     def __init__(self, pattern: str):
-        self._paths = check_records(pattern)
+        self.paths = check_records(pattern)
         files = [
             os.path.join(folder, LABELS_FILE)
-            for folder in sorted({os.path.dirname(path) for path in self._paths})
+            for folder in sorted({os.path.dirname(path) for path in self.paths})
         ]
         self.where = files[0]
         self.class_names = read_labels(self.where)
@@ -52,17 +53,17 @@ class RecordSource:
     def files(self) -> tuple[RecordFile, ...]:
         """The files. If a manifest does not list one, its records are counted."""
         counts = {}
-        for folder in {os.path.dirname(path) for path in self._paths}:
+        for folder in {os.path.dirname(path) for path in self.paths}:
             for shard in listed_shards(folder):
                 counts[os.path.join(folder, shard["file"])] = shard["clips"]
         return tuple(
             RecordFile(path, counts[path] if path in counts else _count(path))
-            for path in self._paths
+            for path in self.paths
         )
 
     @functools.cached_property
     def _frame_rates(self):
-        return {path: read_frame_rate(path) for path in self._paths}
+        return {path: read_frame_rate(path) for path in self.paths}
 
     def stride(self, fps: float) -> int:
         """Returns the stride at which a model of `fps` frames per second takes frames.

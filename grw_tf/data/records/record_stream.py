@@ -4,6 +4,7 @@ Resumed training therefore continues with exactly the clips that it would have s
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -65,14 +66,8 @@ def in_order(share: Share) -> tf.data.Dataset:
     return share.thinned(_read(_columns(share.own_files), cycle_length=1))
 
 
-def picked(share: Share, indices) -> tf.data.Dataset:
-    """Returns some records of a share once, in the order of the files.
-
-    Args:
-        share: What to read.
-        indices: Whole numbers, which records of `in_order`; the others are read, but
-            not decoded.
-    """
+def picked(share: Share, indices: Sequence[int]) -> tf.data.Dataset:
+    """Returns the records of `in_order` with these indices. Others are not decoded."""
     wanted = tf.scatter_nd(
         tf.constant(indices, tf.int64, (len(indices), 1)),
         tf.ones(len(indices), tf.bool),
@@ -89,15 +84,15 @@ def endless(
 
     Args:
         share: What to read.
-        seed: Of the order.
-        first: Records to leave out from the start. Whole rounds of them cost nothing;
-            of the last round they are read, but not decoded.
+        seed: Seed of the order.
+        first: Number of records to skip. Whole rounds cost nothing. Records skipped in
+            the last round are read but not decoded.
         shuffle_buffer_size: Records among which the next one is drawn.
         cycle_length: Files read at once.
 
     Returns:
-        Pairs (key, record): int64 [2], another for each element of all pipelines, from
-        which whatever is random about it may be drawn; and the record, a string.
+        Pairs (key, record). The key, int64 [2], is unique among the elements of all
+        pipelines and seeds whatever is random about the element.
 
     Raises:
         ValueError: If the share is empty.
@@ -111,8 +106,8 @@ def endless(
     first_round, skipped = divmod(first, share.count)
 
     def one_round(number):
-        # Of this function's graph alone: else the global seed changes the order, and
-        # that seed being 0 is an error.
+        # The seed of this function's graph alone. Otherwise the global seed changes the
+        # order, and a global seed of 0 is an error.
         tf.random.set_seed(1)
         key = tf.stack([tf.constant(seed, tf.int64), number])
         order = tf.random.experimental.stateless_shuffle(
@@ -132,10 +127,7 @@ def endless(
     return numbered.map(
         lambda number, record: (
             tf.stack(
-                [
-                    tf.constant(seed, tf.int64),
-                    number * share.pipelines + share.pipeline,
-                ]
+                [tf.constant(seed, tf.int64), number * share.pipelines + share.pipeline]
             ),
             record,
         )

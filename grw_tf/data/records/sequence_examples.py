@@ -151,8 +151,8 @@ def frame_stride(rate: float, fps: float, where: str) -> int:
     """
     if not 0 < rate < float("inf"):
         raise ValueError(
-            f"{where} does not say its frames a second, {FRAME_RATE}: make the records"
-            " by scripts.prepare_videos."
+            f"{where} does not state its frame rate, {FRAME_RATE}: make the records by"
+            " scripts.prepare_videos."
         )
     stride = round(rate / fps)
     if stride < 1 or abs(rate / fps - stride) > _RATE_TOLERANCE * stride:
@@ -182,7 +182,7 @@ def _check_none_missing(paths):
         for index in range(int(count)):
             path = f"{base}-{index:05d}-of-{count}.tfrecord"
             if not tf.io.gfile.exists(path):
-                raise ValueError(f"{path} is missing, of {count} shards: copy it too.")
+                raise ValueError(f"{path}, one of {count} shards, is missing: copy it.")
 
 
 def _check_size(path, sizes):
@@ -191,7 +191,7 @@ def _check_size(path, sizes):
     if size != expected:
         raise ValueError(
             f"{path} has {size} bytes, and {MANIFEST_FILE} says {expected}: it is"
-            " truncated or not the one; copy or make it again."
+            " truncated or from other records; copy or make it again."
         )
 
 
@@ -203,12 +203,10 @@ def _check_first_record(path, labels):
         raise ValueError(f"{path} holds no record: copy or make it again.") from None
     except tf.errors.DataLossError:
         raise ValueError(
-            f"{path} is truncated in its first record, or no plain TFRecord file."
+            f"{path} is truncated in its first record, or not a plain TFRecord file."
         ) from None
     except DecodeError:
-        raise ValueError(
-            f"{path} holds no SequenceExample, but other records."
-        ) from None
+        raise ValueError(f"{path} holds other records than SequenceExamples.") from None
     except tf.errors.OpError as error:
         raise OSError(f"{path} cannot be read: {one_line(error)}") from None
     context, frames = example.context.feature, example.feature_lists.feature_list
@@ -222,12 +220,12 @@ def _check_first_record(path, labels):
     if not 0 <= index[0] < len(labels):
         raise ValueError(
             f"{path} has a clip of class {index[0]}, and {LABELS_FILE} beside it has"
-            f" {len(labels)} classes, from 0: one of them is not the other's."
+            f" {len(labels)} classes, from 0: they do not belong together."
         )
     text = context[LABEL_TEXT].bytes_list.value if LABEL_TEXT in context else ()
     name = normal_name(text[0].decode(errors="replace")) if text else None
     if text and name != normal_name(labels[index[0]]):
         raise ValueError(
             f"{path} has a clip of {name!r} as class {index[0]}, which is"
-            f" {labels[index[0]]!r} in {LABELS_FILE}: one of them is not the other's."
+            f" {labels[index[0]]!r} in {LABELS_FILE}: they do not belong together."
         )

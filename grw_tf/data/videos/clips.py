@@ -33,7 +33,7 @@ def stream_frames(
         ValueError: If `fps` is not positive or the file holds no video.
         av.FFmpegError: If the file cannot be decoded.
     """
-    shown, prepared = None, None
+    shown = prepared = np.empty(0)
     for seconds, picture in sample_pictures(path, fps):
         if picture is not shown:
             shown, prepared = picture, prepare_frame(picture, geometry)
@@ -48,21 +48,13 @@ def read_clip(
     If the video is shorter, its last frame is repeated. At most about half of a longer
     video is held in memory.
 
-    Args:
-        path: A video or an animated GIF.
-        frames: Frames to return.
-        fps: Frames per second to sample at.
-        geometry: `config.frame_geometry` of the model.
+    Arguments and errors are those of `stream_frames`.
 
     Returns:
         uint8 [frames, size, size, 3], RGB, upright.
-
-    Raises:
-        ValueError: As `stream_frames`.
-        av.FFmpegError: As `stream_frames`.
     """
     check_positive(frames=frames)
-    window = collections.deque()
+    window: collections.deque[np.ndarray] = collections.deque()
     for count, (_, picture) in enumerate(stream_frames(path, fps, geometry), start=1):
         window.append(picture)
         # The middle only moves forward, so frames before it can be dropped.

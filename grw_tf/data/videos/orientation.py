@@ -68,7 +68,7 @@ class FirstSize:
         elif (width, height) != self._first:
             first = f"{self._first[0]} x {self._first[1]}"
             warn_once(
-                self._name,
+                os.fspath(self._name),
                 f"the size of frames changes from {first} to {width} x {height} pixels:"
                 " they are resized.",
             )

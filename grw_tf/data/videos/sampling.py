@@ -81,25 +81,15 @@ def sample_pictures(
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Yields the frames of `sample_frames` as upright pictures.
 
-    Args:
-        path: As for `sample_frames`.
-        fps: As for `sample_frames`.
-        start: As for `sample_frames`.
-        end: As for `sample_frames`.
-        threads: As for `sample_frames`.
-        layout: "rgb24" or "bgr24".
-        timeout: As for `sample_frames`.
+    Arguments and errors are those of `sample_frames`; `layout` is "rgb24" or "bgr24".
 
     Yields:
         Seconds since `start`, and uint8 [height, width, 3]. Repeated pictures are the
         same object.
-
-    Raises:
-        ValueError: As `sample_frames`.
-        av.FFmpegError: As `sample_frames`.
     """
     upright = UprightPictures(path, layout)
-    shown, picture = None, None
+    shown: av.VideoFrame | None = None
+    picture = np.empty(0)
     for seconds, frame in sample_frames(path, fps, start, end, threads, timeout):
         if frame is not shown:
             shown, picture = frame, upright(frame)

@@ -18,7 +18,7 @@ from grw_tf.common.flags import option
 from grw_tf.common.paired_timing import Ratio, Seconds, paired_ratio
 from grw_tf.export.benchmark.file_stream import open_step, open_stream
 from grw_tf.export.benchmark.model_garden_export import convert_stock
-from grw_tf.export.partitions import step_partitions
+from grw_tf.export.operations import step_partitions
 from grw_tf.weights.run_directory import load_best
 
 STOCK = "stock"
@@ -94,7 +94,7 @@ class FileFigures:
 
     Attributes:
         megabytes: Its size, in 1e6 bytes.
-        operations, partitions, outside: See `step_partitions`.
+        operations, partitions, outside: See `Partitions`.
         resident_megabytes: Resident memory of a process that streams it, in 1e6 bytes.
         bare_megabytes: The part of it that numpy and LiteRT had taken before.
     """
@@ -184,10 +184,10 @@ def file_figures(path: str) -> FileFigures:
         raise OSError(f"The memory that {path} takes cannot be measured: {reason}.")
     bare, resident = (int(number) / 1e6 for number in done.stdout.split())
     return FileFigures(
-        len(content) / 1e6,
-        *step_partitions(content),
+        megabytes=len(content) / 1e6,
         resident_megabytes=resident,
         bare_megabytes=bare,
+        **dataclasses.asdict(step_partitions(content)),
     )
 
 
@@ -196,15 +196,8 @@ def time_in_blocks(
 ) -> dict[str, Seconds]:
     """Times functions in turn, in another order each round.
 
-    So other load of the machine affects all of them.
-
-    Args:
-        steps: Functions by name.
-        rounds: Number of turns of each.
-        frames: Number of timed calls in a turn.
-
-    Returns:
-        `Seconds` of arrays [rounds, frames] of the calls, by name.
+    Other load on the machine then affects them alike. A turn has `frames` timed calls.
+    Returns `Seconds` of arrays [rounds, frames] by name.
     """
     seconds = {name: np.zeros((2, rounds, frames)) for name in steps}
     random = np.random.default_rng(0)

@@ -49,40 +49,33 @@ def open_stream(
 def open_step(
     path: str | os.PathLike, num_threads: int = 1, xnnpack: bool = True
 ) -> tuple[Callable[[], Any], int]:
-    """Returns a function that runs a step of a file and copies nothing.
+    """Returns a function that runs a step of a file, and the frames of a step.
 
-    Args:
-        path: A streaming model.
-        num_threads: Number of threads.
-        xnnpack: Whether XNNPACK computes; otherwise TFLite's own kernels do.
-
-    Returns:
-        The function, which takes and returns nothing; and the frames of a step.
+    It takes and returns nothing, and copies nothing. Without `xnnpack`, TFLite's own
+    kernels compute.
 
     Raises: as `open_stream`.
     """
     _check_file(path)
     interpreter, name = _streaming_signature(path, num_threads, xnnpack)
     runner = interpreter.get_signature_runner(name)
-    random = np.random.default_rng(0)
-    inputs = {
-        name: np.zeros(detail["shape"], detail["dtype"])
-        for name, detail in runner.get_input_details().items()
-    }
-    image = random.integers(0, 256, inputs["image"].shape)
-    inputs["image"] = _as_image(image, inputs["image"].dtype)
+    details = runner.get_input_details()
+    inputs = {n: np.zeros(d["shape"], d["dtype"]) for n, d in details.items()}
+    shape, dtype = details[IMAGE]["shape"], details[IMAGE]["dtype"]
+    image = np.random.default_rng(0).integers(0, 256, shape)
+    inputs[IMAGE] = _as_image(image, dtype)
     with silenced():
         runner(**inputs)
     # All inputs are set: only the signature's graph is left to invoke.
     wrapper, graph = runner._interpreter_wrapper, runner._subgraph_index
-    return lambda: wrapper.Invoke(graph), image.shape[-4]
+    return lambda: wrapper.Invoke(graph), int(shape[-4])
 
 
 def resident_bytes() -> int:
     """Returns this process's resident memory in bytes, on Linux only.
 
     Raises:
-        OSError: elsewhere.
+        OSError: On other systems.
     """
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -4,12 +4,11 @@ As with its `export_saved_model.py` and TFLite's converter by default: built-in
 operations, a static image [1, 1, size, size, 3] in 0..1, and 5-D states by name.
 """
 
-import tempfile
-
 import tensorflow as tf
 import tf_keras
 from official.projects.movinet.modeling import movinet, movinet_layers, movinet_model
 
+from grw_tf.export.conversion import convert_functions, named
 from grw_tf.models.block_specs import model_ids
 from grw_tf.models.movinet_backbone import GATES
 from grw_tf.models.streaming import StreamingModel, check_causal
@@ -25,11 +24,8 @@ def convert_stock(model: tf_keras.Model, dynamic: bool = False) -> bytes:
     For the official head, it is the Model Garden's own classifier with the same
     weights. For transformer heads, which the Model Garden lacks, it is its backbone
     with external states and this project's head. Signature `step` is that of
-    `grw_tf.export.conversion.convert`, except for the form of image and states.
-
-    Args:
-        model: A causal model of `build_model`.
-        dynamic: Whether the converter's default optimization quantizes weights.
+    `grw_tf.export.conversion.convert`, except for the form of image and states. If
+    `dynamic`, the converter's default optimization quantizes the weights.
 
     Raises:
         ValueError: If the model is not a causal MoViNet, or has convolutions that
@@ -55,15 +51,17 @@ def convert_stock(model: tf_keras.Model, dynamic: bool = False) -> bytes:
             f"A model of conv_type={config.backbone.conv_type} with a transformer head"
             " has no stock export: TFLite lacks its Conv3D."
         )
-    return _convert(config, specs, step, weights, dynamic)
+    image = tf.TensorSpec(_image_shape(config), tf.float32, "image")
+    inputs = {"image": image, **named(specs)}
+    step = tf.function(step, autograph=False, input_signature=[inputs])
+    optimizations = [tf.lite.Optimize.DEFAULT] if dynamic else []
+    # The converter warns of options that were not given.
+    with silenced():
+        return convert_functions({"step": step}, weights, optimizations)
 
 
-def stock_classifier(model: tf_keras.Model) -> movinet_model.MovinetClassifier:
-    """Returns the Model Garden's classifier with external states and equal weights.
-
-    Args:
-        model: A causal model of `build_model` with the official head.
-    """
+def _stock_classifier(model):
+    """Returns the Model Garden's classifier with external states and equal weights."""
     config = model.config
     settings = config.backbone
     image = tf_keras.layers.InputSpec(shape=_image_shape(config))
@@ -99,7 +97,7 @@ def stock_classifier(model: tf_keras.Model) -> movinet_model.MovinetClassifier:
 
 
 def _classifier_step(model):
-    stock = stock_classifier(model)
+    stock = _stock_classifier(model)
     specs = stock.initial_state_specs(_image_shape(model.config))
 
     def step(inputs):
@@ -122,22 +120,3 @@ def _transformer_step(model):
 
 def _image_shape(config):
     return (1, 1, config.size, config.size, 3)
-
-
-def _convert(config, specs, step, weights, dynamic):
-    specs = {n: tf.TensorSpec(s.shape, s.dtype, n) for n, s in specs.items()}
-    image = tf.TensorSpec(_image_shape(config), tf.float32, "image")
-    step = tf.function(
-        step, autograph=False, input_signature=[{"image": image, **specs}]
-    )
-    # Only the variables: a whole Keras model would be traced again and again.
-    module = tf.Module()
-    module.weights = list(weights)
-    with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(module, folder, {"step": step})
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        if dynamic:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        # The converter warns of options that were not given.
-        with silenced():
-            return converter.convert()

@@ -69,7 +69,9 @@ def calibrate(
     rollout = Rollout(content, threads, observed=tensors)
     streams = _streams(clips, rollout.image_shape)
     drawn = unlike_frames(streams[0], len(streams[0]) // 2)
-    ranges = _Ranges()
+    ranges: dict = {}
+    # Streams start from zero.
+    state_ranges = {name: (np.float32(0), np.float32(0)) for name in rollout.states}
     segments = []
     with tqdm.tqdm(
         total=sum(map(len, streams)) + len(drawn), desc="Calibrating", unit="frame"
@@ -84,9 +86,12 @@ def calibrate(
                     late = np.concatenate(parts[index:])
                     segments.append(Segment(rollout.states, late))
                 rollout.step(part)
-                ranges.add(rollout)
+                for name, value in rollout.values():
+                    _widen(ranges, name, value, (1,) * value.ndim)
+                for name, value in rollout.states.items():
+                    _widen(state_ranges, name, value, ())
                 bar.update(len(part))
-    return Calibration(ranges.tensors, ranges.states, segments, streams)
+    return Calibration(ranges, state_ranges, segments, streams)
 
 
 def unlike_frames(frames: np.ndarray, count: int) -> np.ndarray:
@@ -129,23 +134,8 @@ def _silhouette(frame, rng):
     return np.where(frame > 127, 255, 0)
 
 
-class _Ranges:
-    """The lowest and the highest value of each tensor and of each state."""
-
-    def __init__(self):
-        self.tensors = {}
-        self.states = {}
-
-    def add(self, rollout):
-        for name, value in rollout.values():
-            _widen(self.tensors, name, value, (1,) * value.ndim)
-        for name, value in rollout.states.items():
-            # Streams start from zero.
-            self.states.setdefault(name, (0.0, 0.0))
-            _widen(self.states, name, value, ())
-
-
 def _widen(ranges, name, value, shape):
+    """Widens a range {name: (lowest, highest)} by the values of an array."""
     low, high = value.min().reshape(shape), value.max().reshape(shape)
     if name in ranges:
         low = np.minimum(low, ranges[name][0])

@@ -93,15 +93,9 @@ def choose(
     """Puts as many parts into 8 bits as the error budget allows.
 
     The powers of single parts' errors nearly add up: parts are taken until the budget
-    is spent, and fewer if all together cost more.
-
-    Args:
-        content: A float32 TFLite model.
-        parts: Parts of `find_parts`.
-        calibration: The model's calibration.
-        noise_budget: Error that these parts may add to the logits, besides that of
-            8-bit weights, relative to their standard deviation.
-        threads: Number of threads.
+    is spent, and fewer if all together cost more. `noise_budget` is the error that
+    these parts of the float32 model may add to the logits, besides that of 8-bit
+    weights, relative to their standard deviation.
     """
     meter = _Meter(content, calibration.segments, threads)
     bare = meter.error(_build(content, [], calibration, others=True))

@@ -16,13 +16,10 @@ _ASKED_EVERY = 4
 
 
 class Rollout:
-    """A stream through a float or quantized model.
+    """A stream through a float or quantized model of `conversion.convert`.
 
-    Args:
-        content: A TFLite model with the signatures of `conversion.convert`.
-        threads: Number of threads.
-        observed: Names of the step's tensors that `values` will be asked for. TFLite's
-            own, slower kernels compute then.
+    `observed` are the names of the step's tensors that `values` will be asked for. With
+    them, TFLite's own, slower kernels compute.
 
     Raises:
         ValueError: As `state_entries`.
@@ -52,11 +49,9 @@ class Rollout:
         return dict(self._loop.states)
 
     def restart(self, states: Mapping[str, np.ndarray] | None = None) -> None:
-        """Starts another stream.
+        """Starts another stream, by default from the initial states.
 
-        Args:
-            states: States to start from, in float32 where the file may store them in
-                int8; by default the initial ones.
+        Other states are given in float32, even where the file stores them in int8.
         """
         self._loop.reset()
         if states is not None:

@@ -1,5 +1,7 @@
 """Stores states in 8 bits around a graph that computes with them in float32."""
 
+import copy
+
 from ai_edge_litert import schema_py_generated as schema
 
 from grw_tf.export.flatbuffer import read_model, write_model
@@ -13,11 +15,8 @@ def quantize_states(content: bytes, ranges: dict) -> bytes:
 
     LiteRT's quantizer treats all inputs of a graph alike, so this is done here: with a
     DEQUANTIZE before the first use of a state and a QUANTIZE after the last, both of
-    which XNNPACK has. Zero stays exactly zero.
-
-    Args:
-        content: A TFLite model whose signatures take and return the states.
-        ranges: Lowest and highest values of the states to store in int8, by name.
+    which XNNPACK has. Zero stays exactly zero. `ranges` are the (lowest,
+    highest) values of the states to store in int8, by name.
     """
     if not ranges:
         return content
@@ -84,14 +83,11 @@ class _Editor:
         entry.tensorIndex = stored
 
     def _copy(self, index, suffix):
-        tensor = self._graph.tensors[index]
-        copy = schema.TensorT()
-        copy.name = tensor.name + suffix
-        copy.shape = tensor.shape
-        copy.shapeSignature = tensor.shapeSignature
-        copy.hasRank = tensor.hasRank
-        copy.type = tensor.type
-        self._graph.tensors.append(copy)
+        tensor = copy.copy(self._graph.tensors[index])
+        tensor.name += suffix
+        # The empty one: values are computed.
+        tensor.buffer = 0
+        self._graph.tensors.append(tensor)
         return len(self._graph.tensors) - 1
 
     def _operator(self, name, version, source, target):

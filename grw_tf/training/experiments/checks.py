@@ -13,6 +13,7 @@ from grw_tf.training.optimization.two_rates import OPTIMIZERS
 
 _MAX_AREA = "aug_max_area_ratio"
 _DATA = ("task.train_data", "task.validation_data")
+_WITHOUT_EVALUATIONS = ("train", "train_and_post_eval")
 
 
 def _from(lowest):
@@ -114,7 +115,7 @@ def check_experiment(params: cfg.ExperimentConfig, mode: str | None = None) -> N
 
     Args:
         params: The config of an experiment, after `fill_in`.
-        mode: The mode of the Model Garden's training drivers, or None if unknown.
+        mode: The value of --mode, or None if unknown.
 
     Raises:
         ValueError: If there is such a setting; with its key, its value and what to do.
@@ -148,47 +149,30 @@ def _unused(params):
 
 def _runtime(params):
     runtime = params.runtime
-    strategy = runtime.distribution_strategy.lower()
-    yield (
-        "runtime.distribution_strategy",
-        strategy not in ("off", "parameter_server"),
-        "is not supported: choose one_device, mirrored, multi_worker_mirrored or tpu",
+    strategy, scale = runtime.distribution_strategy.lower(), runtime.loss_scale
+    supported = strategy not in ("off", "parameter_server")
+    needed = (
+        "is not supported: choose one_device, mirrored, multi_worker_mirrored or tpu"
     )
-    yield (
-        "runtime.tpu",
-        not runtime.tpu or strategy == "tpu",
-        "needs runtime.distribution_strategy tpu",
-    )
-    yield (
-        "runtime.enable_xla",
-        not runtime.enable_xla or runtime.num_gpus > 0,
-        "does nothing without GPUs: set runtime.num_gpus, or this to false",
-    )
-    scale = runtime.loss_scale
-    yield (
-        "runtime.loss_scale",
-        scale is None or runtime.mixed_precision_dtype == "float16",
-        "needs runtime.mixed_precision_dtype float16: set that, or this to null",
-    )
-    yield (
-        "runtime.loss_scale",
-        scale in (None, "dynamic") or (isinstance(scale, float) and scale > 0),
-        "must be a number above 0, dynamic or null",
-    )
+    yield "runtime.distribution_strategy", supported, needed
+    needed = "needs runtime.distribution_strategy tpu"
+    yield "runtime.tpu", not runtime.tpu or strategy == "tpu", needed
+    needed = "does nothing without GPUs: set runtime.num_gpus, or this to false"
+    yield "runtime.enable_xla", not runtime.enable_xla or runtime.num_gpus > 0, needed
+    scales = scale is None or runtime.mixed_precision_dtype == "float16"
+    needed = "needs runtime.mixed_precision_dtype float16: set that, or this to null"
+    yield "runtime.loss_scale", scales, needed
+    is_number = isinstance(scale, float) and scale > 0
+    needed = "must be a number above 0, dynamic or null"
+    yield "runtime.loss_scale", is_number or scale in (None, "dynamic"), needed
 
 
 def _optimization(params):
     where, config = "trainer.optimizer_config", params.trainer.optimizer_config
-    yield (
-        f"{where}.optimizer.type",
-        config.optimizer.type in OPTIMIZERS,
-        f"must be {_listed(OPTIMIZERS)}",
-    )
-    yield (
-        f"{where}.learning_rate.type",
-        config.learning_rate.type,
-        "must be the name of a schedule, such as cosine",
-    )
+    needed = f"must be {_listed(OPTIMIZERS)}"
+    yield f"{where}.optimizer.type", config.optimizer.type in OPTIMIZERS, needed
+    needed = "must be the name of a schedule, such as cosine"
+    yield f"{where}.learning_rate.type", config.learning_rate.type, needed
     for name in ("learning_rate", "head_learning_rate", "warmup", "head_warmup"):
         chosen = getattr(config, name)
         schedule = chosen.get().as_dict() if chosen.type else {}
@@ -209,16 +193,12 @@ def _data(params):
             yield f"{path}.{low}", lowest > 0, "must be above 0"
             yield f"{path}.{high}", lowest <= highest, f"must be {low} or more"
         yield f"{path}.{_MAX_AREA}", getattr(data, _MAX_AREA) <= 1, "must be at most 1"
-        yield (
-            f"{path}.aug_type",
-            not data.aug_type or data.aug_type.type in ("autoaug", "randaug"),
-            "must have a type, autoaug or randaug, or be null",
-        )
-        yield (
-            f"{path}.temporal_stride",
-            not data.input_path or data.temporal_stride == 1,
-            "does nothing with input_path, so leave it 1: set task.model.fps",
-        )
+        known = not data.aug_type or data.aug_type.type in ("autoaug", "randaug")
+        needed = "must have a type, autoaug or randaug, or be null"
+        yield f"{path}.aug_type", known, needed
+        acts = not data.input_path or data.temporal_stride == 1
+        needed = "does nothing with input_path, so leave it 1: set task.model.fps"
+        yield f"{path}.temporal_stride", acts, needed
 
 
 def _losses(params):
@@ -228,59 +208,48 @@ def _losses(params):
     chosen = " and ".join(name for name in ("cutmix", "mixup") if name in methods)
     where = f"{chosen} in task.model.regularization.methods" if chosen else mixing
     yield mixing, not (given and chosen), f"does what {where} does: choose one"
-    yield (
-        "task.losses.one_hot",
-        losses.one_hot or not (given or chosen),
-        f"must be true with {where}, which mixes labels",
-    )
-    yield (
-        "task.losses.label_smoothing",
-        losses.one_hot or not losses.label_smoothing,
-        "does nothing with task.losses.one_hot false: set label_smoothing to 0",
-    )
+    needed = f"must be true with {where}, which mixes labels"
+    yield "task.losses.one_hot", losses.one_hot or not (given or chosen), needed
+    smooths = losses.one_hot or not losses.label_smoothing
+    needed = "does nothing with task.losses.one_hot false: set label_smoothing to 0"
+    yield "task.losses.label_smoothing", smooths, needed
 
 
 def _regularization(params):
     where, chosen = "task.model.regularization", params.task.model.regularization
     defaults = Model().regularization.as_dict()
     for method in REGULARIZERS:
-        values = getattr(chosen, method).as_dict()
-        yield (
-            f"{where}.{method}",
-            method in chosen.methods or values == defaults[method],
+        default = getattr(chosen, method).as_dict() == defaults[method]
+        needed = (
             f"does nothing without {method} in {where}.methods: add it there, or leave"
-            " this out",
+            " this out"
         )
-    yield (
-        f"{where}.own_layer.layer",
-        "own_layer" not in chosen.methods or is_registered(chosen.own_layer.layer),
+        yield f"{where}.{method}", method in chosen.methods or default, needed
+    known = "own_layer" not in chosen.methods or is_registered(chosen.own_layer.layer)
+    needed = (
         "must be the name of a Keras layer, or of a registered one whose module was"
-        " imported, see docs/extending.md",
+        " imported, see docs/extending.md"
     )
+    yield f"{where}.own_layer.layer", known, needed
 
 
 def _trainer(params, mode):
     trainer = params.trainer
     metric = trainer.best_checkpoint_eval_metric
     better = "lower" if metric.endswith("loss") else "higher"
-    yield (
-        "trainer.best_checkpoint_metric_comp",
-        not metric or trainer.best_checkpoint_metric_comp == better,
-        f"must be {better} for best_checkpoint_eval_metric {metric}",
-    )
+    fits = not metric or trainer.best_checkpoint_metric_comp == better
+    needed = f"must be {better} for best_checkpoint_eval_metric {metric}"
+    yield "trainer.best_checkpoint_metric_comp", fits, needed
     kept = trainer.best_checkpoint_export_subdir or trainer.optimizer_config.ema
-    yield (
-        "trainer.batch_norm_recalibration",
-        not trainer.batch_norm_recalibration or bool(kept),
+    needed = (
         "would affect evaluations but no checkpoint: set"
-        " trainer.best_checkpoint_export_subdir, or this to 0",
+        " trainer.best_checkpoint_export_subdir, or this to 0"
     )
-    yield (
-        "trainer.early_stopping_patience",
-        not trainer.early_stopping_patience
-        or mode not in ("train", "train_and_post_eval"),
-        f"does nothing with --mode={mode}: choose train_and_eval, or set it to 0",
-    )
+    fits = not trainer.batch_norm_recalibration or bool(kept)
+    yield "trainer.batch_norm_recalibration", fits, needed
+    fits = not trainer.early_stopping_patience or mode not in _WITHOUT_EVALUATIONS
+    needed = f"does nothing with --mode={mode}: choose train_and_eval, or set it to 0"
+    yield "trainer.early_stopping_patience", fits, needed
 
 
 def _get(params, path):

@@ -19,16 +19,9 @@ _DATA = {
 
 
 def check_names(experiment: str, files: Sequence[str]) -> None:
-    """Refuses former names with the flags that replace them.
+    """Raises a `ValueError` with the flags that replace former names, if any.
 
     Files count by their name alone, and only if they do not exist.
-
-    Args:
-        experiment: The value of --experiment.
-        files: The values of --config_file.
-
-    Raises:
-        ValueError: If any name is a former one.
     """
     former = _EXPERIMENT.fullmatch(experiment)
     new_experiment, new_files = former[1] if former else experiment, []

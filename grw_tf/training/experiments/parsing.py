@@ -45,14 +45,7 @@ class Recipe:
 
 
 def parse_experiment(options: Any) -> cfg.ExperimentConfig:
-    """Returns the config of an experiment with what files and flags override.
-
-    Args:
-        options: See `parse_recipe`.
-
-    Raises:
-        ValueError: See `parse_recipe`.
-    """
+    """Returns the config of an experiment; see `parse_recipe`."""
     return parse_recipe(options).params
 
 
@@ -75,7 +68,8 @@ def parse_recipe(options: Any) -> Recipe:
     for flag, instead in _UNUSED_FLAGS.items():
         if getattr(options, flag, None):
             raise ValueError(f"--{flag} does nothing here: {instead}.")
-    params, sources = exp_factory.get_exp_config(name), {}
+    params: cfg.ExperimentConfig = exp_factory.get_exp_config(name)
+    sources: dict[str, str] = {}
     layers = [(read_yaml(file), file) for file in files]
     if options.params_override:
         layers.append(_given(options.params_override))
@@ -119,11 +113,7 @@ def _given(text):
 
 
 def read_yaml(file: str) -> Any:
-    """Returns what a YAML file holds.
-
-    Raises:
-        ValueError: If there is no such file, or it is no YAML.
-    """
+    """Returns what a YAML file holds; a `ValueError` says why it cannot be read."""
     try:
         with tf.io.gfile.GFile(file) as opened:
             text = opened.read()
@@ -147,18 +137,15 @@ def _loaded(text, source):
 
 
 def override(params: hyperparams.Config, values: Any, source: str) -> list[str]:
-    """Overrides keys of an experiment, checked one by one.
+    """Overrides keys of an experiment, and returns their paths in dots.
 
     Args:
         params: The experiment.
         values: Nested mappings of keys; None changes nothing.
-        source: Where they are from, for errors.
-
-    Returns:
-        The paths of the keys in dots.
+        source: Where they come from, for errors.
 
     Raises:
-        ValueError: If a key does not exist, or a value is of another type.
+        ValueError: If a key does not exist, or a value has another type.
     """
     # A file of comments alone is empty.
     if values is None:

@@ -6,7 +6,6 @@ GRW smoothing, is switched on by the overlays in `configs/`.
 
 import dataclasses
 import functools
-import json
 from typing import Any
 
 from official.core import config_definitions as cfg
@@ -16,7 +15,7 @@ from official.vision.configs import video_classification
 from grw_tf.models import ModelConfig, mobilenet_backbone
 from grw_tf.models.presets import PRESETS
 from grw_tf.models.smoothing_places import LAST_BLOCK, last_block
-from grw_tf.training.experiments.yaml_config import mirrored
+from grw_tf.training.experiments.yaml_config import frozen, mirrored
 from grw_tf.training.optimization.two_rates import TwoRatesConfig
 from grw_tf.weights.keras_applications import IMAGENET
 from grw_tf.weights.official import OFFICIAL
@@ -52,6 +51,15 @@ class DataConfig(video_classification.DataConfig):
     aug_random_flip: bool = True
 
 
+def _data(is_training):
+    return DataConfig(
+        is_training=is_training,
+        drop_remainder=is_training,
+        global_batch_size=_BATCH_SIZE,
+        shuffle_buffer_size=256,
+    )
+
+
 @dataclasses.dataclass
 class VideoClassificationTask(video_classification.VideoClassificationTask):
     """The Model Garden's task config with a model of this project.
@@ -69,12 +77,11 @@ class VideoClassificationTask(video_classification.VideoClassificationTask):
             statistics, scales and offsets.
     """
 
-    model: Model = dataclasses.field(default_factory=Model)
-    train_data: DataConfig = dataclasses.field(
-        default_factory=lambda: DataConfig(is_training=True)
-    )
+    # A class that a function made is no type to the type checker.
+    model: Model = dataclasses.field(default_factory=Model)  # type: ignore[valid-type]
+    train_data: DataConfig = dataclasses.field(default_factory=lambda: _data(True))
     validation_data: DataConfig = dataclasses.field(
-        default_factory=lambda: DataConfig(is_training=False, drop_remainder=False)
+        default_factory=lambda: _data(False)
     )
     losses: Losses = dataclasses.field(default_factory=Losses)
     seed: int = 0
@@ -137,16 +144,13 @@ def experiment(preset: str) -> cfg.ExperimentConfig:
     """
     from_scratch = PRESETS[preset].backbone.family.trains_from_scratch
     task = VideoClassificationTask(
-        model=Model(),
-        train_data=_data(is_training=True),
-        validation_data=_data(is_training=False),
+        model=Model(dataclasses.asdict(PRESETS[preset])),
         losses=Losses(label_smoothing=0.1),
         metrics=video_classification.Metrics(use_per_class_recall=True),
     )
     if from_scratch:
         task.losses = Losses(l2_weight_decay=1e-4)
         task.train_data.override(_RANDOM_RESIZED_CROP)
-    task.model.override(dataclasses.asdict(PRESETS[preset]))
     return cfg.ExperimentConfig(
         runtime=cfg.RuntimeConfig(distribution_strategy="one_device"),
         task=task,
@@ -172,15 +176,6 @@ _RANDOM_RESIZED_CROP = {
 }
 
 
-def _data(is_training):
-    return DataConfig(
-        is_training=is_training,
-        drop_remainder=is_training,
-        global_batch_size=_BATCH_SIZE,
-        shuffle_buffer_size=256,
-    )
-
-
 def fill_in(experiment_config: cfg.ExperimentConfig) -> None:
     """Replaces what depends on other keys by its value.
 
@@ -194,8 +189,8 @@ def fill_in(experiment_config: cfg.ExperimentConfig) -> None:
     task, trainer = experiment_config.task, experiment_config.trainer
     optimization = trainer.optimizer_config
     for rate in (optimization.learning_rate, optimization.head_learning_rate):
-        schedule = rate.get() if rate.type else None
-        if hasattr(schedule, "decay_steps") and schedule.decay_steps is None:
+        schedule: Any = rate.get() if rate.type else None
+        if getattr(schedule, "decay_steps", 0) is None:
             schedule.decay_steps = trainer.train_steps
     if task.init_checkpoint == "official":
         task.init_checkpoint = _official_weights(task.model.backbone)
@@ -206,9 +201,8 @@ def _name_last_block(model):
     layers = model.smoothing.layers
     if LAST_BLOCK in layers:
         # As if nothing were smoothed: the config is checked once it is complete.
-        plain = json.loads(json.dumps(model.as_dict()))
-        plain["smoothing"]["layers"] = []
-        last = last_block(ModelConfig.from_json(json.dumps(plain)))
+        plain = model.replace(smoothing={"layers": ()})
+        last = last_block(frozen(plain, ModelConfig))
         model.smoothing.layers = tuple(
             last if place == LAST_BLOCK else place for place in layers
         )

@@ -2,21 +2,18 @@
 
 import dataclasses
 import json
-from typing import TypeVar
+from typing import Any
 
 from official.modeling import hyperparams
 
-T = TypeVar("T")
+from grw_tf.models import ModelConfig
 
 
-def mirrored(config_class: type) -> type[hyperparams.Config]:
+def mirrored(config_class: Any) -> type[hyperparams.Config]:
     """Returns a `hyperparams.Config` class with the fields of a frozen dataclass.
 
-    YAML files can override it, and each field is defined only once. `frozen` converts
-    back.
-
-    Args:
-        config_class: A dataclass whose defaults are plain values or such dataclasses.
+    YAML files can override it, and each field is defined only once. The defaults must
+    be plain values or such dataclasses. `frozen` converts back.
     """
     fields = []
     for field in dataclasses.fields(config_class):
@@ -29,12 +26,8 @@ def mirrored(config_class: type) -> type[hyperparams.Config]:
     return dataclasses.make_dataclass(config_class.__name__, fields, bases=bases)
 
 
-def frozen(config: hyperparams.Config, config_class: type[T]) -> T:
-    """Returns the frozen config of a mirrored one.
-
-    Args:
-        config: An instance of `mirrored(config_class)`.
-        config_class: The frozen dataclass, with a `from_json`.
+def frozen(config: hyperparams.Config, config_class: type[ModelConfig]) -> ModelConfig:
+    """Returns the frozen config of an instance of `mirrored(config_class)`.
 
     Raises:
         ValueError: If a value has the wrong type or is out of range; see `from_json`.

@@ -70,6 +70,9 @@ def build_optimizer(
 ) -> tf_keras.optimizers.legacy.Optimizer:
     """Builds the optimizer of a task's `create_optimizer`.
 
+    It is a `GroupedOptimizer`, alone or inside the Model Garden's moving average or
+    Keras' loss scaling.
+
     Args:
         config: The optimization config; each group gets an optimizer of its type.
         runtime_config: The Model Garden's runtime config; mixed_precision_dtype float16
@@ -77,10 +80,6 @@ def build_optimizer(
         dp_config: Must be None, because differential privacy is not supported.
         group_of: See `GroupedOptimizer`; usually `backbone_or_head(model)`. May be set
             later: `grouped(optimizer).group_of = backbone_or_head(model)`.
-
-    Returns:
-        A `GroupedOptimizer`, alone or inside the Model Garden's moving average or
-        Keras' loss scaling.
 
     Raises:
         ValueError: If the type of optimizer is not in `OPTIMIZERS`, no learning rate is
@@ -93,7 +92,8 @@ def build_optimizer(
             f"trainer.optimizer_config.optimizer.type is {kind!r}: it must be one of"
             f" {', '.join(OPTIMIZERS)}."
         )
-    float16 = bool(runtime_config) and runtime_config.mixed_precision_dtype == "float16"
+    runtime = runtime_config or cfg.RuntimeConfig()
+    float16 = runtime.mixed_precision_dtype == "float16"
     if dp_config is not None:
         raise ValueError(
             "Differential privacy is not supported with two learning rates: set"
@@ -124,7 +124,7 @@ def build_optimizer(
         optimizer = MovingAverage(optimizer, **config.ema.as_dict())
     if float16:
         optimizer = performance.configure_optimizer(
-            optimizer, use_float16=True, loss_scale=runtime_config.loss_scale
+            optimizer, use_float16=True, loss_scale=runtime.loss_scale
         )
     return optimizer
 
@@ -136,14 +136,14 @@ def grouped(optimizer: Any) -> GroupedOptimizer:
         TypeError: If there is none inside.
     """
     inner = optimizer
-    while inner is not None and not isinstance(inner, GroupedOptimizer):
+    while inner is not None:
+        if isinstance(inner, GroupedOptimizer):
+            return inner
         inner = getattr(inner, "_optimizer", None)
-    if inner is None:
-        raise TypeError(
-            f"{type(optimizer).__name__} holds no GroupedOptimizer: build it with"
-            " build_optimizer."
-        )
-    return inner
+    raise TypeError(
+        f"{type(optimizer).__name__} holds no GroupedOptimizer: build it with"
+        " build_optimizer."
+    )
 
 
 def _build_one(config, learning_rate, warmup):

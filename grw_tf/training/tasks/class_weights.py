@@ -19,10 +19,6 @@ def balanced_weights(source: RecordSource | TfdsSource, num_classes: int) -> np.
     These are the weights of scikit-learn's `compute_class_weight` over the classes that
     have clips. A class without clips gets 0.
 
-    Args:
-        source: The clips whose labels are counted.
-        num_classes: The number of classes.
-
     Raises:
         ValueError: If a label is not one of the classes.
     """

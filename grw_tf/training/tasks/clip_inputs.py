@@ -1,7 +1,7 @@
 """Builds batches of clips from a data config with the Model Garden's reader."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 import tensorflow as tf
 from official.core import input_reader
@@ -25,13 +25,10 @@ _UNSUPPORTED = {
 
 
 def open_source(params: DataConfig) -> RecordSource | TfdsSource:
-    """Opens the clips that a data config names.
-
-    Args:
-        params: The config, with `input_path`, or `tfds_name` and `tfds_split`.
+    """Opens the clips of `input_path`, or of `tfds_name` and `tfds_split`.
 
     Raises:
-        ValueError: If it names nothing, both, or something missing or unsupported.
+        ValueError: If the config names neither or both, or what is not supported.
         OSError: If a file cannot be read.
     """
     where = "task.train_data" if params.is_training else "task.validation_data"
@@ -134,26 +131,22 @@ def names(records: Iterable[bytes]) -> list[str]:
 
 
 def broken(
-    params: DataConfig, source: RecordSource | TfdsSource, records: Iterable[bytes]
+    params: DataConfig,
+    source: RecordSource | TfdsSource,
+    records: Iterable[bytes] | None = None,
 ) -> list[str]:
     """Returns the names of the clips with a frame that cannot be decoded.
 
-    Args:
-        params: The data config.
-        source: The clips, from `open_source`.
-        records: The records to search.
+    Without records, it searches the whole source.
     """
+    if records is None:
+        records = in_order(Share(source.files)).as_numpy_iterator()
     decode = source.decoder(params.image_field_key, params.label_field_key)
     return names(
         record
         for record in records
         if not all(map(_is_picture, decode(record)[params.image_field_key]))
     )
-
-
-def all_records(source: RecordSource | TfdsSource) -> Iterator[bytes]:
-    """Returns an iterator over all records of a source."""
-    return in_order(Share(source.files)).as_numpy_iterator()
 
 
 def _is_picture(encoded):

@@ -9,12 +9,7 @@ import tf_keras
 
 
 class ConfusionMatrix(tf_keras.metrics.Metric):
-    """Clip counts `[num_classes, num_classes]`: true classes by predicted classes.
-
-    Args:
-        num_classes: The number of classes.
-        name: The name of the metric.
-    """
+    """Clip counts `[num_classes, num_classes]`: true classes by predicted classes."""
 
     def __init__(self, num_classes: int, name: str = "confusion_matrix"):
         super().__init__(name)
@@ -25,13 +20,10 @@ class ConfusionMatrix(tf_keras.metrics.Metric):
     def update_state(
         self, labels: Any, outputs: tf.Tensor, sample_weight: Any = None
     ) -> None:
-        """Counts the clips of a batch.
+        """Counts the clips of a batch; sample weights are not supported.
 
-        Args:
-            labels: One-hot `[batch, num_classes]`, or indices `[batch]` or
-                `[batch, 1]`.
-            outputs: Scores `[batch, num_classes]`.
-            sample_weight: Not supported.
+        Labels are one-hot `[batch, num_classes]`, or indices `[batch]` or `[batch, 1]`;
+        outputs are scores `[batch, num_classes]`.
         """
         del sample_weight
         labels = tf.convert_to_tensor(labels)
@@ -58,8 +50,7 @@ class ConfusionMatrix(tf_keras.metrics.Metric):
 class MacroF1(ConfusionMatrix):
     """The mean F1 over the classes that occur or are predicted.
 
-    It equals scikit-learn's `f1_score(average="macro")`. For the arguments, see
-    `ConfusionMatrix`.
+    It equals scikit-learn's `f1_score(average="macro")`.
     """
 
     def __init__(self, num_classes: int, name: str = "macro_f1"):
@@ -76,12 +67,7 @@ class MacroF1(ConfusionMatrix):
 
 
 def recalls(counts: np.ndarray, class_names: Sequence[str]) -> dict[str, float]:
-    """Returns the recall of each class that has clips, by `recall/<name>`.
-
-    Args:
-        counts: The result of a `ConfusionMatrix`.
-        class_names: The names of the classes.
-    """
+    """Returns the recall of each class that has clips, by `recall/<name>`."""
     return {
         f"recall/{name}": float(row[index] / row.sum())
         for index, (name, row) in enumerate(zip(class_names, counts, strict=True))

@@ -32,7 +32,7 @@ from grw_tf.training.tasks.class_weights import (
     balanced_weights,
     given_weights,
 )
-from grw_tf.training.tasks.clip_mixing import clip_mixing, mixes
+from grw_tf.training.tasks.clip_mixing import clip_mixing
 from grw_tf.training.tasks.metrics import ConfusionMatrix, MacroF1
 from grw_tf.weights.restore import restore
 
@@ -66,9 +66,9 @@ class Task(video_classification.VideoClassificationTask):
         self.first_step = 0
         self._training_context = None
         self._estimates_statistics = False
-        self._model = None
+        self._model: Any = None
         # Those of the step that is being traced.
-        self._weights = None
+        self._weights: np.ndarray | None = None
 
     def _get_num_classes(self):
         return self.model_config.num_classes
@@ -79,12 +79,9 @@ class Task(video_classification.VideoClassificationTask):
         return self._model
 
     def freeze(self, step: int) -> bool:
-        """Freezes what does not train at a step, and unfreezes the rest.
+        """Freezes what does not train at a step; returns whether the backbone trains.
 
-        Frozen batch normalizations keep their statistics, too.
-
-        Returns:
-            Whether the backbone trains.
+        The rest is unfrozen. Frozen batch normalizations keep their statistics, too.
         """
         config = self.task_config
         trains = not config.freeze_backbone and step >= config.unfreeze_step
@@ -156,9 +153,7 @@ class Task(video_classification.VideoClassificationTask):
     ) -> tf.data.Dataset:
         """Returns batches of training clips, prepared as for validation, in one view.
 
-        Args:
-            clips: The number of clips; they are always the same ones.
-            input_context: See `clip_inputs.batches`.
+        It always returns the same clips, `clips` in number.
         """
         self._estimates_statistics = True
         one_view = self.task_config.train_data.replace(
@@ -180,24 +175,17 @@ class Task(video_classification.VideoClassificationTask):
     def broken_clips(self, step: int | None = None) -> list[str]:
         """Returns the names of the clips with a frame that cannot be decoded.
 
-        Args:
-            step: The training step whose clips of this worker to search; None for all
-                clips that evaluations read.
+        It searches this worker's clips of a training step; without a step, all clips
+        that evaluations read.
         """
-        if step is None:
-            read = [(self.task_config.validation_data, self.validation_source)]
-            if self._estimates_statistics:
-                read.append((self.task_config.train_data, self.train_source))
-            return [
-                name
-                for params, source in read
-                for name in clip_inputs.broken(
-                    params, source, clip_inputs.all_records(source)
-                )
-            ]
-        params = self.task_config.train_data
-        records = self._records_of_step(step)
-        return clip_inputs.broken(params, self.train_source, records)
+        config = self.task_config
+        if step is not None:
+            records = self._records_of_step(step)
+            return clip_inputs.broken(config.train_data, self.train_source, records)
+        found = clip_inputs.broken(config.validation_data, self.validation_source)
+        if self._estimates_statistics:
+            found += clip_inputs.broken(config.train_data, self.train_source)
+        return found
 
     def _records_of_step(self, step):
         return clip_inputs.records_of_step(
@@ -209,14 +197,9 @@ class Task(video_classification.VideoClassificationTask):
         )
 
     def open_sources(self, train: bool, evaluate: bool) -> Sequence[str]:
-        """Opens and checks the clips of a run, which else happens at first use.
+        """Opens and checks the clips of a run, and returns the names of the classes.
 
-        Args:
-            train: Whether the run reads training clips.
-            evaluate: Whether the run reads validation clips.
-
-        Returns:
-            The names of the classes.
+        Otherwise this would happen at first use.
 
         Raises:
             ValueError: See `clip_inputs.open_source`. If the classes differ, or are not
@@ -265,7 +248,7 @@ class Task(video_classification.VideoClassificationTask):
             num_classes=config.num_classes,
             # Mixing encodes the labels itself.
             one_hot=self.task_config.losses.one_hot
-            and not (params.is_training and mixes(params, config)),
+            and not (params.is_training and clip_mixing(params, config)),
         )
 
     def build_losses(

@@ -21,19 +21,13 @@ def open_archive(path: str | os.PathLike) -> Iterator["TorchArchive"]:
     Raises:
         ValueError: If it is damaged or no PyTorch file. The message begins with the
             path, also of a `ValueError` that is raised while the archive is open.
-        OSError: If it cannot be read.
     """
     with open(path, "rb") as file:
         try:
             yield TorchArchive(file)
         except (
-            EOFError,
-            NotImplementedError,
-            OverflowError,
-            RuntimeError,
-            UnicodeDecodeError,
-            struct.error,
-            zipfile.BadZipFile,
+            *(EOFError, NotImplementedError, OverflowError, RuntimeError),
+            *(UnicodeDecodeError, struct.error, zipfile.BadZipFile),
         ) as error:
             raise ValueError(
                 f"{path}: its zip archive is damaged or cut short ({one_line(error)}):"
@@ -55,7 +49,7 @@ class TorchArchive:
                 " again with a recent PyTorch."
             )
         if not start.startswith(b"PK"):
-            raise ValueError("it is no PyTorch file: those are zip archives.")
+            raise ValueError("it is not a PyTorch file: those are zip archives.")
         self._zip = zipfile.ZipFile(file)
         self._folder = _found_folder(self._zip.namelist())
         self._members = self._checked_members()

@@ -9,7 +9,7 @@ from grw_tf.models import BackboneConfig, ModelConfig
 from grw_tf.models.regularization import lasting_rms
 from grw_tf.weights.checkpoint_match import match_checkpoint
 from grw_tf.weights.identify import GATES_EXPLAINED, identify
-from grw_tf.weights.model_variables import CONVERTIBLE, model_layout, with_conv_type
+from grw_tf.weights.model_variables import CONVERTIBLE, model_layout, with_backbone
 from grw_tf.weights.saved_variables import open_checkpoint
 from grw_tf.weights.torch.names import (
     check_movinet,
@@ -22,9 +22,7 @@ from grw_tf.weights.torch.writer import write_state_dict
 
 
 def export_torch_weights(
-    checkpoint: str | os.PathLike,
-    path: str | os.PathLike,
-    gating_activation: str = "",
+    checkpoint: str | os.PathLike, path: str | os.PathLike, gating_activation: str = ""
 ) -> ModelConfig:
     """Writes a model's weights as a plain state dict, without needing PyTorch.
 
@@ -48,12 +46,15 @@ def export_torch_weights(
     """
     with open_checkpoint(checkpoint) as saved:
         config = saved.config or _assumed(saved, checkpoint, gating_activation)
-        written = _as_in_pytorch(config, checkpoint)
+        try:
+            written = _as_in_pytorch(config)
+        except ValueError as error:
+            raise ValueError(f"{checkpoint}: {error}") from None
         found = match_checkpoint(
             saved, config, ("backbone", "affine", "head"), convert=False
         )
         if found.differences:
-            raise ValueError(f"{checkpoint} is no complete model:\n{found.table()}")
+            raise ValueError(f"{checkpoint} is not a complete model:\n{found.table()}")
         names = zip(model_layout(config), model_layout(written).items(), strict=True)
         values = {
             name: saved.value(found.matched[saved_name]).reshape(shape).astype("f4")
@@ -75,22 +76,18 @@ def _assumed(saved, checkpoint, gating_activation):
     try:
         config = identify(saved)
     except ValueError as error:
-        raise ValueError(f"{checkpoint} is of {error}") from None
-    backbone = dataclasses.replace(config.backbone, gating_activation=gating_activation)
-    return dataclasses.replace(config, backbone=backbone)
+        raise ValueError(f"{checkpoint} {error}") from None
+    return with_backbone(config, gating_activation=gating_activation)
 
 
-def _as_in_pytorch(config, checkpoint):
+def _as_in_pytorch(config):
     """Returns the config with PyTorch's convolution type, if its code has the model."""
-    try:
-        check_movinet(config)
-    except ValueError as error:
-        raise ValueError(f"{checkpoint}: {error}") from None
+    check_movinet(config)
     if config.backbone.conv_type in CONVERTIBLE:
-        config = with_conv_type(config, "2plus1d")
+        config = with_backbone(config, conv_type="2plus1d")
     if config.head.type == "causal_transformer":
         raise ValueError(
-            f"{checkpoint} has a causal transformer head, which PyTorch's code lacks."
+            "it has a causal transformer head, which PyTorch's code lacks."
         )
     there = torch_config(config.backbone.model_id, config.backbone.causal, False)
     for field in dataclasses.fields(BackboneConfig):
@@ -98,18 +95,17 @@ def _as_in_pytorch(config, checkpoint):
         theirs = getattr(there.backbone, field.name)
         if mine != theirs and field.name != "stochastic_depth_drop_rate":
             raise ValueError(
-                f"{checkpoint} has backbone.{field.name}={mine}, PyTorch's code has"
-                f" {theirs}."
+                f"it has backbone.{field.name}={mine}, PyTorch's code has {theirs}."
             )
     if lasting_rms(config):
+        distribution = config.regularization.rms.distribution
         raise ValueError(
-            f"{checkpoint} has regularization.rms.distribution="
-            f"{config.regularization.rms.distribution}, whose mean is not 1: it acts at"
-            " inference too, which PyTorch's code does not support."
+            f"it has regularization.rms.distribution={distribution}, whose mean is not"
+            " 1: RMS acts at inference too, which PyTorch's code does not support."
         )
-    if config.head.type == "official" and config.head.activation != "swish":
+    head = config.head
+    if head.type == "official" and head.activation != "swish":
         raise ValueError(
-            f"{checkpoint} has head.activation={config.head.activation}, PyTorch's code"
-            " has swish."
+            f"it has head.activation={head.activation}, PyTorch's code has swish."
         )
     return config

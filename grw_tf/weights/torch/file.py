@@ -72,11 +72,7 @@ def read_torch_file(path: str | os.PathLike) -> Any:
 
 
 def read_record(path: str | os.PathLike, name: str) -> str | None:
-    """Returns a text record of a PyTorch file, None if it has no such record.
-
-    Args:
-        path: The file.
-        name: The record's name within the archive's folder.
+    """Returns a text record of a PyTorch file by name, None if there is none.
 
     Raises:
         ValueError: If the file is damaged or the record is not UTF-8 text.
@@ -126,7 +122,7 @@ class _Tensors:
         match key:
             case ("storage", np.dtype() as dtype, str(name), str(), int(count)):
                 return self._storage(name, dtype, count)
-        raise ValueError("its pickle has a reference that is no storage.")
+        raise ValueError("its pickle has a reference that is not a storage.")
 
     def _storage(self, name, dtype, count):
         record = f"data/{name}"
@@ -158,9 +154,8 @@ class _Tensors:
                         raise ValueError("has hooks or metadata: refused.")
                     return self._view(storage.elements, offset, size, stride)
                 except ValueError as error:
-                    raise ValueError(
-                        f"its tensor in {storage.record} {error}"
-                    ) from None
+                    where = f"its tensor in {storage.record}"
+                    raise ValueError(f"{where} {error}") from None
         raise ValueError("its pickle has a tensor with unknown arguments.")
 
     def _view(self, elements, offset, size, stride):

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from grw_tf.models import HeadConfig, ModelConfig, build_model
 from grw_tf.models.block_specs import model_ids
-from grw_tf.weights.checkpoint_match import CheckpointMatch
+from grw_tf.weights.checkpoint_match import match_shapes
 from grw_tf.weights.model_variables import assign
 from grw_tf.weights.torch.names import (
     PUBLISHED_BACKBONE,
@@ -36,8 +36,7 @@ class Imported:
         values: Arrays by the variables' names in `grw_tf.weights.model_variables`.
         source: Which of the file's weights they are, in words.
         tensors: The number of tensors that were used.
-        left_out: Keys of the unused tensors: batch norm's counters, which have no use
-            after training.
+        left_out: Keys of the unused tensors, which are batch norm's counters.
     """
 
     config: ModelConfig
@@ -49,17 +48,12 @@ class Imported:
     def text(self) -> str:
         """Returns a description of what was imported."""
         head = self.config.head
-        kind = (
-            f"{head.type} head (embed_dim {head.embed_dim}, depth {head.depth},"
-            f" num_heads {head.num_heads}, mlp_dim {head.mlp_dim})"
-            if head.embed_dim
-            else f"{head.type} head"
-        )
-        steps = (
-            f"{len(self.left_out)} counters of batch norm's steps left out"
-            if self.left_out
-            else "without counters of batch norm's steps, which are not needed"
-        )
+        sizes = ("embed_dim", "depth", "num_heads", "mlp_dim")
+        listed = ", ".join(f"{name} {getattr(head, name)}" for name in sizes)
+        kind = f"{head.type} head" + (f" ({listed})" if head.embed_dim else "")
+        steps = "without counters of batch norm's steps, which are not needed"
+        if self.left_out:
+            steps = f"{len(self.left_out)} counters of batch norm's steps left out"
         return (
             f"{model_name(self.config)}, {kind}, {self.config.num_classes} classes;"
             f" {self.source}: {self.tensors} tensors used once each, {steps}."
@@ -96,16 +90,7 @@ def import_torch_weights(
     weights: str = "ema",
     num_heads: int = 0,
 ) -> Imported:
-    """Writes a checkpoint of PyTorch weights, and its config beside it.
-
-    Args:
-        path: See `read_torch_weights`.
-        output_dir: The folder for the checkpoint.
-        weights: See `read_torch_weights`.
-        num_heads: See `read_torch_weights`.
-
-    Returns:
-        What was imported.
+    """Writes a checkpoint of `read_torch_weights`, and its config beside it.
 
     Raises:
         ValueError: See `read_torch_weights`; also if the folder has a checkpoint.
@@ -149,13 +134,11 @@ def _candidates(snapshot: TorchSnapshot, found):
         check_movinet(snapshot.config)
         return [snapshot.config]
     published = any(key.startswith(PUBLISHED_BACKBONE) for key in found)
-    head = {"head": _published_head(found)} if published else {}
+    sizes = {"num_classes": _classes(found)}
+    if published:
+        sizes["head"] = _published_head(found)
     return [
-        dataclasses.replace(
-            torch_config(model_id, causal, published),
-            num_classes=_classes(found),
-            **head,
-        )
+        dataclasses.replace(torch_config(model_id, causal, published), **sizes)
         for model_id in model_ids()
         for causal in (True, False)
     ]
@@ -189,16 +172,9 @@ def _match(found, config):
     wanted = {key: tensor.shape for key, tensor in torch_tensors(config).items()}
     # Counters are unused, and some files have none.
     wanted |= {key: found[key] for key in counters(wanted) if key in found}
-    return CheckpointMatch(
-        matched={key: key for key in wanted if found.get(key) == wanted[key]},
-        missing=[key for key in wanted if key not in found],
-        unused=[f"{key!r:.120}" for key in found if key not in wanted],
-        reshaped={
-            key: (found[key], shape)
-            for key, shape in wanted.items()
-            if key in found and found[key] != shape
-        },
-    )
+    match = match_shapes(found, wanted)
+    # The model's keys are known, but a file's may have any characters.
+    return dataclasses.replace(match, unused=[f"{key!r:.120}" for key in match.unused])
 
 
 def _agreeing(config, snapshot):

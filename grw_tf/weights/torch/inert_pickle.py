@@ -48,12 +48,7 @@ _UNREAD = ("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "EMPTY_SET")
 
 @dataclasses.dataclass(frozen=True)
 class NamedClass:
-    """A class, known by its name alone.
-
-    Attributes:
-        module: The module that it was pickled from.
-        name: Its name in that module.
-    """
+    """A class, known by its name in the module that it was pickled from."""
 
     module: str
     name: str
@@ -61,12 +56,7 @@ class NamedClass:
 
 @dataclasses.dataclass(frozen=True)
 class NamedInstance:
-    """An instance of a class that is known by its name alone.
-
-    Attributes:
-        named_class: The class.
-        state: Its attributes, which are whole numbers.
-    """
+    """An instance of such a class; its state is attributes that are whole numbers."""
 
     named_class: NamedClass
     state: dict[str, int] = dataclasses.field(default_factory=dict)

@@ -15,7 +15,7 @@ from official.projects.movinet.modeling import movinet
 from grw_tf.models import ModelConfig
 from grw_tf.models.block_specs import model_ids
 from grw_tf.models.presets import official_config, published_config
-from grw_tf.weights.model_variables import model_layout
+from grw_tf.weights.model_variables import model_layout, with_backbone
 
 PUBLISHED_BACKBONE = "video_backbone._encoder."
 """The prefix of the backbone's keys in published GRW models."""
@@ -99,23 +99,15 @@ def model_name(config: ModelConfig) -> str:
 
 
 def torch_config(model_id: str, causal: bool, published: bool) -> ModelConfig:
-    """Returns the config of a network of PyTorch's code.
-
-    Args:
-        model_id: The network's size.
-        causal: Whether it is a stream model.
-        published: Whether it is a published GRW model; else one of MoViNet-pytorch.
-    """
+    """Returns the config of a published GRW model, or of one of MoViNet-pytorch."""
     config = (published_config if published else official_config)(model_id, causal)
-    backbone = dataclasses.replace(config.backbone, use_positional_encoding=False)
-    return dataclasses.replace(config, backbone=backbone)
+    return with_backbone(config, use_positional_encoding=False)
 
 
 def torch_tensors(config: ModelConfig) -> dict[str, TorchTensor]:
     """Returns the tensors of a model's state dict by key, without the counters.
 
-    Args:
-        config: The model's config, with conv_type "2plus1d" or "3d".
+    The model's conv_type is "2plus1d" or "3d".
 
     Raises:
         ValueError: If PyTorch's code lacks a part of it, such as positional encoding.

@@ -18,13 +18,8 @@ CONFIG_RECORD = "grw_tf_config.json"
 
 _VERSION = 10
 _ENTRIES = {
-    "model_state",
-    "ema_weights",
-    "num_samples",
-    "transformer_params",
-    "backbone",
-    "T",
-    "version",
+    *("model_state", "ema_weights", "num_samples"),
+    *("transformer_params", "backbone", "T", "version"),
 }
 _FLOATS = tuple(map(np.dtype, ("float16", ml_dtypes.bfloat16, "float64")))
 
@@ -69,44 +64,21 @@ def read_snapshot(path: str | os.PathLike, weights: str) -> TorchSnapshot:
     """
     if weights not in ("ema", "model"):
         raise ValueError(f"weights must be 'ema' or 'model', got {weights!r}.")
-    content = read_torch_file(path)
-    if not isinstance(content, dict):
-        raise ValueError(
-            f"{path} holds a {type(content).__name__}, neither a published GRW model"
-            " nor a state dict."
-        )
-    if not _is_published(content):
-        try:
-            state, said = model_state(content, weights)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
-        tensors, stripped, converted = _tensors(state, weights, path, "its weights")
+    content, record = read_torch_file(path), read_record(path, CONFIG_RECORD)
+    try:
+        if not isinstance(content, dict):
+            raise ValueError(
+                f"it holds a {type(content).__name__}, neither a published GRW model"
+                " nor a state dict."
+            )
+        if _is_published(content):
+            return _published(content, weights)
+        state, said = model_state(content, weights)
+        tensors, stripped, converted = _tensors(state, weights, "its weights")
         source = _described("state dict", [*said, *stripped, *converted])
-        return TorchSnapshot(tensors, source, config=_recorded(path))
-    version = content.get("version")
-    if type(version) is not int or version != _VERSION:
-        raise ValueError(
-            f"{path} is a snapshot of version {version!r:.80}; only the published"
-            f" version {_VERSION} can be read."
-        )
-    unknown = sorted(map(str, content.keys() - _ENTRIES))
-    if unknown:
-        raise ValueError(f"{path} has unknown entries: {', '.join(unknown)!r:.120}.")
-    name = {"ema": "its EMA weights", "model": "its model weights"}[weights]
-    state = _chosen(content, weights, path)
-    # The averages of published files always have their wrapper's prefix.
-    tensors, _, converted = _tensors(state, weights, path, name)
-    left_out = {"ema": "model", "model": "EMA"}[weights]
-    return TorchSnapshot(
-        tensors,
-        _described(
-            {"ema": "EMA weights", "model": "model weights"}[weights],
-            [f"its {left_out} weights left out", *converted],
-        ),
-        head=_transformer_params(content, path),
-        window=_whole(content, "T", path),
-        backbone=_class_path(content, path),
-    )
+        return TorchSnapshot(tensors, source, config=_recorded(record))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _is_published(content) -> bool:
@@ -115,51 +87,62 @@ def _is_published(content) -> bool:
     return own and "model_state" in content
 
 
-def _recorded(path):
-    record = read_record(path, CONFIG_RECORD)
+def _published(content, weights):
+    version = content.get("version")
+    if type(version) is not int or version != _VERSION:
+        raise ValueError(
+            f"it is a snapshot of version {version!r:.80}; only the published version"
+            f" {_VERSION} can be read."
+        )
+    unknown = sorted(map(str, content.keys() - _ENTRIES))
+    if unknown:
+        raise ValueError(f"it has unknown entries: {', '.join(unknown)!r:.120}.")
+    named, left_out = "EMA", "model"
+    if weights == "model":
+        named, left_out = left_out, named
+    state = content["model_state"] if weights == "model" else content.get("ema_weights")
+    if weights == "ema" and state is None:
+        raise ValueError("it has no EMA weights; --weights=model reads the others.")
+    if not isinstance(state, dict):
+        raise ValueError(f"its {named} weights are not a state dict.")
+    # The averages of published files always have their wrapper's prefix.
+    tensors, _, converted = _tensors(state, weights, f"its {named} weights")
+    said = [f"its {left_out} weights left out", *converted]
+    return TorchSnapshot(
+        tensors,
+        _described(f"{named} weights", said),
+        head=_transformer_params(content),
+        window=_whole(content, "T"),
+        backbone=_class_path(content),
+    )
+
+
+def _recorded(record):
     try:
         return None if record is None else ModelConfig.from_json(record)
     except ValueError as error:
-        raise ValueError(f"{path}: its {CONFIG_RECORD} is no config: {error}") from None
-
-
-def _chosen(content, weights, path):
-    state = content["model_state"]
-    if weights == "ema":
-        state = content.get("ema_weights")
-        if state is None:
-            raise ValueError(
-                f"{path} has no EMA weights; --weights=model reads the model weights."
-            )
-    if not isinstance(state, dict):
-        raise ValueError(f"{path}: its {weights} weights are no state dict.")
-    return state
+        raise ValueError(f"its {CONFIG_RECORD} is not a config: {error}") from None
 
 
 def _described(source, said):
     return f"{source} ({'; '.join(said)})" if said else source
 
 
-def _tensors(state, weights, path, name):
+def _tensors(state, weights, name):
     """Returns a state dict's checked tensors, and what was stripped and converted."""
-    try:
-        state, stripped = without_prefixes(state, weights, name)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    state, stripped = without_prefixes(state, weights, name)
     tensors, converted = {}, collections.Counter()
     for key, value in state.items():
         if isinstance(key, Unread):
-            raise ValueError(f"{path}: its state dict cannot be read: {key.reason}")
+            raise ValueError(f"its state dict cannot be read: {key.reason}")
         if not isinstance(key, str):
-            raise ValueError(
-                f"{path}: its state dict has {key!r} as key, which is no text."
-            )
+            raise ValueError(f"its state dict has {key!r} as key, which is not text.")
         if isinstance(value, Unread):
-            raise ValueError(f"{path}: {key!r:.120} cannot be read: {value.reason}")
+            raise ValueError(f"{key!r:.120} cannot be read: {value.reason}")
         if not isinstance(value, np.ndarray):
             raise ValueError(
-                f"{path}: {key!r:.120} is a {type(value).__name__}; a state dict has"
-                " tensors only."
+                f"{key!r:.120} is a {type(value).__name__}; a state dict has tensors"
+                " only."
             )
         # Counters may have any type, as the model does not use them.
         if not key.endswith(COUNTER):
@@ -168,44 +151,42 @@ def _tensors(state, weights, path, name):
                 # Values beyond float32 become infinite and are refused below.
                 with np.errstate(over="ignore"):
                     value = value.astype("float32")
-            _check_tensor(key, value, path)
+            _check_tensor(key, value)
         tensors[key] = value
-    told = [
+    said = [
         f"{count} {name} tensors {'rounded' if name == 'float64' else 'widened'} to"
         " float32"
         for name, count in sorted(converted.items())
     ]
-    return tensors, stripped, told
+    return tensors, stripped, said
 
 
-def _check_tensor(key, value, path):
+def _check_tensor(key, value):
     if value.dtype != "float32":
-        raise ValueError(f"{path}: {key!r:.120} is {value.dtype}, not float32.")
+        raise ValueError(f"{key!r:.120} is {value.dtype}, not float32.")
     if not np.isfinite(value).all():
-        raise ValueError(f"{path}: {key!r:.120} has values that are not finite.")
+        raise ValueError(f"{key!r:.120} has values that are not finite.")
     if key.endswith("running_var") and (value < 0).any():
-        raise ValueError(f"{path}: {key!r:.120}, a variance, has negative values.")
+        raise ValueError(f"{key!r:.120}, a variance, has negative values.")
 
 
-def _transformer_params(content, path):
+def _transformer_params(content):
     params = getattr(content.get("transformer_params"), "state", None)
     if not isinstance(params, dict):
-        raise ValueError(f"{path} has no transformer_params.")
+        raise ValueError("it has no transformer_params.")
     names = ("embed_dim", "depth", "num_heads", "mlp_dim", "num_classes")
-    return {name: _whole(params, name, path) for name in names}
+    return {name: _whole(params, name) for name in names}
 
 
-def _whole(values, name, path):
+def _whole(values, name):
     value = values.get(name)
     if type(value) is not int or value < 1:
-        raise ValueError(
-            f"{path}: {name} must be a positive number, got {value!r:.80}."
-        )
+        raise ValueError(f"{name} must be a positive number, got {value!r:.80}.")
     return value
 
 
-def _class_path(content, path):
+def _class_path(content):
     named = content.get("backbone")
     if not hasattr(named, "module"):
-        raise ValueError(f"{path}: backbone must be a class, got {named!r:.80}.")
+        raise ValueError(f"backbone must be a class, got {named!r:.80}.")
     return f"{named.module}.{named.name}"

@@ -42,8 +42,7 @@ def model_state(content: dict, weights: str) -> tuple[dict, list[str]]:
         weights: "ema" or "model": which to take if there are both.
 
     Returns:
-        The state dict, and remarks on the entry that held it; `content` itself if no
-        entry holds a state dict.
+        The state dict, or `content` if there is none, and remarks on its entry.
 
     Raises:
         ValueError: If several state dicts qualify.
@@ -53,9 +52,7 @@ def model_state(content: dict, weights: str) -> tuple[dict, list[str]]:
     found = _states(content, (), _MOST_DEPTH, _named_as_model)
     if not found:
         found = _states(content, (), _MOST_DEPTH, _named_at_all)
-    averaged = {
-        path: state for path, state in found.items() if _words(path) & _AVERAGED
-    }
+    averaged = {path: found[path] for path in found if _words(path) & _AVERAGED}
     plain = {path: found[path] for path in found if path not in averaged}
     first, second = (averaged, plain) if weights == "ema" else (plain, averaged)
     states = first or second

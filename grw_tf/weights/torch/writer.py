@@ -67,12 +67,8 @@ def _state_dict(arrays):
         _plain(name) + _tensor(name, str(key), array)
         for key, (name, array) in enumerate(arrays.items())
     ]
-    return b"".join(
-        [
-            *(pickle.PROTO, b"\x02", _EMPTY_DICT, pickle.MARK),
-            *(*items, pickle.SETITEMS, pickle.STOP),
-        ]
-    )
+    start = pickle.PROTO + b"\x02" + _EMPTY_DICT + pickle.MARK
+    return start + b"".join(items) + pickle.SETITEMS + pickle.STOP
 
 
 def _tensor(name, key, array):
@@ -84,27 +80,13 @@ def _tensor(name, key, array):
     strides = [
         stride // array.itemsize for stride in np.empty_like(array, order="C").strides
     ]
-    return b"".join(
-        [
-            _global("torch._utils", "_rebuild_tensor_v2"),
-            pickle.MARK,
-            pickle.MARK,
-            _plain("storage"),
-            _global("torch", _STORAGES[array.dtype]),
-            _plain(key),
-            _plain("cpu"),
-            _plain(array.size),
-            pickle.TUPLE,
-            pickle.BINPERSID,
-            _plain(0),
-            _plain(array.shape),
-            _plain(tuple(strides)),
-            _plain(False),
-            _EMPTY_DICT,
-            pickle.TUPLE,
-            pickle.REDUCE,
-        ]
-    )
+    kind = _global("torch", _STORAGES[array.dtype])
+    storage = _plain("storage") + kind + _plain(key) + _plain("cpu")
+    storage = pickle.MARK + storage + _plain(array.size) + pickle.TUPLE
+    view = _plain(0) + _plain(array.shape) + _plain(tuple(strides)) + _plain(False)
+    arguments = storage + pickle.BINPERSID + view + _EMPTY_DICT
+    rebuild = _global("torch._utils", "_rebuild_tensor_v2")
+    return rebuild + pickle.MARK + arguments + pickle.TUPLE + pickle.REDUCE
 
 
 def _plain(value):

@@ -1,18 +1,41 @@
-"""How XNNPACK divides a file's step."""
+"""The operations of a TFLite model, and how XNNPACK divides them."""
 
-import typing
+import collections
+import dataclasses
 
-import flatbuffers
-from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.tools import flatbuffer_utils
 
+from grw_tf.export.flatbuffer import graph_index, read_model, write_model
 from grw_tf.streaming.litert import make_interpreter
 from grw_tf.streaming.native_output import silenced
+from grw_tf.streaming.signature_loop import STEP
 
 _DELEGATE = "DELEGATE"
 
 
-class Partitions(typing.NamedTuple):
-    """How a step is divided.
+def count_operations(content: bytes) -> dict[str, int]:
+    """Returns the number of operations of each kind, the most frequent first.
+
+    A custom operation has its own name.
+    """
+    model = read_model(content)
+    names = [
+        code.customCode.decode()
+        if code.customCode
+        else flatbuffer_utils.opcode_to_name(model, index)
+        for index, code in enumerate(model.operatorCodes)
+    ]
+    counts = collections.Counter(
+        names[operator.opcodeIndex]
+        for graph in model.subgraphs
+        for operator in graph.operators
+    )
+    return dict(counts.most_common())
+
+
+@dataclasses.dataclass(frozen=True)
+class Partitions:
+    """How XNNPACK divides a step.
 
     Attributes:
         operations: Number of operations of the step.
@@ -26,11 +49,7 @@ class Partitions(typing.NamedTuple):
 
 
 def step_partitions(content: bytes) -> Partitions:
-    """Returns how XNNPACK divides the signature `step` of a file, or its only one.
-
-    Args:
-        content: A TFLite model.
-    """
+    """Returns how XNNPACK divides a model's signature `step`, or its only graph."""
     interpreter = make_interpreter(content=_step_alone(content))
     with silenced():
         interpreter.allocate_tensors()
@@ -54,11 +73,9 @@ def step_partitions(content: bytes) -> Partitions:
 
 def _step_alone(content):
     """Returns a model with one graph, because LiteRT only describes the first."""
-    model = schema.ModelT.InitFromPackedBuf(content)
-    steps = [s for s in model.signatureDefs or () if s.signatureKey == b"step"]
-    index = steps[0].subgraphIndex if steps else 0
+    model = read_model(content)
+    keys = [signature.signatureKey for signature in model.signatureDefs or ()]
+    index = graph_index(model, STEP) if STEP.encode() in keys else 0
     model.subgraphs = [model.subgraphs[index]]
     model.signatureDefs = []
-    builder = flatbuffers.Builder()
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return write_model(model)

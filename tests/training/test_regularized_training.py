@@ -56,7 +56,7 @@ def test_interrupted_training_draws_and_ends_the_same(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("frozen", ["freeze_backbone", "freeze_batch_norm"])
-def test_frozen_backbone_trains_under_regularisers(coloured_records, tmp_path, frozen):
+def test_frozen_backbone_trains_under_regularizers(coloured_records, tmp_path, frozen):
     before = _train(coloured_records, tmp_path, "slowonly_nano", 2, **{frozen: True})
     after = _train(coloured_records, tmp_path, "slowonly_nano", 4, **{frozen: True})
     kept = "" if frozen == "freeze_backbone" else "moving_mean"

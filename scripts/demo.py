@@ -46,8 +46,8 @@ class DemoConfig:
     )
     init_checkpoint: str = option(
         "",
-        "With --clips, the checkpoint to start from: a name as movinet_a0_stream, or a"
-        " path; empty starts from random weights.",
+        "With --clips, the checkpoint to start from: a name, such as movinet_a0_stream,"
+        " or a path; empty starts from random weights.",
     )
     output_dir: str = option(
         "", "Folder of all results; the default is runs/airplanes or runs/clips."
@@ -125,13 +125,7 @@ def _airplanes(epochs):
 
 
 def finish(plan: Plan, findings: Findings, name: str) -> None:
-    """Draws, exports and streams what a comparison has trained.
-
-    Args:
-        plan: The comparison, all of whose runs have finished.
-        findings: Its findings.
-        name: Name of the figure.
-    """
+    """Draws, exports and streams what a finished comparison has trained."""
     folder = plan.folder
     title = "Embeddings of unseen videos on two principal components"
     draw_embeddings(plan, folder / f"{name}.png", title)

@@ -4,6 +4,7 @@ import av
 import numpy as np
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
+COLOURS = {"blue": BLUE, "red": RED}
 
 
 def greys(count):
@@ -51,3 +52,13 @@ def write_video(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
+
+
+def write_class_folders(folder, **counts):
+    """Writes blue and red videos of 6 frames: `counts` of each class, by split."""
+    for split, count in counts.items():
+        for name, colour in COLOURS.items():
+            for number in range(count):
+                path = folder / split / name / f"{number}.mp4"
+                write_video(path, [colour] * 6)
+    return folder

@@ -17,6 +17,7 @@ from grw_tf.comparison.run import (
     MODEL_FILE,
     START_FILE,
     Run,
+    spread,
 )
 from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
 from grw_tf.evaluation.evaluate import EvaluationConfig, evaluate_model
@@ -34,11 +35,11 @@ _COMPARED_STEPS = 3
 
 
 def carry_out(run: Run) -> None:
-    """Trains, measures and exports, or resumes that; its measures are written last.
+    """Trains, measures and exports, or resumes that; the measures are written last.
 
     Raises:
-        ValueError: As a training or an evaluation, or if it starts otherwise than the
-            seed's other variants.
+        ValueError: If training or evaluation fails, or if the initial weights or the
+            clips differ from those of the seed's other variants.
         OSError: If something cannot be read or written.
     """
     options = types.SimpleNamespace(
@@ -55,7 +56,7 @@ def carry_out(run: Run) -> None:
 
 
 def _note_start(run, trainer):
-    """Writes down where a training starts from, and compares that with its rivals."""
+    """Records the start of a training, and compares it with the other variants'."""
     model = trainer.model
     added = {
         id(weight) for layer in model.smoothing.values() for weight in layer.weights
@@ -106,8 +107,8 @@ def _measure(run):
 
 
 def _training_accuracy(run, model):
-    """Returns the accuracy on training clips as test clips are seen: at inference."""
-    chosen = set(_spread(run.train_clips.count, TRAINING_CLIPS).tolist())
+    """Returns the accuracy on training clips, at inference as on test clips."""
+    chosen = set(spread(run.train_clips.count, TRAINING_CLIPS).tolist())
     clips = run.train_clips.open(model.config)
     predicted = predict_clips(model, clips.batches(run.batch_size, chosen))
     right = predicted.probabilities.argmax(axis=1) == predicted.labels
@@ -115,7 +116,7 @@ def _training_accuracy(run, model):
 
 
 def _step_of(checkpoint):
-    """Returns the step of the best checkpoint, or None if another was taken."""
+    """Returns the step of the best checkpoint, or None for another one."""
     best = f"{checkpoint}/info.json"
     if not tf.io.gfile.exists(best):
         return None
@@ -124,10 +125,10 @@ def _step_of(checkpoint):
 
 
 def _measure_embeddings(run, model, clips):
-    chosen = _spread(clips, EMBEDDED_CLIPS)
+    chosen = spread(clips, EMBEDDED_CLIPS)
     records = run.test_clips.open(model.config)
     z = embed_clips(model, records.batches(run.batch_size, set(chosen.tolist())))
-    kept = _spread(len(z), KEPT_CLIPS)
+    kept = spread(len(z), KEPT_CLIPS)
     with (
         replacing(run.folder / EMBEDDINGS_FILE) as unfinished,
         unfinished.open("wb") as file,
@@ -137,9 +138,10 @@ def _measure_embeddings(run, model, clips):
     measured = {}
     if model.config.frames >= window:
         smooth = smoothness(z, window)
+        ratio = smooth.acceleration_ratio
         measured = {
             "order_accuracy": smooth.order_accuracy,
-            "acceleration_ratio": _finite(smooth.acceleration_ratio),
+            "acceleration_ratio": ratio if np.isfinite(ratio) else None,
         }
     return measured | {
         "window": window,
@@ -161,12 +163,3 @@ def _export(run, trained):
         return export_run(trained, config).to_dict()
     except ValueError as error:
         return {"refused": str(error)}
-
-
-def _finite(number):
-    return number if np.isfinite(number) else None
-
-
-def _spread(count, most):
-    """Returns at most `most` indices below `count`, evenly spread."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))

@@ -48,13 +48,7 @@ def line_chart(
 ) -> Markup | None:
     """Draws curves, each with the band of its runs.
 
-    Args:
-        findings: The findings, for the colors of variants.
-        curves: The curves.
-        x_title: Title of the horizontal axis.
-        y_title: Title of the vertical axis.
-        percent: Whether values are shares, to be drawn in percent.
-        label: What the chart shows.
+    Values are drawn in percent if they are shares. The label says what the chart shows.
 
     Returns:
         An SVG element, or None without curves.

@@ -18,11 +18,8 @@ def compare(plan: Plan, command: str) -> Findings:
     """Carries out the runs of a comparison that are not finished, and reports.
 
     Seeds are outermost, and a report follows each, so a report of fewer seeds is fair
-    at any time. Each run has its own process; one that failed is tried again next time.
-
-    Args:
-        plan: The comparison.
-        command: The command line that asked for it, for the report.
+    at any time; it quotes the command line. Each run has its own process. A run that
+    failed is tried again next time.
 
     Returns:
         The findings in the last report.

@@ -28,17 +28,9 @@ Outcomes = Mapping[tuple[str, int], Outcome]
 def metric_differences(
     metric: Metric, names: Sequence[str], seeds: Sequence[int], outcomes: Outcomes
 ) -> dict[str, MetricFound]:
-    """Returns a metric of each variant, and its difference to the baseline.
+    """Returns a metric of each variant by name, and its difference from the baseline.
 
-    Args:
-        metric: The metric.
-        names: Names of the variants.
-        seeds: Seeds, in the order of the values.
-        outcomes: The outcomes of the finished runs.
-
-    Returns:
-        The metric by variant. Differences are over the seeds that both have finished,
-        and not judged yet.
+    Differences are over the seeds that both have finished, and not judged yet.
     """
 
     def values(name):
@@ -69,9 +61,7 @@ def judged(
 ) -> dict[str, dict[str, MetricFound]]:
     """Returns metrics whose differences have adjusted p-values, and are shown or not.
 
-    Args:
-        metrics: Results of `metric_differences`, by key.
-        clips: Differences paired by clip, by variant.
+    The metrics are by key, and the differences paired by clip are by variant.
     """
     return {key: _judged(key, found, clips) for key, found in metrics.items()}
 
@@ -101,14 +91,9 @@ def class_changes(
     seeds: Sequence[int],
     outcomes: Outcomes,
 ) -> list[ClassFound]:
-    """Returns how many clips of each class are right, those that change most first.
+    """Returns correct predictions by class, the classes that change most first.
 
-    Args:
-        class_names: Names of the classes.
-        names: Names of the variants.
-        seeds: Those to look at.
-        outcomes: Of the finished runs; a variant counts over the seeds that it and the
-            baseline have finished.
+    A variant counts over the seeds that it and the baseline have finished.
     """
     paired = {
         name: pair for name in names if (pair := paired_right(name, seeds, outcomes))
@@ -138,7 +123,7 @@ def class_changes(
 def paired_right(
     name: str, seeds: Sequence[int], outcomes: Outcomes
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Returns which clips a variant and the baseline predict rightly.
+    """Returns which clips a variant and the baseline predict correctly.
 
     Returns:
         Two arrays, bool [seeds, clips], of the seeds that both have finished; None if

@@ -34,12 +34,7 @@ _SHARED = (
 
 @dataclasses.dataclass(frozen=True)
 class Fragment:
-    """What a variant sets.
-
-    Attributes:
-        name: Of the variant.
-        values: By key of the experiment, with dots.
-    """
+    """What a variant sets: values by keys of the experiment, with dots."""
 
     name: str
     values: dict[str, Any]
@@ -68,17 +63,14 @@ def named_variants() -> dict[str, Path]:
 
 
 def read_fragments(variants: str) -> list[Fragment]:
-    """Reads the variants that are listed by commas.
+    """Reads variants as `--variants` lists them, separated by commas.
 
     Each is the name of a shipped overlay or the path of a YAML file; "+" joins several.
     After ":", a key below `task.model` gets another value, as in
     "grw:smoothing.weight=0.01".
 
-    Args:
-        variants: As `--variants` gives them.
-
     Returns:
-        The fragments, that of the baseline first, which sets nothing.
+        The fragments; the first is the baseline's, which sets nothing.
 
     Raises:
         ValueError: If a variant is unknown, is given twice, sets a key to two values,

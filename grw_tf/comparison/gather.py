@@ -42,16 +42,11 @@ _PACKAGES = ("grw_tf", "tensorflow", "tf-models-official", "tf_keras", "ai-edge-
 
 
 def find(plan: Plan, seeds: Sequence[int], command: str) -> Findings:
-    """Returns what a comparison has found so far.
-
-    Args:
-        plan: The comparison.
-        seeds: Those to look at.
-        command: The command line that asked for it.
+    """Returns what a comparison, started by a command line, has found with some seeds.
 
     Raises:
-        ValueError: As `read_outcomes`.
-        OSError: As `read_outcomes`.
+        ValueError: See `read_outcomes`.
+        OSError: See `read_outcomes`.
     """
     runs = [run for run in plan.runs() if run.seed in set(seeds)]
     outcomes = read_outcomes(runs)

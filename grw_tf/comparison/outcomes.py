@@ -16,7 +16,7 @@ CURVES = {
     "accuracy": "top_1_accuracy",
     "order accuracy": "grw_order_accuracy",
 }
-"""The curves of trainings that are drawn, and their names in the event files."""
+"""The training curves that are drawn, and their names in the event files."""
 
 _SPLITS = ("train", "validation")
 _RATE = "clips_per_second"
@@ -24,15 +24,9 @@ _RATE = "clips_per_second"
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """A number of a run.
+    """A number of a run, with its key in JSON, its title in tables and its meaning.
 
-    Attributes:
-        key: Its name in JSON.
-        title: Its name in tables.
-        higher_is_better: Or lower.
-        scale: Factor by which it is shown; 100 for shares.
-        unit: Unit in which it is shown.
-        meaning: What it is, in words.
+    It is shown multiplied by `scale` (100 for shares), in `unit`.
     """
 
     key: str
@@ -92,13 +86,7 @@ FLICKER = ("label_changes_per_second", "probability_change")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Outcome:
-    """A finished run.
-
-    Attributes:
-        run: Which one.
-        measures, results: As its files have them.
-        names, labels, predicted: Of the test clips, [clips].
-    """
+    """A finished run: its files of measures and results, and predictions [clips]."""
 
     run: Run
     measures: dict
@@ -109,7 +97,7 @@ class Outcome:
 
     @functools.cached_property
     def right(self) -> np.ndarray:
-        """Whether each prediction is right, bool [clips]."""
+        """Whether each prediction is correct, bool [clips]."""
         return np.array(self.labels) == np.array(self.predicted)
 
     @property
@@ -161,35 +149,23 @@ class Outcome:
         return float(np.median(rates)) if rates else None
 
 
-def read_outcome(run: Run) -> Outcome:
-    """Reads a finished run.
-
-    Raises:
-        ValueError: If what it left is broken.
-        OSError: If it cannot be read.
-    """
+def _read(run):
     with run.predictions.open(
         encoding="utf-8", errors="surrogateescape", newline=""
     ) as file:
         rows = list(csv.DictReader(file))
-    return Outcome(
-        run=run,
-        measures=run.measures(),
-        results=run.results(),
-        names=tuple(row["path"] for row in rows),
-        labels=tuple(row["label"] for row in rows),
-        predicted=tuple(row["predicted"] for row in rows),
-    )
+    columns = [tuple(row[k] for row in rows) for k in ("path", "label", "predicted")]
+    return Outcome(run, run.measures(), run.results(), *columns)
 
 
 def read_outcomes(runs: Iterable[Run]) -> dict[tuple[str, int], Outcome]:
     """Returns the outcomes of the runs that have finished, by (variant, seed).
 
     Raises:
-        ValueError: If they were measured on different clips; as `read_outcome`.
-        OSError: As `read_outcome`.
+        ValueError: If they were measured on different clips, or a file is broken.
+        OSError: If a file cannot be read.
     """
-    found = {(r.variant, r.seed): read_outcome(r) for r in runs if r.finished}
+    found = {(r.variant, r.seed): _read(r) for r in runs if r.finished}
     for outcome in found.values():
         first = next(iter(found.values()))
         if (outcome.names, outcome.labels) != (first.names, first.labels):

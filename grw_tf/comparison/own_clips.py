@@ -1,4 +1,4 @@
-"""From a folder of videos to what a small comparison on them is run with."""
+"""Settings of a small comparison on a folder of videos."""
 
 import dataclasses
 from pathlib import Path
@@ -14,16 +14,16 @@ class OwnClips:
     """Clips of a folder, and how a model is trained on them.
 
     Attributes:
-        folder: Class folders of videos, within split folders or not.
-        frames: Frames of a clip.
-        fps: Frames a second of a clip.
+        folder: Folder of class folders of videos, within split folders or not.
+        frames: Frames in a clip.
+        fps: Frames per second of a clip.
         size: Height and width of a frame, in pixels.
         epochs: Passes over the training clips.
         batch_size: Clips in a batch.
-        init_checkpoint: Where to start from; "" starts from random weights.
+        init_checkpoint: The checkpoint to start from, or "" for random weights.
 
     Raises:
-        ValueError: At construction, for values that make no sense.
+        ValueError: At construction, if a number is not above 0.
     """
 
     folder: str
@@ -44,13 +44,10 @@ class OwnClips:
         )
 
     def settings(self, records: Path) -> tuple[dict[str, Any], str]:
-        """Prepares records, or takes those there, and says how to train on them.
-
-        Args:
-            records: The folder of the records.
+        """Prepares records in a folder, unless they are there, and plans the training.
 
         Returns:
-            What own_clips.yaml is overridden with, and the records to compare on.
+            What overrides own_clips.yaml, and the records to compare on.
 
         Raises:
             ValueError: If the folder is not one of class folders, a split lacks a

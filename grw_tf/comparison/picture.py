@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from grw_tf.common.replacing import replacing
 from grw_tf.comparison.outcomes import CURVES, Outcome, read_outcomes
 from grw_tf.comparison.plan import Plan
+from grw_tf.comparison.run import spread
 from grw_tf.evaluation.principal_components import principal_components
 from grw_tf.figures.trajectories import COLORS, draw_paths
 
@@ -16,15 +17,10 @@ _ROW_HEIGHT, _PANEL_HEIGHT = 0.95, 5.2
 
 
 def draw_embeddings(plan: Plan, path: Path, title: str) -> None:
-    """Draws frames of the first classes, and the embeddings of each variant.
+    """Draws frames of the first classes, and the embeddings of each variant, as PNG.
 
     The embeddings of a variant are projected on the first two principal components of
     all its drawn test clips; a few clips of each class are paths with frame numbers.
-
-    Args:
-        plan: The comparison.
-        path: The PNG file to write.
-        title: Title of the figure.
     """
     outcomes = _first_seed(plan)
     _, clips = outcomes[0].embeddings()
@@ -48,23 +44,16 @@ def draw_embeddings(plan: Plan, path: Path, title: str) -> None:
 
 
 def draw_training(plan: Plan, path: Path) -> None:
-    """Draws loss, accuracy and order accuracy over the steps of training.
-
-    Args:
-        plan: The comparison.
-        path: The PNG file to write.
-    """
+    """Draws loss, accuracy and order accuracy over the steps of training, as PNG."""
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     panels = figure.subplots(1, len(CURVES))
     for axis, (title, tag) in zip(panels, CURVES.items(), strict=True):
         for color, outcome in zip(COLORS, _first_seed(plan), strict=False):
             for split, style in (("train", ".-"), ("validation", "o--")):
-                curve = outcome.history.get((split, tag), {})
-                if curve:
+                if curve := outcome.history.get((split, tag)):
+                    x, y = zip(*curve.items(), strict=True)
                     name = f"{outcome.run.variant}, {split}"
-                    axis.plot(
-                        [*curve], [*curve.values()], style, color=color, label=name
-                    )
+                    axis.plot(x, y, style, color=color, label=name)
         axis.set(xlabel="step", title=title)
         axis.spines[["top", "right"]].set_visible(False)
         if axis.lines:
@@ -84,9 +73,8 @@ def _draw_frames(figure, plan, clips):
     records = plan.test_clips.open(plan.baseline.config, progress=False)
     drawn = sorted(records.clips(clips), key=lambda clip: clip.label)
     for number, (axis, clip) in enumerate(zip(rows, drawn, strict=True)):
-        count = len(clip.frames)
-        shown = np.linspace(0, count - 1, min(_FRAMES, count)).round().astype(int)
-        axis.imshow(np.concatenate(clip.frames[shown], axis=1))
+        shown = clip.frames[spread(len(clip.frames), _FRAMES)]
+        axis.imshow(np.concatenate(shown, axis=1))
         axis.set(xticks=[], yticks=[])
         label = axis.set_ylabel(plan.class_names[clip.label], color=COLORS[number])
         label.set_parse_math(False)
@@ -94,13 +82,12 @@ def _draw_frames(figure, plan, clips):
 
 def _measures(outcome):
     told = [f"{outcome.run.variant}: test accuracy {outcome.value('accuracy'):.2f}"]
-    for key, title, digits in (
-        ("acceleration_ratio", "|a| / |v|", 2),
-        ("order_accuracy", "order accuracy", 2),
+    for key, title in (
+        ("acceleration_ratio", "|a| / |v|"),
+        ("order_accuracy", "order accuracy"),
     ):
-        value = outcome.value(key)
-        if value is not None:
-            told.append(f"{title} {value:.{digits}f}")
+        if (value := outcome.value(key)) is not None:
+            told.append(f"{title} {value:.2f}")
     return ", ".join(told)
 
 

@@ -1,4 +1,4 @@
-"""Checks all that can be wrong with a comparison before its first run."""
+"""Plans a comparison, and checks its inputs before the first run."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ _STRATEGIES = ("one_device", "mirrored")
 
 
 def make_plan(options: Any, config: ComparisonConfig) -> Plan:
-    """Plans a comparison, and checks all that can be wrong with it.
+    """Plans a comparison, and checks its inputs.
 
     Args:
         options: The Model Garden's flags experiment, config_file, params_override and
@@ -29,7 +29,7 @@ def make_plan(options: Any, config: ComparisonConfig) -> Plan:
         config: What to compare.
 
     Raises:
-        ValueError: If the experiment, a variant or the clips make no sense.
+        ValueError: If the experiment, a variant or the clips are invalid.
         OSError: If something cannot be read or written.
     """
     # The runs' own processes need the GPUs, and TensorFlow keeps those it has used.
@@ -47,12 +47,12 @@ def make_plan(options: Any, config: ComparisonConfig) -> Plan:
             f"{test_clips} has other classes than the clips to train on: make the"
             " records together, or with the same --labels."
         )
-    first_seed = params.task.seed
+    seed = params.task.seed
     return Plan(
         config=config,
         experiment=options.experiment,
         variants=variants,
-        seeds=tuple(range(first_seed, first_seed + config.seeds)),
+        seeds=tuple(range(seed, seed + config.seeds)),
         test_clips=test_clips,
         class_names=tuple(class_names),
         remarks=tuple(_remarks(params, variants)),
@@ -104,23 +104,16 @@ def _remarks(params, variants):
         )
     elif asked.head.as_dict() != dataclasses.asdict(head):
         yield (
-            "A variant sets the head otherwise than the config: all variants, the"
-            " baseline too, have that one."
+            "A variant changes the config's head: all variants, the baseline too, have"
+            " the changed one."
         )
-    for what, wanted, acting in (
-        (
-            "smoothing of",
-            asked.smoothing.layers,
-            {place for v in variants for place in v.config.smoothing.layers},
-        ),
-        (
-            "",
-            asked.regularization.methods,
-            {name for v in variants for name in v.config.regularization.methods},
-        ),
-    ):
-        if unnamed := sorted({*wanted} - acting):
-            told = f"{what} {' and '.join(unnamed)}".strip()
+    layers = {*asked.smoothing.layers}
+    layers -= {place for v in variants for place in v.config.smoothing.layers}
+    methods = {*asked.regularization.methods}
+    methods -= {name for v in variants for name in v.config.regularization.methods}
+    for what, unnamed in (("smoothing of ", layers), ("", methods)):
+        if unnamed:
+            told = what + " and ".join(sorted(unnamed))
             yield f"The config's {told} acts in no variant, as none names it."
     if params.trainer.early_stopping_patience:
         yield (

@@ -25,10 +25,7 @@ _STEADINESS = ("label_changes_per_second", "probability_change", "order_accuracy
 def write_report(plan: Plan, seeds: Sequence[int], command: str) -> Findings:
     """Writes report.html and report.json of the seeds that have run.
 
-    Args:
-        plan: The comparison.
-        seeds: The seeds to report.
-        command: The command line that asked for it.
+    The report quotes the command line that asked for it.
 
     Returns:
         The findings in the report.

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from grw_tf.data.clip_set import ClipSet
 from grw_tf.evaluation.evaluate import PREDICTIONS_FILE, RESULTS_FILE
 
@@ -74,6 +76,11 @@ class Run:
     def predictions(self) -> Path:
         """The file of the predictions of a finished run."""
         return self.test_folder / PREDICTIONS_FILE
+
+
+def spread(count: int, most: int) -> np.ndarray:
+    """Returns at most `most` indices below `count`, evenly spread."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(int)
 
 
 def _read(path):

@@ -1,4 +1,4 @@
-"""Times a training step and a streamed frame of each variant, side by side."""
+"""Times a training step and a streamed frame of each variant, in turn."""
 
 import dataclasses
 import json
@@ -18,11 +18,9 @@ _FRAME = "frame"
 
 @dataclasses.dataclass(frozen=True)
 class Times:
-    """What was timed of a variant; None where it was not. Ratios are to the baseline.
+    """Times of a variant's training step and of a frame of its exported file.
 
-    Attributes:
-        seconds_per_step, step_ratio: Of a training step.
-        milliseconds_per_frame, frame_ratio: Of a frame of the exported file.
+    Ratios are to the baseline; None is what was not timed.
     """
 
     seconds_per_step: float | None = None
@@ -36,10 +34,10 @@ class Timing:
     """What to time.
 
     Attributes:
-        file: JSON file that gets the times.
+        file: The JSON file for the times.
         configs: Models by the names of variants, the baseline first.
         files: Exported files by the names of variants.
-        batch_size: Clips of a training step.
+        batch_size: Clips in a training step.
         rounds: How often each is timed.
     """
 

@@ -11,10 +11,8 @@ from grw_tf.comparison.differences import Outcomes
 from grw_tf.comparison.findings import ExampleClip, Panel, TrajectoriesFound
 from grw_tf.comparison.fragments import BASELINE
 from grw_tf.comparison.plan import Plan
-from grw_tf.evaluation.principal_components import (
-    principal_components,
-    turned_like,
-)
+from grw_tf.comparison.run import spread
+from grw_tf.evaluation.principal_components import principal_components, turned_like
 
 _EXAMPLES, _CLASSES = 4, 4
 _THUMBNAILS, _THUMBNAIL_SIZE = 6, 96
@@ -27,12 +25,6 @@ def find_trajectories(
     """Projects embeddings of the first seed that most variants have finished.
 
     Each variant has its own components; they are turned to lie like the baseline's.
-
-    Args:
-        plan: The comparison.
-        names: Names of the variants.
-        seeds: Those to look at.
-        outcomes: Of the finished runs.
 
     Returns:
         The example clips with their frames, and for each variant their paths and the
@@ -47,16 +39,16 @@ def find_trajectories(
     if not complete:
         return None
     seed = max(complete, key=lambda seed: len(complete[seed]))
-    names = complete[seed]
-    found = {name: outcomes[name, seed].embeddings() for name in names}
-    z, clips = found[BASELINE]
+    found = {name: outcomes[name, seed] for name in complete[seed]}
+    baseline = found[BASELINE]
+    z, clips = baseline.embeddings()
     if z[..., 0].size < 2:
         return None
-    labels = [outcomes[BASELINE, seed].labels[clip] for clip in clips]
-    shown = choose_examples(labels)
+    shown = choose_examples([baseline.labels[clip] for clip in clips])
+    examples = [int(clips[index]) for index in shown]
     reference, panels = None, {}
-    for name, (z, _) in found.items():
-        points, shares = principal_components(z)
+    for name, outcome in found.items():
+        points, shares = principal_components(outcome.embeddings()[0])
         reference = points if reference is None else reference
         points = turned_like(points, reference)
         # The network chooses their scale freely.
@@ -68,19 +60,17 @@ def find_trajectories(
         )
     return TrajectoriesFound(
         seed=seed,
-        embedding=outcomes[BASELINE, seed].measures["embedding"],
+        embedding=baseline.measures["embedding"],
         clips=len(clips),
         examples=tuple(
             ExampleClip(
-                name=outcomes[BASELINE, seed].names[clips[index]],
-                label=labels[index],
-                predicted={
-                    name: outcomes[name, seed].predicted[clips[index]] for name in names
-                },
+                name=baseline.names[clip],
+                label=baseline.labels[clip],
+                predicted={name: each.predicted[clip] for name, each in found.items()},
             )
-            for index in shown
+            for clip in examples
         ),
-        thumbnails=_thumbnails(plan, [int(clips[index]) for index in shown]),
+        thumbnails=_thumbnails(plan, examples),
         panels=panels,
     )
 
@@ -98,8 +88,7 @@ def choose_examples(labels: Sequence[str]) -> list[int]:
 
 def _thinned(points):
     flat = points.reshape(-1, points.shape[-1])
-    chosen = np.linspace(0, len(flat) - 1, min(len(flat), _CLOUD)).round().astype(int)
-    return flat[chosen].round(4).tolist()
+    return flat[spread(len(flat), _CLOUD)].round(4).tolist()
 
 
 def _thumbnails(plan, clips):
@@ -109,17 +98,11 @@ def _thumbnails(plan, clips):
 
 
 def _encoded(frames):
-    chosen = np.linspace(0, len(frames) - 1, min(len(frames), _THUMBNAILS))
     side = min(_THUMBNAIL_SIZE, frames.shape[1])
-    return [
-        base64.b64encode(
-            cv2.imencode(
-                ".jpg",
-                cv2.resize(frame, (side, side), interpolation=cv2.INTER_AREA)[
-                    ..., ::-1
-                ],
-                [cv2.IMWRITE_JPEG_QUALITY, 80],
-            )[1]
-        ).decode()
-        for frame in frames[chosen.round().astype(int)]
-    ]
+    encoded = []
+    for frame in frames[spread(len(frames), _THUMBNAILS)]:
+        small = cv2.resize(frame, (side, side), interpolation=cv2.INTER_AREA)
+        quality = [cv2.IMWRITE_JPEG_QUALITY, 80]
+        jpeg = cv2.imencode(".jpg", small[..., ::-1], quality)[1]
+        encoded.append(base64.b64encode(jpeg).decode())
+    return encoded

@@ -70,8 +70,8 @@ def make_variants(
 
     Args:
         fragments: What variants set, the baseline's first.
-        shared: The experiment that they change, but for its seed.
-        experiment: Its name.
+        shared: The experiment that they change; its seed is left out of the variants.
+        experiment: The name of the experiment.
 
     Raises:
         ValueError: If variants want different heads, a fragment does not fit the

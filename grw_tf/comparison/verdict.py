@@ -19,9 +19,6 @@ def judge(findings: Findings) -> Verdict:
     A difference in accuracy counts as shown if Student's test over seeds says so after
     Holm's adjustment for the number of variants, and the interval over clips excludes 0
     too; one in another metric by the test over seeds alone.
-
-    Args:
-        findings: Without a verdict.
     """
     compared = findings.differences(ACCURACY.key)
     if not compared:

@@ -64,25 +64,20 @@ def _command(records, folder, **fields):
         "timing_rounds": 2,
     } | fields
     return [
-        *(sys.executable, "-m", "scripts.compare"),
+        "scripts.compare",
         *(f"--config_file={file}" for file in SMOKE_GRW),
         f"--params_override={','.join(f'{k}={v}' for k, v in override.items())}",
         *(f"--{name}={value}" for name, value in fields.items()),
     ]
 
 
-def _run(command):
-    root = SMOKE.parents[1]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True)
-
-
 @pytest.fixture(scope="module")
-def compared(coloured_records, tmp_path_factory):
+def compared(coloured_records, tmp_path_factory, run_program):
     """The folder of a comparison that was killed in its second run, and its output."""
     folder = tmp_path_factory.mktemp("compared")
     command = _command(coloured_records, folder)
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-m", *command],
         cwd=SMOKE.parents[1],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
@@ -94,7 +89,7 @@ def compared(coloured_records, tmp_path_factory):
     process.kill()
     process.wait()
     first = (folder / "seed_0" / "baseline" / "measures.json").stat().st_mtime_ns
-    done = _run(command)
+    done = run_program(*command)
     assert done.returncode == 0, done.stderr
     return folder, first, done.stdout
 
@@ -156,7 +151,9 @@ def test_files_are_exported_checked_and_timed(compared):
 
 
 @pytest.mark.slow
-def test_failed_run_is_told_and_the_others_go_on(coloured_records, tmp_path):
+def test_failed_run_is_told_and_the_others_go_on(
+    coloured_records, tmp_path, run_program
+):
     fields = {"seeds": 1, "timing_rounds": 0, "quantization": ""}
     folder = tmp_path / "compared"
     other = folder / "seed_0" / "baseline"
@@ -165,7 +162,7 @@ def test_failed_run_is_told_and_the_others_go_on(coloured_records, tmp_path):
     start = {"weights": "other", "clips": "other", "seed": 0}
     (folder / "seed_0" / "elsewhere").mkdir()
     (folder / "seed_0" / "elsewhere" / "start.json").write_text(json.dumps(start))
-    done = _run(_command(coloured_records, folder, **fields))
+    done = run_program(*_command(coloured_records, folder, **fields))
     assert done.returncode == 1
     assert "Some runs failed:\nbaseline, seed 0: " in done.stderr
     assert "grw, seed 0 starts from other weights than elsewhere" in done.stderr

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from finished_runs import CLIPS, NAMES, finish, plan_of, write_odd_records
+from training_runs import Options
 
 from grw_tf.common.paired_timing import Ratio
 from grw_tf.comparison import preflight
@@ -24,13 +25,9 @@ def records(tmp_path_factory):
 
 def _parsed(plan, run):
     plan.prepare(run)
+    files = [str(run.folder / EXPERIMENT_FILE)]
     return parse_experiment(
-        types.SimpleNamespace(
-            experiment=run.experiment,
-            config_file=[str(run.folder / EXPERIMENT_FILE)],
-            params_override="",
-            tpu="",
-        )
+        Options(experiment=run.experiment, config_file=files)
     ).as_dict()
 
 

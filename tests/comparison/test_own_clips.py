@@ -4,24 +4,17 @@ import dataclasses
 import json
 
 import pytest
-from drawn_videos import BLUE, RED, write_video
+from drawn_videos import write_class_folders
 from official.core.train_utils import ParseConfigOptions
 
 from grw_tf.comparison.fragments import configs_folder
 from grw_tf.comparison.own_clips import OwnClips
 from grw_tf.training.experiments.parsing import parse_experiment
 
-COLOURS = {"blue": BLUE, "red": RED}
-
 
 @pytest.fixture
 def folder(tmp_path):
-    for split, count in (("train", 4), ("test", 1)):
-        for name, colour in COLOURS.items():
-            for number in range(count):
-                path = tmp_path / "clips" / split / name / f"{number}.mp4"
-                write_video(path, [colour] * 6)
-    return tmp_path / "clips"
+    return write_class_folders(tmp_path / "clips", train=4, test=1)
 
 
 @pytest.fixture

@@ -1,11 +1,7 @@
 """The demo on a folder of clips, whole, at toy size."""
 
-import subprocess
-import sys
-
 import pytest
-from drawn_videos import BLUE, RED, write_video
-from training_runs import SMOKE
+from drawn_videos import write_class_folders
 
 from grw_tf.streaming import StreamSession
 
@@ -19,21 +15,17 @@ def test_a_missing_folder_is_named_in_one_line(tmp_path, run_program):
 
 
 @pytest.mark.slow
-def test_table_figures_and_model_are_written(tmp_path):
-    for split, count in (("train", 4), ("test", 2)):
-        for name, colour in (("blue", BLUE), ("red", RED)):
-            for number in range(count):
-                path = tmp_path / "clips" / split / name / f"{number}.mp4"
-                write_video(path, [colour] * 6)
+def test_table_figures_and_model_are_written(tmp_path, run_program):
+    clips = write_class_folders(tmp_path / "clips", train=4, test=2)
     folder = tmp_path / "runs"
     model = '{"task": {"model": {"backbone": {"model_id": "nano"}}}}'
     command = [
-        *(sys.executable, "-m", "scripts.demo", f"--clips={tmp_path / 'clips'}"),
+        *("scripts.demo", f"--clips={clips}"),
         *("--frames=6", "--size=32", "--epochs=1", "--batch_size=4"),
         f"--params_override={model}",
         f"--output_dir={folder}",
     ]
-    done = subprocess.run(command, cwd=SMOKE.parents[1], capture_output=True, text=True)
+    done = run_program(*command)
     assert done.returncode == 0, done.stderr
     rows = [line.split() for line in (folder / "table.txt").read_text().splitlines()]
     assert [row[0] for row in rows[-2:]] == ["baseline", "grw"]
@@ -45,8 +37,6 @@ def test_table_figures_and_model_are_written(tmp_path):
     streamed = [line for line in done.stdout.splitlines() if "blue 0." in line]
     assert len(streamed) == 6 and all("red 0." in line for line in streamed)
     # Rerun, it trains nothing.
-    again = subprocess.run(
-        command, cwd=SMOKE.parents[1], capture_output=True, text=True
-    )
+    again = run_program(*command)
     assert again.returncode == 0, again.stderr
     assert "All runs have finished before" in again.stdout

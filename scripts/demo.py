@@ -24,7 +24,7 @@ from grw_tf.comparison.compare import compare
 from grw_tf.comparison.config import ComparisonConfig
 from grw_tf.comparison.findings import Findings
 from grw_tf.comparison.fragments import configs_folder
-from grw_tf.comparison.own_clips import OwnClips
+from grw_tf.comparison.own_clips import own_clips_settings
 from grw_tf.comparison.picture import draw_embeddings, draw_training
 from grw_tf.comparison.plan import Plan
 from grw_tf.comparison.preflight import make_plan
@@ -74,8 +74,9 @@ def prepare(config: DemoConfig) -> Plan:
     folder = Path(config.output_dir or f"runs/{name}")
     if config.clips:
         base, experiment = "own_clips", config.experiment
-        own = OwnClips(
-            folder=config.clips,
+        settings, test_records = own_clips_settings(
+            config.clips,
+            folder / "records",
             frames=config.frames,
             fps=config.fps,
             size=config.size,
@@ -83,7 +84,6 @@ def prepare(config: DemoConfig) -> Plan:
             batch_size=config.batch_size,
             init_checkpoint=config.init_checkpoint,
         )
-        settings, test_records = own.settings(folder / "records")
     else:
         base, experiment = _AIRPLANES, "movinet_a0_stream"
         settings, test_records = _airplanes(config.epochs), ""

@@ -41,14 +41,14 @@ def write_odd_records(folder):
 def plan_of(
     records, folder, variants="grw,grw_intermediate+rms", override=None, **fields
 ):
-    """Returns the plan of a comparison of the smoke config upon `write_odd_records`.
+    """Plans a comparison of the smoke config on records of `write_odd_records`.
 
     Args:
-      records: paths, to train on, to validate on and, if not given, to test on.
-      folder: of the comparison.
-      variants: names, by commas.
-      override: further keys of the config.
-      **fields: of `ComparisonConfig`.
+        records: Paths, to train on, to validate on and by default to test on.
+        folder: Folder of the comparison.
+        variants: Names, separated by commas.
+        override: Further keys of the config.
+        **fields: Fields of `ComparisonConfig`.
     """
     override = {"task": {}} | (override or {})
     model = {"num_classes": len(NAMES)} | override["task"].get("model", {})
@@ -66,12 +66,12 @@ def plan_of(
 
 
 def finish(run, right, seed=0):
-    """Writes what a run leaves, with given right predictions.
+    """Writes what a finished run leaves.
 
     Args:
-      run: a `Run` of `plan_of`.
-      right: bool [clips], which predictions are right at the end.
-      seed: of the rest.
+        run: A `Run` of `plan_of`.
+        right: Which predictions are right at the end, bool [clips].
+        seed: The seed of the rest.
     """
     rng = np.random.default_rng(seed)
     predicted = np.where(right, _LABELS, (_LABELS + 1) % len(NAMES))
@@ -119,5 +119,5 @@ def fail(run, reason):
 
 
 def first_right(count):
-    """Returns which predictions are right: those of so many clips at the beginning."""
+    """Returns which predictions are right: those for the first `count` clips."""
     return np.arange(CLIPS) < count

@@ -1,4 +1,4 @@
-"""A comparison, whole, at toy size: trained, killed, gone on with, reported."""
+"""A comparison, whole, at toy size: trained, killed, resumed, reported."""
 
 import json
 import os

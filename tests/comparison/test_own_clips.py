@@ -1,6 +1,6 @@
 """Tests of what a comparison on a folder of videos is run with."""
 
-import dataclasses
+import functools
 import json
 
 import pytest
@@ -8,7 +8,7 @@ from drawn_videos import write_class_folders
 from official.core.train_utils import ParseConfigOptions
 
 from grw_tf.comparison.fragments import configs_folder
-from grw_tf.comparison.own_clips import OwnClips
+from grw_tf.comparison.own_clips import own_clips_settings
 from grw_tf.training.experiments.parsing import parse_experiment
 
 
@@ -18,14 +18,15 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def own(folder):
-    return OwnClips(
-        folder=str(folder), frames=6, fps=10.0, size=32, epochs=3, batch_size=4
-    )
+def settings_of(folder, tmp_path):
+    """A function that returns the settings, of which some may be given."""
+    numbers = {"frames": 6, "fps": 10.0, "size": 32, "epochs": 3, "batch_size": 4}
+    records = tmp_path / "records"
+    return functools.partial(own_clips_settings, str(folder), records, **numbers)
 
 
-def test_settings_are_those_of_the_folder_and_train(own, tmp_path, capsys):
-    settings, test_records = own.settings(tmp_path / "records")
+def test_settings_are_those_of_the_folder_and_train(settings_of, tmp_path, capsys):
+    settings, test_records = settings_of()
     assert "train" in capsys.readouterr().out
     assert test_records == f"{tmp_path}/records/test-*.tfrecord"
     params = parse_experiment(
@@ -42,22 +43,20 @@ def test_settings_are_those_of_the_folder_and_train(own, tmp_path, capsys):
     assert not params.task.init_checkpoint and not params.task.freeze_batch_norm
 
 
-def test_a_checkpoint_is_fine_tuned_step_by_step(own, tmp_path):
-    tuned = dataclasses.replace(own, init_checkpoint="official", epochs=10)
-    task = tuned.settings(tmp_path / "records")[0]["task"]
+def test_a_checkpoint_is_fine_tuned_step_by_step(settings_of):
+    task = settings_of(init_checkpoint="official", epochs=10)[0]["task"]
     assert (task["init_checkpoint"], task["unfreeze_step"]) == ("official", 2)
     assert task["freeze_batch_norm"]
 
 
-def test_class_without_test_clips_is_named_before_training(own, folder, tmp_path):
+def test_class_without_test_clips_is_named_before_training(settings_of, folder):
     (folder / "test" / "red" / "0.mp4").unlink()
     with pytest.raises(ValueError, match=r"has no test videos of \['red'\]"):
-        own.settings(tmp_path / "records")
+        settings_of()
 
 
-def test_fewer_clips_than_a_batch_are_refused(own, tmp_path):
-    large = dataclasses.replace(own, epochs=1, batch_size=9)
+def test_fewer_clips_than_a_batch_are_refused(settings_of):
     with pytest.raises(ValueError, match="8 training videos, fewer than a batch of 9"):
-        large.settings(tmp_path / "records")
+        settings_of(epochs=1, batch_size=9)
     with pytest.raises(ValueError, match="epochs is 0"):
-        dataclasses.replace(own, epochs=0)
+        settings_of(epochs=0)

@@ -162,6 +162,16 @@ def test_another_backbone_is_refused_with_a_table(nano, tmp_path, backbone, rows
     assert info.match("It is nano, conv_type 2plus1d, se_type 2plus3d, without posit")
 
 
+def test_refused_checkpoint_leaves_the_model_as_it_was(nano, tmp_path):
+    path = _save(nano(), tmp_path)
+    model = nano(fresh=True, backbone={"se_type": "3d"})
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="does not hold"):
+        restore(model, path)
+    for weight, other in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, other)
+
+
 @pytest.mark.parametrize("root", ["model", "backbone"])
 @pytest.mark.parametrize(
     "saved_type, conv_type", [("3d_2plus1d", "2plus1d"), ("2plus1d", "3d_2plus1d")]

@@ -154,19 +154,19 @@ def clip():
 
 
 @pytest.fixture(scope="session")
-def coloured_records(tmp_path_factory):
+def colored_records(tmp_path_factory):
     """A folder of records of red and blue videos, 8 train and 4 test ones of each."""
     from drawn_videos import write_video
 
     from grw_tf.data.preparation.config import PreparationConfig
     from grw_tf.data.preparation.prepare import prepare
 
-    folder = tmp_path_factory.mktemp("coloured")
-    for name, colour in (("red", (255, 0, 0)), ("blue", (0, 0, 255))):
+    folder = tmp_path_factory.mktemp("colored")
+    for name, color in (("red", (255, 0, 0)), ("blue", (0, 0, 255))):
         for index in range(12):
             split = "train" if index < 8 else "test"
             frames = [
-                tuple(channel * (8 + k + index) // 32 for channel in colour)
+                tuple(channel * (8 + k + index) // 32 for channel in color)
                 for k in range(10)
             ]
             write_video(folder / "videos" / split / name / f"{index}.mp4", frames, 5)

@@ -4,7 +4,7 @@ import av
 import numpy as np
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
-COLOURS = {"blue": BLUE, "red": RED}
+COLORS = {"blue": BLUE, "red": RED}
 
 
 def greys(count):
@@ -57,8 +57,8 @@ def write_video(
 def write_class_folders(folder, **counts):
     """Writes blue and red videos of 6 frames: `counts` of each class, by split."""
     for split, count in counts.items():
-        for name, colour in COLOURS.items():
+        for name, color in COLORS.items():
             for number in range(count):
                 path = folder / split / name / f"{number}.mp4"
-                write_video(path, [colour] * 6)
+                write_video(path, [color] * 6)
     return folder

@@ -50,7 +50,7 @@ def test_loss_equals_the_published_implementation(
 @pytest.mark.parametrize(
     "arguments",
     [{"frames": 8}, {"frames": 6, "orders": "sampled", "max_orders": 50, "seed": 1}],
-    ids=["programme", "sampled"],
+    ids=["dynamic", "sampled"],
 )
 def test_loss_equals_that_of_tensorflow(arguments):
     arguments = dict(arguments)

@@ -57,8 +57,8 @@ def test_runs_on_one_device_and_on_two_end_alike(models, tmp_path, monkeypatch):
     # One clip of the first two of "dark", none of the third, two of each "light".
     for index in range(3):
         dark, light = greys(9 - index), [(200 + index, 20 * index, 9)] * 17
-        for name, colours in (("dark", dark), ("light", light)):
-            write_video(tmp_path / "clips" / name / f"{index}.mp4", colours, rate=5)
+        for name, colors in (("dark", dark), ("light", light)):
+            write_video(tmp_path / "clips" / name / f"{index}.mp4", colors, rate=5)
     checkpoint = tf.train.Checkpoint(model=models[0][0]).save(tmp_path / "ckpt")
     rows = []
     for _, strategy in models:

@@ -21,7 +21,7 @@ each_dtype = pytest.mark.parametrize(
 
 
 @pytest.fixture(scope="module")
-def trained(coloured_records, tmp_path_factory):
+def trained(colored_records, tmp_path_factory):
     """A function that trains in a type of numbers, and returns the folder."""
 
     @functools.cache
@@ -31,7 +31,7 @@ def trained(coloured_records, tmp_path_factory):
         if dtype == "float16":
             trainer["optimizer_config"] = {"ema": None}
         override = {"runtime": {"mixed_precision_dtype": dtype}, "trainer": trainer}
-        run_experiment(options(coloured_records, folder, override, mode="train"))
+        run_experiment(options(colored_records, folder, override, mode="train"))
         return folder
 
     return train
@@ -64,11 +64,11 @@ def test_loss_scaling_leaves_no_step_out(trained):
 
 
 @each_dtype
-def test_trained_checkpoint_evaluates(trained, coloured_records, tmp_path, dtype):
+def test_trained_checkpoint_evaluates(trained, colored_records, tmp_path, dtype):
     results = evaluate(
         EvaluationConfig(
             checkpoint=str(trained(dtype)),
-            records=f"{coloured_records}/test-*",
+            records=f"{colored_records}/test-*",
             output_dir=str(tmp_path),
         )
     )

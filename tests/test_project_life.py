@@ -16,7 +16,7 @@ from grw_tf.export.quantization.quantize import MODES
 from grw_tf.models.presets import published_config
 from grw_tf.weights.restore import load_model
 
-COLOURS = {"blue": (0, 0, 255), "red": (255, 0, 0)}
+COLORS = {"blue": (0, 0, 255), "red": (255, 0, 0)}
 COUNTS = {"train": 8, "validation": 3, "test": 3}
 STEPS, KILLED_AT = 40, 20
 TRAINER = {
@@ -51,10 +51,10 @@ def videos(tmp_path):
     folder = tmp_path / "videos"
     rng = np.random.default_rng(0)
     for split, count in COUNTS.items():
-        for name, colour in COLOURS.items():
+        for name, color in COLORS.items():
             for index in range(count):
                 levels = np.linspace(*rng.uniform(0.4, 1.0, 2), 10)
-                frames = [tuple(int(c * level) for c in colour) for level in levels]
+                frames = [tuple(int(c * level) for c in color) for level in levels]
                 write_video(folder / split / name / f"{index}.mp4", frames, 5)
     return folder
 
@@ -129,7 +129,7 @@ def test_clips_become_a_file_that_says_what_the_model_says(
         *(f"--output_dir={folder}/test", "--streaming"),
     )
     predictions = _predictions(folder / "test")
-    assert len(predictions) == len(COLOURS) * COUNTS["test"]
+    assert len(predictions) == len(COLORS) * COUNTS["test"]
     assert all(row["predicted"] == row["label"] for row in predictions)
 
     run(
@@ -170,7 +170,7 @@ def test_published_weights_become_a_file_that_says_what_they_say(
     # Its classes are 600, of which the clips show two.
     names = tmp_path / "names.txt"
     others = [f"class {index}" for index in range(PARAMS["num_classes"] - 2)]
-    names.write_text("\n".join([*COLOURS, *others]) + "\n")
+    names.write_text("\n".join([*COLORS, *others]) + "\n")
     records = tmp_path / "records"
     run(
         "scripts.prepare_videos",

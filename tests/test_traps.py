@@ -53,7 +53,7 @@ def test_every_penalty_is_there_and_its_gradient_reaches_the_backbone(model, cli
 def test_penalty_of_the_embeddings_is_the_loss_of_the_embeddings(nano, clip):
     smoothing = SmoothingConfig(layers=("final",), window=4)
     model = nano(fresh=True, head=HEADS["transformer"], smoothing=smoothing)
-    model.backbone.trainable = False  # Its batch normalisations are then as in test.
+    model.backbone.trainable = False  # Its batch normalizations are then as in test.
     model(clip, training=True)
     loss = tf.reduce_mean(grw_loss(cut_windows(model.embed(clip), 4)))
     np.testing.assert_allclose(model.losses[0], 0.1 * loss, rtol=1e-5)

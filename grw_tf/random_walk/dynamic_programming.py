@@ -1,8 +1,8 @@
-"""The sum over all orders as a dynamic programme, exact beyond enumeration.
+"""The sum over all orders as a dynamic program, exact beyond enumeration.
 
 An acceleration involves three consecutive frames, so an order's log density is a sum of
 terms that each depend on the last two frames before the next one. As in Held and Karp's
-programme (1962), orders that have visited the same set of frames and share their last
+program (1962), orders that have visited the same set of frames and share their last
 two continue alike: the sums are kept for each (visited set, last two frames), which
 takes O(T^3 2^T) steps instead of O(T!).
 

@@ -24,7 +24,7 @@ def choose_method(frames: int, orders: str, max_orders: int) -> str:
         max_orders: How many orders to sample, the true one included.
 
     Returns:
-        "enumerated", "programme" or "sampled".
+        "enumerated", "dynamic" or "sampled".
 
     Raises:
         ValueError: For an unknown `orders`, T < 3, max_orders < 2, or exactness out of
@@ -60,7 +60,7 @@ def choose_method(frames: int, orders: str, max_orders: int) -> str:
         return "enumerated" if few else "sampled"
     if frames <= MAX_ENUMERATED:
         return "enumerated"
-    return "programme" if frames <= MAX_EXACT else "sampled"
+    return "dynamic" if frames <= MAX_EXACT else "sampled"
 
 
 @functools.cache

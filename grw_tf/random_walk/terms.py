@@ -76,7 +76,7 @@ def grw_terms(
 
 def _others(ops, gram, method, max_orders, seed):
     """Returns log sum_pi and log max_pi of f(Z_pi) / f(Z), pi not the true order."""
-    if method == "programme":
+    if method == "dynamic":
         ratio_sum = dynamic_programming.log_ratio_of_others(ops, gram)
         best = dynamic_programming.log_ratio_of_others(
             ops, ops.stop_gradient(gram), best_only=True

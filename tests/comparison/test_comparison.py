@@ -72,10 +72,10 @@ def _command(records, folder, **fields):
 
 
 @pytest.fixture(scope="module")
-def compared(coloured_records, tmp_path_factory, run_program):
+def compared(colored_records, tmp_path_factory, run_program):
     """The folder of a comparison that was killed in its second run, and its output."""
     folder = tmp_path_factory.mktemp("compared")
-    command = _command(coloured_records, folder)
+    command = _command(colored_records, folder)
     process = subprocess.Popen(
         [sys.executable, "-m", *command],
         cwd=SMOKE.parents[1],
@@ -114,13 +114,13 @@ def test_variants_of_a_seed_start_alike_and_seeds_do_not(compared):
 
 
 @pytest.mark.slow
-def test_report_holds_what_the_evaluation_measured(compared, coloured_records):
+def test_report_holds_what_the_evaluation_measured(compared, colored_records):
     folder = compared[0]
     findings = json.loads((folder / "report.json").read_text())
     run = folder / "seed_1" / "grw"
     model = load_model(str(run / "best_ckpt"))
     ((clips, labels, _),) = EvaluationRecords(
-        f"{coloured_records}/test-*", model.config
+        f"{colored_records}/test-*", model.config
     ).batches(8)
     right = (model.predict(clips, verbose=0).argmax(axis=1) == labels).mean()
     metrics = {k: v["grw"] for k, v in findings["metrics"].items()}
@@ -152,7 +152,7 @@ def test_files_are_exported_checked_and_timed(compared):
 
 @pytest.mark.slow
 def test_failed_run_is_told_and_the_others_go_on(
-    coloured_records, tmp_path, run_program
+    colored_records, tmp_path, run_program
 ):
     fields = {"seeds": 1, "timing_rounds": 0, "quantization": ""}
     folder = tmp_path / "compared"
@@ -162,7 +162,7 @@ def test_failed_run_is_told_and_the_others_go_on(
     start = {"weights": "other", "clips": "other", "seed": 0}
     (folder / "seed_0" / "elsewhere").mkdir()
     (folder / "seed_0" / "elsewhere" / "start.json").write_text(json.dumps(start))
-    done = run_program(*_command(coloured_records, folder, **fields))
+    done = run_program(*_command(colored_records, folder, **fields))
     assert done.returncode == 1
     assert "Some runs failed:\nbaseline, seed 0: " in done.stderr
     assert "grw, seed 0 starts from other weights than elsewhere" in done.stderr

@@ -11,8 +11,8 @@ from grw_tf.data.records.record_stream import Share, in_order
 
 
 @pytest.mark.parametrize("listed", [True, False], ids=["manifest", "no manifest"])
-def test_records_are_counted(coloured_records, tmp_path, listed):
-    folder = shutil.copytree(coloured_records, tmp_path / "records")
+def test_records_are_counted(colored_records, tmp_path, listed):
+    folder = shutil.copytree(colored_records, tmp_path / "records")
     if not listed:
         (folder / "manifest.json").unlink()
     source = RecordSource(f"{folder}/train-*,{folder}/test-*")
@@ -24,16 +24,16 @@ def test_records_are_counted(coloured_records, tmp_path, listed):
     assert source.class_names == ("blue", "red")
 
 
-def test_frames_a_second_become_a_stride(coloured_records):
-    source = RecordSource(f"{coloured_records}/train-*")
+def test_frames_a_second_become_a_stride(colored_records):
+    source = RecordSource(f"{colored_records}/train-*")
     assert source.stride(5.0) == 1
     assert source.stride(2.5) == 2
     with pytest.raises(ValueError, match="no whole multiple of the model's 3"):
         source.stride(3.0)
 
 
-def test_files_of_different_rates_are_refused(coloured_records, tmp_path):
-    folder = copied(coloured_records, tmp_path / "records")
+def test_files_of_different_rates_are_refused(colored_records, tmp_path):
+    folder = copied(colored_records, tmp_path / "records")
 
     def quicken(example):
         example.context.feature["image/frame_rate"].float_list.value[:] = [10.0]
@@ -43,8 +43,8 @@ def test_files_of_different_rates_are_refused(coloured_records, tmp_path):
         RecordSource(f"{folder}/train-*").stride(5.0)
 
 
-def test_decoder_gives_jpegs_and_label(coloured_records):
-    source = RecordSource(f"{coloured_records}/test-*")
+def test_decoder_gives_jpegs_and_label(colored_records):
+    source = RecordSource(f"{colored_records}/test-*")
     decode = source.decoder("image/encoded", "clip/label/index")
     record = next(iter(in_order(Share(source.files))))
     decoded = decode(record)

@@ -25,7 +25,7 @@ COMMANDS = [
 
 
 @pytest.fixture(scope="module")
-def extended(coloured_records, tmp_path_factory):
+def extended(colored_records, tmp_path_factory):
     """A copy of the project with the page's files and lines, trained."""
     folder = tmp_path_factory.mktemp("extended") / "project"
     for part in ("grw_tf", "scripts", "export"):
@@ -44,7 +44,7 @@ def extended(coloured_records, tmp_path_factory):
         "import tensorflow as tf\n",
         "import tensorflow as tf\nfrom grw_tf.layers import frame_blend\n",
     )
-    (folder / "records").symlink_to(coloured_records)
+    (folder / "records").symlink_to(colored_records)
     return folder, _run(folder, COMMANDS[0])
 
 

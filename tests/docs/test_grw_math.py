@@ -54,7 +54,7 @@ def test_literal_and_gram_form_are_the_loss(page, frames, alpha):
 
 
 @pytest.mark.parametrize("frames", range(4, 10))
-def test_programme_is_the_order_term(page, frames):
+def test_dynamic_program_is_the_order_term(page, frames):
     z = _window(frames)
     ratio = page["log_ratio_of_others"](page["gram"](z))
     expected = float(grw_terms(z[None], orders="exact").order[0])
@@ -118,7 +118,7 @@ def test_counts_of_the_table_are_right():
         assert _number(memory) == pytest.approx(sums * 4 / 1024, abs=0.05)
         assert method == orders_lib.choose_method(frames, "auto", 1000)
     # The shorter way is what is taken.
-    assert all((_number(r[1]) > _number(r[2])) == (r[4] == "programme") for r in rows)
+    assert all((_number(r[1]) > _number(r[2])) == (r[4] == "dynamic") for r in rows)
 
 
 def test_numbers_in_the_text_are_right():

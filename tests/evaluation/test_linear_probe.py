@@ -10,7 +10,7 @@ from grw_tf.models.presets import PRESETS
 
 
 @pytest.fixture
-def config(nano, coloured_records, tmp_path, monkeypatch):
+def config(nano, colored_records, tmp_path, monkeypatch):
     """A function that makes a config of a probe of a tiny backbone."""
     model = nano(num_classes=7)
     monkeypatch.setitem(PRESETS, "nano", model.config)
@@ -19,8 +19,8 @@ def config(nano, coloured_records, tmp_path, monkeypatch):
     settings = {
         "preset": "nano",
         "checkpoint": prefix,
-        "train_records": f"{coloured_records}/train-*",
-        "records": f"{coloured_records}/test-*",
+        "train_records": f"{colored_records}/train-*",
+        "records": f"{colored_records}/test-*",
         "output_dir": str(tmp_path / "probe"),
         **dict(frames=4, size=32),
     }

@@ -21,12 +21,12 @@ from grw_tf.weights.run_directory import Run
 
 
 @pytest.fixture(scope="module")
-def trained(coloured_records, tmp_path_factory):
+def trained(colored_records, tmp_path_factory):
     """The folder of a short training."""
     folder = tmp_path_factory.mktemp("run") / "own"
     trainer = {"train_steps": 2, "steps_per_loop": 1, "validation_interval": 2}
     options = training_runs.options(
-        coloured_records, folder, {"trainer": trainer | {"checkpoint_interval": 2}}
+        colored_records, folder, {"trainer": trainer | {"checkpoint_interval": 2}}
     )
     run_experiment(options)
     return folder
@@ -63,7 +63,7 @@ def configured(output):
     return functools.partial(ExportConfig, output=str(output))
 
 
-def test_training_is_exported_by_its_folder_alone(exported, coloured_records):
+def test_training_is_exported_by_its_folder_alone(exported, colored_records):
     path, report = exported
     parity = report.parity
     assert parity.passed
@@ -151,17 +151,17 @@ def test_fractions_are_taken_on_demand(run, configured, output):
     assert image["shape"].tolist() == [2, 32, 32, 3]
 
 
-def test_folder_of_videos_serves_as_clips(run, configured, coloured_records):
-    clips = str(coloured_records.parent / "videos")
+def test_folder_of_videos_serves_as_clips(run, configured, colored_records):
+    clips = str(colored_records.parent / "videos")
     config = configured(quantization="none", clips=clips)
     parity = export_run(run, config).parity
     assert (parity.passed, parity.clips) == (True, "real")
 
 
 @pytest.mark.slow
-def test_int8_is_calibrated_on_the_clips(nano, configured, coloured_records):
+def test_int8_is_calibrated_on_the_clips(nano, configured, colored_records):
     run = Run(nano(head=HEADS["causal_transformer"]), CLASSES, "ckpt")
-    clips = str(coloured_records.parent / "videos")
+    clips = str(colored_records.parent / "videos")
     # Random weights amplify roundings.
     config = configured(quantization="int8", clips=clips, allow_mismatch=True)
     report = export_run(run, config)

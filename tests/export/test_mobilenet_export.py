@@ -170,12 +170,12 @@ def test_saved_model_gives_the_models_logits(request, kind, video, tmp_path):
 @pytest.mark.parametrize("mode", ["none", "float16", "dynamic", "int8"])
 @pytest.mark.parametrize("kind", ["model", "transformer"])
 def test_every_quantization_passes_the_gate(
-    request, kind, mode, short_streams, tmp_path, coloured_records
+    request, kind, mode, short_streams, tmp_path, colored_records
 ):
     config = ExportConfig(
         output=str(tmp_path / "model.tflite"),
         quantization=mode,
-        clips=str(coloured_records.parent / "videos") if mode == "int8" else "",
+        clips=str(colored_records.parent / "videos") if mode == "int8" else "",
         # Random weights have ties that 8 bits decide.
         min_agreement=0.9,
     )

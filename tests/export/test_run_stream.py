@@ -51,8 +51,8 @@ def on_demand(nano, folder):
 @pytest.fixture(scope="module")
 def video(folder):
     """Three seconds at 10 frames a second, each brighter than the one before."""
-    colours = [(8 * index,) * 3 for index in range(30)]
-    return write_video(folder / "video.mp4", colours, rate=10)
+    colors = [(8 * index,) * 3 for index in range(30)]
+    return write_video(folder / "video.mp4", colors, rate=10)
 
 
 @pytest.fixture

@@ -198,7 +198,7 @@ def test_sampled_loss_is_0_where_only_the_true_order_is_drawn():
 @pytest.mark.parametrize(
     "arguments",
     [{"frames": 6}, {"frames": 8}, {"frames": 13, "max_orders": 50, "seed": 0}],
-    ids=["enumerated", "programme", "sampled"],
+    ids=["enumerated", "dynamic", "sampled"],
 )
 @pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
 def test_compiled_equals_eager(jit_compile, arguments):

@@ -1,4 +1,4 @@
-"""Tests of the dynamic programme against enumeration."""
+"""Tests of the dynamic program against enumeration."""
 
 import numpy as np
 import pytest

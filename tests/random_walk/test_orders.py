@@ -37,8 +37,8 @@ def test_forms_are_sums_of_squared_differences(form_of, times):
     ("frames", "orders", "max_orders", "method"),
     [
         (7, "auto", 2, "enumerated"),
-        (8, "auto", 1000, "programme"),
-        (12, "exact", 1000, "programme"),
+        (8, "auto", 1000, "dynamic"),
+        (12, "exact", 1000, "dynamic"),
         (13, "auto", 1000, "sampled"),
         (7, "sampled", 719, "sampled"),
         (7, "sampled", math.factorial(6), "enumerated"),

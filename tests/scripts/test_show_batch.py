@@ -51,8 +51,8 @@ def _clips(count=2, time=50, side=20):
 
 @pytest.mark.parametrize("split", ["train", "validation"])
 @pytest.mark.parametrize("step", [0, 1])
-def test_sheet_shows_the_batch_of_a_step(coloured_records, split, step):
-    params = _params(coloured_records)
+def test_sheet_shows_the_batch_of_a_step(colored_records, split, step):
+    params = _params(colored_records)
     sheet = draw(params, Options(split=split, step=step, clips=3))
     task = Task(params.task)
     data = getattr(params.task, f"{split}_data")
@@ -62,16 +62,16 @@ def test_sheet_shows_the_batch_of_a_step(coloured_records, split, step):
     np.testing.assert_array_equal(_frames(sheet, 32), np.round(255 * images))
 
 
-def test_all_views_of_a_clip_have_its_label(coloured_records):
-    task = Task(_params(coloured_records, num_test_clips=2).task)
+def test_all_views_of_a_clip_have_its_label(colored_records):
+    task = Task(_params(colored_records, num_test_clips=2).task)
     clips, labels = read_batch(task, "validation", 0)
     assert clips.shape[:2] == (8, 8)
     np.testing.assert_array_equal(labels[::2], labels[1::2])
 
 
-def test_mixed_clips_have_shares(coloured_records):
+def test_mixed_clips_have_shares(colored_records):
     mixing = {"mixup_alpha": 1.0, "cutmix_alpha": 0.0, "label_smoothing": 0.0}
-    task = Task(_params(coloured_records, mixup_and_cutmix=mixing).task)
+    task = Task(_params(colored_records, mixup_and_cutmix=mixing).task)
     _, labels = read_batch(task, "train", 0)
     texts = [label_text(label, NAMES[:2]) for label in labels]
     assert any("% blue\n" in text or "% red\n" in text for text in texts)
@@ -138,20 +138,20 @@ WRONG = {
 
 
 @pytest.mark.parametrize("options, message", WRONG.values(), ids=WRONG)
-def test_what_cannot_be_shown_is_said_in_one_line(coloured_records, options, message):
+def test_what_cannot_be_shown_is_said_in_one_line(colored_records, options, message):
     with pytest.raises(ValueError, match=message) as refused:
-        draw(_params(coloured_records), Options(**options))
+        draw(_params(colored_records), Options(**options))
     assert str(refused.value).isprintable()
 
 
-def test_program_writes_a_png(coloured_records, run_program, tmp_path):
+def test_program_writes_a_png(colored_records, run_program, tmp_path):
     output = tmp_path / "batch.png"
     done = run_program(
         "scripts.show_batch",
         f"--experiment={EXPERIMENT}",
         *(f"--config_file={file}" for file in SMOKE_GRW),
         f"--params_override=task.model.num_classes=2,"
-        f"task.train_data.input_path={coloured_records}/train-*",
+        f"task.train_data.input_path={colored_records}/train-*",
         f"--output={output}",
         "--clips=2",
     )

@@ -11,8 +11,8 @@ from grw_tf.data.records.sequence_examples import LABEL_INDEX
 from grw_tf.training.tasks.class_weights import balanced_weights, given_weights
 
 
-def test_balanced_weights_are_sklearns(coloured_records):
-    source = RecordSource(f"{coloured_records}/train-*00000*,{coloured_records}/test-*")
+def test_balanced_weights_are_sklearns(colored_records):
+    source = RecordSource(f"{colored_records}/train-*00000*,{colored_records}/test-*")
     labels = []
     for record in in_order(Share(source.files)).as_numpy_iterator():
         context = tf.train.SequenceExample.FromString(record).context.feature

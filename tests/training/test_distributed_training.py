@@ -16,15 +16,15 @@ KILLED_AT = 10
 
 
 @pytest.mark.slow
-def test_two_devices_train_as_one(run_isolated, coloured_records):
-    run_isolated("distributed_training_checks.py", RECORDS=str(coloured_records))
+def test_two_devices_train_as_one(run_isolated, colored_records):
+    run_isolated("distributed_training_checks.py", RECORDS=str(colored_records))
 
 
 @pytest.mark.slow
-def test_two_devices_train_as_one_in_float32(run_isolated, coloured_records):
+def test_two_devices_train_as_one_in_float32(run_isolated, colored_records):
     run_isolated(
         "distributed_training_checks.py",
-        RECORDS=str(coloured_records),
+        RECORDS=str(colored_records),
         PYTEST_ADDOPTS="-m slow",
     )
 
@@ -35,7 +35,7 @@ def _errors(log):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [1, 0])
-def test_two_workers_go_on_after_one_was_killed(coloured_records, tmp_path, victim):
+def test_two_workers_go_on_after_one_was_killed(colored_records, tmp_path, victim):
     folder = tmp_path / "run"
     trainer = {
         "train_steps": STEPS,
@@ -46,7 +46,7 @@ def test_two_workers_go_on_after_one_was_killed(coloured_records, tmp_path, vict
     }
     runtime = {"distribution_strategy": "multi_worker_mirrored"}
     override = {"runtime": runtime, "trainer": trainer}
-    command_line = command(coloured_records, folder, override)
+    command_line = command(colored_records, folder, override)
     with two_workers(command_line, tmp_path) as workers:
         wait_for(folder / f"ckpt-{KILLED_AT}.index", workers, tmp_path)
         workers[victim].kill()

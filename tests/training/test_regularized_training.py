@@ -45,20 +45,20 @@ def _same(left, right):
     ],
 )
 def test_interrupted_training_draws_and_ends_the_same(
-    coloured_records, tmp_path, model_id
+    colored_records, tmp_path, model_id
 ):
-    whole = _train(coloured_records, tmp_path / "whole", model_id, 4)
-    first = _train(coloured_records, tmp_path / "parts", model_id, 2)
-    ended = _train(coloured_records, tmp_path / "parts", model_id, 4)
+    whole = _train(colored_records, tmp_path / "whole", model_id, 4)
+    first = _train(colored_records, tmp_path / "parts", model_id, 2)
+    ended = _train(colored_records, tmp_path / "parts", model_id, 4)
     assert len(_same(ended, whole)) == len(whole)
     assert len(_same(first, whole)) < len(whole)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("frozen", ["freeze_backbone", "freeze_batch_norm"])
-def test_frozen_backbone_trains_under_regularizers(coloured_records, tmp_path, frozen):
-    before = _train(coloured_records, tmp_path, "slowonly_nano", 2, **{frozen: True})
-    after = _train(coloured_records, tmp_path, "slowonly_nano", 4, **{frozen: True})
+def test_frozen_backbone_trains_under_regularizers(colored_records, tmp_path, frozen):
+    before = _train(colored_records, tmp_path, "slowonly_nano", 2, **{frozen: True})
+    after = _train(colored_records, tmp_path, "slowonly_nano", 4, **{frozen: True})
     kept = "" if frozen == "freeze_backbone" else "moving_mean"
     weights = [
         key

@@ -52,13 +52,13 @@ def _run(command, seconds=None):
 
 
 @pytest.mark.slow
-def test_killed_ten_times_ends_with_the_same_bits(coloured_records, tmp_path):
+def test_killed_ten_times_ends_with_the_same_bits(colored_records, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     began = time.monotonic()
-    _run(_command(coloured_records, whole))
+    _run(_command(colored_records, whole))
     seconds = time.monotonic() - began
     rng = random.Random(0)
-    killed_command = _command(coloured_records, killed)
+    killed_command = _command(colored_records, killed)
     # A third of the time goes by before the first step.
     for _ in range(KILLS):
         _run(killed_command, rng.uniform(0.3, 0.7) * seconds)

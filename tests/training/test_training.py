@@ -26,10 +26,10 @@ from grw_tf.weights.run_directory import read_run
 
 
 @pytest.fixture(scope="module")
-def run(coloured_records, tmp_path_factory):
+def run(colored_records, tmp_path_factory):
     """The folder of a finished training."""
     folder = tmp_path_factory.mktemp("run")
-    run_experiment(options(coloured_records, folder))
+    run_experiment(options(colored_records, folder))
     return folder
 
 
@@ -73,25 +73,25 @@ def test_config_of_a_training_is_kept(run):
     assert kept.trainer.train_steps == 20
 
 
-def test_training_goes_on_from_its_checkpoint(coloured_records, run, capsys):
+def test_training_goes_on_from_its_checkpoint(colored_records, run, capsys):
     longer = {"trainer": {"train_steps": 30}}
-    run_experiment(options(coloured_records, run, longer, mode="train"))
+    run_experiment(options(colored_records, run, longer, mode="train"))
     assert tf.train.latest_checkpoint(run).endswith("ckpt-30")
     assert "ckpt-20" in capsys.readouterr().out
 
 
-def test_training_starts_from_a_checkpoint(coloured_records, run, tmp_path, caplog):
+def test_training_starts_from_a_checkpoint(colored_records, run, tmp_path, caplog):
     task = {"init_checkpoint": str(run)}
     short = {"task": task, "trainer": {"train_steps": 5}}
     caplog.set_level("INFO")
-    run_experiment(options(coloured_records, tmp_path, short, mode="train"))
+    run_experiment(options(colored_records, tmp_path, short, mode="train"))
     assert "variables of the backbone;" in caplog.text
     assert "--mode=train does not evaluate, so trainer.batch_norm_re" in caplog.text
 
 
 @pytest.mark.slow
 def test_interrupted_training_ends_with_the_same_bits(
-    coloured_records, run, tmp_path, monkeypatch
+    colored_records, run, tmp_path, monkeypatch
 ):
     show = Progress.__call__
 
@@ -103,19 +103,19 @@ def test_interrupted_training_ends_with_the_same_bits(
     with monkeypatch.context() as patch:
         patch.setattr(Progress, "__call__", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            run_experiment(options(coloured_records, tmp_path))
+            run_experiment(options(colored_records, tmp_path))
     assert tf.train.latest_checkpoint(tmp_path).endswith("ckpt-15")
-    run_experiment(options(coloured_records, tmp_path))
+    run_experiment(options(colored_records, tmp_path))
     assert_same(values(tmp_path / "ckpt-20"), values(run / "ckpt-20"))
     assert _scalars(tmp_path, "validation") == _scalars(run, "validation")
 
 
 @pytest.fixture(scope="module")
-def plain_run(coloured_records, tmp_path_factory):
+def plain_run(colored_records, tmp_path_factory):
     """The folder of the same training, its batch statistics not estimated anew."""
     folder = tmp_path_factory.mktemp("plain")
     plain = {"trainer": {"batch_norm_recalibration": 0}}
-    run_experiment(options(coloured_records, folder, plain))
+    run_experiment(options(colored_records, folder, plain))
     return folder
 
 
@@ -131,13 +131,13 @@ def test_recalibration_changes_no_bit_of_training(run, plain_run):
 
 @pytest.mark.parametrize("kept", ["best_ckpt", "ema_checkpoints"])
 def test_saved_averages_hold_statistics_estimated_under_them(
-    coloured_records, run, plain_run, kept
+    colored_records, run, plain_run, kept
 ):
     # The best is what is exported.
     model = read_run(run).model if kept == "best_ckpt" else load_model(str(run / kept))
     layers = trained_batch_normalizations(model)
     saved = [layer.moving_variance.numpy() for layer in layers]
-    clips = _task(coloured_records).build_statistics_inputs(16)
+    clips = _task(colored_records).build_statistics_inputs(16)
     assert BatchStatistics(model, layers).estimate(clips) == 16
     for layer, value in zip(layers, saved, strict=True):
         np.testing.assert_allclose(layer.moving_variance, value, rtol=1e-5, atol=1e-8)
@@ -153,7 +153,7 @@ def test_saved_averages_hold_statistics_estimated_under_them(
     "ema", [None, {"average_decay": 0.9, "trainable_weights_only": True}]
 )
 def test_recalibration_changes_no_bit_without_averages_of_statistics(
-    coloured_records, tmp_path, ema
+    colored_records, tmp_path, ema
 ):
     found = {}
     for clips in (0, 16):
@@ -163,15 +163,15 @@ def test_recalibration_changes_no_bit_without_averages_of_statistics(
             "optimizer_config": {"ema": ema},
         }
         folder = tmp_path / str(clips)
-        run_experiment(options(coloured_records, folder, {"trainer": trainer}))
+        run_experiment(options(colored_records, folder, {"trainer": trainer}))
         found[clips] = values(folder / "ckpt-20"), values(folder / "best_ckpt")
     assert_same(found[16][0], found[0][0])
     moving = [key for key in found[0][1] if "moving_" in key and "SLOT" not in key]
     assert all((found[0][1][key] != found[16][1][key]).any() for key in moving)
 
 
-def test_statistics_are_of_training_clips_of_each_class_in_one_view(coloured_records):
-    task = _task(coloured_records, num_test_clips=2, num_test_crops=3)
+def test_statistics_are_of_training_clips_of_each_class_in_one_view(colored_records):
+    task = _task(colored_records, num_test_clips=2, num_test_crops=3)
     (clips, labels), (again, _) = (
         next(task.build_statistics_inputs(4).as_numpy_iterator()) for _ in range(2)
     )
@@ -183,9 +183,9 @@ def test_statistics_are_of_training_clips_of_each_class_in_one_view(coloured_rec
 
 
 def test_evaluating_a_training_again_gives_the_same_numbers(
-    coloured_records, run, plain_run, capsys
+    colored_records, run, plain_run, capsys
 ):
-    _, results = run_experiment(options(coloured_records, plain_run, mode="eval"))
+    _, results = run_experiment(options(colored_records, plain_run, mode="eval"))
     expected = _scalars(run, "validation")
     assert results["class_loss"] == np.float32(expected["class_loss"])
     told = r" eval \| step:     20 \| Estimated .* 16 batch .* on 16 training clips in "
@@ -193,7 +193,7 @@ def test_evaluating_a_training_again_gives_the_same_numbers(
 
 
 @pytest.fixture(scope="module")
-def careful_run(coloured_records, tmp_path_factory):
+def careful_run(colored_records, tmp_path_factory):
     """The folder of a training as is for little data, ended early."""
     folder = tmp_path_factory.mktemp("careful")
     task = {
@@ -212,7 +212,7 @@ def careful_run(coloured_records, tmp_path_factory):
         "batch_norm_recalibration": 4,
     }
     override = {"task": task, "trainer": trainer}
-    run_experiment(options(coloured_records, folder, override))
+    run_experiment(options(colored_records, folder, override))
     return folder
 
 
@@ -251,8 +251,8 @@ def test_weight_decay_is_logged_by_its_name(careful_run):
     assert logged["training_loss"] == pytest.approx(total, rel=1e-5)
 
 
-def test_folder_holds_what_export_needs(run, coloured_records):
-    labels = (coloured_records / "labels.txt").read_text()
+def test_folder_holds_what_export_needs(run, colored_records):
+    labels = (colored_records / "labels.txt").read_text()
     assert (run / "labels.txt").read_text() == labels
     assert load_model(str(run / "best_ckpt")).config.num_classes == 2
 
@@ -272,16 +272,16 @@ def test_validation_shows_recalls_and_a_confusion_image(run):
 
 
 @pytest.mark.parametrize("mode", ["eval", "continuous_eval"])
-def test_finished_training_is_evaluated_again(coloured_records, run, mode):
+def test_finished_training_is_evaluated_again(colored_records, run, mode):
     info = json.loads((run / "best_ckpt" / "info.json").read_text())
-    _, results = run_experiment(options(coloured_records, run, mode=mode))
+    _, results = run_experiment(options(colored_records, run, mode=mode))
     assert results["top_1_accuracy"] <= info["top_1_accuracy"]
     assert results["best_top_1_accuracy"] == info["top_1_accuracy"]
 
 
-def test_evaluation_without_a_training_is_refused(coloured_records, tmp_path):
+def test_evaluation_without_a_training_is_refused(colored_records, tmp_path):
     with pytest.raises(ValueError, match="holds no checkpoint to evaluate"):
-        run_experiment(options(coloured_records, tmp_path, mode="eval"))
+        run_experiment(options(colored_records, tmp_path, mode="eval"))
 
 
 def test_steps_and_clips_per_second_are_logged(run):
@@ -305,20 +305,20 @@ def test_steps_and_clips_per_second_are_logged(run):
     ],
 )
 def test_what_does_not_fit_ends_before_training(
-    coloured_records, tmp_path, key, value, message
+    colored_records, tmp_path, key, value, message
 ):
     with pytest.raises(ValueError, match=message):
-        run_experiment(options(coloured_records, tmp_path, {"task": {key: value}}))
+        run_experiment(options(colored_records, tmp_path, {"task": {key: value}}))
 
 
-def test_unknown_metric_of_the_best_checkpoint_is_refused(coloured_records, tmp_path):
+def test_unknown_metric_of_the_best_checkpoint_is_refused(colored_records, tmp_path):
     trainer = {"best_checkpoint_eval_metric": "f1"}
     with pytest.raises(ValueError, match="metric is 'f1': .* one of .*macro_f1"):
-        run_experiment(options(coloured_records, tmp_path, {"trainer": trainer}))
+        run_experiment(options(colored_records, tmp_path, {"trainer": trainer}))
 
 
-def test_one_class_alone_is_refused(coloured_records, tmp_path):
-    folder = copied(coloured_records, tmp_path / "records")
+def test_one_class_alone_is_refused(colored_records, tmp_path):
+    folder = copied(colored_records, tmp_path / "records")
     (folder / "labels.txt").write_text("blue\n")
     paths = sorted(folder.glob("*.tfrecord"))
     for path in paths:
@@ -338,8 +338,8 @@ def test_one_class_alone_is_refused(coloured_records, tmp_path):
         run_experiment(options(folder, tmp_path / "run", {"task": task}))
 
 
-def test_frame_that_is_no_jpeg_is_told_with_its_clips(coloured_records, tmp_path):
-    folder = copied(coloured_records, tmp_path / "records")
+def test_frame_that_is_no_jpeg_is_told_with_its_clips(colored_records, tmp_path):
+    folder = copied(colored_records, tmp_path / "records")
     path = min(folder.glob("train-*"))
     sound = record_name(next(tf.data.TFRecordDataset(str(path)).as_numpy_iterator()))
 
@@ -356,8 +356,8 @@ def test_frame_that_is_no_jpeg_is_told_with_its_clips(coloured_records, tmp_path
     assert f"{sound}. " not in str(refused.value)
 
 
-def test_truncated_file_is_told_before_training(coloured_records, tmp_path):
-    folder = copied(coloured_records, tmp_path / "records")
+def test_truncated_file_is_told_before_training(colored_records, tmp_path):
+    folder = copied(colored_records, tmp_path / "records")
     path = min(folder.glob("train-*"))
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(ValueError, match=f"{path.name} is truncated"):
@@ -377,33 +377,33 @@ def test_truncated_file_is_told_before_training(coloured_records, tmp_path):
     ids=["model", "optimizer"],
 )
 def test_checkpoint_of_another_config_is_not_gone_on_with(
-    coloured_records, run, override
+    colored_records, run, override
 ):
     before = (run / "params.yaml").read_text()
     with pytest.raises(ValueError, match="of another model or optimizer") as refused:
-        run_experiment(options(coloured_records, run, override))
+        run_experiment(options(colored_records, run, override))
     assert str(refused.value).isprintable()
     assert (run / "params.yaml").read_text() == before
 
 
 def test_other_classes_than_trained_or_validated_are_refused(
-    coloured_records, run, tmp_path
+    colored_records, run, tmp_path
 ):
-    folder = copied(coloured_records, tmp_path / "records")
+    folder = copied(colored_records, tmp_path / "records")
     (folder / "labels.txt").write_text("blau\nrot\n")
     data = {"input_path": f"{folder}/test-*"}
     for path in folder.glob("*.tfrecord"):
         change(path, lambda e: e.context.feature.pop("clip/label/text"))
     task = {"model": {"num_classes": 2}, "validation_data": data}
     with pytest.raises(ValueError, match="has the classes .'blau', 'rot'.*training cl"):
-        run_experiment(options(coloured_records, tmp_path / "new", {"task": task}))
+        run_experiment(options(colored_records, tmp_path / "new", {"task": task}))
     with pytest.raises(ValueError, match="labels.txt has the classes .'blue', 'red'"):
         run_experiment(options(folder, run))
 
 
 @pytest.mark.slow
-def test_label_that_is_no_class_stops_training(coloured_records, tmp_path):
-    folder = copied(coloured_records, tmp_path / "records")
+def test_label_that_is_no_class_stops_training(colored_records, tmp_path):
+    folder = copied(colored_records, tmp_path / "records")
     path = min(folder.glob("train-*"))
 
     def mislabel(example):
@@ -414,18 +414,18 @@ def test_label_that_is_no_class_stops_training(coloured_records, tmp_path):
         run_experiment(options(folder, tmp_path / "run", mode="train"))
 
 
-def test_two_trainings_in_one_folder_are_refused(coloured_records, tmp_path):
+def test_two_trainings_in_one_folder_are_refused(colored_records, tmp_path):
     with claimed(tmp_path):
         with pytest.raises(ValueError, match="Another training runs in"):
-            run_experiment(options(coloured_records, tmp_path))
+            run_experiment(options(colored_records, tmp_path))
 
 
 @pytest.mark.slow
-def test_embeddings_that_are_no_numbers_stop_in_one_line(coloured_records, tmp_path):
+def test_embeddings_that_are_no_numbers_stop_in_one_line(colored_records, tmp_path):
     rate = {"type": "constant", "constant": {"learning_rate": 1e30}}
     optimization = {"learning_rate": rate, "head_learning_rate": rate}
     trainer = {"optimizer_config": optimization, "checkpoint_interval": 5}
-    asked = options(coloured_records, tmp_path, {"trainer": trainer}, mode="train")
+    asked = options(colored_records, tmp_path, {"trainer": trainer}, mode="train")
     told = "not finite.* at step .*learning_rate_head.* on the clips .*mp4"
     with pytest.raises(ValueError, match=told):
         run_experiment(asked)

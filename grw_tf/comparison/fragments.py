@@ -83,7 +83,7 @@ def read_fragments(variants: str) -> list[Fragment]:
         fragment = _fragment(given)
         for other in found:
             if _parts(other.name) == _parts(fragment.name):
-                raise ValueError(f"Variant {fragment.name!r:.80} is given twice.")
+                raise ValueError(f"Variant {fragment.name!r:.200} is given twice.")
         found.append(fragment)
     if len(found) < 2:
         raise ValueError(
@@ -102,7 +102,7 @@ def _fragment(given):
     for part in (part.strip() for part in given.split("+")):
         name, of_part = _part(part, given)
         if name in names:
-            raise ValueError(f"Variant {given!r:.80} names {name} twice.")
+            raise ValueError(f"Variant {given!r:.200} names {name} twice.")
         names.append(name)
         for key, value in of_part.items():
             _check_key(key, part)
@@ -110,7 +110,7 @@ def _fragment(given):
                 value = list(dict.fromkeys([*values[key], *value]))
             elif key in values and values[key] != value:
                 raise ValueError(
-                    f"Variant {given!r:.80}: {setters[key]} sets {key} to"
+                    f"Variant {given!r:.200}: {setters[key]} sets {key} to"
                     f" {values[key]!r}, and {name} to {value!r}: leave one out."
                 )
             values[key], setters[key] = value, name
@@ -132,7 +132,7 @@ def _part(part, variant):
         key, equals, text = change.partition("=")
         if not equals:
             raise ValueError(
-                f"Variant {variant!r:.80}: {change!r:.80} sets nothing; write a key"
+                f"Variant {variant!r:.200}: {change!r:.80} sets nothing; write a key"
                 " below task.model and its value, as smoothing.weight=0.01."
             )
         values[f"{_MODEL}.{key}"] = _value(text)
@@ -145,10 +145,10 @@ def _shipped(name, variant):
         return known[name]
     if name in _RENAMED:
         raise ValueError(
-            f"Variant {variant!r:.80}: {name} is called {_RENAMED[name]} now, use that."
+            f"Variant {variant!r:.200}: {name} is called {_RENAMED[name]} now, use that."
         )
     raise ValueError(
-        f"Unknown variant {variant!r:.80}: {name!r:.80} is no part of one and no YAML"
+        f"Unknown variant {variant!r:.200}: {name!r:.80} is no part of one and no YAML"
         f" file; {suggest(name, known)}"
     )
 
@@ -164,7 +164,7 @@ def _check_key(key, part):
     if _is_below(key, _COMPARED) and not _is_below(key, _SHARED):
         return
     raise ValueError(
-        f"Variant {part!r:.80} sets {key}, which all variants must share: set it"
+        f"Variant {part!r:.200} sets {key}, which all variants must share: set it"
         f" in --config_file. Variants may set {', '.join(_COMPARED)}, but not"
         f" {', '.join(_SHARED)}."
     )

@@ -28,6 +28,10 @@ def smoothness(z: np.ndarray, window: int) -> Smoothness:
 
     They are those that the GRW loss sees; with a transformer head, the output of its
     affine map (the model's `embed`).
+
+    Args:
+        z: Embeddings [clips, N, K].
+        window: T, the frames of a window.
     """
     velocity = np.diff(z, axis=1)
     acceleration = np.diff(velocity, axis=1)

@@ -15,7 +15,7 @@ def grw_loss(
 ) -> Any:
     """Returns the GRW loss of each window, on tensors of Keras 3's backend.
 
-    Arguments, shapes and errors are those of `grw_tf.losses.grw_loss`.
+    Args, shapes, Raises: as `grw_tf.losses.grw_loss`.
     """
     z = ops.convert_to_tensor(z)
     return terms.grw_terms(ops, z, orders, max_orders, seed).loss(alpha)

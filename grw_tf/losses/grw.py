@@ -30,7 +30,10 @@ def cut_windows(z: tf.Tensor, window: int) -> tf.Tensor:
 def grw_terms(
     z: tf.Tensor, orders: str = "auto", max_orders: int = 1000, seed: int | None = None
 ) -> GRWTerms:
-    """Returns the terms of `grw_loss`, which has the same arguments and errors."""
+    """Returns the terms of `grw_loss`, one value a window.
+
+    Args, Raises: as `grw_loss`.
+    """
     z = tf.convert_to_tensor(z)
     if not z.dtype.is_floating:
         raise ValueError(f"GRW windows must be floating point, got {z.dtype.name}.")

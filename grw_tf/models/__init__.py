@@ -32,6 +32,9 @@ __all__ = [
 def build_model(config: ModelConfig) -> tf_keras.Model:
     """Builds the clip view of a model; `StreamingModel(model)` is its streaming view.
 
+    Args:
+        config: The complete description of the model.
+
     Returns:
         A `tf_keras.Model` from clips [batch, frames, size, size, 3] in 0..1 to logits
         [batch, num_classes].

@@ -89,7 +89,12 @@ class BackboneConfig:
 
     @classmethod
     def of_family(cls, model_id: str, **changes: Any) -> "BackboneConfig":
-        """Returns a model id's config with what its family fixes, and other fields."""
+        """Returns a model id's config with what its family fixes.
+
+        Args:
+            model_id: A model id of a family.
+            **changes: Other fields.
+        """
         return cls(model_id, **{**family_of(model_id).fixed, **changes})
 
 

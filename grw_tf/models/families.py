@@ -79,7 +79,14 @@ class Family:
         return "" if self.name == MOVINET else f"{self.name}_"
 
     def check(self, config: Any) -> None:
-        """Raises a ValueError if a `BackboneConfig` has values that no network has."""
+        """Checks the values that the family fixes or restricts.
+
+        Args:
+            config: A `BackboneConfig` of the family.
+
+        Raises:
+            ValueError: If a value is one that no network of the family has.
+        """
         for name, value in self.fixed.items():
             if getattr(config, name) != value:
                 raise ValueError(
@@ -102,6 +109,9 @@ FAMILIES: dict[str, Family] = {}
 def register(family: Family) -> None:
     """Makes a family known to configs and `build_model`.
 
+    Args:
+        family: The family, with a name and model ids of its own.
+
     Raises:
         ValueError: If the name is taken, or a model id does not begin with it.
     """
@@ -118,6 +128,9 @@ def register(family: Family) -> None:
 
 def family_of(model_id: str) -> Family:
     """Returns the family of a model id.
+
+    Args:
+        model_id: A model id, such as "a0" or "slowonly_50".
 
     Raises:
         ValueError: For an unknown model id, with the known ones.

@@ -114,6 +114,10 @@ the published recipe on them (weights exist for a0, a1, a2 stream and a3 base);
 def preset(name: str, **changes: Any) -> ModelConfig:
     """Returns a preset, with fields of `ModelConfig` changed, such as num_classes=10.
 
+    Args:
+        name: A name of `PRESETS`.
+        **changes: Fields of `ModelConfig`.
+
     Raises:
         ValueError: For a name that is not in `PRESETS`.
     """

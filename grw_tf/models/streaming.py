@@ -23,6 +23,9 @@ class StreamingModel(tf.Module):
     calls the model's layers, and keeps what they need between calls as states, a dict
     of tensors that start at zero.
 
+    Args:
+        model: A causal model of `build_model`.
+
     Raises:
         ValueError: If the model is not a causal model of `build_model`.
     """
@@ -35,7 +38,11 @@ class StreamingModel(tf.Module):
         self._head = streaming_head(model)
 
     def state_specs(self, batch_size: int | None = 1) -> dict[str, tf.TensorSpec]:
-        """Returns the specs of the states, in a fixed order; None is any batch size."""
+        """Returns the specs of the states, in a fixed order.
+
+        Args:
+            batch_size: Streams side by side; None leaves it open.
+        """
         config = self.model.config
         specs = self._family.state_specs(self.model.backbone, config, batch_size)
         if self._head is None:
@@ -43,7 +50,11 @@ class StreamingModel(tf.Module):
         return specs | as_stream_states(self._head.state_specs(batch_size))
 
     def initial_states(self, batch_size: int = 1) -> dict[str, tf.Tensor]:
-        """Returns the states of `batch_size` streams that have seen no frame."""
+        """Returns the states of streams that have seen no frame.
+
+        Args:
+            batch_size: Streams side by side.
+        """
         return {
             name: tf.zeros(spec.shape, spec.dtype)
             for name, spec in self.state_specs(batch_size).items()
@@ -84,6 +95,9 @@ class StreamingModel(tf.Module):
 
     def classify(self, states: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns the logits [batch, num_classes] of a stream of at least one frame.
+
+        Args:
+            states: The states that `step` returned.
 
         Raises:
             ValueError: For MoViNet's official head, whose states are not enough to

@@ -94,7 +94,11 @@ def load_model(checkpoint: str | os.PathLike, **changes: Any) -> tf_keras.Model:
 
 
 def recorded_config(init_checkpoint: str | os.PathLike) -> ModelConfig | None:
-    """Returns the config that a checkpoint for `restore` records, else None."""
+    """Returns the config that a checkpoint records, None if it records none.
+
+    Args:
+        init_checkpoint: A name or path, as for `restore`.
+    """
     if is_keras_weights(init_checkpoint):
         return None
     with open_checkpoint(init_checkpoint) as saved:

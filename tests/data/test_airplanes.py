@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 
 from grw_tf.data import airplanes
 from grw_tf.data.airplanes import render, shapes, videos
-from scripts.airplanes_contact_sheet import contact_sheet
+from grw_tf.data.airplanes.contact_sheet import contact_sheet
 
 
 def _config(**changes):

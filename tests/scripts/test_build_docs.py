@@ -62,15 +62,18 @@ def _with_methods():
 
 
 def _parameters(x):
-    """Returns the parameters that a caller gives, those of a class's bases too."""
+    """Returns the parameters that a caller gives, and what **kwargs hand to bases."""
     functions = [x]
     if inspect.isclass(x):
         own = [c for c in x.__mro__ if c.__module__.startswith("grw_tf.")]
         functions = [vars(c)["__init__"] for c in own if "__init__" in vars(c)]
+    hidden = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     found = {}
     for function in functions:
-        found |= inspect.signature(function).parameters
-    hidden = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        parameters = inspect.signature(function).parameters
+        found |= parameters
+        if not any(parameter.kind in hidden for parameter in parameters.values()):
+            break
     return [
         name
         for name, parameter in found.items()
@@ -106,9 +109,9 @@ def test_docstring_describes_each_argument(name):
     if re.search(r"^ *Args\b.*: as `", docstring, re.M):
         return
     lacking = set(_parameters(x)) - _described(docstring)
-    if re.search(r"window: as every further argument not named here", docstring):
+    if re.search(r"window: As every further argument not named here", docstring):
         lacking -= set(_parameters(OBJECTS["grw_tf.layers.GRWSmoothing"]))
-    if re.search(r"\*\*kwargs: of `GRWSmoothing`", docstring):
+    if re.search(r"\*\*kwargs: Arguments of `GRWSmoothing`", docstring):
         lacking -= set(_parameters(OBJECTS["grw_tf.keras3.GRWSmoothing"]))
     assert not lacking
 

@@ -12,7 +12,7 @@ import tf_keras
 from published_torch_shapes import PRESETS, published_shapes
 from torch_archives import write_snapshot
 
-from grw_tf.layers import temporal_transformer_head
+from grw_tf.layers import transformer_head
 from grw_tf.models import ModelConfig, StreamingModel, build_model, preset
 from grw_tf.weights.restore import restore
 from grw_tf.weights.saved_variables import SavedVariables
@@ -108,9 +108,7 @@ def test_float64_model_equals_pytorch(
     # The published positions are float32 whatever the model is, and PyTorch's own
     # float32 sine, cosine and power round unlike others'.
     positions = np.load(DATA / "torch_positions.npy")
-    monkeypatch.setattr(
-        temporal_transformer_head, "sincos_positions", lambda *_: positions
-    )
+    monkeypatch.setattr(transformer_head, "sincos_positions", lambda *_: positions)
     model = _built(imported)
     clips = _clips(outputs, "float64")
     endpoints, _ = model.backbone(clips, training=False)

@@ -145,7 +145,8 @@ def _shipped(name, variant):
         return known[name]
     if name in _RENAMED:
         raise ValueError(
-            f"Variant {variant!r:.200}: {name} is called {_RENAMED[name]} now."
+            f"Variant {variant!r:.200}: {name} is called {_RENAMED[name]} now, use"
+            " that."
         )
     raise ValueError(
         f"Unknown variant {variant!r:.200}: {name!r:.80} is no part of one and no YAML"

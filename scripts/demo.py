@@ -52,7 +52,7 @@ class DemoConfig:
     output_dir: str = option(
         "", "Folder of all results; the default is runs/airplanes or runs/clips."
     )
-    epochs: int = option(0, "Passes over the training clips; 0: 15 airplanes, 5 clips.")
+    epochs: int = option(0, "Passes over the training clips; 0: 10 airplanes, 5 clips.")
     frames: int = option(12, "With --clips, frames of a clip.")
     fps: float = option(10.0, "With --clips, frames a second of a clip.")
     size: int = option(112, "With --clips, height and width of a frame, in pixels.")

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras
 from official.modeling import tf_utils
 
+from grw_tf.layers.logits_layer import logits_layer
 from grw_tf.layers.running_mean import running_mean
 
 
@@ -61,11 +62,7 @@ class MeanHead(tf_keras.layers.Layer):
                 dtype=self.dtype_policy,
             )
         self._dropout = tf_keras.layers.Dropout(dropout_rate, dtype=self.dtype_policy)
-        self._classifier = tf_keras.layers.Dense(
-            num_classes,
-            dtype="float64" if self.compute_dtype == "float64" else "float32",
-            name="classifier",
-        )
+        self._classifier = logits_layer(num_classes, self.compute_dtype)
 
     def build(self, input_shape: tf.TensorShape) -> None:
         self._channels = input_shape[-1]

@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from grw_tf.layers.logits_layer import logits_layer
 from grw_tf.layers.self_attention import check_heads
 from grw_tf.layers.sincos_position import sincos_positions
 from grw_tf.layers.transformer_block import LAYER_NORM_EPSILON, TransformerBlock
@@ -54,11 +55,7 @@ class TransformerHead(tf_keras.layers.Layer):
             epsilon=LAYER_NORM_EPSILON, name="output_norm", dtype=self.dtype_policy
         )
         self._dropout = tf_keras.layers.Dropout(dropout_rate, dtype=self.dtype_policy)
-        self._classifier = tf_keras.layers.Dense(
-            num_classes,
-            dtype="float64" if self.compute_dtype == "float64" else "float32",
-            name="classifier",
-        )
+        self._classifier = logits_layer(num_classes, self.compute_dtype)
 
     def build(self, input_shape: tf.TensorShape) -> None:
         self._channels = input_shape[-1]

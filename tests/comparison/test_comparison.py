@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from training_runs import SMOKE, SMOKE_GRW
+from training_runs import SMOKE, SMOKE_GRW, scalars
 
 from grw_tf.common.child_process import failure_of
 from grw_tf.data.records.evaluation_records import EvaluationRecords
@@ -148,6 +148,44 @@ def test_files_are_exported_checked_and_timed(compared):
         assert cost["milliseconds_per_frame"] > 0 and cost["seconds_per_step"] > 0
     assert costs["baseline"]["step_ratio"]["median"] == 1
     assert not (folder / "seed_1" / "baseline" / "model.tflite").exists()
+
+
+def _numbers(folder):
+    """Returns what the runs of seed 0 have measured, but for times and files."""
+    numbers = {}
+    for name in ("baseline", "grw"):
+        run = folder / "seed_0" / name
+        measures = json.loads((run / "measures.json").read_text())
+        for key in ("seconds", "checkpoint", "export"):
+            measures.pop(key, None)
+        results = json.loads((run / "test" / "results.json").read_text())
+        del results["settings"]
+        predictions = (run / "test" / "predictions.csv").read_text()
+        numbers[name] = measures, results, predictions
+    return numbers
+
+
+@pytest.mark.slow
+def test_stopped_at_every_loop_gives_the_numbers_of_an_unstopped_one(
+    compared, colored_records, tmp_path, run_program
+):
+    fields = {"seeds": 1, "timing_rounds": 0, "quantization": "", "minutes": 1e-6}
+    told = []
+    while not told or told[-1].returncode:
+        told.append(run_program(*_command(colored_records, tmp_path, **fields)))
+        assert told[-1].returncode in (0, 75), told[-1].stderr
+    # Two loops of 5 steps of each run.
+    assert [t.returncode for t in told] == [75, 75, 75, 0]
+    for start, runs in enumerate(("2 runs remain", "1 run remains", "1 run remains")):
+        line = told[start].stdout.splitlines()[-1]
+        assert line.startswith(f"Stopped after 1e-06 min: {runs}, about ")
+        assert line.endswith(" The same command resumes.")
+    page = (tmp_path / "report.html").read_text()
+    assert "runs have finished.</b>" not in page
+    assert _numbers(tmp_path) == _numbers(compared[0])
+    assert scalars(tmp_path / "seed_0", "loss") == scalars(
+        compared[0] / "seed_0", "loss"
+    )
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from grw_tf.comparison.run import (
     EXPERIMENT_FILE,
     MEASURES_FILE,
     MODEL_FILE,
+    ROBUSTNESS_FILE,
     START_FILE,
     Run,
     spread,
@@ -24,6 +25,7 @@ from grw_tf.comparison.run import (
 from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
 from grw_tf.evaluation.evaluate import EvaluationConfig, evaluate_model
 from grw_tf.evaluation.inference import predict_clips
+from grw_tf.evaluation.perturbations import perturbed_accuracy
 from grw_tf.evaluation.predictions import write_results
 from grw_tf.evaluation.smoothness import smoothness
 from grw_tf.export.export import ExportConfig, export_run
@@ -56,13 +58,21 @@ def carry_out(run: Run, stop_at: float = math.inf) -> None:
         params_override="",
         tpu="",
     )
-    begin_work(run)
-    try:
-        run_experiment(options, functools.partial(_note_start, run), stop_at)
-    except OutOfTime:
-        return
-    measures = _measure(run) | {"seconds": end_work(run)}
-    write_results(run.folder / MEASURES_FILE, measures)
+    is_measured = (run.folder / MEASURES_FILE).exists()
+    if not is_measured:
+        begin_work(run)
+        try:
+            run_experiment(options, functools.partial(_note_start, run), stop_at)
+        except OutOfTime:
+            return
+    trained = read_run(run.folder)
+    if run.robustness:
+        clips = run.test_clips.open(trained.model.config)
+        accuracy = perturbed_accuracy(trained.model, clips, run.batch_size)
+        write_results(run.folder / ROBUSTNESS_FILE, accuracy)
+    if not is_measured:
+        measures = _measure(run, trained) | {"seconds": end_work(run)}
+        write_results(run.folder / MEASURES_FILE, measures)
 
 
 def _note_start(run, trainer):
@@ -90,8 +100,7 @@ def _note_start(run, trainer):
     write_json(run.folder / START_FILE, start)
 
 
-def _measure(run):
-    trained = read_run(run.folder)
+def _measure(run, trained):
     model = trained.model
     evaluation = EvaluationConfig(
         checkpoint=trained.checkpoint,

@@ -47,6 +47,11 @@ class ComparisonConfig:
         "Stop after about so many minutes, with a checkpoint and a report of what has"
         " finished; the same command resumes. 0: no limit.",
     )
+    robustness: bool = option(
+        False,
+        "Also compare the accuracy with dropped frames, jitter in time, another frame"
+        " rate, and noise. Runs that have finished are measured, too.",
+    )
     timing_rounds: int = option(
         20, "How often training steps and exported files are timed in turn; 0: never."
     )

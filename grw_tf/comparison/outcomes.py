@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from grw_tf.comparison.run import EMBEDDINGS_FILE, Run
+from grw_tf.evaluation.perturbations import PERTURBATIONS
 
 CURVES = {
     "loss": "class_loss",
@@ -101,6 +102,10 @@ METRICS = (
         *("acceleration_ratio", "|a| / |v|", False, 1.0, ""),
         "Mean acceleration divided by mean velocity of the embeddings: 0 on a straight"
         " line at constant speed, 1.73 for noise.",
+    ),
+    *(
+        Metric(perturbed.key, perturbed.title, True, 100.0, "%", perturbed.meaning)
+        for perturbed in PERTURBATIONS
     ),
 )
 FLICKER = ("label_changes_per_second", "probability_change")

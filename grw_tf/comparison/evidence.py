@@ -144,7 +144,8 @@ def _join(folder):
 def _check_parts(name: str, parts: Mapping[Path, dict]) -> None:
     """Raises a ValueError if reports are no parts of one comparison."""
     first = next(iter(parts))
-    expected, holders = dict(leaves(_shared(parts[first]))), {}
+    expected = dict(leaves(_shared(parts[first])))
+    holders: dict[tuple[str, int], Path] = {}
     for path, part in parts.items():
         found = dict(leaves(_shared(part)))
         for key in expected | found:

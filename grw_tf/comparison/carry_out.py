@@ -58,8 +58,8 @@ def carry_out(run: Run, stop_at: float = math.inf) -> None:
         params_override="",
         tpu="",
     )
-    is_measured = (run.folder / MEASURES_FILE).exists()
-    if not is_measured:
+    measured = run.measured
+    if not measured:
         begin_work(run)
         try:
             run_experiment(options, functools.partial(_note_start, run), stop_at)
@@ -70,7 +70,7 @@ def carry_out(run: Run, stop_at: float = math.inf) -> None:
         clips = run.test_clips.open(trained.model.config)
         accuracy = perturbed_accuracy(trained.model, clips, run.batch_size)
         write_results(run.folder / ROBUSTNESS_FILE, accuracy)
-    if not is_measured:
+    if not measured:
         measures = _measure(run, trained) | {"seconds": end_work(run)}
         write_results(run.folder / MEASURES_FILE, measures)
 

@@ -73,7 +73,7 @@ def work_left(runs: Sequence[Run], train_steps: int) -> WorkLeft:
     known = known or [
         seconds_spent(run) * train_steps / steps
         for run in unfinished
-        if (steps := _steps_done(run))
+        if not run.measured and (steps := _steps_done(run))
     ]
     if not known:
         return WorkLeft(len(unfinished), None)

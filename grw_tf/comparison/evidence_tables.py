@@ -25,8 +25,10 @@ from grw_tf.figures.differences import DifferenceRow, draw_differences
 
 FIGURE_FILE = "evidence_accuracy.png"
 
+# Indented marks are examples.
 _TABLE = re.compile(
-    r"(<!-- table: *(?P<asked>[^\n]*?) *-->\n).*?(<!-- end -->)", re.DOTALL
+    r"^(<!-- table: *(?P<asked>[^\n]*?) *-->\n).*?^(<!-- end -->)",
+    re.DOTALL | re.MULTILINE,
 )
 _METRICS = {metric.key: metric for metric in METRICS}
 

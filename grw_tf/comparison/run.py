@@ -58,10 +58,17 @@ class Run:
         return self.folder / _TEST
 
     @property
+    def measured(self) -> bool:
+        """Whether it is trained and measured, but perhaps not on perturbed clips."""
+        return (self.folder / MEASURES_FILE).exists()
+
+    @property
     def finished(self) -> bool:
         """Whether nothing of it is left to do."""
-        files = [MEASURES_FILE, *([ROBUSTNESS_FILE] if self.robustness else [])]
-        return all((self.folder / name).exists() for name in files)
+        is_robustness_open = (
+            self.robustness and not (self.folder / ROBUSTNESS_FILE).exists()
+        )
+        return self.measured and not is_robustness_open
 
     def measures(self) -> dict[str, Any]:
         """Returns what was measured of a finished run."""

@@ -17,6 +17,7 @@ from grw_tf.comparison.outcomes import ACCURACY, METRICS, read_outcomes
 from grw_tf.comparison.report import fairness, render, summarize, write_report
 from grw_tf.comparison.trajectories import choose_examples
 from grw_tf.comparison.verdict import judge
+from grw_tf.evaluation.perturbations import PERTURBATIONS
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +153,16 @@ def test_accuracy_after_shares_of_the_clip_is_the_curves(plan, findings):
     assert after == [0.1, 0.2, 0.3]
     whole = dataclasses.replace(of_three, results={"top_1": 0.5})
     assert whole.value("accuracy_after_half") is None
+
+
+def test_accuracy_on_perturbed_clips_is_a_metric(plan, findings):
+    for perturbation in PERTURBATIONS:
+        expected = [
+            json.loads((run.folder / "robustness.json").read_text())[perturbation.key]
+            for run in plan.runs()
+            if run.variant == "grw"
+        ]
+        assert findings.metrics[perturbation.key]["grw"].values == tuple(expected)
 
 
 def test_log_loss_and_calibration_are_the_results_own(plan, findings):

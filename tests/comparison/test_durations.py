@@ -97,3 +97,15 @@ def test_before_any_run_has_finished_its_steps_tell(runs):
 def test_runs_of_earlier_versions_tell_no_time(runs):
     finish(runs[0], first_right(9))
     assert work_left(runs, 20).seconds is None
+
+
+def test_runs_that_only_lack_robustness_tell_no_time(records, tmp_path):
+    runs = plan_of(records, tmp_path, "grw", seeds=1, robustness=True).runs()
+    for run in runs:
+        _finish(run, 600)
+        assert run.finished
+        (run.folder / "robustness.json").unlink()
+        assert run.measured and not run.finished
+        _work(run, seconds=500, ago=0)
+        _save(run, step=20, ago=0)
+    assert work_left(runs, 20).seconds is None

@@ -15,6 +15,9 @@ from grw_tf.comparison.right_clips import pack, unpack
 
 PAGE = """Before.
 
+    <!-- table: of an example -->
+    <!-- end -->
+
 <!-- table: odd accuracy order_accuracy -->
 <!-- end -->
 
@@ -157,11 +160,11 @@ def test_tables_are_the_numbers_of_the_report(docs, reported):
     whole, _ = reported(0, 3)
     write_evidence(EvidenceConfig(docs=str(docs)))
     text = (docs / "evidence.md").read_text()
-    assert text.startswith("Before.\n\n<!-- table: odd accuracy order_accuracy -->\n")
+    assert text.startswith(PAGE[: PAGE.index("-->\n<!-- end")])
     assert text.endswith("<!-- end -->\n") and "Between." in text and "old" not in text
     lines = text.splitlines()
     header, _, baseline, grw, both = (
-        [cell.strip() for cell in line.strip("|").split("|")] for line in lines[4:9]
+        [cell.strip() for cell in line.strip("|").split("|")] for line in lines[7:12]
     )
     assert header == [
         *("", "Accuracy, %", "difference, over seeds", "over clips"),

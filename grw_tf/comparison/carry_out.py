@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import types
 
 import numpy as np
@@ -10,11 +11,13 @@ import tensorflow as tf
 from grw_tf.common.fingerprint import fingerprint
 from grw_tf.common.json_file import write_json
 from grw_tf.common.replacing import replacing
+from grw_tf.comparison.durations import begin_work, end_work
 from grw_tf.comparison.run import (
     EMBEDDINGS_FILE,
     EXPERIMENT_FILE,
     MEASURES_FILE,
     MODEL_FILE,
+    ROBUSTNESS_FILE,
     START_FILE,
     Run,
     spread,
@@ -22,9 +25,11 @@ from grw_tf.comparison.run import (
 from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
 from grw_tf.evaluation.evaluate import EvaluationConfig, evaluate_model
 from grw_tf.evaluation.inference import predict_clips
+from grw_tf.evaluation.perturbations import perturbed_accuracy
 from grw_tf.evaluation.predictions import write_results
 from grw_tf.evaluation.smoothness import smoothness
 from grw_tf.export.export import ExportConfig, export_run
+from grw_tf.training.controller import OutOfTime
 from grw_tf.training.driver import run_experiment
 from grw_tf.weights.run_directory import read_run
 
@@ -34,8 +39,11 @@ TRAINING_CLIPS, EMBEDDED_CLIPS, KEPT_CLIPS = 512, 512, 48
 _COMPARED_STEPS = 3
 
 
-def carry_out(run: Run) -> None:
+def carry_out(run: Run, stop_at: float = math.inf) -> None:
     """Trains, measures and exports, or resumes that; the measures are written last.
+
+    If the training is not over at a Unix time in seconds, it stops there with a
+    checkpoint, and the run is left unfinished.
 
     Raises:
         ValueError: If training or evaluation fails, or if the initial weights or the
@@ -50,9 +58,21 @@ def carry_out(run: Run) -> None:
         params_override="",
         tpu="",
     )
-    run_experiment(options, at_start=functools.partial(_note_start, run))
-    measures = _measure(run)
-    write_results(run.folder / MEASURES_FILE, measures)
+    is_measured = (run.folder / MEASURES_FILE).exists()
+    if not is_measured:
+        begin_work(run)
+        try:
+            run_experiment(options, functools.partial(_note_start, run), stop_at)
+        except OutOfTime:
+            return
+    trained = read_run(run.folder)
+    if run.robustness:
+        clips = run.test_clips.open(trained.model.config)
+        accuracy = perturbed_accuracy(trained.model, clips, run.batch_size)
+        write_results(run.folder / ROBUSTNESS_FILE, accuracy)
+    if not is_measured:
+        measures = _measure(run, trained) | {"seconds": end_work(run)}
+        write_results(run.folder / MEASURES_FILE, measures)
 
 
 def _note_start(run, trainer):
@@ -80,8 +100,7 @@ def _note_start(run, trainer):
     write_json(run.folder / START_FILE, start)
 
 
-def _measure(run):
-    trained = read_run(run.folder)
+def _measure(run, trained):
     model = trained.model
     evaluation = EvaluationConfig(
         checkpoint=trained.checkpoint,

@@ -136,6 +136,30 @@ def test_curves_are_means_over_seeds(plan, findings):
     assert findings.costs.by_variant["baseline"].clips_per_second == 45
 
 
+def test_accuracy_after_shares_of_the_clip_is_the_curves(plan, findings):
+    outcomes = read_outcomes(plan.runs())
+    curve = outcomes["baseline", 0].curve
+    assert len(curve) == 8
+    for name, frames in (("a_quarter", 2), ("half", 4), ("three_quarters", 6)):
+        found = findings.metrics[f"accuracy_after_{name}"]["baseline"]
+        assert found.values[0] == curve[frames - 1]
+    of_three = dataclasses.replace(
+        outcomes["baseline", 0],
+        results={"streaming": {"accuracy_after_each_frame": [0.1, 0.2, 0.3]}},
+    )
+    shares = "a_quarter", "half", "three_quarters"
+    after = [of_three.value(f"accuracy_after_{name}") for name in shares]
+    assert after == [0.1, 0.2, 0.3]
+    whole = dataclasses.replace(of_three, results={"top_1": 0.5})
+    assert whole.value("accuracy_after_half") is None
+
+
+def test_log_loss_and_calibration_are_the_results_own(plan, findings):
+    for key in ("negative_log_likelihood", "calibration_error"):
+        results = [run.results()[key] for run in plan.runs() if run.variant == "grw"]
+        assert findings.metrics[key]["grw"].values == tuple(results)
+
+
 @pytest.mark.parametrize(
     ("key", "limit", "warning", "check"),
     [

@@ -139,7 +139,7 @@ def test_each_file_is_of_a_data_set_or_an_overlay():
     assert {file.stem for file in DATA} == {
         *("kinetics600_5fps", "kinetics600_12fps"),
         *("kinetics400_25fps", "mini_kinetics_25fps"),
-        *("own_clips", "ucf101", "smoke"),
+        *("own_clips", "motion_clips", "ucf101", "smoke"),
     }
     assert set(KINETICS600 + SLOWONLY) <= set(PREPARED)
     assert len(KINETICS600) == len(SLOWONLY) == 2

@@ -234,11 +234,8 @@ def test_program_keeps_and_writes(tmp_path, parts, run_program):
     docs = tmp_path / "docs"
     docs.mkdir()
     (tmp_path / "README.md").write_text("<!-- table: odd macro_f1 -->\n<!-- end -->\n")
-    flags = [f"--docs={docs}", f"--add={parts[0]}"]
+    flags = [f"--docs={docs}", f"--add={parts[0]}", "--name=odd"]
     done = run_program("scripts.evidence_tables", *flags)
-    assert done.returncode == 1
-    assert "and name is '': give both, or neither." in done.stderr
-    done = run_program("scripts.evidence_tables", *flags, "--name=odd")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         f"Written: {docs}/evidence/odd/seeds_0_1.json.",
@@ -247,6 +244,12 @@ def test_program_keeps_and_writes(tmp_path, parts, run_program):
     ]
     text = (tmp_path / "README.md").read_text()
     assert "| Macro-F1, %" in text and "(docs/evidence/odd/seeds_0_1.json)" in text
+
+
+def test_a_report_without_a_name_is_refused():
+    for fields in ({"add": "report.json"}, {"name": "odd"}):
+        with pytest.raises(ValueError, match="name is '.*': give both, or neither"):
+            EvidenceConfig(**fields)
 
 
 def test_no_evidence_writes_nothing(tmp_path):

@@ -108,6 +108,11 @@ def finish(run, right, seed=0):
         "window": 4,
         "embedding": "final",
         "embedded_clips": CLIPS,
+        "straightness": float(rng.uniform()),
+        "direction_consistency": float(rng.uniform(-0.5, 1.5)),
+        "direction_accuracy": float(rng.uniform()),
+        # As of embeddings that do not move.
+        "displacement_explained": None if run.variant == "baseline" else -0.1,
     }
     write_json(run.folder / MEASURES_FILE, measures)
 

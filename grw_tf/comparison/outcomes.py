@@ -96,7 +96,7 @@ METRICS = (
         " class, estimated on other clips.",
     ),
     Metric(
-        *("displacement_explained", "Displacement explained", True, 100.0, "%"),
+        *("displacement_explained", "Displacement explained", True, 1.0, ""),
         "Share of the variance of displacements that classes explain, adjusted for"
         " their number: 0 on average if displacements do not depend on the class.",
     ),

@@ -104,8 +104,8 @@ def test_measures_of_directions_are_told_and_undefined_ones_are_not(findings, pa
         if metric.key != "macro_f1":
             assert metric.title in told
             assert f"{metric.title}{', ' * bool(metric.unit)}{metric.unit}" in rows
-    undefined = rows["Displacement explained, %"].split()
-    assert undefined == ["-", *("-10.0", "±", "0.0") * 2]
+    undefined = rows["Displacement explained"].split()
+    assert undefined == ["-", *("-0.100", "±", "0.000") * 2]
     assert findings.metrics["displacement_explained"]["grw"].difference is None
 
 

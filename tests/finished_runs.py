@@ -112,7 +112,7 @@ def finish(run, right, seed=0):
         "direction_consistency": float(rng.uniform(-0.5, 1.5)),
         "direction_accuracy": float(rng.uniform()),
         # As of embeddings that do not move.
-        "displacement_explained": None if run.variant == "baseline" else -0.1,
+        "displacement_explained": None if "+" in run.variant else -0.1,
     }
     write_json(run.folder / MEASURES_FILE, measures)
 

@@ -127,8 +127,7 @@ def _airplanes(epochs):
 def finish(plan: Plan, findings: Findings, name: str) -> None:
     """Draws, exports and streams what a finished comparison has trained."""
     folder = plan.folder
-    title = "Embeddings of unseen videos on two principal components"
-    draw_embeddings(plan, folder / f"{name}.png", title)
+    draw_embeddings(plan, folder / f"{name}.png")
     draw_training(plan, folder / "learning_curves.png")
     (folder / "table.txt").write_text(f"{summarize(findings)}\n")
     model = folder / "model.tflite"

@@ -13,12 +13,14 @@ from grw_tf.models import HeadConfig, SmoothingConfig
 LABELS = tf.one_hot([1, 3], 5)
 HEADS = {
     "official": HeadConfig(),
+    "mean": HeadConfig(type="mean", embed_dim=16),
     "transformer": HeadConfig(
         type="transformer", embed_dim=16, num_heads=2, mlp_dim=32
     ),
 }
 PLACES = {
     "official": ("stem", "block1_layer1"),
+    "mean": ("block0_layer0", "final"),
     "transformer": ("block0_layer0", "head", "final"),
 }
 
@@ -50,9 +52,10 @@ def test_every_penalty_is_there_and_its_gradient_reaches_the_backbone(model, cli
         assert np.isfinite(gradient).all() and np.any(gradient)
 
 
-def test_penalty_of_the_embeddings_is_the_loss_of_the_embeddings(nano, clip):
+@pytest.mark.parametrize("head", ["mean", "transformer"])
+def test_penalty_of_the_embeddings_is_the_loss_of_the_embeddings(nano, clip, head):
     smoothing = SmoothingConfig(layers=("final",), window=4)
-    model = nano(fresh=True, head=HEADS["transformer"], smoothing=smoothing)
+    model = nano(fresh=True, head=HEADS[head], smoothing=smoothing)
     model.backbone.trainable = False  # Its batch normalizations are then as in test.
     model(clip, training=True)
     loss = tf.reduce_mean(grw_loss(cut_windows(model.embed(clip), 4)))

@@ -31,7 +31,8 @@ OTHERS_WITH_HEADS = [
     *(
         # Building it takes seconds.
         pytest.param("mobilenet_v3_small", head, marks=pytest.mark.slow)
-        for head in ("transformer", "causal_transformer")
+        for head in HEADS
+        if head != "official"
     ),
 ]
 """Pairs of one of them and the name of a head."""

@@ -146,7 +146,7 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_places(name, config):
     layers = config.smoothing.layers
-    if not layers or (layers == (FINAL,) and config.head.type != "official"):
+    if not layers or (layers == (FINAL,) and config.head.embeds):
         return
     known = smoothing_places(config)
     for place in layers:

@@ -96,8 +96,7 @@ def _measure_stream(stream):
     others = {name: spec for name, spec in specs.items() if name not in counts}
     step = _trace(first_step, frames, others)
     memory = [peak_memory(step)]
-    if config.head.type == "transformer":
-        # This head gives logits on demand, in a separate call.
+    if stream.on_demand:
         memory.append(peak_memory(_trace(stream.classify, specs)))
     most = max(memory, key=lambda one: one.peak)
     return _total(step), _bytes(specs.values()), most
@@ -106,7 +105,7 @@ def _measure_stream(stream):
 def _trace_head(model):
     """Traces the head alone, on the backbone's last features [1, time, 1, 1, channels].
 
-    The map to a transformer head's embeddings counts as a part of the head.
+    The affine map to embeddings counts as a part of the head.
     """
     pools = model.config.backbone_pools_time
     channels = endpoint_channels(model.backbone)["head"]

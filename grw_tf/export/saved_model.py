@@ -130,7 +130,7 @@ def _stream_signatures(stream):
         return _answers(stream.classify(inputs))
 
     functions = {"init_states": init_states, "step": step}
-    if config.head.type == "transformer":
+    if stream.on_demand:
         functions["classify"] = classify
     return functions
 

@@ -80,7 +80,7 @@ class StreamingNetwork:
     @property
     def signatures(self) -> list[str]:
         """Names of the signatures: "step", and "classify" if steps give no logits."""
-        on_demand = self.model.config.head.type == "transformer"
+        on_demand = self._head is not None and self._head.on_demand
         return ["step", "classify"] if on_demand else ["step"]
 
     def state_specs(self) -> dict[str, tf.TensorSpec]:
@@ -106,7 +106,7 @@ class StreamingNetwork:
         if self._head is None:
             return self._features.classify(x), kept.new
         x = tf.reshape(x, (1, x.shape[0], x.shape[-1]))
-        if self.model.config.head.type != "official":
+        if self.model.config.head.embeds:
             x = self.model.affine(x)
         logits, new = self._head.update(x, head_states(states))
         return logits, kept.new | as_stream_states(new)

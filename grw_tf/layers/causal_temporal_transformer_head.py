@@ -22,6 +22,8 @@ class CausalTemporalTransformerHead(TransformerHead):
     Args, call arguments, output shape, errors: as `TemporalTransformerHead`.
     """
 
+    on_demand = False
+
     def state_specs(self, batch_size: int | None) -> dict[str, tf.TensorSpec]:
         """Returns the stream's states as a dict of `tf.TensorSpec`s, all from zero.
 

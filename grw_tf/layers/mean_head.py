@@ -1,4 +1,4 @@
-"""The classification head of networks that have no own over time."""
+"""A classification head on the mean over time."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -37,6 +37,8 @@ class MeanHead(tf_keras.layers.Layer):
     Reference: the Model Garden's video classification model; with a hidden layer,
     Howard et al., Searching for MobileNetV3, ICCV 2019.
     """
+
+    on_demand = False
 
     def __init__(
         self,

@@ -8,7 +8,13 @@ import tensorflow as tf
 
 @runtime_checkable
 class StreamingHead(Protocol):
-    """A head that classifies clips of embeddings, and streams of them with states."""
+    """A head that classifies clips of embeddings, and streams of them with states.
+
+    Attributes:
+        on_demand: Whether streams get logits by `classify` alone, and none by `update`.
+    """
+
+    on_demand: bool
 
     def __call__(
         self, inputs: tf.Tensor, *, training: bool | tf.Tensor | None = None

@@ -41,6 +41,8 @@ class TemporalTransformerHead(TransformerHead):
     Reference: Goldman et al., NeurIPS 2025, arXiv 2511.20928.
     """
 
+    on_demand = True
+
     def state_specs(self, batch_size: int | None) -> dict[str, tf.TensorSpec]:
         """Returns the stream's states as a dict of `tf.TensorSpec`s, all from zero.
 

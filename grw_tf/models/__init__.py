@@ -3,9 +3,9 @@
 import tf_keras
 
 from grw_tf.models.classifiers import (
+    EmbeddingClassifier,
     MeanClassifier,
     MovinetClassifier,
-    TransformerClassifier,
 )
 from grw_tf.models.config import (
     BackboneConfig,
@@ -42,6 +42,6 @@ def build_model(config: ModelConfig) -> tf_keras.Model:
     Raises:
         ValueError: If the config names something that does not exist or does not fit.
     """
-    if config.head.type != "official":
-        return TransformerClassifier(config)
+    if config.head.embeds:
+        return EmbeddingClassifier(config)
     return (MovinetClassifier if config.backbone_pools_time else MeanClassifier)(config)

@@ -1,5 +1,6 @@
-"""Classifiers: the Model Garden's, a mean over frames, and the GRW models'."""
+"""Classifiers: of official heads, and of embeddings as the GRW models'."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -76,7 +77,7 @@ class _HeadedBackbone(ClipInput, ConfigRecord, tf_keras.Model):
 
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
 class MeanClassifier(_HeadedBackbone):
-    """A backbone with a `MeanHead`, and smoothing on backbone endpoints.
+    """A backbone of another family with its official head, a `MeanHead`.
 
     Args, call arguments, output shape: As `MovinetClassifier`.
     """
@@ -113,13 +114,13 @@ class MeanClassifier(_HeadedBackbone):
         return tf.squeeze(features, axis=(2, 3))
 
 
-@tf_keras.utils.register_keras_serializable(package="grw_tf")
-class TransformerClassifier(_HeadedBackbone):
-    """An affine map of a backbone's features to embeddings Z, and a transformer head.
+# Under the name that Keras' files of such models have.
+@tf_keras.utils.register_keras_serializable("grw_tf", "TransformerClassifier")
+class EmbeddingClassifier(_HeadedBackbone):
+    """An affine map of a backbone's features to embeddings Z, and a head on them.
 
     Args:
-        config: The model's config, with head.type "transformer" or
-            "causal_transformer".
+        config: The model's config, with head.type other than "official".
 
     Call arguments, output shape: As `MovinetClassifier`.
 
@@ -133,21 +134,7 @@ class TransformerClassifier(_HeadedBackbone):
         embed_dim = config.head.embed_dim or width
         self.affine = tf_keras.layers.Dense(embed_dim, name="affine")
         self.smoothing = build_smoothing(config, channels)
-        head_class = (
-            layers.CausalTemporalTransformerHead
-            if config.head.type == "causal_transformer"
-            else layers.TemporalTransformerHead
-        )
-        self.head = head_class(
-            num_classes=config.num_classes,
-            frames=config.frames,
-            depth=config.head.depth,
-            num_heads=config.head.num_heads,
-            mlp_dim=config.head.mlp_dim,
-            dropout_rate=config.head.dropout_rate,
-            stochastic_depth_drop_rate=config.head.stochastic_depth_drop_rate,
-            name="head",
-        )
+        self.head = _head_on_embeddings(config)
         z = self.affine(tf_keras.Input((config.frames, width)))
         if FINAL in self.smoothing:
             z = self.smoothing[FINAL](z)
@@ -174,3 +161,26 @@ class TransformerClassifier(_HeadedBackbone):
     def project(self, features: tf.Tensor) -> tf.Tensor:
         """Maps the backbone's last features [batch, time, 1, 1, channels] to Z."""
         return self.affine(tf.squeeze(features, axis=(2, 3)))
+
+
+def _head_on_embeddings(config):
+    head = config.head
+    make = {
+        "mean": layers.MeanHead,
+        "transformer": layers.TemporalTransformerHead,
+        "causal_transformer": layers.CausalTemporalTransformerHead,
+    }[head.type]
+    if make is not layers.MeanHead:
+        make = functools.partial(
+            make,
+            depth=head.depth,
+            num_heads=head.num_heads,
+            mlp_dim=head.mlp_dim,
+            stochastic_depth_drop_rate=head.stochastic_depth_drop_rate,
+        )
+    return make(
+        num_classes=config.num_classes,
+        frames=config.frames,
+        dropout_rate=head.dropout_rate,
+        name="head",
+    )

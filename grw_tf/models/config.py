@@ -19,7 +19,7 @@ from grw_tf.models.regularization_config import RegularizationConfig
 from grw_tf.random_walk import orders as orders_lib
 from grw_tf.random_walk import windows
 
-HEAD_TYPES = ("official", "transformer", "causal_transformer")
+HEAD_TYPES = ("official", "mean", "transformer", "causal_transformer")
 _MOST_FPS = 1000
 _READER = MappingReader(lambda config_class, values, _: config_class(**values))
 
@@ -105,10 +105,11 @@ class HeadConfig:
     Attributes:
         type: "official" (by the backbone's authors: the Model Garden's for a MoViNet;
             otherwise a mean over time and space, a hidden layer for MobileNetV3, and a
-            dense layer), "transformer" (the published GRW models') or
-            "causal_transformer" (the same with causal attention).
-        embed_dim: Channels of the embeddings Z of a transformer head; 0 takes the
-            backbone's.
+            dense layer), "transformer" (the published GRW models'),
+            "causal_transformer" (the same with causal attention) or "mean" (a dense
+            layer on the mean of the embeddings Z over time).
+        embed_dim: Channels of the embeddings Z of a mean or transformer head; 0 takes
+            the backbone's.
         depth: Number of transformer blocks.
         num_heads: Number of attention heads, which divides the embeddings' channels.
         mlp_dim: Hidden channels of a transformer block.
@@ -140,14 +141,25 @@ class HeadConfig:
         ):
             _check_range(f"head.{name}", getattr(self, name), least, most)
 
+    @property
+    def embeds(self) -> bool:
+        """Whether it classifies embeddings Z of the frames."""
+        return self.type != "official"
+
+    @property
+    def function(self) -> dict[str, Any]:
+        """The fields that change its function but not its variables, by name."""
+        acting = {"official": ["activation"], "mean": []}.get(self.type, ["num_heads"])
+        return {name: getattr(self, name) for name in ["type", *acting]}
+
 
 @dataclasses.dataclass(frozen=True)
 class SmoothingConfig:
     """Where GRW smoothing attaches, and the arguments of `GRWSmoothing`.
 
     Attributes:
-        layers: "final" (the embeddings Z of a transformer head) and names of backbone
-            endpoints; empty for none.
+        layers: "final" (the embeddings Z of a mean or transformer head) and names of
+            backbone endpoints; empty for none.
         window, weight, alpha, warmup_steps, orders, max_orders, seed: See
             `GRWSmoothing`.
     """
@@ -229,8 +241,7 @@ class ModelConfig:
     @property
     def backbone_pools_time(self) -> bool:
         """Whether the backbone pools over time, as MoViNet's official head needs."""
-        official = self.head.type == "official"
-        return official and self.backbone.family.has_model_garden_head
+        return not self.head.embeds and self.backbone.family.has_model_garden_head
 
     @property
     def frame_geometry(self) -> FrameGeometry:

@@ -11,9 +11,6 @@ import tf_keras
 from grw_tf.models.config import ModelConfig
 from grw_tf.models.regularization import lasting_rms
 
-HEAD_FUNCTION = ("type", "num_heads", "activation")
-"""Fields of `HeadConfig` that change a head's function but not its variables."""
-
 # Fields of `BackboneConfig` that do not change the function at inference.
 _TRAINING_ALONE = ("stochastic_depth_drop_rate", "norm_momentum")
 
@@ -64,7 +61,7 @@ class ConfigRecord:
                     f" {self.config.frame_fit}: build it with"
                     f" {saved.frame_fit} (task.model.frame_fit={saved.frame_fit})."
                 )
-            for field in HEAD_FUNCTION:
+            for field in self.config.head.function:
                 _check_field("head", field, saved, self.config)
 
 

@@ -16,11 +16,11 @@ def frame_places(config: ModelConfig, endpoints: Iterable[str]) -> list[str]:
     """Lists the places of a model that have an embedding of each frame, in order.
 
     They are the backbone's endpoints, without "head" where it is pooled over time, and
-    "final", the embeddings Z of a transformer head.
+    "final", the embeddings Z of a mean or transformer head.
     """
     pooled = {"head"} if config.backbone_pools_time else set()
     places = [name for name in endpoints if name not in pooled]
-    return places if config.head.type == "official" else [*places, FINAL]
+    return [*places, FINAL] if config.head.embeds else places
 
 
 def build_smoothing(
@@ -37,7 +37,7 @@ def build_smoothing(
     for place in arguments.pop("layers"):
         if place not in known:
             hint = (
-                " ('final' is the embedding of a transformer head)"
+                " ('final' is the embedding of a mean or transformer head)"
                 if place == FINAL
                 else ""
             )

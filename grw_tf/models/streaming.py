@@ -37,6 +37,11 @@ class StreamingModel(tf.Module):
         self._family = model.config.backbone.family
         self._head = streaming_head(model)
 
+    @property
+    def on_demand(self) -> bool:
+        """Whether `classify` alone gives logits, as with the "transformer" head."""
+        return self._head is not None and self._head.on_demand
+
     def state_specs(self, batch_size: int | None = 1) -> dict[str, tf.TensorSpec]:
         """Returns the specs of the states, in a fixed order.
 
@@ -72,7 +77,7 @@ class StreamingModel(tf.Module):
 
         Returns:
             (logits [batch, num_classes] after the last frame, new states); logits are
-            None for the "transformer" head, which gives them on demand, by `classify`.
+            None if they come `on_demand`.
 
         Raises:
             ValueError: For frames with another size or type, or states with other

@@ -55,11 +55,18 @@ def _built_shapes(config):
 
 def _head_layout(config, width, num_classes, backbone):
     """Returns the shapes of a head's variables by name, the affine map's too."""
-    if config.type == "official":
+    if not config.embeds:
         return _official_head_layout(width, num_classes, backbone)
     embed_dim = config.embed_dim or width
     found = VariableShapes()
     found.dense("affine", width, embed_dim)
+    if config.type != "mean":
+        _add_transformer(found, config, embed_dim)
+    found.dense("head/_classifier", embed_dim, num_classes)
+    return dict(found)
+
+
+def _add_transformer(found, config, embed_dim):
     found.layer_norm("head/_input_norm", embed_dim)
     for depth in range(config.depth):
         block = f"head/_blocks/{depth}"
@@ -70,8 +77,6 @@ def _head_layout(config, width, num_classes, backbone):
         found.dense(f"{block}/_mlp_hidden", embed_dim, config.mlp_dim)
         found.dense(f"{block}/_mlp_output", config.mlp_dim, embed_dim)
     found.layer_norm("head/_output_norm", embed_dim)
-    found.dense("head/_classifier", embed_dim, num_classes)
-    return dict(found)
 
 
 def _official_head_layout(width, num_classes, backbone):

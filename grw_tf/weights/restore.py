@@ -9,7 +9,7 @@ import tf_keras
 
 from grw_tf.frames.geometry import SHORT_SIDE
 from grw_tf.models import ModelConfig, build_model
-from grw_tf.models.config_record import HEAD_FUNCTION, check_backbone
+from grw_tf.models.config_record import check_backbone
 from grw_tf.weights.checkpoint_match import match_checkpoint
 from grw_tf.weights.identify import GATES_EXPLAINED, describe, identify
 from grw_tf.weights.keras_applications import is_keras_weights, read_keras_weights
@@ -142,10 +142,7 @@ def _matching_head(saved, config):
     """Returns the checkpoint's keys of the head's variables that fit the model."""
     if not saved.has("head"):
         return {}
-    if saved.config and any(
-        getattr(saved.config.head, field) != getattr(config.head, field)
-        for field in HEAD_FUNCTION
-    ):
+    if saved.config and saved.config.head.function != config.head.function:
         return {}
     match = match_checkpoint(saved, config, ("affine", "head"))
     classifier = {n for n in match.reshaped if n.startswith(_CLASSIFIER)}

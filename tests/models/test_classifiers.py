@@ -10,9 +10,12 @@ from official.projects.movinet.modeling import movinet, movinet_model
 from random_weights import randomize
 
 from grw_tf.models import HeadConfig, SmoothingConfig, build_model, preset
+from grw_tf.models.backbone import endpoint_channels, endpoints
+from grw_tf.models.config import HEAD_TYPES
 
 TRANSFORMER = HeadConfig(type="transformer", embed_dim=16, num_heads=2, mlp_dim=32)
 CAUSAL = HeadConfig(type="causal_transformer", embed_dim=16, num_heads=2, mlp_dim=32)
+MEAN = HeadConfig(type="mean", embed_dim=16)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +78,9 @@ def test_smoothing_changes_no_output_and_adds_moving_statistics_only(nano, clip)
     np.testing.assert_array_equal(model(clip), nano()(clip))
 
 
-@pytest.mark.parametrize("head", [TRANSFORMER, CAUSAL], ids=lambda head: head.type)
+@pytest.mark.parametrize(
+    "head", [MEAN, TRANSFORMER, CAUSAL], ids=lambda head: head.type
+)
 def test_final_smoothing_adds_no_variable(nano, head):
     smooth = nano(head=head, smoothing=SmoothingConfig(layers=("final",), window=4))
     assert [w.name for w in smooth.weights] == [w.name for w in nano(head=head).weights]
@@ -84,6 +89,26 @@ def test_final_smoothing_adds_no_variable(nano, head):
 def test_logits_come_from_the_embeddings(nano, clip):
     model = nano(head=TRANSFORMER)
     np.testing.assert_array_equal(model(clip), model.head(model.embed(clip)))
+
+
+def test_logits_of_a_mean_head_are_linear_in_the_mean_of_the_embeddings(nano, clip):
+    model = nano(head=MEAN)
+    kernel, bias = model.head.get_weights()
+    logits = model.embed(clip).numpy().mean(axis=1) @ kernel + bias
+    np.testing.assert_allclose(model(clip), logits, rtol=1e-5, atol=1e-5)
+
+
+def test_embeddings_of_a_mean_head_are_affine_in_the_features(nano, clip):
+    model = nano(head=MEAN)
+    kernel, bias = model.affine.get_weights()
+    features = endpoints(model.backbone, clip)["head"].numpy()[:, :, 0, 0]
+    z = features @ kernel + bias
+    np.testing.assert_allclose(model.embed(clip), z, rtol=1e-5, atol=1e-5)
+
+
+def test_embeddings_have_the_backbones_width_by_default(nano, clip):
+    model = nano(head=HeadConfig(type="mean"))
+    assert model.embed(clip).shape[-1] == endpoint_channels(model.backbone)["head"]
 
 
 def test_embeddings_keep_time(nano, clip):
@@ -157,7 +182,7 @@ def test_a0_has_the_published_embeddings_shape():
     assert model.embed(np.zeros((1, 5, 64, 64, 3), "float32")).shape == (1, 5, 480)
 
 
-@pytest.mark.parametrize("head", ["official", "transformer"])
+@pytest.mark.parametrize("head", ["official", "mean", "transformer"])
 def test_model_is_saved_whole_and_loaded(nano, clip, tmp_path, head):
     model = nano(fresh=True, head=HeadConfig(type=head, num_heads=2))
     path = tmp_path / "model.keras"
@@ -167,7 +192,12 @@ def test_model_is_saved_whole_and_loaded(nano, clip, tmp_path, head):
     np.testing.assert_array_equal(loaded(clip), model(clip))
 
 
-@pytest.mark.parametrize("head", ["official", "transformer", "causal_transformer"])
+def test_files_of_transformer_models_name_the_class_as_ever(nano):
+    name = tf_keras.utils.get_registered_name(type(nano(head=TRANSFORMER)))
+    assert name == "grw_tf>TransformerClassifier"
+
+
+@pytest.mark.parametrize("head", HEAD_TYPES)
 def test_shapes_that_the_input_does_not_know_come_from_the_config(nano, clip, head):
     places = ("stem",) if head == "official" else ("stem", "final")
     model = nano(

@@ -5,9 +5,10 @@ import pytest
 import tensorflow as tf
 import tf_keras
 from random_weights import randomize
+from toy_heads import HEADS
 
 from grw_tf.cost_table.multiply_adds import multiply_adds
-from grw_tf.models import BackboneConfig, build_model, preset
+from grw_tf.models import BackboneConfig, StreamingModel, build_model, preset
 from grw_tf.models.backbone import endpoint_channels, endpoints
 from grw_tf.models.mobilenet_backbone import MobileNetV3
 
@@ -70,6 +71,16 @@ def test_frames_are_seen_one_by_one(backbone, frames, features):
             tf.reshape(found, shape), wanted, rtol=1e-3, atol=1e-4, err_msg=name
         )
     assert np.ptp(features["head"], axis=1).max() > 1e-3
+
+
+def test_stream_with_a_mean_head_gives_the_clips_logits(nano, clip):
+    backbone = vars(BackboneConfig.of_family("mobilenet_v3_small"))
+    model = nano(backbone=backbone, head=HEADS["mean"])
+    stream = StreamingModel(model)
+    states = stream.initial_states(len(clip))
+    for start, end in ((0, 3), (3, 4), (4, 8)):
+        logits, states = stream.step(clip[:, start:end], states)
+    np.testing.assert_allclose(logits, model(clip), rtol=1e-4, atol=1e-5)
 
 
 def test_size_that_is_too_small_is_refused():

@@ -25,7 +25,7 @@ def _stream(model, frames, chunks):
     for size in chunks:
         logits, states = stream.step(frames[:, start : start + size], states)
         start += size
-    if model.config.head.type == "transformer":
+    if stream.on_demand:
         assert logits is None
         logits = stream.classify(states)
     return logits.numpy(), states
@@ -81,8 +81,30 @@ def test_a_long_stream_classifies_the_last_frames(nano, clip, chunks):
     _assert_equal_logits(_stream(model, frames, chunks)[0], expected)
 
 
-def test_a_long_causal_stream_does_not_depend_on_the_chunks(nano, clip):
-    model = nano(head=HEADS["causal_transformer"])
+def test_a_long_stream_forgets_in_the_mean_of_a_mean_head(nano, clip):
+    model = nano(head=HEADS["mean"])
+    frames = np.concatenate([clip, clip[::-1, :5]], axis=1)
+    z = _embed(model, frames).numpy()
+    mean = z[:, :8].mean(axis=1)
+    for frame in range(8, 13):
+        mean += (z[:, frame] - mean) / 8
+    kernel, bias = model.head.get_weights()
+    logits, _ = _stream(model, frames, (1,) * 13)
+    _assert_equal_logits(logits, mean @ kernel + bias)
+
+
+def test_logits_come_on_demand_from_the_transformer_head_alone(nano):
+    on_demand = {
+        name: StreamingModel(nano(head=HEADS[name])).on_demand for name in HEADS
+    }
+    assert [name for name, is_so in on_demand.items() if is_so] == ["transformer"]
+
+
+@pytest.mark.parametrize("head", ["mean", "causal_transformer"])
+def test_a_long_stream_with_logits_at_each_step_does_not_depend_on_the_chunks(
+    nano, clip, head
+):
+    model = nano(head=HEADS[head])
     frames = np.concatenate([clip, clip[::-1, :5]], axis=1)
     logits, _ = _stream(model, frames, (1,) * 13)
     for chunks in ((9, 4), (2, 11)):
@@ -106,8 +128,9 @@ def test_stream_has_no_variables_of_its_own(nano, head):
     assert {id(v) for v in stream.variables} <= {id(v) for v in model.variables}
 
 
-def test_classify_gives_the_causal_heads_last_logits(nano, clip):
-    model = nano(head=HEADS["causal_transformer"])
+@pytest.mark.parametrize("head", ["mean", "causal_transformer"])
+def test_classify_gives_the_last_logits(nano, clip, head):
+    model = nano(head=HEADS[head])
     logits, states = _stream(model, clip, (5,))
     np.testing.assert_allclose(StreamingModel(model).classify(states), logits)
 

@@ -38,8 +38,10 @@ def test_layout_names_every_variable_of_the_official_model(nano, backbone):
     _check(nano(backbone=backbone))
 
 
-@pytest.mark.parametrize("head", [TRANSFORMER, CAUSAL], ids=lambda head: head.type)
-def test_layout_names_every_variable_of_transformer_models(nano, head):
+@pytest.mark.parametrize(
+    "head", [HeadConfig(type="mean"), TRANSFORMER, CAUSAL], ids=lambda head: head.type
+)
+def test_layout_names_every_variable_of_models_with_embeddings(nano, head):
     _check(nano(head=head))
 
 

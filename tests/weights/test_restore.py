@@ -18,7 +18,8 @@ STEM = (
 )
 TRANSFORMER = HeadConfig(type="transformer", num_heads=2)
 CAUSAL = HeadConfig(type="causal_transformer", num_heads=2)
-HEADS = [HeadConfig(), TRANSFORMER, CAUSAL]
+MEAN = HeadConfig(type="mean")
+HEADS = [HeadConfig(), MEAN, TRANSFORMER, CAUSAL]
 
 
 def _save(model, folder, root="model"):
@@ -91,12 +92,17 @@ def test_only_the_classifier_starts_anew_for_other_classes(
         (HeadConfig(), TRANSFORMER),
         (TRANSFORMER, HeadConfig()),
         (TRANSFORMER, CAUSAL),
+        (TRANSFORMER, MEAN),
+        (MEAN, HeadConfig(type="mean", embed_dim=16)),
         (TRANSFORMER, HeadConfig(type="transformer", num_heads=2, depth=2)),
         (TRANSFORMER, HeadConfig(type="transformer", num_heads=4)),
         (TRANSFORMER, HeadConfig(type="transformer", num_heads=2, embed_dim=16)),
         (HeadConfig(), HeadConfig(activation="relu")),
     ],
-    ids=["kind", "kind back", "causal", "depth", "heads", "width", "activation"],
+    ids=[
+        *("kind", "kind back", "causal", "mean", "mean's width"),
+        *("depth", "heads", "width", "activation"),
+    ],
 )
 def test_head_of_another_kind_or_size_starts_anew(
     nano, tmp_path, saved_head, head, caplog
@@ -107,6 +113,25 @@ def test_head_of_another_kind_or_size_starts_anew(
     assert not any(np.any(weight) for weight in model.head.weights)
     assert all(name.startswith("backbone/") for name in restored.names)
     assert f"the model keeps its own {head.type} head of 5 classes" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "head, unused",
+    [
+        (HeadConfig(), {"num_heads": 4}),
+        (MEAN, {"num_heads": 4, "activation": "relu", "depth": 2}),
+        (TRANSFORMER, {"activation": "relu"}),
+    ],
+    ids=["official", "mean", "transformer"],
+)
+def test_fields_of_other_heads_do_not_matter(nano, tmp_path, head, unused):
+    saved = nano(head=head)
+    path = _save(saved, tmp_path)
+    model = _zeroed(nano(fresh=True, head=dataclasses.replace(head, **unused)))
+    assert not restore(model, path).own
+    _zeroed(model)
+    tf.train.Checkpoint(model=model).restore(path).assert_existing_objects_matched()
+    _assert_equal(model, saved)
 
 
 def test_smoothing_keeps_its_own_state(nano, tmp_path):

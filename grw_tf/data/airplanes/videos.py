@@ -5,7 +5,6 @@ It needs only NumPy and OpenCV, so worker processes start without TensorFlow.
 
 import dataclasses
 import functools
-import logging
 import os
 from collections.abc import Iterator
 
@@ -109,16 +108,11 @@ def videos(
     if workers is None:
         workers = min(os.cpu_count() or 1, 1 + count // 64)
     draw_one = functools.partial(video, config, split)
-    done = 0
-    if workers > 1:
-        try:
-            for _, drawn in run_parallel(draw_one, range(count), workers, True):
-                yield drawn
-                done += 1
-        except ChildProcessError:
-            # Workers fail in a script without `if __name__ == "__main__":`.
-            logging.warning("Worker processes do not start: drawing in this one.")
-    yield from map(draw_one, range(done, count))
+    if workers == 1:
+        yield from map(draw_one, range(count))
+    else:
+        for _, drawn in run_parallel(draw_one, range(count), workers, in_order=True):
+            yield drawn
 
 
 @functools.cache

@@ -125,13 +125,11 @@ def fairness(findings: Findings) -> list[tuple[bool, str]]:
 def summarize(findings: Findings) -> str:
     """Returns the verdict, and a table of means ± deviations over seeds, as text."""
     verdict = findings.verdict
-    metrics = [m for m in METRICS if m.key in findings.metrics and m.key != "macro_f1"]
     names = [variant.name for variant in findings.variants]
     rows = [["", *names]]
-    for metric in metrics:
-        found = findings.metrics[metric.key]
-        title = f"{metric.title}, {metric.unit}" if metric.unit else metric.title
-        rows.append([title, *(_mean(found[name], metric) for name in names)])
+    for metric in METRICS:
+        if found := findings.metrics.get(metric.key):
+            rows.append([metric.title, *(_mean(found[name], metric) for name in names)])
     words = f"{verdict.headline}. {' '.join(verdict.sentences)}"
     return f"{words}\n\n{text_table(rows)}"
 

@@ -13,8 +13,8 @@ from grw_tf.models.smoothing import FINAL, frame_places
 def embedding_layers(model: tf_keras.Model) -> tuple[str, ...]:
     """Returns the names of the places that have an embedding of each frame.
 
-    The last one is the default: "final", the embeddings Z of a transformer head, or the
-    backbone's last endpoint that keeps time.
+    The last one is the default: "final", the embeddings Z of a mean or transformer
+    head, or the backbone's last endpoint that keeps time.
     """
     return tuple(frame_places(model.config, endpoint_channels(model.backbone)))
 

@@ -26,8 +26,8 @@ class Smoothness:
 def smoothness(z: np.ndarray, window: int) -> Smoothness:
     """Measures how smoothly embeddings [clips, N, K] move, in windows of T frames.
 
-    They are those that the GRW loss sees; with a transformer head, the output of its
-    affine map (the model's `embed`).
+    They are those that the GRW loss sees; with a mean or transformer head, the output
+    of its affine map (the model's `embed`).
 
     Args:
         z: Embeddings [clips, N, K].

@@ -106,10 +106,12 @@ def _with_head(saved, config):
             for depth in itertools.count()
             if shape(f"head/_blocks/{depth}/_mlp_norm/gamma") == (0,)
         )
-        head = HeadConfig(
-            type="transformer",
-            embed_dim=shape("affine/bias")[-1],
-            depth=next(depths),
-            mlp_dim=shape("head/_blocks/0/_mlp_hidden/bias")[-1] or 1,
-        )
+        head = HeadConfig(type="mean", embed_dim=shape("affine/bias")[-1])
+        if shape("head/_input_norm/gamma") != (0,):
+            head = dataclasses.replace(
+                head,
+                type="transformer",
+                depth=next(depths),
+                mlp_dim=shape("head/_blocks/0/_mlp_hidden/bias")[-1] or 1,
+            )
     return dataclasses.replace(config, head=head, num_classes=max(classes, 1))

@@ -84,10 +84,11 @@ def _rows_of_choices(backbone, known):
 
 def _head(config, recorded):
     head = config.head
-    if head.type == "official":
-        return "official"
-    return (
-        f"{head.type}, embed_dim {head.embed_dim or 'of the backbone'}, depth"
-        f" {head.depth}, mlp_dim {head.mlp_dim}, "
-        + recorded(f"num_heads {head.num_heads}", "num_heads not recorded")
+    if not head.embeds:
+        return head.type
+    text = f"{head.type}, embed_dim {head.embed_dim or 'of the backbone'}"
+    if head.type == "mean":
+        return text
+    return f"{text}, depth {head.depth}, mlp_dim {head.mlp_dim}, " + recorded(
+        f"num_heads {head.num_heads}", "num_heads not recorded"
     )

@@ -74,11 +74,14 @@ def test_methods_that_no_variant_names_are_told(records, tmp_path):
     )
 
 
-def test_the_official_head_gives_way_for_all_variants(records, tmp_path):
+@pytest.mark.parametrize(
+    ("variant", "head"), [("grw", "transformer"), ("grw_mean", "mean")]
+)
+def test_the_official_head_gives_way_for_all_variants(records, tmp_path, variant, head):
     official = {"head": {"type": "official"}, "smoothing": {"layers": []}}
-    plan = plan_of(records, tmp_path, "grw", {"task": {"model": official}})
-    assert {v.config.head.type for v in plan.variants} == {"transformer"}
-    assert "the baseline too, have a transformer head" in plan.remarks[0]
+    plan = plan_of(records, tmp_path, variant, {"task": {"model": official}})
+    assert {v.config.head.type for v in plan.variants} == {head}
+    assert f"the baseline too, have a {head} head" in plan.remarks[0]
 
 
 def test_smoothing_that_no_variant_names_is_told(records, tmp_path):

@@ -76,12 +76,25 @@ def test_head_of_a_variant_is_that_of_all():
     assert heads == {HeadConfig(dropout_rate=0.3)}
     heads = {made.config.head for made in _made("grw,rms", official)}
     assert heads == {HeadConfig(type="transformer", dropout_rate=0.3)}
+    heads = {made.config.head for made in _made("grw_mean,rms", official)}
+    assert heads == {HeadConfig(type="mean", dropout_rate=0.3)}
 
 
 def test_variants_of_several_heads_are_refused():
-    variants = "grw,grw:head.type=causal_transformer"
-    with pytest.raises(ValueError, match="set different heads: all variants have one"):
-        _made(variants)
+    for variants in ("grw,grw:head.type=causal_transformer", "grw,grw_mean"):
+        with pytest.raises(ValueError, match="set different heads: all variants have"):
+            _made(variants)
+
+
+def test_smoothing_of_a_mean_head_keeps_the_head():
+    mean = OWN | {"head": {"type": "mean", "embed_dim": 16}}
+    made = _made("grw_mean,grw_mean:smoothing.weight=0.02,rms", mean)
+    assert {variant.config.head for variant in made} == {
+        HeadConfig(type="mean", embed_dim=16)
+    }
+    assert [variant.config.smoothing.layers for variant in made] == [
+        *((), ("final",), ("final",), ())
+    ]
 
 
 @pytest.mark.parametrize(

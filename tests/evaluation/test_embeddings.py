@@ -28,7 +28,9 @@ def model(nano):
     return nano(head=HEADS["transformer"], num_classes=6)
 
 
-def test_final_embeddings_are_those_of_the_model(model, clip):
+@pytest.mark.parametrize("head", ["mean", "transformer"])
+def test_final_embeddings_are_those_of_the_model(nano, clip, head):
+    model = nano(head=HEADS[head], num_classes=6)
     z = embed_clips(model, [(clip[:1],), (clip[1:],)])
     np.testing.assert_allclose(z, model.embed(clip), rtol=1e-4, atol=1e-5)
 
@@ -43,6 +45,8 @@ def test_endpoints_are_averaged_over_space(model, clip):
     ("model_id", "head", "last"),
     [
         ("nano", "transformer", "final"),
+        ("nano", "mean", "final"),
+        ("slowonly_nano", "mean", "final"),
         ("nano", "official", "block1_layer1"),
         ("slowonly_nano", "official", "head"),
     ],

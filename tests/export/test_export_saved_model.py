@@ -89,7 +89,8 @@ def test_server_without_this_project_gives_the_models_logits(exported, clip):
 
 
 @pytest.mark.parametrize(
-    "head", ["official", pytest.param("causal_transformer", marks=pytest.mark.slow)]
+    "head",
+    ["official", "mean", pytest.param("causal_transformer", marks=pytest.mark.slow)],
 )
 def test_heads_that_answer_at_each_step_do(exported, clip, head):
     path, model = exported(head)

@@ -103,6 +103,15 @@ def test_causal_head_gives_logits_at_each_step(model, video):
     assert_logits_close(logits, model_logits(causal, video)[2::3])
 
 
+def test_mean_of_embeddings_gives_logits_at_each_step(model, video):
+    averaged = _build(dataclasses.replace(model.config, head=HEADS["mean"]))
+    network = StreamingNetwork(averaged)
+    shape = network.state_specs()["state_temporal_head_mean"].shape
+    assert shape == (1, HEADS["mean"].embed_dim)
+    logits = Rollout(convert(network)).logits(video)
+    assert_logits_close(logits, model_logits(averaged, video))
+
+
 def test_only_the_head_has_states(model, transformer):
     for streamed, state in ((model, "mean"), (transformer, "embeddings")):
         states = set(StreamingNetwork(streamed).state_specs())

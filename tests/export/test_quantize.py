@@ -11,7 +11,7 @@ from toy_heads import HEADS
 
 from grw_tf.data.videos.clips import stream_frames
 from grw_tf.export.conversion import convert, convert_functions
-from grw_tf.export.operations import step_partitions
+from grw_tf.export.operations import count_operations, step_partitions
 from grw_tf.export.quantization.calibration import unlike_frames
 from grw_tf.export.quantization.quantize import MODES, quantize
 from grw_tf.export.quantization.rollouts import Rollout
@@ -25,6 +25,7 @@ from grw_tf.weights.restore import restore
 # Each of (backbone, head, frames_per_step, image_dtype).
 MODELS = {
     "official": ({}, "official", 1, "uint8"),
+    "mean": ({}, "mean", 1, "uint8"),
     "transformer of fractions": ({}, "transformer", 2, "float32"),
     "causal transformer": ({}, "causal_transformer", 3, "uint8"),
     "3d": ({"conv_type": "3d", "se_type": "3d"}, "official", 1, "float32"),
@@ -116,8 +117,15 @@ def test_files_become_smaller(quantized):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_xnnpack_takes_all_as_one(quantized, mode):
-    assert step_partitions(quantized("official", mode).content).partitions == 1
+@pytest.mark.parametrize("name", ["official", "mean"])
+def test_xnnpack_takes_all_as_one(quantized, name, mode):
+    assert step_partitions(quantized(name, mode).content).partitions == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_operations_of_a_mean_head_are_built_in(quantized, mode):
+    counts = count_operations(quantized("mean", mode).content)
+    assert not [name for name in counts if name.startswith("Flex")]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -130,7 +138,9 @@ def test_report_says_how_precise_each_state_is_and_why(quantized, name, mode):
     assert all(state["reason"] for state in result.report["states"])
 
 
-@pytest.mark.parametrize("name", ["causal transformer", "transformer of fractions"])
+@pytest.mark.parametrize(
+    "name", ["mean", "causal transformer", "transformer of fractions"]
+)
 def test_means_and_counts_are_never_in_int8(float_file, clips, name):
     result = quantize(float_file(name), "int8", clips, noise_budget=1e3, threads=1)
     for state in state_entries(result.content):

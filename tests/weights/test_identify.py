@@ -16,6 +16,8 @@ TRANSFORMER = HeadConfig(
     type="transformer", embed_dim=32, depth=2, num_heads=4, mlp_dim=16
 )
 
+MEAN = HeadConfig(type="mean", embed_dim=32)
+
 
 @pytest.mark.parametrize("conv_type", ["2plus1d", "3d_2plus1d", "3d"])
 @pytest.mark.parametrize("se_type", ["2plus3d", "3d", "none"])
@@ -34,9 +36,16 @@ def test_backbone_is_told_by_its_variables(
     assert found.model_id == "nano"
 
 
-@pytest.mark.parametrize("head", [HeadConfig(), TRANSFORMER], ids=lambda h: h.type)
+@pytest.mark.parametrize(
+    "head", [HeadConfig(), MEAN, TRANSFORMER], ids=lambda h: h.type
+)
 def test_head_is_told_by_its_variables(nano, tmp_path, head):
-    prefix = tf.train.Checkpoint(model=nano(head=head)).save(tmp_path / "ckpt")
+    model = nano(head=head)
+    # Its parts alone, for the whole would record its config.
+    parts = {"backbone": model.backbone, "head": model.head}
+    parts |= {"affine": model.affine} if head.embeds else {}
+    prefix = tf.train.Checkpoint(**parts).save(tmp_path / "ckpt")
+    assert SavedVariables(prefix).config is None
     found = identify(SavedVariables(prefix))
     assert found.num_classes == 5
     # Heads of attention share their variables' shapes.
@@ -85,6 +94,13 @@ def test_report_on_a_recorded_model_tells_all(nano, tmp_path):
     assert rows["clip"] == "8 frames of 32 px at 5 a second, short_side"
     assert rows["variables"] == "backbone 95, affine 2, head 38"
     assert rows["also there"] == "save_counter, step"
+
+
+def test_report_on_a_mean_head_tells_what_it_has(nano, tmp_path):
+    tf.train.Checkpoint(model=nano(head=MEAN)).save(tmp_path / "ckpt")
+    rows = _rows(tmp_path)
+    assert rows["head"] == "mean, embed_dim 32"
+    assert rows["variables"] == "backbone 95, affine 2, head 2"
 
 
 def test_report_on_a_backbone_says_what_is_not_recorded(nano, tmp_path):

@@ -9,7 +9,7 @@ from torch_archives import write_snapshot, write_torch_file
 from torch_states import PARAMS, random_state
 from toy_backbones import BACKBONES
 
-from grw_tf.models import HeadConfig, RegularizationConfig, build_model
+from grw_tf.models import HeadConfig, ModelConfig, RegularizationConfig, build_model
 from grw_tf.models.presets import official_config, published_config
 from grw_tf.models.regularization_config import RMSConfig
 from grw_tf.weights.model_variables import assign
@@ -102,7 +102,11 @@ def test_plain_state_dict_of_a_published_model_needs_its_heads(tmp_path):
 @pytest.mark.parametrize(
     "fields, message",
     [
-        ({"head": HeadConfig(type="causal_transformer")}, "has a causal transformer"),
+        ({"head": HeadConfig(type="causal_transformer")}, "has a causal_transformer"),
+        (
+            {"head": HeadConfig(type="mean")},
+            "has a mean head, .* only official and",
+        ),
         ({"head": HeadConfig(activation="relu")}, "has head.activation=relu"),
         (
             {"backbone": {"gating_activation": "hard_sigmoid_relu6"}},
@@ -125,7 +129,16 @@ def test_plain_state_dict_of_a_published_model_needs_its_heads(tmp_path):
             "ckpt-1: its backbone is slowonly_nano, and PyTorch's code has only",
         ),
     ],
-    ids=["causal head", "head", "gate", "positions", "activation", "rms", "family"],
+    ids=[
+        "causal head",
+        "mean head",
+        "head",
+        "gate",
+        "positions",
+        "activation",
+        "rms",
+        "family",
+    ],
 )
 def test_what_pytorchs_code_cannot_run_is_refused(nano, tmp_path, fields, message):
     with pytest.raises(ValueError, match=message):
@@ -147,6 +160,14 @@ def test_record_of_another_family_is_refused_on_import(nano, tmp_path):
     with pytest.raises(
         ValueError, match="model.pt: its backbone is slowonly_nano, and Py"
     ):
+        import_torch_weights(path, tmp_path / "out")
+
+
+def test_record_of_a_mean_head_is_refused_on_import(tmp_path):
+    config = ModelConfig(head=HeadConfig(type="mean"))
+    path = tmp_path / "model.pt"
+    write_state_dict(path, {"x": np.zeros(1, "f4")}, {CONFIG_RECORD: config.to_json()})
+    with pytest.raises(ValueError, match="model.pt: it has a mean head, and PyTorch's"):
         import_torch_weights(path, tmp_path / "out")
 
 

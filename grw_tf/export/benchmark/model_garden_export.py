@@ -22,7 +22,7 @@ def convert_stock(model: tf_keras.Model, dynamic: bool = False) -> bytes:
     """Converts a streaming model to TFLite as users of the Model Garden do.
 
     For the official head, it is the Model Garden's own classifier with the same
-    weights. For transformer heads, which the Model Garden lacks, it is its backbone
+    weights. For heads on embeddings, which the Model Garden lacks, it is its backbone
     with external states and this project's head. Signature `step` is that of
     `grw_tf.export.conversion.convert`, except for the form of image and states. If
     `dynamic`, the converter's default optimization quantizes the weights.
@@ -42,14 +42,14 @@ def convert_stock(model: tf_keras.Model, dynamic: bool = False) -> bytes:
         raise ValueError(
             "A model of conv_type=3d has no stock export: TFLite lacks its Conv3D."
         )
-    if config.head.type == "official":
+    if not config.head.embeds:
         specs, step, weights = _classifier_step(model)
     elif config.backbone.conv_type == "2plus1d":
-        specs, step, weights = _transformer_step(model)
+        specs, step, weights = _embedding_step(model)
     else:
         raise ValueError(
-            f"A model of conv_type={config.backbone.conv_type} with a transformer head"
-            " has no stock export: TFLite lacks its Conv3D."
+            f"A model of conv_type={config.backbone.conv_type} with a"
+            f" {config.head.type} head has no stock export: TFLite lacks its Conv3D."
         )
     image = tf.TensorSpec(_image_shape(config), tf.float32, "image")
     inputs = {"image": image, **named(specs)}
@@ -107,7 +107,7 @@ def _classifier_step(model):
     return specs, step, stock.weights
 
 
-def _transformer_step(model):
+def _embedding_step(model):
     stream = StreamingModel(model)
 
     def step(inputs):

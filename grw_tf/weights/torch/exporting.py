@@ -12,7 +12,7 @@ from grw_tf.weights.identify import GATES_EXPLAINED, identify
 from grw_tf.weights.model_variables import CONVERTIBLE, model_layout, with_backbone
 from grw_tf.weights.saved_variables import open_checkpoint
 from grw_tf.weights.torch.names import (
-    check_movinet,
+    check_in_pytorch,
     counters,
     torch_config,
     torch_tensors,
@@ -82,13 +82,9 @@ def _assumed(saved, checkpoint, gating_activation):
 
 def _as_in_pytorch(config):
     """Returns the config with PyTorch's convolution type, if its code has the model."""
-    check_movinet(config)
+    check_in_pytorch(config)
     if config.backbone.conv_type in CONVERTIBLE:
         config = with_backbone(config, conv_type="2plus1d")
-    if config.head.type == "causal_transformer":
-        raise ValueError(
-            "it has a causal transformer head, which PyTorch's code lacks."
-        )
     there = torch_config(config.backbone.model_id, config.backbone.causal, False)
     for field in dataclasses.fields(BackboneConfig):
         mine = getattr(config.backbone, field.name)
@@ -104,7 +100,7 @@ def _as_in_pytorch(config):
             " 1: RMS acts at inference too, which PyTorch's code does not support."
         )
     head = config.head
-    if head.type == "official" and head.activation != "swish":
+    if not head.embeds and head.activation != "swish":
         raise ValueError(
             f"it has head.activation={head.activation}, PyTorch's code has swish."
         )

@@ -15,7 +15,7 @@ from grw_tf.weights.checkpoint_match import match_shapes
 from grw_tf.weights.model_variables import assign
 from grw_tf.weights.torch.names import (
     PUBLISHED_BACKBONE,
-    check_movinet,
+    check_in_pytorch,
     counters,
     model_name,
     torch_config,
@@ -131,7 +131,7 @@ def _identified(snapshot, num_heads):
 
 def _candidates(snapshot: TorchSnapshot, found):
     if snapshot.config:
-        check_movinet(snapshot.config)
+        check_in_pytorch(snapshot.config)
         return [snapshot.config]
     published = any(key.startswith(PUBLISHED_BACKBONE) for key in found)
     sizes = {"num_classes": _classes(found)}
@@ -199,7 +199,7 @@ def _agreeing(config, snapshot):
 
 
 def _with_heads(config, snapshot, num_heads):
-    if config.head.type == "official":
+    if not config.head.embeds:
         return config
     said = config.head.num_heads if snapshot.config else None
     if snapshot.head:

@@ -20,6 +20,8 @@ from grw_tf.weights.model_variables import model_layout, with_backbone
 PUBLISHED_BACKBONE = "video_backbone._encoder."
 """The prefix of the backbone's keys in published GRW models."""
 
+_HEADS = ("official", "transformer")
+
 COUNTER = "num_batches_tracked"
 """PyTorch's count of a batch norm's training steps, which has no use after training."""
 
@@ -84,12 +86,17 @@ class TorchTensor:
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
-def check_movinet(config: ModelConfig) -> None:
-    """Raises a ValueError if PyTorch's code lacks the model's backbone."""
+def check_in_pytorch(config: ModelConfig) -> None:
+    """Raises a ValueError if PyTorch's code lacks the model's backbone or head."""
     if config.backbone.model_id not in model_ids():
         raise ValueError(
             f"its backbone is {config.backbone.model_id}, and PyTorch's code has only"
             f" MoViNets: {', '.join(model_ids())}."
+        )
+    if config.head.type not in _HEADS:
+        raise ValueError(
+            f"it has a {config.head.type} head, and PyTorch's code has only"
+            f" {' and '.join(_HEADS)} heads."
         )
 
 
@@ -145,7 +152,7 @@ class _Keys:
     """Finds the key of a variable by its name."""
 
     def __init__(self, config):
-        self._official = config.head.type == "official"
+        self._official = not config.head.embeds
         self._prefix = "" if self._official else PUBLISHED_BACKBONE
         self._convolution = (
             "conv2d" if config.backbone.conv_type == "2plus1d" else "conv3d"

@@ -109,6 +109,11 @@ def finish(run, right, seed=0):
         "window": 4,
         "embedding": "final",
         "embedded_clips": CLIPS,
+        "straightness": float(rng.uniform()),
+        "direction_consistency": float(rng.uniform(-0.5, 1.5)),
+        "direction_accuracy": float(rng.uniform()),
+        # As of embeddings that do not move.
+        "displacement_explained": None if "+" in run.variant else -0.1,
     }
     write_json(run.folder / MEASURES_FILE, measures)
     robustness = {each.key: float(rng.uniform()) for each in PERTURBATIONS}

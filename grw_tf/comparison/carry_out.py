@@ -1,5 +1,6 @@
 """Carries out one run of a comparison: trains, measures, exports."""
 
+import dataclasses
 import functools
 import json
 import math
@@ -22,6 +23,7 @@ from grw_tf.comparison.run import (
     Run,
     spread,
 )
+from grw_tf.evaluation.directions import directions
 from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
 from grw_tf.evaluation.evaluate import EvaluationConfig, evaluate_model
 from grw_tf.evaluation.inference import predict_clips
@@ -33,9 +35,10 @@ from grw_tf.training.controller import OutOfTime
 from grw_tf.training.driver import run_experiment
 from grw_tf.weights.run_directory import read_run
 
-TRAINING_CLIPS, EMBEDDED_CLIPS, KEPT_CLIPS = 512, 512, 48
-"""The most clips that training accuracy and smoothness are measured on, and drawn."""
+TRAINING_CLIPS, EMBEDDED_CLIPS = 512, 2048
+"""The most clips that training accuracy and embeddings are measured on."""
 
+_KEPT_CLIPS, _KEPT_NUMBERS = 48, 2**20
 _COMPARED_STEPS = 3
 
 
@@ -146,27 +149,40 @@ def _step_of(checkpoint):
 def _measure_embeddings(run, model, clips):
     chosen = spread(clips, EMBEDDED_CLIPS)
     records = run.test_clips.open(model.config)
-    z = embed_clips(model, records.batches(run.batch_size, set(chosen.tolist())))
-    kept = spread(len(z), KEPT_CLIPS)
+    batches = records.batches(run.batch_size, set(chosen.tolist()))
+    labels: list[int] = []
+    z = embed_clips(model, _noting_labels(batches, labels))
+    # More clips of small embeddings, within 4 MB.
+    kept = spread(len(z), max(_KEPT_CLIPS, _KEPT_NUMBERS // z[0].size))
     with (
         replacing(run.folder / EMBEDDINGS_FILE) as unfinished,
         unfinished.open("wb") as file,
     ):
         np.savez_compressed(file, z=z[kept], clips=chosen[kept])
     window = run.window
-    measured = {}
+    directed = directions(z, labels)
+    measured = {
+        "straightness": directed.straightness,
+        "direction_consistency": directed.consistency,
+        "direction_accuracy": directed.accuracy,
+        "displacement_explained": directed.explained,
+    }
     if model.config.frames >= window:
-        smooth = smoothness(z, window)
-        ratio = smooth.acceleration_ratio
-        measured = {
-            "order_accuracy": smooth.order_accuracy,
-            "acceleration_ratio": ratio if np.isfinite(ratio) else None,
-        }
-    return measured | {
+        measured |= dataclasses.asdict(smoothness(z, window))
+    defined = {
+        k: value if np.isfinite(value) else None for k, value in measured.items()
+    }
+    return defined | {
         "window": window,
         "embedding": embedding_layers(model)[-1],
         "embedded_clips": len(z),
     }
+
+
+def _noting_labels(batches, labels):
+    for batch in batches:
+        labels.extend(batch[1])
+        yield batch
 
 
 def _export(run, trained):

@@ -103,6 +103,27 @@ METRICS = (
         "Mean acceleration divided by mean velocity of the embeddings: 0 on a straight"
         " line at constant speed, 1.73 for noise.",
     ),
+    Metric(
+        *("straightness", "Straightness", True, 1.0, ""),
+        "Distance from a clip's first to its last embedding, divided by the length of"
+        " the path between them: 1 on a straight line.",
+    ),
+    Metric(
+        *("direction_consistency", "Direction consistency", True, 1.0, ""),
+        "Cosine of a clip's displacement, from its first to its last embedding, to the"
+        " mean direction of its class's other clips, minus that to the other classes':"
+        " 0 if classes have one direction, 1.5 for three classes at equal angles.",
+    ),
+    Metric(
+        *("direction_accuracy", "Direction accuracy", True, 100.0, "%"),
+        "Share of the clips whose displacement is nearest to the direction of their own"
+        " class, estimated on other clips.",
+    ),
+    Metric(
+        *("displacement_explained", "Displacement explained", True, 1.0, ""),
+        "Share of the variance of displacements that classes explain, adjusted for"
+        " their number: 0 on average if displacements do not depend on the class.",
+    ),
     *(
         Metric(perturbed.key, perturbed.title, True, 100.0, "%", perturbed.meaning)
         for perturbed in PERTURBATIONS

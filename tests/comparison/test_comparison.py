@@ -13,6 +13,7 @@ from training_runs import SMOKE, SMOKE_GRW, scalars
 
 from grw_tf.common.child_process import failure_of
 from grw_tf.data.records.evaluation_records import EvaluationRecords
+from grw_tf.evaluation.directions import directions
 from grw_tf.evaluation.perturbations import PERTURBATIONS
 from grw_tf.evaluation.smoothness import smoothness
 from grw_tf.streaming import StreamSession
@@ -130,6 +131,14 @@ def test_report_holds_what_the_evaluation_measured(compared, colored_records):
     measured = smoothness(z, 4)
     found = metrics["acceleration_ratio"]["values"][1]
     assert found == pytest.approx(measured.acceleration_ratio, rel=1e-3)
+    directed = directions(z, labels)
+    for key, value in (
+        ("straightness", directed.straightness),
+        ("direction_consistency", directed.consistency),
+        ("direction_accuracy", directed.accuracy),
+        ("displacement_explained", directed.explained),
+    ):
+        assert metrics[key]["values"][1] == pytest.approx(value, rel=1e-2), key
     with np.load(run / "embeddings.npz") as kept:
         np.testing.assert_allclose(kept["z"], z, rtol=1e-3, atol=1e-4)
     assert findings["test"]["clips"] == 8 and not findings["test"]["is_validation"]

@@ -98,6 +98,15 @@ def test_written_page_and_json_are_the_same(plan, findings):
     assert "grw_intermediate+rms" in summary and written.verdict.headline in summary
 
 
+def test_measures_of_directions_are_told_and_undefined_ones_are_not(findings, page):
+    told, summary = " ".join(_Page(page).texts), summarize(findings)
+    rows = dict(re.split(r"  +", line, maxsplit=1) for line in summary.splitlines()[2:])
+    for metric in METRICS:
+        assert metric.title in told and metric.title in rows
+    undefined = rows["Displacement explained"].split()
+    assert undefined == [*("-0.100", "±", "0.000") * 2, "-"]
+
+
 def test_accuracy_is_compared_by_seeds_and_by_clips(findings):
     metric = findings.metrics["accuracy"]
     assert metric["baseline"].values == pytest.approx(

@@ -112,24 +112,46 @@ def filled(page: Path, evidence: Mapping[str, Evidence]) -> str:
 
 
 def _table(found, keys, page):
+    metrics = [_METRICS[key] for key in keys]
+    # The longer list goes down the page.
+    by_metric = len(metrics) > len(found.variants)
+    header, rows = (_by_metric if by_metric else _by_variant)(found, metrics)
+    seeds = ", ".join(map(str, found.seeds))
+    sources = ", ".join(
+        f"[{path.name}]({os.path.relpath(path, page.parent)})" for path in found.files
+    )
+    return (
+        f"{markdown_table(header, rows)}\n\n"
+        f"{found.test_clips} test clips, seeds {seeds}; from {sources}."
+    )
+
+
+def _by_metric(found, metrics):
+    header = [""]
+    for name in found.variants:
+        header += [name] if name == BASELINE else [name, "difference, over seeds"]
+    rows = []
+    for metric in metrics:
+        row, of = [metric.title_with_unit], found.metrics.get(metric.key, {})
+        for name in found.variants:
+            row.append(_mean(of.get(name), metric))
+            if name != BASELINE:
+                row.append(_over_seeds(of.get(name), metric))
+        rows.append(row)
+    return header, rows
+
+
+def _by_variant(found, metrics):
     header, columns = [""], [found.variants]
-    for metric in (_METRICS[key] for key in keys):
-        unit = f", {metric.unit}" if metric.unit else ""
-        header += [f"{metric.title}{unit}", "difference, over seeds"]
+    for metric in metrics:
+        header += [metric.title_with_unit, "difference, over seeds"]
         of = found.metrics.get(metric.key, {})
         for text in (_mean, _over_seeds):
             columns.append([text(of.get(name), metric) for name in found.variants])
         if metric == ACCURACY:
             header.append("over clips")
             columns.append([_over_clips(found.clips.get(n)) for n in found.variants])
-    seeds = ", ".join(map(str, found.seeds))
-    sources = ", ".join(
-        f"[{path.name}]({os.path.relpath(path, page.parent)})" for path in found.files
-    )
-    return (
-        f"{markdown_table(header, zip(*columns, strict=True))}\n\n"
-        f"{found.test_clips} test clips, seeds {seeds}; from {sources}."
-    )
+    return header, zip(*columns, strict=True)
 
 
 def _mean(found, metric):

@@ -43,6 +43,11 @@ class Metric:
     unit: str
     meaning: str
 
+    @property
+    def title_with_unit(self) -> str:
+        """The title of its row or column in a table."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
+
 
 ACCURACY = Metric(
     *("accuracy", "Accuracy", True, 100.0, "%"),

@@ -130,8 +130,7 @@ def summarize(findings: Findings) -> str:
     rows = [["", *names]]
     for metric in METRICS:
         if found := findings.metrics.get(metric.key):
-            rows.append(
-                [metric.title, *(mean_text(found[name], metric) for name in names)]
-            )
+            means = (mean_text(found[name], metric) for name in names)
+            rows.append([metric.title_with_unit, *means])
     words = f"{verdict.headline}. {' '.join(verdict.sentences)}"
     return f"{words}\n\n{text_table(rows)}"

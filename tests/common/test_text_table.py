@@ -24,4 +24,4 @@ def test_markdown_columns_line_up():
 
 
 def test_bars_in_cells_of_markdown_are_escaped():
-    assert r"| \|v\| |" in markdown_table([""], [["|v|"]])
+    assert r"| \|v\| | 1 |" in markdown_table(("", "n"), [("|v|", 1)])

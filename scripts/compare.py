@@ -12,9 +12,11 @@ same order for the same number of steps.
 
 OUTPUT_DIR gets report.html, which needs no network, and report.json, anew after each
 seed. If the comparison is killed, rerun the same command: it resumes. With more seeds
-or other variants, it runs only what is missing. The exit status is 1 if a run failed.
+or other variants, it runs only what is missing. The exit status is 1 if a run failed,
+and 75 if --minutes were over before the end.
 """
 
+import os
 import shlex
 import sys
 
@@ -25,6 +27,7 @@ from grw_tf.common import flags, programs
 from grw_tf.comparison.compare import compare
 from grw_tf.comparison.config import ComparisonConfig
 from grw_tf.comparison.preflight import make_plan
+from grw_tf.training.controller import OutOfTime
 
 _OUTPUT = "give --output_dir, which gets all runs"
 
@@ -41,10 +44,16 @@ def main(_):
             raise ValueError(f"--{name} does nothing here: {instead}.")
     config = flags.config_from_flags(ComparisonConfig)
     plan = make_plan(absl_flags.FLAGS, config)
-    findings = compare(plan, f"python -m scripts.compare {shlex.join(sys.argv[1:])}")
+    command = f"python -m scripts.compare {shlex.join(sys.argv[1:])}"
+    try:
+        findings = compare(plan, command)
+    except OutOfTime as stopped:
+        print(f"{stopped} The same command resumes.")
+        return os.EX_TEMPFAIL
     print(f"Written to {config.output_dir}/report.html.")
     if failures := findings.failures():
         sys.exit("\n".join(["Some runs failed:", *failures]))
+    return os.EX_OK
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@ r"""Evaluates a checkpoint on records: by clips, by views, or frame by frame.
 
     python -m scripts.evaluate --checkpoint=runs/own/best_ckpt \
         --records='records/test-*.tfrecord' --output_dir=runs/own/test \
-        [--clips=10 --crops=3 | --streaming]
+        [--clips=10 --crops=3 | --streaming] [--robustness]
 
 The 30 views of the RMS paper are --clips=10 --crops=3 --size=256.
 """

@@ -11,10 +11,11 @@ from training_runs import EXPERIMENT, SMOKE_GRW, Options
 from grw_tf.common.json_file import write_json
 from grw_tf.comparison.config import ComparisonConfig
 from grw_tf.comparison.preflight import make_plan
-from grw_tf.comparison.run import EMBEDDINGS_FILE, MEASURES_FILE
+from grw_tf.comparison.run import EMBEDDINGS_FILE, MEASURES_FILE, ROBUSTNESS_FILE
 from grw_tf.data.preparation.jpeg_clips import JpegClip
 from grw_tf.data.records.sequence_examples import sequence_example
 from grw_tf.evaluation.measures import measure
+from grw_tf.evaluation.perturbations import PERTURBATIONS
 from grw_tf.evaluation.predictions import write_predictions, write_results
 from grw_tf.evaluation.streaming import measure_streams
 
@@ -108,8 +109,15 @@ def finish(run, right, seed=0):
         "window": 4,
         "embedding": "final",
         "embedded_clips": CLIPS,
+        "straightness": float(rng.uniform()),
+        "direction_consistency": float(rng.uniform(-0.5, 1.5)),
+        "direction_accuracy": float(rng.uniform()),
+        # As of embeddings that do not move.
+        "displacement_explained": None if "+" in run.variant else -0.1,
     }
     write_json(run.folder / MEASURES_FILE, measures)
+    robustness = {each.key: float(rng.uniform()) for each in PERTURBATIONS}
+    write_json(run.folder / ROBUSTNESS_FILE, robustness)
 
 
 def fail(run, reason):

@@ -27,8 +27,7 @@ from grw_tf.weights.official import OFFICIAL
 
 ROOT = pathlib.Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
-# The demo's tests have the airplanes.
-FILES = [f for f in sorted(CONFIGS.glob("*.yaml")) if "airplanes" not in f.stem]
+FILES = sorted(CONFIGS.glob("*.yaml"))
 OVERLAYS = [file for file in FILES if file.read_text().startswith("# Overlay: ")]
 DATA = [file for file in FILES if file not in OVERLAYS]
 PREPARED = [file for file in DATA if "scripts.prepare_videos" in file.read_text()]
@@ -139,7 +138,8 @@ def test_each_file_is_of_a_data_set_or_an_overlay():
     assert {file.stem for file in DATA} == {
         *("kinetics600_5fps", "kinetics600_12fps"),
         *("kinetics400_25fps", "mini_kinetics_25fps"),
-        *("own_clips", "ucf101", "smoke"),
+        *("own_clips", "motion_clips", "ucf101", "smoke"),
+        *("airplanes", "airplanes_hard", "airplanes_regularizers"),
     }
     assert set(KINETICS600 + SLOWONLY) <= set(PREPARED)
     assert len(KINETICS600) == len(SLOWONLY) == 2

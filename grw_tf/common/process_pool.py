@@ -1,9 +1,12 @@
 """Runs a function in a pool of processes and leaves none of them behind."""
 
+import contextlib
 import itertools
 import multiprocessing
 import os
-from collections.abc import Callable, Generator, Iterable
+import sys
+import types
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -24,7 +27,8 @@ def run_parallel(
     Closing the iterator waits only for the calls that have begun.
 
     Args:
-        function: A function of a module.
+        function: A function of a module other than the program's own, or a
+            `functools.partial` of one.
         tasks: Arguments of the function. Only a few are taken in advance.
         workers: Processes. 0 is one per CPU.
         in_order: Whether to yield in the order of the tasks instead.
@@ -37,14 +41,15 @@ def run_parallel(
     # A fork of this process would copy the locks of its threads.
     context = multiprocessing.get_context("forkserver")
     # Imported once for all processes.
-    context.set_forkserver_preload([function.__module__])
+    context.set_forkserver_preload([getattr(function, "func", function).__module__])
     pool = ProcessPoolExecutor(workers, context, _begin)
     tasks = iter(tasks)
     running: dict[Future, Any] = {}
     try:
         while True:
             for task in itertools.islice(tasks, 2 * workers - len(running)):
-                running[pool.submit(function, task)] = task
+                with _without_program():
+                    running[pool.submit(function, task)] = task
             if not running:
                 return
             first = [next(iter(running))]
@@ -63,6 +68,17 @@ def run_parallel(
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _without_program() -> Iterator[None]:
+    """Keeps new processes from importing the program, and all that it imports."""
+    program = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = program
 
 
 def _begin():

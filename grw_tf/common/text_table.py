@@ -18,7 +18,8 @@ def markdown_table(
     header: Sequence[object], rows: Iterable[Sequence[object]], align: str = "<>"
 ) -> str:
     """Returns a Markdown table, aligned as `text_table` does, readable as text too."""
-    titles, *lines = _padded([header, *rows], align)
+    cells = [[str(cell).replace("|", r"\|") for cell in row] for row in [header, *rows]]
+    titles, *lines = _padded(cells, align)
     signs = align.ljust(len(titles), align[-1])
     rule = [
         "-" * len(cell) if sign == "<" else "-" * (len(cell) - 1) + ":"

@@ -1,7 +1,9 @@
 """Carries out one run of a comparison: trains, measures, exports."""
 
+import dataclasses
 import functools
 import json
+import math
 import types
 
 import numpy as np
@@ -10,32 +12,41 @@ import tensorflow as tf
 from grw_tf.common.fingerprint import fingerprint
 from grw_tf.common.json_file import write_json
 from grw_tf.common.replacing import replacing
+from grw_tf.comparison.durations import begin_work, end_work
 from grw_tf.comparison.run import (
     EMBEDDINGS_FILE,
     EXPERIMENT_FILE,
     MEASURES_FILE,
     MODEL_FILE,
+    ROBUSTNESS_FILE,
     START_FILE,
     Run,
     spread,
 )
+from grw_tf.evaluation.directions import directions
 from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
 from grw_tf.evaluation.evaluate import EvaluationConfig, evaluate_model
 from grw_tf.evaluation.inference import predict_clips
+from grw_tf.evaluation.perturbations import perturbed_accuracy
 from grw_tf.evaluation.predictions import write_results
 from grw_tf.evaluation.smoothness import smoothness
 from grw_tf.export.export import ExportConfig, export_run
+from grw_tf.training.controller import OutOfTime
 from grw_tf.training.driver import run_experiment
 from grw_tf.weights.run_directory import read_run
 
-TRAINING_CLIPS, EMBEDDED_CLIPS, KEPT_CLIPS = 512, 512, 48
-"""The most clips that training accuracy and smoothness are measured on, and drawn."""
+TRAINING_CLIPS, EMBEDDED_CLIPS = 512, 2048
+"""The most clips that training accuracy and embeddings are measured on."""
 
+_KEPT_CLIPS, _KEPT_NUMBERS = 48, 2**20
 _COMPARED_STEPS = 3
 
 
-def carry_out(run: Run) -> None:
+def carry_out(run: Run, stop_at: float = math.inf) -> None:
     """Trains, measures and exports, or resumes that; the measures are written last.
+
+    If the training is not over at a Unix time in seconds, it stops there with a
+    checkpoint, and the run is left unfinished.
 
     Raises:
         ValueError: If training or evaluation fails, or if the initial weights or the
@@ -50,9 +61,21 @@ def carry_out(run: Run) -> None:
         params_override="",
         tpu="",
     )
-    run_experiment(options, at_start=functools.partial(_note_start, run))
-    measures = _measure(run)
-    write_results(run.folder / MEASURES_FILE, measures)
+    measured = run.measured
+    if not measured:
+        begin_work(run)
+        try:
+            run_experiment(options, functools.partial(_note_start, run), stop_at)
+        except OutOfTime:
+            return
+    trained = read_run(run.folder)
+    if run.robustness:
+        clips = run.test_clips.open(trained.model.config)
+        accuracy = perturbed_accuracy(trained.model, clips, run.batch_size)
+        write_results(run.folder / ROBUSTNESS_FILE, accuracy)
+    if not measured:
+        measures = _measure(run, trained) | {"seconds": end_work(run)}
+        write_results(run.folder / MEASURES_FILE, measures)
 
 
 def _note_start(run, trainer):
@@ -80,8 +103,7 @@ def _note_start(run, trainer):
     write_json(run.folder / START_FILE, start)
 
 
-def _measure(run):
-    trained = read_run(run.folder)
+def _measure(run, trained):
     model = trained.model
     evaluation = EvaluationConfig(
         checkpoint=trained.checkpoint,
@@ -127,27 +149,40 @@ def _step_of(checkpoint):
 def _measure_embeddings(run, model, clips):
     chosen = spread(clips, EMBEDDED_CLIPS)
     records = run.test_clips.open(model.config)
-    z = embed_clips(model, records.batches(run.batch_size, set(chosen.tolist())))
-    kept = spread(len(z), KEPT_CLIPS)
+    batches = records.batches(run.batch_size, set(chosen.tolist()))
+    labels: list[int] = []
+    z = embed_clips(model, _noting_labels(batches, labels))
+    # More clips of small embeddings, within 4 MB.
+    kept = spread(len(z), max(_KEPT_CLIPS, _KEPT_NUMBERS // z[0].size))
     with (
         replacing(run.folder / EMBEDDINGS_FILE) as unfinished,
         unfinished.open("wb") as file,
     ):
         np.savez_compressed(file, z=z[kept], clips=chosen[kept])
     window = run.window
-    measured = {}
+    directed = directions(z, labels)
+    measured = {
+        "straightness": directed.straightness,
+        "direction_consistency": directed.consistency,
+        "direction_accuracy": directed.accuracy,
+        "displacement_explained": directed.explained,
+    }
     if model.config.frames >= window:
-        smooth = smoothness(z, window)
-        ratio = smooth.acceleration_ratio
-        measured = {
-            "order_accuracy": smooth.order_accuracy,
-            "acceleration_ratio": ratio if np.isfinite(ratio) else None,
-        }
-    return measured | {
+        measured |= dataclasses.asdict(smoothness(z, window))
+    defined = {
+        k: value if np.isfinite(value) else None for k, value in measured.items()
+    }
+    return defined | {
         "window": window,
         "embedding": embedding_layers(model)[-1],
         "embedded_clips": len(z),
     }
+
+
+def _noting_labels(batches, labels):
+    for batch in batches:
+        labels.extend(batch[1])
+        yield batch
 
 
 def _export(run, trained):

@@ -1,6 +1,7 @@
 """What to compare."""
 
 import dataclasses
+import math
 
 from grw_tf.common.checks import check_positive
 from grw_tf.common.flags import option
@@ -41,6 +42,16 @@ class ComparisonConfig:
         "Quantization of the exported files, as for export.export_tflite; empty exports"
         " nothing.",
     )
+    minutes: float = option(
+        0.0,
+        "Stop after about so many minutes, with a checkpoint and a report of what has"
+        " finished; the same command resumes. 0: no limit.",
+    )
+    robustness: bool = option(
+        False,
+        "Also compare the accuracy with dropped frames, jitter in time, another frame"
+        " rate, and noise. Runs that have finished are measured, too.",
+    )
     timing_rounds: int = option(
         20, "How often training steps and exported files are timed in turn; 0: never."
     )
@@ -49,6 +60,10 @@ class ComparisonConfig:
         check_positive(seeds=self.seeds)
         if not self.output_dir:
             raise ValueError("output_dir is empty: give the folder for all runs.")
+        if not 0 <= self.minutes < math.inf:
+            raise ValueError(
+                f"minutes is {self.minutes}: give a number above 0, or 0 for no limit."
+            )
         if self.timing_rounds < 0:
             raise ValueError(f"timing_rounds is {self.timing_rounds}: give 0 or more.")
         if self.quantization and self.quantization not in MODES:

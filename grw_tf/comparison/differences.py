@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -12,9 +13,10 @@ from grw_tf.comparison.findings import (
     MetricFound,
 )
 from grw_tf.comparison.fragments import BASELINE
-from grw_tf.comparison.outcomes import ACCURACY, Metric, Outcome
+from grw_tf.comparison.outcomes import ACCURACY, METRICS, Metric, Outcome
 from grw_tf.evaluation.paired_statistics import (
     ClipDifference,
+    compare_clips,
     compare_seeds,
     holm,
 )
@@ -25,8 +27,48 @@ Outcomes = Mapping[tuple[str, int], Outcome]
 """Outcomes of finished runs by (variant, seed)."""
 
 
+class Measured(Protocol):
+    """What is compared of a finished run."""
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether each prediction is correct, bool [clips]."""
+
+    def value(self, key: str) -> float | None:
+        """Returns a metric by its key, or None if it was not measured."""
+
+
+AllMeasured = Mapping[tuple[str, int], Measured]
+"""What is compared of finished runs, by (variant, seed)."""
+
+
+def compare_all(
+    names: Sequence[str], seeds: Sequence[int], measured: AllMeasured
+) -> tuple[dict[str, dict[str, MetricFound]], dict[str, ClipDifference | None]]:
+    """Compares the variants, the baseline first, with the baseline.
+
+    Returns:
+        The metrics that any run has, by key and by variant, judged; and the differences
+        paired by clip, by variant except the baseline.
+    """
+    compared = {
+        metric.key: metric_differences(metric, names, seeds, measured)
+        for metric in METRICS
+    }
+    known = {
+        key: found
+        for key, found in compared.items()
+        if any(value is not None for each in found.values() for value in each.values)
+    }
+    paired = {name: paired_right(name, seeds, measured) for name in names[1:]}
+    clips = {
+        name: compare_clips(*pair) if pair else None for name, pair in paired.items()
+    }
+    return judged(known, clips), clips
+
+
 def metric_differences(
-    metric: Metric, names: Sequence[str], seeds: Sequence[int], outcomes: Outcomes
+    metric: Metric, names: Sequence[str], seeds: Sequence[int], measured: AllMeasured
 ) -> dict[str, MetricFound]:
     """Returns a metric of each variant by name, and its difference from the baseline.
 
@@ -34,8 +76,8 @@ def metric_differences(
     """
 
     def values(name):
-        found = [outcomes.get((name, seed)) for seed in seeds]
-        return [outcome and outcome.value(metric.key) for outcome in found]
+        found = [measured.get((name, seed)) for seed in seeds]
+        return [each.value(metric.key) if each else None for each in found]
 
     baseline, compared = values(BASELINE), {}
     for name in names:
@@ -121,7 +163,7 @@ def class_changes(
 
 
 def paired_right(
-    name: str, seeds: Sequence[int], outcomes: Outcomes
+    name: str, seeds: Sequence[int], measured: AllMeasured
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Returns which clips a variant and the baseline predict correctly.
 
@@ -130,11 +172,20 @@ def paired_right(
         there are none.
     """
     pairs = [
-        (outcomes[name, seed].right, outcomes[BASELINE, seed].right)
+        (measured[name, seed].right, measured[BASELINE, seed].right)
         for seed in seeds
-        if (name, seed) in outcomes and (BASELINE, seed) in outcomes
+        if (name, seed) in measured and (BASELINE, seed) in measured
     ]
     if not pairs:
         return None
     right, baseline = zip(*pairs, strict=True)
     return np.stack(right), np.stack(baseline)
+
+
+def paired_values(found: Mapping[str, MetricFound], name: str) -> tuple[float, ...]:
+    """Returns a metric's differences of the seeds that a variant and the baseline have.
+
+    The metric is by variant.
+    """
+    pairs = zip(found[name].values, found[BASELINE].values, strict=True)
+    return tuple(own - b for own, b in pairs if own is not None and b is not None)

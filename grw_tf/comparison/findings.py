@@ -17,10 +17,19 @@ class Sparse:
 
 @dataclasses.dataclass(frozen=True)
 class VariantFound:
-    """A variant: what acts in its training in words, where it smooths, and how."""
+    """A variant.
+
+    Attributes:
+        name: Its name.
+        acts: What acts in its training, in words.
+        changed: What its config has other than the baseline's, by key with dots.
+        layers: Where it smooths.
+        methods: Its regularizers.
+    """
 
     name: str
     acts: str
+    changed: dict[str, Any]
     layers: tuple[str, ...]
     methods: tuple[str, ...]
 
@@ -39,6 +48,7 @@ class RunFound:
         window: Frames in a window of the order accuracy.
         numbers: Metrics by key.
         clips_per_second: The speed in the training's log.
+        right: Which test clips are predicted correctly, as text of `pack`.
     """
 
     variant: str
@@ -53,6 +63,7 @@ class RunFound:
     window: int | None = None
     numbers: dict[str, float | None] = dataclasses.field(default_factory=dict)
     clips_per_second: float | None = None
+    right: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Returns the run as JSON holds it, its metrics beside the rest."""
@@ -72,6 +83,7 @@ class ComparedClips(Sparse):
         is_validation: Whether checkpoints were chosen by them.
         is_training: Whether some are trained on.
         clips: Their number; 0 before any run has finished.
+        fingerprint: A hash of their names and labels.
         majority: The most frequent class, with `majority_share` of the clips.
     """
 
@@ -80,6 +92,7 @@ class ComparedClips(Sparse):
     is_training: bool
     classes: tuple[str, ...]
     clips: int = 0
+    fingerprint: str | None = None
     majority: str | None = None
     majority_share: float | None = None
 

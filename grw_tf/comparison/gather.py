@@ -11,12 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from grw_tf.comparison.differences import (
-    class_changes,
-    judged,
-    metric_differences,
-    paired_right,
-)
+from grw_tf.common.fingerprint import fingerprint
+from grw_tf.comparison.differences import class_changes, compare_all
 from grw_tf.comparison.findings import (
     FAILED,
     FINISHED,
@@ -33,10 +29,10 @@ from grw_tf.comparison.findings import (
 )
 from grw_tf.comparison.outcomes import CURVES, METRICS, read_outcomes
 from grw_tf.comparison.plan import Plan
+from grw_tf.comparison.right_clips import pack
 from grw_tf.comparison.timing import Times
 from grw_tf.comparison.trajectories import find_trajectories
 from grw_tf.comparison.verdict import judge
-from grw_tf.evaluation.paired_statistics import compare_clips
 
 _PACKAGES = ("grw_tf", "tensorflow", "tf-models-official", "tf_keras", "ai-edge-litert")
 
@@ -51,19 +47,7 @@ def find(plan: Plan, seeds: Sequence[int], command: str) -> Findings:
     runs = [run for run in plan.runs() if run.seed in set(seeds)]
     outcomes = read_outcomes(runs)
     names = [variant.name for variant in plan.variants]
-    compared = {
-        metric.key: metric_differences(metric, names, seeds, outcomes)
-        for metric in METRICS
-    }
-    known = {
-        key: found
-        for key, found in compared.items()
-        if any(value is not None for each in found.values() for value in each.values)
-    }
-    paired = {name: paired_right(name, seeds, outcomes) for name in names[1:]}
-    clips = {
-        name: compare_clips(*pair) if pair else None for name, pair in paired.items()
-    }
+    metrics, clips = compare_all(names, seeds, outcomes)
     findings = Findings(
         command=command,
         written=datetime.datetime.now().astimezone().isoformat(timespec="minutes"),
@@ -73,6 +57,7 @@ def find(plan: Plan, seeds: Sequence[int], command: str) -> Findings:
             VariantFound(
                 name=variant.name,
                 acts=variant.describe(),
+                changed=variant.changed,
                 layers=variant.config.smoothing.layers,
                 methods=variant.config.regularization.methods,
             )
@@ -80,7 +65,7 @@ def find(plan: Plan, seeds: Sequence[int], command: str) -> Findings:
         ),
         runs=tuple(_run(run, outcomes.get((run.variant, run.seed))) for run in runs),
         test=_compared_clips(plan, outcomes),
-        metrics=judged(known, clips),
+        metrics=metrics,
         clips=clips,
         classes=tuple(class_changes(plan.class_names, names, seeds, outcomes)),
         streaming=_streaming(plan, names, seeds, outcomes),
@@ -108,6 +93,7 @@ def _run(run, outcome):
         **{name: outcome.measures[name] for name in measured},
         numbers={metric.key: outcome.value(metric.key) for metric in METRICS},
         clips_per_second=outcome.clips_per_second(),
+        right=pack(outcome.right),
     )
 
 
@@ -120,11 +106,13 @@ def _compared_clips(plan, outcomes):
     )
     if not outcomes:
         return clips
-    labels = next(iter(outcomes.values())).labels
+    first = next(iter(outcomes.values()))
+    labels = first.labels
     majority, count = collections.Counter(labels).most_common(1)[0]
     return dataclasses.replace(
         clips,
         clips=len(labels),
+        fingerprint=fingerprint([np.array([first.names, labels])]),
         majority=majority,
         majority_share=count / len(labels),
     )

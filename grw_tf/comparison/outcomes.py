@@ -4,12 +4,14 @@ import collections
 import csv
 import dataclasses
 import functools
+import math
 from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
 
 from grw_tf.comparison.run import EMBEDDINGS_FILE, Run
+from grw_tf.evaluation.perturbations import PERTURBATIONS
 
 CURVES = {
     "loss": "class_loss",
@@ -18,6 +20,11 @@ CURVES = {
 }
 """The training curves that are drawn, and their names in the event files."""
 
+_SHARES = {
+    "accuracy_after_a_quarter": 0.25,
+    "accuracy_after_half": 0.5,
+    "accuracy_after_three_quarters": 0.75,
+}
 _SPLITS = ("train", "validation")
 _RATE = "clips_per_second"
 
@@ -35,6 +42,11 @@ class Metric:
     scale: float
     unit: str
     meaning: str
+
+    @property
+    def title_with_unit(self) -> str:
+        """The title of its row or column in a table."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
 
 
 ACCURACY = Metric(
@@ -55,6 +67,23 @@ METRICS = (
     Metric(
         *("macro_f1", "Macro-F1", True, 100.0, "%"),
         "Mean F1 over classes: rare classes count as much as common ones.",
+    ),
+    Metric(
+        *("negative_log_likelihood", "Log loss", False, 1.0, ""),
+        "Mean -log of the probability of the right class, in nats: confident mistakes"
+        " cost most.",
+    ),
+    Metric(
+        *("calibration_error", "Calibration error", False, 100.0, "%"),
+        "Expected calibration error: how far the probability of the likeliest class is"
+        " from its accuracy, over 15 bins.",
+    ),
+    *(
+        Metric(
+            *(key, key.replace("_", " ").capitalize(), True, 100.0, "%"),
+            f"Accuracy once {share:.0%} of the clip's frames have been seen.",
+        )
+        for key, share in _SHARES.items()
     ),
     Metric(
         *("accuracy_on_the_way", "Accuracy on the way", True, 100.0, "%"),
@@ -78,6 +107,31 @@ METRICS = (
         *("acceleration_ratio", "|a| / |v|", False, 1.0, ""),
         "Mean acceleration divided by mean velocity of the embeddings: 0 on a straight"
         " line at constant speed, 1.73 for noise.",
+    ),
+    Metric(
+        *("straightness", "Straightness", True, 1.0, ""),
+        "Distance from a clip's first to its last embedding, divided by the length of"
+        " the path between them: 1 on a straight line.",
+    ),
+    Metric(
+        *("direction_consistency", "Direction consistency", True, 1.0, ""),
+        "Cosine of a clip's displacement, from its first to its last embedding, to the"
+        " mean direction of its class's other clips, minus that to the other classes':"
+        " 0 if classes have one direction, 1.5 for three classes at equal angles.",
+    ),
+    Metric(
+        *("direction_accuracy", "Direction accuracy", True, 100.0, "%"),
+        "Share of the clips whose displacement is nearest to the direction of their own"
+        " class, estimated on other clips.",
+    ),
+    Metric(
+        *("displacement_explained", "Displacement explained", True, 1.0, ""),
+        "Share of the variance of displacements that classes explain, adjusted for"
+        " their number: 0 on average if displacements do not depend on the class.",
+    ),
+    *(
+        Metric(perturbed.key, perturbed.title, True, 100.0, "%", perturbed.meaning)
+        for perturbed in PERTURBATIONS
     ),
 )
 FLICKER = ("label_changes_per_second", "probability_change")
@@ -110,12 +164,19 @@ class Outcome:
         streaming = self.results.get("streaming", {})
         if key == "accuracy_on_the_way":
             return float(np.mean(self.curve)) if self.curve else None
+        if key in _SHARES:
+            return self._accuracy_after(_SHARES[key])
         accuracy = self.results["top_1"]
         if key == "gap":
             training = self.measures.get("training_accuracy")
             return None if training is None else training - accuracy
-        known = {"accuracy": accuracy, "macro_f1": self.results["macro_f1"]}
-        return (known | streaming | self.measures).get(key)
+        known = self.results | {"accuracy": accuracy} | streaming | self.measures
+        return known.get(key)
+
+    def _accuracy_after(self, share):
+        if not self.curve:
+            return None
+        return self.curve[math.ceil(share * len(self.curve)) - 1]
 
     def embeddings(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns embeddings [kept, N, K], and the indices [kept] of their clips."""

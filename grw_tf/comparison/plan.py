@@ -89,6 +89,7 @@ class Plan:
             window=self.baseline.config.smoothing.window,
             # One is enough: what a file costs does not depend on the weights.
             export_as=self.config.quantization if seed == self.seeds[0] else "",
+            robustness=self.config.robustness,
         )
 
     def runs(self) -> list[Run]:

@@ -13,6 +13,7 @@ from grw_tf.common.text_table import text_table
 from grw_tf.comparison import charts, row_charts
 from grw_tf.comparison.findings import FINISHED, Findings
 from grw_tf.comparison.gather import find
+from grw_tf.comparison.number_text import fixed, mean_text, signed
 from grw_tf.comparison.outcomes import ACCURACY, METRICS
 from grw_tf.comparison.plan import Plan
 
@@ -56,8 +57,8 @@ def render(findings: Findings) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {
-        "signed": _signed,
-        "fixed": _fixed,
+        "signed": signed,
+        "fixed": fixed,
         "yaml": functools.partial(yaml.safe_dump, sort_keys=False),
     }
     metrics = {metric.key: metric for metric in METRICS}
@@ -125,30 +126,11 @@ def fairness(findings: Findings) -> list[tuple[bool, str]]:
 def summarize(findings: Findings) -> str:
     """Returns the verdict, and a table of means ± deviations over seeds, as text."""
     verdict = findings.verdict
-    metrics = [m for m in METRICS if m.key in findings.metrics and m.key != "macro_f1"]
-    rows = [["", *(metric.title for metric in metrics)]]
-    for variant in findings.variants:
-        cells = [_mean(findings.metrics[m.key][variant.name], m) for m in metrics]
-        rows.append([variant.name, *cells])
+    names = [variant.name for variant in findings.variants]
+    rows = [["", *names]]
+    for metric in METRICS:
+        if found := findings.metrics.get(metric.key):
+            means = (mean_text(found[name], metric) for name in names)
+            rows.append([metric.title_with_unit, *means])
     words = f"{verdict.headline}. {' '.join(verdict.sentences)}"
     return f"{words}\n\n{text_table(rows)}"
-
-
-def _mean(found, metric):
-    if found.mean is None:
-        return "-"
-    digits = 1 if metric.scale > 1 else 3
-    mean = f"{metric.scale * found.mean:.{digits}f}"
-    if found.deviation is None:
-        return mean
-    return f"{mean} ± {metric.scale * found.deviation:.{digits}f}"
-
-
-def _signed(value, digits=1):
-    rounded = round(value, digits)
-    # No change has no sign.
-    return ("+" if rounded > 0 else "") + _fixed(rounded + 0.0, digits)
-
-
-def _fixed(value, digits=1):
-    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")

@@ -3,6 +3,7 @@
 from markupsafe import Markup
 
 from grw_tf.comparison.charts import WIDTH, colors
+from grw_tf.comparison.differences import paired_values
 from grw_tf.comparison.drawing import (
     ANY,
     SHARES,
@@ -16,7 +17,6 @@ from grw_tf.comparison.drawing import (
     text,
 )
 from grw_tf.comparison.findings import Findings
-from grw_tf.comparison.fragments import BASELINE
 from grw_tf.comparison.outcomes import ACCURACY, Metric
 
 _ROW, _LEFT, _RIGHT = 62, 14, WIDTH - 16
@@ -37,7 +37,8 @@ def difference_chart(findings: Findings, metric: Metric) -> Markup | None:
     for name, difference in differences.items():
         of_clips = by_clip.get(name)
         intervals = [d.interval for d in (difference, of_clips) if d]
-        paired = _paired(findings, metric, name)
+        values = paired_values(findings.metrics[metric.key], name)
+        paired = [scale * value for value in values]
         rows[name] = intervals, paired
         ends = [end for each in intervals for end in (each.low, each.mean, each.high)]
         extents += [scale * end for end in ends if end is not None] + paired
@@ -105,16 +106,6 @@ def value_chart(findings: Findings, metric: Metric) -> Markup | None:
         parts += [_name(name, y), element("g", *marks, class_=colors(findings)[name])]
     label = f"Mean {title}: {'; '.join(told)}."
     return picture(WIDTH, bottom + 42, label, *parts)
-
-
-def _paired(findings, metric, name):
-    """Returns the difference of each seed that a variant and the baseline have."""
-    found = findings.metrics[metric.key]
-    return [
-        metric.scale * (own - theirs)
-        for own, theirs in zip(found[name].values, found[BASELINE].values, strict=True)
-        if own is not None and theirs is not None
-    ]
 
 
 def _plain(value, metric):

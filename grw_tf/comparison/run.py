@@ -13,6 +13,7 @@ from grw_tf.evaluation.evaluate import PREDICTIONS_FILE, RESULTS_FILE
 EXPERIMENT_FILE = "experiment.yaml"
 START_FILE = "start.json"
 MEASURES_FILE = "measures.json"
+ROBUSTNESS_FILE = "robustness.json"
 FAILURE_FILE = "failure.json"
 EMBEDDINGS_FILE = "embeddings.npz"
 MODEL_FILE = "model.tflite"
@@ -32,6 +33,7 @@ class Run:
         batch_size: Number of clips evaluated at once.
         window: Frames in a window of the order accuracy, the same for all variants.
         export_as: Quantization of the exported file; "" exports none.
+        robustness: Whether the accuracy on perturbed clips is measured, too.
     """
 
     folder: Path
@@ -43,6 +45,7 @@ class Run:
     batch_size: int
     window: int
     export_as: str = ""
+    robustness: bool = False
 
     @property
     def title(self) -> str:
@@ -55,13 +58,24 @@ class Run:
         return self.folder / _TEST
 
     @property
+    def measured(self) -> bool:
+        """Whether it is trained and measured, but perhaps not on perturbed clips."""
+        return (self.folder / MEASURES_FILE).exists()
+
+    @property
     def finished(self) -> bool:
         """Whether nothing of it is left to do."""
-        return (self.folder / MEASURES_FILE).exists()
+        is_robustness_open = (
+            self.robustness and not (self.folder / ROBUSTNESS_FILE).exists()
+        )
+        return self.measured and not is_robustness_open
 
     def measures(self) -> dict[str, Any]:
         """Returns what was measured of a finished run."""
-        return _read(self.folder / MEASURES_FILE)
+        measures, robustness = _read(self.folder / MEASURES_FILE), {}
+        if (self.folder / ROBUSTNESS_FILE).exists():
+            robustness = _read(self.folder / ROBUSTNESS_FILE)
+        return measures | robustness
 
     def results(self) -> dict[str, Any]:
         """Returns the evaluation of a finished run, as `evaluate` wrote it."""

@@ -3,14 +3,14 @@
 import abc
 import dataclasses
 import itertools
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from grw_tf.common.checks import check_positive
-from grw_tf.frames.choice import middle_start, taken_frames
+from grw_tf.frames.choice import middle_start, nearest_frames
 from grw_tf.frames.opencv_preparation import prepare_frame
 from grw_tf.frames.tensor_preparation import decode_frame
 from grw_tf.models import ModelConfig
@@ -44,6 +44,13 @@ class EncodedClip(NamedTuple):
     label: int
     name: str
     where: str
+
+
+Times = Callable[[str, np.ndarray], np.ndarray]
+"""A function from a clip's name and its frames' times [frames] to other times.
+
+Times are counted in frames of the model's rate, from the clip's first frame on.
+"""
 
 
 class EvaluationClips(abc.ABC):
@@ -84,11 +91,14 @@ class EvaluationClips(abc.ABC):
         """Yields a clip of each video, as `clips`."""
         return self.clips()
 
-    def clips(self, chosen: Container[int] | None = None) -> Iterator[LabelledClip]:
+    def clips(
+        self, chosen: Container[int] | None = None, times: Times | None = None
+    ) -> Iterator[LabelledClip]:
         """Yields a clip [frames, size, size, 3] of each video, in order.
 
         Args:
             chosen: Indices of the videos to take. By default all.
+            times: Other times of frames. The nearest recorded frames are taken.
 
         Raises:
             ValueError: If a file is truncated, a record holds no clip, or its frame
@@ -99,7 +109,10 @@ class EvaluationClips(abc.ABC):
         for clip in self._encoded(chosen):
             count, stride = len(clip.frames), clip.stride
             start = middle_start(count, length, stride)
-            taken = taken_frames(count, start, stride, np.arange(length)).tolist()
+            at = np.arange(length)
+            if times:
+                at = times(clip.name, at)
+            taken = nearest_frames(count, start, stride, at).tolist()
             frames = {
                 index: prepare_frame(_decode(clip.frames[index], clip.where), geometry)
                 for index in set(taken)
@@ -126,14 +139,18 @@ class EvaluationClips(abc.ABC):
             yield LabelledClip(np.stack(frames), clip.label, clip.name, clip.stride)
 
     def batches(
-        self, batch_size: int, chosen: Container[int] | None = None
+        self,
+        batch_size: int,
+        chosen: Container[int] | None = None,
+        times: Times | None = None,
     ) -> Iterator[tuple[np.ndarray, np.ndarray, list[str]]]:
         """Yields clips [batch, frames, size, size, 3] in 0..1, labels [batch], names.
 
-        `chosen` and errors are those of `clips`. The last batch may be smaller.
+        `chosen`, `times` and errors are those of `clips`. The last batch may be
+        smaller.
         """
         check_positive(batch_size=batch_size)
-        clips = self.clips(chosen)
+        clips = self.clips(chosen, times)
         while batch := list(itertools.islice(clips, batch_size)):
             yield _batch(batch)
 

@@ -10,10 +10,12 @@ from grw_tf.common.checks import check_positive
 from grw_tf.common.flags import option
 from grw_tf.common.output_folder import check_writable
 from grw_tf.common.replacing import replacing
+from grw_tf.common.text_table import text_table
 from grw_tf.data.evaluation_clips import EvaluationClips
 from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.evaluation.inference import Predictions, predict_clips, predict_views
 from grw_tf.evaluation.measures import measure
+from grw_tf.evaluation.perturbations import PERTURBATIONS, perturbed_accuracy
 from grw_tf.evaluation.predictions import write_predictions, write_results
 from grw_tf.evaluation.streaming import measure_streams, stream_clips
 from grw_tf.figures.accuracy_over_time import draw_accuracy
@@ -57,6 +59,12 @@ class EvaluationConfig:
         False, "Feed single frames; reports the accuracy after each frame, and flicker."
     )
 
+    robustness: bool = option(
+        False,
+        "Also report the accuracy with dropped frames, jitter in time, another frame"
+        " rate, and noise.",
+    )
+
     def __post_init__(self):
         check_positive(batch_size=self.batch_size, clips=self.clips)
         if self.crops not in (1, 3):
@@ -72,11 +80,12 @@ class EvaluationConfig:
                 f"output_dir is {self.output_dir}: results go to a local folder, copy"
                 " them from there."
             )
-        if self.streaming and not self.single_view:
-            raise ValueError(
-                f"streaming feeds one clip of each video, not {self.clips} clips x"
-                f" {self.crops} crops: leave out one of them."
-            )
+        for name in ("streaming", "robustness"):
+            if getattr(self, name) and not self.single_view:
+                raise ValueError(
+                    f"{name} feeds one clip of each video, not {self.clips} clips x"
+                    f" {self.crops} crops: leave out one of them."
+                )
 
     @property
     def single_view(self) -> bool:
@@ -132,6 +141,11 @@ def evaluate_model(
             streams.probability_change,
         )
         table += f"\n\n{streams.table()}"
+    if config.robustness:
+        robustness = perturbed_accuracy(model, records, config.batch_size)
+        results["robustness"] = robustness
+        rows = [(p.title, f"{robustness[p.key]:.3f}") for p in PERTURBATIONS]
+        table += f"\n\n{text_table(rows)}"
 
     folder.mkdir(parents=True, exist_ok=True)
     of_clips = predicted.names, predicted.labels, predicted.probabilities

@@ -1,4 +1,4 @@
-"""Measures of a classifier: accuracy, precision, recall, F1, confusion."""
+"""Measures of a classifier: accuracy, F1, confusion, calibration."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -12,6 +12,8 @@ from grw_tf.common.text_table import text_table
 # Sums of half-precision probabilities deviate by less.
 _SUM_TOLERANCE = 1e-2
 
+_BINS = 15
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Measures:
@@ -21,6 +23,12 @@ class Measures:
         top_1, top_5: Share of the clips whose label is the likeliest class, or among
             the five likeliest (or all classes, if there are fewer).
         macro_f1: Mean F1 of the classes that are the label or the prediction of a clip.
+        negative_log_likelihood: Mean -log of the probability of the label, in nats. A
+            probability below float32's smallest normal number, 1.2e-38, counts as that
+            number: a clip adds at most 87.3.
+        calibration_error: Expected calibration error of the likeliest class, from 0 to
+            1: how far its probability is from its accuracy, mean over 15 bins of equal
+            width, weighted by their clips (Guo et al., ICML 2017, equation 3).
         precision, recall, f1: [classes]; NaN where undefined: precision of a class that
             is never predicted, recall of a class without clips, F1 of a class with
             neither.
@@ -33,6 +41,8 @@ class Measures:
     top_1: float
     top_5: float
     macro_f1: float
+    negative_log_likelihood: float
+    calibration_error: float
     precision: np.ndarray
     recall: np.ndarray
     f1: np.ndarray
@@ -46,6 +56,8 @@ class Measures:
             ("top-1", f"{self.top_1:.3f}"),
             ("top-5", f"{self.top_5:.3f}"),
             ("macro-F1", f"{self.macro_f1:.3f}"),
+            ("NLL", f"{self.negative_log_likelihood:.3f}"),
+            ("ECE", f"{self.calibration_error:.3f}"),
         )
         header = ("class", "precision", "recall", "F1", "support")
         rows = [
@@ -62,6 +74,8 @@ class Measures:
             "top_1": self.top_1,
             "top_5": self.top_5,
             "macro_f1": self.macro_f1,
+            "negative_log_likelihood": self.negative_log_likelihood,
+            "calibration_error": self.calibration_error,
             "classes": [dict(zip(keys, row, strict=True)) for row in self._rows()],
             "confusion": self.confusion.tolist(),
         }
@@ -100,12 +114,27 @@ def measure(
         top_1=float(hits[:, 0].mean()),
         top_5=float(hits.any(axis=1).mean()),
         macro_f1=float(np.nanmean(f1)),
+        negative_log_likelihood=_negative_log_likelihood(labels, probabilities),
+        calibration_error=_calibration_error(hits[:, 0], probabilities.max(axis=1)),
         precision=precision,
         recall=recall,
         f1=f1,
         support=support,
         confusion=confusion_matrix(labels, ranked[:, 0], labels=classes),
     )
+
+
+def _negative_log_likelihood(labels, probabilities):
+    of_labels = probabilities[np.arange(len(labels)), labels]
+    smallest = np.finfo(np.float32).tiny
+    return float(-np.log(np.maximum(of_labels, smallest)).mean())
+
+
+def _calibration_error(right, confidence):
+    # Bin k holds probabilities above k / 15, up to (k + 1) / 15.
+    bins = np.clip(np.ceil(_BINS * confidence).astype(int) - 1, 0, _BINS - 1)
+    excess = np.bincount(bins, weights=confidence - right, minlength=_BINS)
+    return float(np.abs(excess).sum() / len(right))
 
 
 def likeliest(probabilities: npt.ArrayLike, k: int) -> np.ndarray:

@@ -19,6 +19,7 @@ from grw_tf.data.clip_folder import load_clips
 from grw_tf.data.listing.file_kinds import is_video
 from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.data.videos.clips import read_clip
+from grw_tf.evaluation.directions import directions
 from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
 from grw_tf.evaluation.principal_components import principal_components
 from grw_tf.evaluation.smoothness import smoothness
@@ -84,7 +85,7 @@ def write_trajectories(config: TrajectoryConfig) -> str:
     z = embed_clips(model, noted(), config.layer)
     projected = principal_components(z, config.components)
     layer = config.layer or embedding_layers(model)[-1]
-    summary = _summary(z, layer, projected, model.config)
+    summary = _summary(z, labels, layer, projected, model.config)
     there = sorted(set(labels))
     shown = [
         clip
@@ -162,7 +163,7 @@ def _read(path, shape):
         raise ValueError(f"{path} cannot be read as a video: {error}") from None
 
 
-def _summary(z, layer, projected, config):
+def _summary(z, labels, layer, projected, config):
     shares = ", ".join(f"{share:.1%}" for share in projected.shares)
     lines = [
         f"clips                {len(z)} x {z.shape[1]} frames",
@@ -176,6 +177,13 @@ def _summary(z, layer, projected, config):
             f"|a| / |v|            {measured.acceleration_ratio:.3f}",
             f"order accuracy       {measured.order_accuracy:.3f}, windows of {window}",
         ]
+    directed = directions(z, labels)
+    for name, value in (
+        ("straightness", directed.straightness),
+        ("direction accuracy", directed.accuracy),
+    ):
+        if np.isfinite(value):
+            lines.append(f"{name:<20} {value:.3f}")
     return "\n".join(lines)
 
 

@@ -43,6 +43,22 @@ def taken_frames(
     return start + stride * minimum(steps, (length - 1 - start) // stride)
 
 
+def nearest_frames(
+    length: int, start: int, stride: int, times: np.ndarray
+) -> np.ndarray:
+    """Returns the indices of the frames nearest to times, as `taken_frames` for steps.
+
+    Args:
+        length: Frames of the video.
+        start: Index of the frame at time 0.
+        stride: Frames of the video in a unit of time.
+        times: Numbers [frames], which may be fractions, or before or after the video.
+    """
+    last = (length - 1 - start) // stride
+    nearest = np.floor(start + stride * np.minimum(times, last) + 0.5)
+    return np.maximum(nearest, 0).astype(int)
+
+
 def repeat_last(frames: list, count: int) -> list:
     """Returns the first `count` frames; if there are fewer, the last is repeated."""
     return frames[:count] + frames[-1:] * (count - len(frames))

@@ -1,10 +1,16 @@
 """Orbit's controller, with evaluations at the same steps after a kill."""
 
 import logging
+import math
+import time
 from collections.abc import Callable
 from typing import Any
 
 import orbit
+
+
+class OutOfTime(Exception):
+    """Work stopped because its time was over; what was begun can be resumed."""
 
 
 class Controller(orbit.Controller):
@@ -14,21 +20,44 @@ class Controller(orbit.Controller):
         thaw_step: The step at which more variables begin to train, where a new loop of
             steps begins, too.
         should_stop: Function from a step, after its evaluation, to whether to stop.
+        stop_at: The Unix time in seconds from which on no loop of steps begins, except
+            the first one, so that every start gets on.
         **kwargs: See `orbit.Controller`.
     """
 
     def __init__(
-        self, *, thaw_step: int, should_stop: Callable[[int], bool], **kwargs: Any
+        self,
+        *,
+        thaw_step: int,
+        should_stop: Callable[[int], bool],
+        stop_at: float = math.inf,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self._thaw_step = thaw_step
         self._should_stop = should_stop
+        self._stop_at = stop_at
+        self._has_trained = False
 
     def train(self, steps: int, checkpoint_at_completion: bool = True) -> None:
-        """Trains until a step."""
+        """Trains until a step.
+
+        Raises:
+            OutOfTime: If the time is over. The checkpoint is saved.
+        """
         if int(self.global_step.numpy()) < self._thaw_step < steps:
             super().train(self._thaw_step, checkpoint_at_completion=False)
         super().train(steps, checkpoint_at_completion)
+
+    def _train_n_steps(self, num_steps):
+        if self._has_trained and time.time() >= self._stop_at:
+            self._maybe_save_checkpoint(check_interval=False)
+            self._sync_on_async_checkpointing()
+            raise OutOfTime(
+                f"The time was over at step {int(self.global_step.numpy())}."
+            )
+        super()._train_n_steps(num_steps)
+        self._has_trained = True
 
     def train_and_evaluate(
         self, train_steps: int, eval_steps: int = -1, eval_interval: int | None = None

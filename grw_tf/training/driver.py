@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import logging
+import math
 import os
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +29,9 @@ from grw_tf.training.workers import Runner, lost_worker, own_folder
 
 
 def run_experiment(
-    options: Any, at_start: Callable[[Trainer], None] | None = None
+    options: Any,
+    at_start: Callable[[Trainer], None] | None = None,
+    stop_at: float = math.inf,
 ) -> tuple[tf_keras.Model, dict[str, Any]]:
     """Runs an experiment.
 
@@ -37,6 +40,8 @@ def run_experiment(
             params_override and tpu.
         at_start: Function that is called with the `Trainer` of a new training, once it
             has its initial weights. If it raises, the training ends.
+        stop_at: For a training in one process, the Unix time in seconds from which on
+            it stops, with a checkpoint, at the end of a loop of steps.
 
     Returns:
         The model, and the results of its last evaluation by name, {} without one.
@@ -44,6 +49,7 @@ def run_experiment(
     Raises:
         ValueError: If the config makes no sense, or the loss or a weight is not finite.
         OSError: If something cannot be read or written.
+        OutOfTime: If `stop_at` has come before the last step.
     """
     params = parse_experiment(options)
     tf_keras.utils.set_random_seed(params.task.seed)
@@ -63,13 +69,13 @@ def run_experiment(
             own_folder(options.model_dir, best_subdir, is_chief)
         )
         try:
-            return _run(params, options, strategy, folder, at_start)
+            return _run(params, options, strategy, folder, at_start, stop_at)
         except tf.errors.OpError as error:
             lost = lost_worker(error, options.model_dir)
             raise OSError(lost or one_line(error, limit=2000)) from error
 
 
-def _run(params, options, strategy, folder, at_start):
+def _run(params, options, strategy, folder, at_start, stop_at):
     trains, evaluates = "train" in options.mode, "eval" in options.mode
     with strategy.scope():
         task = task_factory.get_task(params.task, logging_dir=options.model_dir)
@@ -122,6 +128,7 @@ def _run(params, options, strategy, folder, at_start):
                 params.trainer.early_stopping_patience,
                 params.trainer.validation_interval,
             ),
+            stop_at=stop_at,
         ),
         train_actions=[
             StopOnDivergence(trainer),

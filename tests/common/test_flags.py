@@ -51,7 +51,7 @@ def test_required_flag_is_asked_for(run_program):
 
 def test_help_lists_the_flags(run_program):
     done = run_program("scripts.demo", "--help")
-    epochs = "--epochs: Passes over the training clips; 0: 10 airplanes, 5 clips."
+    epochs = "--epochs: Passes over the training clips; 0: 8 airplanes, 5 clips."
     checkpoint = "--init_checkpoint: With --clips, the checkpoint to start from"
     assert epochs in done.stdout and checkpoint in done.stdout
 

@@ -32,6 +32,25 @@ def test_results_come_in_order_if_asked():
     assert list(results) == [(-k, k) for k in range(20, 0, -1)]
 
 
+def test_workers_do_not_import_the_program(tmp_path, run_code):
+    code = """
+import functools, sys
+from grw_tf.common.process_pool import run_parallel
+with open(sys.argv[2], "a") as file:
+    file.write("imported\\n")
+# Without an `if __name__ == "__main__":`.
+function = functools.partial(int, base=2)
+print(dict(run_parallel(function, ["1", "10"], workers=2)))
+"""
+    program, imports = tmp_path / "program.py", tmp_path / "imports"
+    program.write_text(code)
+    run = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__')"
+    done = run_code(run, program, imports)
+    assert done.returncode == 0, done.stderr
+    assert eval(done.stdout) == {"1": 1, "10": 2}
+    assert imports.read_text() == "imported\n"
+
+
 def test_error_of_a_call_is_raised():
     with pytest.raises(ValueError, match="invalid literal"):
         list(run_parallel(int, ["1", "x"], workers=1))

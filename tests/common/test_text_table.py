@@ -21,3 +21,7 @@ def test_markdown_columns_line_up():
     assert markdown_table(("name", "n"), [("a", "1"), ("longer", "234")]) == (
         "| name   |   n |\n| ------ | --: |\n| a      |   1 |\n| longer | 234 |"
     )
+
+
+def test_bars_in_cells_of_markdown_are_escaped():
+    assert r"| \|v\| | 1 |" in markdown_table(("", "n"), [("|v|", 1)])

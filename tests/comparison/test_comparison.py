@@ -9,10 +9,12 @@ import time
 
 import numpy as np
 import pytest
-from training_runs import SMOKE, SMOKE_GRW
+from training_runs import SMOKE, SMOKE_GRW, scalars
 
 from grw_tf.common.child_process import failure_of
 from grw_tf.data.records.evaluation_records import EvaluationRecords
+from grw_tf.evaluation.directions import directions
+from grw_tf.evaluation.perturbations import PERTURBATIONS
 from grw_tf.evaluation.smoothness import smoothness
 from grw_tf.streaming import StreamSession
 from grw_tf.weights.restore import load_model
@@ -129,6 +131,14 @@ def test_report_holds_what_the_evaluation_measured(compared, colored_records):
     measured = smoothness(z, 4)
     found = metrics["acceleration_ratio"]["values"][1]
     assert found == pytest.approx(measured.acceleration_ratio, rel=1e-3)
+    directed = directions(z, labels)
+    for key, value in (
+        ("straightness", directed.straightness),
+        ("direction_consistency", directed.consistency),
+        ("direction_accuracy", directed.accuracy),
+        ("displacement_explained", directed.explained),
+    ):
+        assert metrics[key]["values"][1] == pytest.approx(value, rel=1e-2), key
     with np.load(run / "embeddings.npz") as kept:
         np.testing.assert_allclose(kept["z"], z, rtol=1e-3, atol=1e-4)
     assert findings["test"]["clips"] == 8 and not findings["test"]["is_validation"]
@@ -148,6 +158,71 @@ def test_files_are_exported_checked_and_timed(compared):
         assert cost["milliseconds_per_frame"] > 0 and cost["seconds_per_step"] > 0
     assert costs["baseline"]["step_ratio"]["median"] == 1
     assert not (folder / "seed_1" / "baseline" / "model.tflite").exists()
+
+
+def _numbers(folder):
+    """Returns what the runs of seed 0 have measured, but for times and files."""
+    numbers = {}
+    for name in ("baseline", "grw"):
+        run = folder / "seed_0" / name
+        measures = json.loads((run / "measures.json").read_text())
+        for key in ("seconds", "checkpoint", "export"):
+            measures.pop(key, None)
+        results = json.loads((run / "test" / "results.json").read_text())
+        del results["settings"]
+        predictions = (run / "test" / "predictions.csv").read_text()
+        numbers[name] = measures, results, predictions
+    return numbers
+
+
+@pytest.fixture(scope="module")
+def stopped(colored_records, tmp_path_factory, run_program):
+    """A function that starts a comparison of one seed, and its folder."""
+    folder = tmp_path_factory.mktemp("stopped")
+
+    def start(**fields):
+        fields = {"seeds": 1, "timing_rounds": 0, "quantization": ""} | fields
+        done = run_program(*_command(colored_records, folder, **fields))
+        assert done.returncode in (0, 75), done.stderr
+        return done
+
+    return start, folder
+
+
+@pytest.mark.slow
+def test_stopped_at_every_loop_gives_the_numbers_of_an_unstopped_one(compared, stopped):
+    start, folder = stopped
+    # Two loops of 5 steps of each run.
+    for left in ("2 runs remain", "1 run remains", "1 run remains"):
+        done = start(minutes=1e-6)
+        line = done.stdout.splitlines()[-1]
+        assert done.returncode == 75
+        assert line.startswith(f"Stopped after 1e-06 min: {left}, about ")
+        assert line.endswith(" The same command resumes.")
+    assert start(minutes=1e-6).returncode == 0
+    assert "runs have finished.</b>" not in (folder / "report.html").read_text()
+    assert _numbers(folder) == _numbers(compared[0])
+    losses = [scalars(each / "seed_0", "loss") for each in (folder, compared[0])]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.slow
+def test_finished_runs_are_measured_on_perturbed_clips_if_asked(stopped):
+    start, folder = stopped
+    start()
+    steps = scalars(folder / "seed_0")
+    findings = json.loads((folder / "report.json").read_text())
+    assert "accuracy_dropped" not in findings["metrics"]
+    done = start(robustness=True)
+    assert "Run 2 of 2: grw, seed 0." in done.stdout
+    findings = json.loads((folder / "report.json").read_text())
+    for perturbation in PERTURBATIONS:
+        found = findings["metrics"][perturbation.key]
+        for name in ("baseline", "grw"):
+            (value,) = found[name]["values"]
+            assert 8 * value in range(9)
+    # Nothing was trained anew.
+    assert scalars(folder / "seed_0") == steps
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from grw_tf.comparison.outcomes import ACCURACY, METRICS, read_outcomes
 from grw_tf.comparison.report import fairness, render, summarize, write_report
 from grw_tf.comparison.trajectories import choose_examples
 from grw_tf.comparison.verdict import judge
+from grw_tf.evaluation.perturbations import PERTURBATIONS
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,15 @@ def test_written_page_and_json_are_the_same(plan, findings):
     assert "grw_intermediate+rms" in summary and written.verdict.headline in summary
 
 
+def test_measures_of_directions_are_told_and_undefined_ones_are_not(findings, page):
+    told, summary = " ".join(_Page(page).texts), summarize(findings)
+    rows = dict(re.split(r"  +", line, maxsplit=1) for line in summary.splitlines()[2:])
+    for metric in METRICS:
+        assert metric.title in told and metric.title in rows
+    undefined = rows["Displacement explained"].split()
+    assert undefined == [*("-0.100", "±", "0.000") * 2, "-"]
+
+
 def test_accuracy_is_compared_by_seeds_and_by_clips(findings):
     metric = findings.metrics["accuracy"]
     assert metric["baseline"].values == pytest.approx(
@@ -134,6 +144,40 @@ def test_curves_are_means_over_seeds(plan, findings):
     assert loss.steps == (10, 20, 30) and loss.runs == SEEDS
     # Without the first loop of each.
     assert findings.costs.by_variant["baseline"].clips_per_second == 45
+
+
+def test_accuracy_after_shares_of_the_clip_is_the_curves(plan, findings):
+    outcomes = read_outcomes(plan.runs())
+    curve = outcomes["baseline", 0].curve
+    assert len(curve) == 8
+    for name, frames in (("a_quarter", 2), ("half", 4), ("three_quarters", 6)):
+        found = findings.metrics[f"accuracy_after_{name}"]["baseline"]
+        assert found.values[0] == curve[frames - 1]
+    of_three = dataclasses.replace(
+        outcomes["baseline", 0],
+        results={"streaming": {"accuracy_after_each_frame": [0.1, 0.2, 0.3]}},
+    )
+    shares = "a_quarter", "half", "three_quarters"
+    after = [of_three.value(f"accuracy_after_{name}") for name in shares]
+    assert after == [0.1, 0.2, 0.3]
+    whole = dataclasses.replace(of_three, results={"top_1": 0.5})
+    assert whole.value("accuracy_after_half") is None
+
+
+def test_accuracy_on_perturbed_clips_is_a_metric(plan, findings):
+    for perturbation in PERTURBATIONS:
+        expected = [
+            json.loads((run.folder / "robustness.json").read_text())[perturbation.key]
+            for run in plan.runs()
+            if run.variant == "grw"
+        ]
+        assert findings.metrics[perturbation.key]["grw"].values == tuple(expected)
+
+
+def test_log_loss_and_calibration_are_the_results_own(plan, findings):
+    for key in ("negative_log_likelihood", "calibration_error"):
+        results = [run.results()[key] for run in plan.runs() if run.variant == "grw"]
+        assert findings.metrics[key]["grw"].values == tuple(results)
 
 
 @pytest.mark.parametrize(

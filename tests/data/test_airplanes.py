@@ -1,6 +1,7 @@
 """Behavior of the turning airplanes."""
 
 import itertools
+import json
 
 import cv2
 import numpy as np
@@ -118,11 +119,65 @@ def test_unseen_test_shapes_are_disjoint():
     assert len(shapes.SHAPES) >= 12
 
 
+def test_shapes_are_those_of_the_config():
+    config = _config(shapes=["glider", "delta"], train_videos=24)
+    assert {video.shape for video in _drawn(config)} == {"glider", "delta"}
+    unseen = _config(shapes=("delta", "canard"), unseen_test_shapes=True)
+    assert videos.shape_names(unseen, "train") == ["delta"]
+    assert videos.shape_names(unseen, "test") == ["canard"]
+
+
+def test_fixed_airplane_is_one_mesh_in_all_videos_of_both_splits(monkeypatch):
+    drawn, render_frame = [], videos.render
+
+    def noted(mesh, *given):
+        drawn.append(mesh)
+        return render_frame(mesh, *given)
+
+    monkeypatch.setattr(videos, "render", noted)
+    fixed = {"shapes": ("biplane",), "fixed_airplane": True}
+    seen = _drawn(_config(**fixed)) + _drawn(_config(**fixed), "test")
+    assert len({video.frames.tobytes() for video in seen}) == len(seen) == 9
+    assert len({id(mesh) for mesh in drawn}) == 1
+    _drawn(_config(**fixed, seed=1))
+    assert len({mesh.vertices.tobytes() for mesh in drawn}) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "means"),
+    [
+        ("48px", (182.918, 186.955)),
+        ("64px", (183.095, 187.201)),
+        ("32px_fast", (182.737, 186.358)),
+        ("48px_unseen_shapes", (182.918, 214.102)),
+        ("published", (190.523, 177.817)),
+    ],
+)
+def test_videos_of_a_name_stay_what_they_are(name, means):
+    config = airplanes.Airplanes.builder_configs[name]
+    drawn = [videos.video(config, "train", index) for index in range(2)]
+    found = [video.frames.mean() for video in drawn]
+    assert found == pytest.approx(means, abs=0.01)
+
+
+def test_published_videos_are_like_the_papers():
+    config = airplanes.Airplanes.builder_configs["published"]
+    assert (config.train_videos, config.frames, config.size) == (1000, 6, 48)
+    assert config.test_videos >= 1000
+    speeds = [videos.video(config, "test", index).speed for index in range(12)]
+    assert {np.sign(speed) for speed in speeds} == {-1, 1}
+    assert all(14 <= abs(speed) <= 22 for speed in speeds)
+
+
 @pytest.mark.parametrize(
     "bad",
     [
         *({"size": 15}, {"frames": 2}, {"min_speed": 9.0, "max_speed": 8.0}),
         *({"min_speed": 0.0}, {"train_videos": 0}, {"test_videos": -1}, {"seed": -1}),
+        *({"shapes": "delta"}, {"shapes": ["delta", "delta"]}, {"shapes": ["bipalne"]}),
+        *({"fixed_airplane": True}, {"shapes": ["jet"], "fixed_airplane": True}),
+        {"fixed_airplane": True, "shapes": ["delta", "glider"]},
+        {"unseen_test_shapes": True, "shapes": ["delta", "glider"]},
     ],
 )
 def test_bad_config_is_one_clear_line(bad):
@@ -178,6 +233,21 @@ def test_one_name_for_two_configs_is_refused(data_dir):
     airplanes.load_split("test", _config(name="twice"), data_dir)
     with pytest.raises(ValueError, match="other seed"):
         airplanes.load_split("test", _config(name="twice", seed=5), data_dir)
+
+
+def test_set_that_was_drawn_before_a_setting_existed_is_read(data_dir):
+    config = _config(name="older")
+    _, labels = airplanes.load_split("test", config, data_dir)
+    (file,) = (data_dir / "airplanes" / "older").glob("*/metadata.json")
+    metadata = json.loads(file.read_text())
+    for setting in ("shapes", "fixed_airplane"):
+        del metadata[setting]
+    file.write_text(json.dumps(metadata))
+    np.testing.assert_array_equal(
+        airplanes.load_split("test", config, data_dir)[1], labels
+    )
+    with pytest.raises(ValueError, match="other shapes"):
+        airplanes.load_split("test", _config(name="older", shapes=["delta"]), data_dir)
 
 
 def test_contact_sheet_has_a_row_for_each_shape_and_class():

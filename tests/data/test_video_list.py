@@ -191,6 +191,12 @@ def test_file_listed_by_two_paths_is_told(tmp_path):
             list_table(table)
 
 
+def test_all_lines_that_repeat_a_video_are_told_at_once(tmp_path):
+    table = _table(tmp_path, "path,label\na,x\na,x\nb,x\nb,y\nc,x\na,x\n")
+    with pytest.raises(ValueError, match=r"line 3: a .*of 3 such .* next: 5, 7\)"):
+        list_table(table)
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("split", ["split", "Split", " split", '"SPLIT "'])
 def test_header_is_read_in_any_spelling(tmp_path, separator, split):

@@ -15,6 +15,7 @@ from grw_tf.data.preparation.jpeg_clips import JpegClip
 from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.data.records.sequence_examples import sequence_example
 from grw_tf.evaluation import trajectories
+from grw_tf.evaluation.directions import directions
 from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
 from grw_tf.evaluation.principal_components import principal_components, turned_like
 from grw_tf.evaluation.trajectories import TrajectoryConfig, write_trajectories
@@ -128,6 +129,10 @@ def test_table_holds_the_embeddings_of_each_frame(written, model):
     scale = np.abs(points).max()
     np.testing.assert_allclose(np.abs(listed), np.abs(points), atol=1e-2 * scale)
     assert "clips                7 x 8 frames" in summary
+    straightness = directions(z, range(7)).straightness
+    assert f"straightness         {straightness:.3f}" in summary
+    # Six of the seven clips are the only ones of their classes.
+    assert "direction accuracy" not in summary
 
 
 def test_picture_is_drawn(written):

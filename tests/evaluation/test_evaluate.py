@@ -16,6 +16,7 @@ from toy_heads import HEADS
 from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.evaluation import evaluate as evaluation
 from grw_tf.evaluation.evaluate import EvaluationConfig, evaluate
+from grw_tf.evaluation.perturbations import perturbed_accuracy
 from grw_tf.evaluation.views import cut_views
 from grw_tf.frames.geometry import FrameGeometry
 from grw_tf.models import preset
@@ -46,7 +47,7 @@ def checkpoint(model, tmp_path_factory):
 def evaluated(records, checkpoint, tmp_path_factory):
     """The results and the folder of each way to evaluate."""
     ways = {
-        "one clip": {"batch_size": 3},
+        "one clip": {"batch_size": 3, "robustness": True},
         "views": {"batch_size": 4, "clips": 2, "crops": 3},
         "streaming": {"streaming": True},
     }
@@ -86,6 +87,16 @@ def test_results_predictions_and_figures_are_written(evaluated, way):
         assert picture.min() < 100 and picture.max() == 255
 
 
+def test_robustness_is_the_accuracy_on_perturbed_clips(evaluated, records, model):
+    results = evaluated["one clip"][0]
+    clips = EvaluationRecords(records, model.config)
+    expected = perturbed_accuracy(model, clips, 3)
+    assert results["robustness"] == expected
+    line = f"Accuracy, noise                  {expected['accuracy_noisy']:.3f}"
+    assert line in results["table"].splitlines()
+    assert "robustness" not in evaluated["streaming"][0]
+
+
 def test_settings_are_in_the_results(evaluated, records, checkpoint):
     assert evaluated["views"][0]["settings"] == {
         "checkpoint": checkpoint,
@@ -96,6 +107,7 @@ def test_settings_are_in_the_results(evaluated, records, checkpoint):
         "size": 0,
         "frame_fit": "",
         "streaming": False,
+        "robustness": False,
         "model": {"frames": 8, "size": 32, "fps": 5.0, "frame_fit": "short_side"},
     }
     assert evaluated["streaming"][0]["settings"]["streaming"]
@@ -198,6 +210,10 @@ def _assert_refused(
         (
             {"streaming": True, "clips": 2},
             "streaming feeds one clip of each video, .* 2 clips x 1 crops: leave out",
+        ),
+        (
+            {"robustness": True, "crops": 3},
+            "robustness feeds one clip of each video, .* 1 clips x 3 crops: leave out",
         ),
     ],
 )

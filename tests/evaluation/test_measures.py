@@ -53,6 +53,39 @@ def test_scores_are_those_of_numpy_on_random_predictions():
     assert measured.top_5 == np.mean(ranks < 5)
 
 
+def test_log_loss_and_calibration_are_those_counted_by_hand(measured):
+    expected = -(3 * np.log(0.7) + 3 * np.log(0.1)) / 6
+    assert measured.negative_log_likelihood == pytest.approx(expected)
+    # All clips are in one bin, of accuracy 0.5 at a confidence of 0.7.
+    assert measured.calibration_error == pytest.approx(0.2)
+
+
+def test_calibration_weights_bins_by_their_clips():
+    # Too sure in one bin, too unsure in the other: the two do not cancel.
+    sure = np.tile([0.9, 0.1], (6, 1))
+    unsure = np.tile([0.6, 0.4], (2, 1))
+    labels = [0, 0, 0, 1, 1, 1, 0, 0]
+    measured = measure(labels, np.concatenate([sure, unsure]), "ab")
+    assert measured.calibration_error == pytest.approx((6 * 0.4 + 2 * 0.4) / 8)
+    calibrated = measure([0] * 9 + [1], np.tile([0.9, 0.1], (10, 1)), "ab")
+    assert calibrated.calibration_error == pytest.approx(0)
+
+
+def test_bins_are_fifteenths_that_hold_their_upper_end():
+    # 0.6 = 9/15 is the end of a bin, so right and wrong are in different ones.
+    probabilities = [[0.6, 0.4], [0.61, 0.39]]
+    measured = measure([0, 1], probabilities, "ab")
+    assert measured.calibration_error == pytest.approx((0.4 + 0.61) / 2)
+
+
+def test_certain_predictions_have_finite_measures():
+    wrong = measure([1], [[1.0, 0.0]], "ab")
+    assert wrong.negative_log_likelihood == pytest.approx(87.3, abs=0.05)
+    assert wrong.calibration_error == 1
+    right = measure([0], [[1.0, 0.0]], "ab")
+    assert (right.negative_log_likelihood, right.calibration_error) == (0, 0)
+
+
 def test_top_5_of_fewer_classes_is_of_all(measured):
     assert measured.top_5 == 1
 
@@ -78,6 +111,8 @@ def test_table_has_a_line_for_each_class(measured):
         "top-1      0.500",
         "top-5      1.000",
         "macro-F1   0.356",
+        "NLL        1.330",
+        "ECE        0.200",
         "",
         "class      precision  recall     F1  support",
         "jump           0.667   0.667  0.667        3",

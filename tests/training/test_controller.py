@@ -1,10 +1,12 @@
 """Tests of when the controller trains and evaluates."""
 
+import math
+
 import orbit
 import pytest
 import tensorflow as tf
 
-from grw_tf.training.controller import Controller
+from grw_tf.training.controller import Controller, OutOfTime
 
 
 class _Runner(orbit.AbstractTrainer, orbit.AbstractEvaluator):
@@ -23,21 +25,25 @@ class _Runner(orbit.AbstractTrainer, orbit.AbstractEvaluator):
         self.did.append(int(self.step))
 
 
+def _controller(runner, loop=2, thaw=0, stop=None, **kwargs):
+    return Controller(
+        thaw_step=thaw,
+        should_stop=lambda step: step == stop,
+        trainer=runner,
+        evaluator=runner,
+        global_step=runner.step,
+        steps_per_loop=loop,
+        **kwargs,
+    )
+
+
 @pytest.fixture
 def did():
     """A function that trains to step 10, and returns what was done."""
 
-    def run(step=0, loop=2, interval=5, thaw=0, stop=None):
+    def run(step=0, interval=5, **kwargs):
         runner = _Runner(step)
-        controller = Controller(
-            thaw_step=thaw,
-            should_stop=lambda step: step == stop,
-            trainer=runner,
-            evaluator=runner,
-            global_step=runner.step,
-            steps_per_loop=loop,
-        )
-        controller.train_and_evaluate(10, eval_interval=interval)
+        _controller(runner, **kwargs).train_and_evaluate(10, eval_interval=interval)
         return runner.did
 
     return run
@@ -63,3 +69,36 @@ def test_loops_end_where_the_backbone_thaws(did):
 
 def test_stops_after_an_evaluation(did):
     assert did(loop=5, stop=5) == [(0, 5), 5]
+
+
+def _start(folder, stop_at):
+    """Trains from the last checkpoint; returns what was done, and why it stopped."""
+    runner = _Runner(0)
+    manager = tf.train.CheckpointManager(
+        tf.train.Checkpoint(step=runner.step),
+        str(folder),
+        max_to_keep=1,
+        step_counter=runner.step,
+        checkpoint_interval=10,
+    )
+    controller = _controller(runner, checkpoint_manager=manager, stop_at=stop_at)
+    try:
+        controller.train_and_evaluate(10, eval_interval=5)
+    except OutOfTime as error:
+        return runner.did, str(error)
+    return runner.did, ""
+
+
+def test_stops_when_the_time_is_over_with_a_checkpoint(tmp_path):
+    did, told = _start(tmp_path, stop_at=0.0)
+    assert (did, told) == ([(0, 2)], "The time was over at step 2.")
+    assert tf.train.latest_checkpoint(tmp_path).endswith("-2")
+    did, told = _start(tmp_path, stop_at=math.inf)
+    assert (did, told) == ([(2, 4), (4, 5), 5, (5, 7), (7, 9), (9, 10), 10], "")
+
+
+def test_every_start_gets_on_even_without_time(tmp_path):
+    starts = [_start(tmp_path, stop_at=0.0) for _ in range(6)]
+    loops = [step for did, _ in starts for step in did if isinstance(step, tuple)]
+    assert loops == [(0, 2), (2, 4), (4, 5), (5, 7), (7, 9), (9, 10)]
+    assert [told for _, told in starts][-1] == "" and starts[-1][0][-1] == 10

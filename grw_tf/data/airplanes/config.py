@@ -4,6 +4,9 @@ import dataclasses
 
 import tensorflow_datasets as tfds
 
+from grw_tf.common.suggestions import suggest
+from grw_tf.data.airplanes.shapes import HELD_OUT, SHAPES
+
 
 @dataclasses.dataclass(kw_only=True)
 class AirplanesConfig(tfds.core.BuilderConfig):
@@ -17,8 +20,11 @@ class AirplanesConfig(tfds.core.BuilderConfig):
         max_speed: Fastest turn in degrees per frame, below 180.
         train_videos: Videos in the train split.
         test_videos: Videos in the test split.
+        shapes: The shapes of the airplanes, keys of `shapes.SHAPES`; empty for all.
         unseen_test_shapes: If true, the test split holds only the shapes of
             `shapes.HELD_OUT`, and the train split only the others.
+        fixed_airplane: If true, all videos of both splits show one airplane: one mesh
+            with one paint, drawn from the seed. It needs a single shape.
         seed: Seed of the data set, 0 or more.
 
     Raises:
@@ -31,7 +37,9 @@ class AirplanesConfig(tfds.core.BuilderConfig):
     max_speed: float = 16.0
     train_videos: int = 1000
     test_videos: int = 100
+    shapes: tuple[str, ...] = ()
     unseen_test_shapes: bool = False
+    fixed_airplane: bool = False
     seed: int = 0
 
     def __post_init__(self):
@@ -51,3 +59,32 @@ class AirplanesConfig(tfds.core.BuilderConfig):
             )
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}: use 0 or more.")
+        self._check_shapes()
+
+    def _check_shapes(self):
+        if isinstance(self.shapes, str):
+            raise ValueError(f"shapes is {self.shapes!r:.80}: give a list of names.")
+        self.shapes = tuple(self.shapes)
+        given = f"shapes is {list(self.shapes)}"
+        for name in self.shapes:
+            if name not in SHAPES:
+                raise ValueError(
+                    f"{given}: {name!r} is no shape; {suggest(name, SHAPES)}"
+                )
+        if len(set(self.shapes)) < len(self.shapes):
+            raise ValueError(f"{given}: give each shape once.")
+        held_out = len(set(self.shapes) & set(HELD_OUT))
+        if (
+            self.unseen_test_shapes
+            and self.shapes
+            and held_out in (0, len(self.shapes))
+        ):
+            raise ValueError(
+                f"unseen_test_shapes is True and {given}: give some of the held-out"
+                f" {', '.join(HELD_OUT)} and some others."
+            )
+        if self.fixed_airplane and len(self.shapes) != 1:
+            raise ValueError(
+                f"fixed_airplane is True and {given}: one airplane has one shape, give"
+                " a single one."
+            )

@@ -5,7 +5,6 @@ It needs only NumPy and OpenCV, so worker processes start without TensorFlow.
 
 import dataclasses
 import functools
-import logging
 import os
 from collections.abc import Iterator
 
@@ -44,9 +43,10 @@ class AirplaneVideo:
 
 def shape_names(config: AirplanesConfig, split: str) -> list[str]:
     """Returns the names of the shapes in a split, "train" or "test"."""
+    names = list(config.shapes or shapes.SHAPES)
     if not config.unseen_test_shapes:
-        return list(shapes.SHAPES)
-    return [s for s in shapes.SHAPES if (s in shapes.HELD_OUT) == (split == "test")]
+        return names
+    return [name for name in names if (name in shapes.HELD_OUT) == (split == "test")]
 
 
 def draw(
@@ -59,13 +59,16 @@ def draw(
     frame therefore shows the label.
 
     Args:
-        config: Frame size, frames and speeds.
+        config: Frame size, frames, speeds, and whether the airplane is fixed.
         names: Shapes to choose from.
         label: Index into `CLASS_NAMES`.
         rng: Draws everything else.
     """
     name = names[rng.integers(len(names))]
-    mesh = shapes.build(name, rng)
+    if config.fixed_airplane:
+        mesh = _fixed_mesh(name, config.seed)
+    else:
+        mesh = shapes.build(name, rng)
     background = rng.uniform(190, 225) + np.array((0, 6, 12)) * rng.uniform(0, 1.5)
     speed = rng.uniform(config.min_speed, config.max_speed) * rng.choice((-1, 1))
     quaternion = rng.normal(size=4)
@@ -105,16 +108,17 @@ def videos(
     if workers is None:
         workers = min(os.cpu_count() or 1, 1 + count // 64)
     draw_one = functools.partial(video, config, split)
-    done = 0
-    if workers > 1:
-        try:
-            for _, drawn in run_parallel(draw_one, range(count), workers, True):
-                yield drawn
-                done += 1
-        except ChildProcessError:
-            # Workers fail in a script without `if __name__ == "__main__":`.
-            logging.warning("Worker processes do not start: drawing in this one.")
-    yield from map(draw_one, range(done, count))
+    if workers == 1:
+        yield from map(draw_one, range(count))
+    else:
+        for _, drawn in run_parallel(draw_one, range(count), workers, in_order=True):
+            yield drawn
+
+
+@functools.cache
+def _fixed_mesh(name: str, seed: int) -> shapes.Mesh:
+    # Videos have seeds of three numbers.
+    return shapes.build(name, np.random.default_rng([seed, len(SPLITS)]))
 
 
 def _rotation(axis: np.ndarray, radians: float) -> np.ndarray:

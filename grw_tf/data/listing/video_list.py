@@ -21,6 +21,7 @@ from grw_tf.data.listing.table_rows import read_rows
 
 EXPECTED = "expected class folders of videos, of any kind that FFmpeg reads"
 SPLITS_TABLE = "splits.csv"
+_SHOWN_LINES = 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,6 +158,7 @@ def list_table(
         raise ValueError(f"{root} is not a folder: expected videos listed in {table}.")
     found: list[Video] = []
     lines: dict[tuple, int] = {}
+    repeated: dict[int, str] = {}
     clips = None
     for line, row in read_rows(table, required):
         try:
@@ -169,12 +171,16 @@ def list_table(
             raise ValueError(f"{table}, line {line}: {error}") from None
         key = identity(video.path), video.start, video.end
         if key in lines:
-            raise ValueError(
-                f"{table}, line {line}: {video.name} was listed in line {lines[key]}"
-                " already: keep one of them."
-            )
-        lines[key] = line
+            repeated[line] = f"{video.name} was listed in line {lines[key]} already"
+        lines.setdefault(key, line)
         found.append(video)
+    if repeated:
+        (line, told), *others = repeated.items()
+        numbers = ", ".join(str(line) for line, _ in others[:_SHOWN_LINES])
+        more = f" (of {len(repeated)} such lines; the next: {numbers})"
+        raise ValueError(
+            f"{table}, line {line}: {told}{more if others else ''}: keep one of them."
+        )
     if not found:
         raise ValueError(f"{table} lists no videos: expected a line for each.")
     warn_of_alike((video.label for video in found), str(table))

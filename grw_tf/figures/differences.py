@@ -1,0 +1,77 @@
+"""Draws differences from a baseline with their intervals, a row for each variant."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+_ROW_HEIGHT = 0.55
+
+
+@dataclasses.dataclass(frozen=True)
+class DifferenceRow:
+    """A variant's difference from the baseline.
+
+    Attributes:
+        name: The variant.
+        mean: The mean difference over seeds.
+        seeds: The difference of each seed.
+        over_seeds, over_clips: The ends of its intervals; None where undefined.
+    """
+
+    name: str
+    mean: float
+    seeds: tuple[float, ...]
+    over_seeds: tuple[float, float] | None = None
+    over_clips: tuple[float, float] | None = None
+
+
+def draw_differences(
+    panels: Mapping[str, Sequence[DifferenceRow]], title: str
+) -> Figure:
+    """Draws a panel by its name for each comparison, one below the other.
+
+    Args:
+        panels: The rows of each panel, the first at the top.
+        title: What the differences are of, with their unit.
+    """
+    heights = [max(1, len(rows)) for rows in panels.values()]
+    size = (7.2, 1.4 + sum(_ROW_HEIGHT * height + 0.5 for height in heights))
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(
+        len(panels), 1, squeeze=False, sharex=True, height_ratios=heights
+    )
+    for axis, (name, rows) in zip(axes[:, 0], panels.items(), strict=True):
+        axis.set_title(name, loc="left", fontsize=10, parse_math=False)
+        axis.axvline(0, color="0.6", linewidth=1)
+        for place, row in enumerate(rows):
+            _draw_row(axis, row, place)
+        labels = axis.set_yticks(range(len(rows)), [row.name for row in rows])
+        for tick in labels:
+            tick.label1.set_parse_math(False)
+        axis.set_ylim(len(rows) - 0.5, -0.5)
+        axis.spines[["top", "right", "left"]].set_visible(False)
+        axis.tick_params(axis="y", length=0)
+    axes[-1, 0].set_xlabel(title)
+    figure.legend(
+        handles=[
+            Line2D([], [], color="C0", linewidth=3, label="95 %, over seeds"),
+            Line2D([], [], color="C1", linewidth=1, label="95 %, over clips"),
+            Line2D([], [], color="C0", marker="o", linestyle="", label="mean"),
+            Line2D([], [], color="0.5", marker=".", linestyle="", label="a seed"),
+        ],
+        loc="outside upper center",
+        ncols=4,
+        frameon=False,
+    )
+    return figure
+
+
+def _draw_row(axis, row, place):
+    if row.over_seeds:
+        axis.plot(row.over_seeds, [place, place], color="C0", linewidth=3)
+    if row.over_clips:
+        axis.plot(row.over_clips, [place + 0.2] * 2, color="C1", linewidth=1)
+    axis.plot(row.seeds, [place - 0.2] * len(row.seeds), ".", color="0.5")
+    axis.plot([row.mean], [place], "o", color="C0")

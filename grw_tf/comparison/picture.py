@@ -33,7 +33,7 @@ def draw_embeddings(plan: Plan, path: Path) -> None:
     shown = [np.flatnonzero(labels == label)[:_PATHS] for label in classes]
     heights = [_STRIP_HEIGHT, _PANEL_HEIGHT]
     figure = Figure(figsize=(_WIDTH, sum(heights)), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=heights)
+    above, below = figure.subfigures(2, 1, height_ratios=heights, squeeze=False)[:, 0]
     _draw_frames(above, plan, {int(clips[first[0]]) for first in shown})
     panels = np.atleast_1d(below.subplots(1, len(outcomes)))
     for axis, variant, outcome in zip(panels, plan.variants, outcomes, strict=True):

@@ -150,7 +150,7 @@ def _measure_embeddings(run, model, clips):
     chosen = spread(clips, EMBEDDED_CLIPS)
     records = run.test_clips.open(model.config)
     batches = records.batches(run.batch_size, set(chosen.tolist()))
-    labels: list[int] = []
+    labels = []
     z = embed_clips(model, _noting_labels(batches, labels))
     # More clips of small embeddings, within 4 MB.
     kept = spread(len(z), max(_KEPT_CLIPS, _KEPT_NUMBERS // z[0].size))

@@ -34,6 +34,7 @@ def draw_training_curves(
                     ends = band["low"], band["high"]
                     axis.fill_between(band["steps"], *ends, color=color, alpha=0.15)
         axis.set(xlabel="step", title=title)
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.spines[["top", "right"]].set_visible(False)
     legend = figure.legend(
         handles=[

@@ -102,9 +102,9 @@ def test_measures_of_directions_are_told_and_undefined_ones_are_not(findings, pa
     told, summary = " ".join(_Page(page).texts), summarize(findings)
     rows = dict(re.split(r"  +", line, maxsplit=1) for line in summary.splitlines()[2:])
     for metric in METRICS:
-        assert metric.title in told and metric.title in rows
+        assert metric.title in told and metric.title_with_unit in rows
     undefined = rows["Displacement explained"].split()
-    assert undefined == [*("-0.100", "±", "0.000") * 2, "-"]
+    assert undefined == [*("\N{MINUS SIGN}0.100", "±", "0.000") * 2, "-"]
 
 
 def test_accuracy_is_compared_by_seeds_and_by_clips(findings):

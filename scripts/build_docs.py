@@ -165,10 +165,10 @@ def _with_links(text, page, pages, final):
             return match[0]
         if target in pages:
             link = _html_name(target)
-        elif target.parent == DOCS:
+        elif target.parent == DOCS and target.is_file():
             link = target.name
         else:
-            # A file of the repository.
+            # A file or folder of the repository.
             link = os.path.relpath(target, final.resolve())
         return f"{opening}{link}{anchor or ''}{closing}"
 

@@ -27,6 +27,7 @@ def _rows(text):
     ]
 
 
+@pytest.mark.slow
 def test_program_counts_prints_and_writes_and_a_second_run_counts_nothing(
     run_program, tmp_path, monkeypatch, capsys
 ):

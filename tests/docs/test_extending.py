@@ -24,6 +24,10 @@ COMMANDS = [
 ]
 
 
+# It copies the project, and trains there.
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def extended(colored_records, tmp_path_factory):
     """A copy of the project with the page's files and lines, trained."""

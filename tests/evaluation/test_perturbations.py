@@ -120,6 +120,7 @@ def test_noise_has_its_strength_and_stays_within_the_range(records):
     assert (noisy - plain[0])[middle].std() == pytest.approx(0.1, rel=0.02)
 
 
+@pytest.mark.slow
 def test_accuracy_is_that_of_each_perturbed_set_by_itself(nano, tmp_path):
     model = nano(num_classes=6)
     records = EvaluationRecords(

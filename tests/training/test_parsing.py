@@ -368,6 +368,7 @@ def test_kept_and_printed_config_are_the_same_config(name, tmp_path):
     assert "  train_steps: " in text and "run_eagerly" not in text
 
 
+@pytest.mark.slow
 def test_program_prints_the_config_and_trains_nothing(run_program):
     command = ["scripts.train", f"--experiment={EXPERIMENT}", f"--config_file={GRW}"]
     done = run_program(*command, "--print_config")

@@ -73,6 +73,7 @@ def test_config_of_a_training_is_kept(run):
     assert kept.trainer.train_steps == 20
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_its_checkpoint(colored_records, run, capsys):
     longer = {"trainer": {"train_steps": 30}}
     run_experiment(options(colored_records, run, longer, mode="train"))
@@ -125,6 +126,7 @@ def _task(records, **data):
     return Task(parse_experiment(options(records, override=override)).task)
 
 
+@pytest.mark.slow
 def test_recalibration_changes_no_bit_of_training(run, plain_run):
     assert_same(values(run / "ckpt-20"), values(plain_run / "ckpt-20"))
 
@@ -271,7 +273,9 @@ def test_validation_shows_recalls_and_a_confusion_image(run):
     assert images == ["confusion_matrix"] * 2
 
 
-@pytest.mark.parametrize("mode", ["eval", "continuous_eval"])
+@pytest.mark.parametrize(
+    "mode", ["eval", pytest.param("continuous_eval", marks=pytest.mark.slow)]
+)
 def test_finished_training_is_evaluated_again(colored_records, run, mode):
     info = json.loads((run / "best_ckpt" / "info.json").read_text())
     _, results = run_experiment(options(colored_records, run, mode=mode))

@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`.
 #
-#   make demo                         the airplanes demo, three to nine minutes on 2 cores
+#   make demo                         the airplanes demo, three minutes on 2 idle cores
 #   make demo CLIPS=DIR [INIT=CKPT]   the same on a folder of class folders of videos
 #   make demo ARGS='--epochs=3'       any flag of scripts/demo.py
 #   make test [PROCESSES=2]           linter, formatter, type checker, tests

@@ -12,7 +12,7 @@ import tensorflow as tf
 from grw_tf.common.fingerprint import fingerprint
 from grw_tf.common.json_file import write_json
 from grw_tf.common.replacing import replacing
-from grw_tf.comparison.durations import begin_work, end_work
+from grw_tf.comparison.durations import begin_work, end_work, steps_done
 from grw_tf.comparison.run import (
     EMBEDDINGS_FILE,
     EXPERIMENT_FILE,
@@ -116,7 +116,7 @@ def _measure(run, trained):
     clips = evaluate_model(model, records, evaluation)["clips"]
     measures = {
         "start": json.loads((run.folder / START_FILE).read_text()),
-        "steps": int(tf.train.latest_checkpoint(run.folder).rsplit("-", 1)[1]),
+        "steps": steps_done(run),
         "checkpoint": trained.checkpoint,
         "checkpoint_step": _step_of(trained.checkpoint),
         "test_clips": clips,

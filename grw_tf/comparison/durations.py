@@ -62,6 +62,12 @@ def seconds_spent(run: Run) -> float:
     return work["seconds"] + max(0.0, state.stat().st_mtime - work["began"])
 
 
+def steps_done(run: Run) -> int:
+    """Returns the step of a run's last checkpoint, 0 without one."""
+    checkpoint = tf.train.latest_checkpoint(run.folder)
+    return int(checkpoint.rsplit("-", 1)[1]) if checkpoint else 0
+
+
 def work_left(runs: Sequence[Run], train_steps: int) -> WorkLeft:
     """Returns what is left of runs, by the time that the finished ones took.
 
@@ -73,7 +79,7 @@ def work_left(runs: Sequence[Run], train_steps: int) -> WorkLeft:
     known = known or [
         seconds_spent(run) * train_steps / steps
         for run in unfinished
-        if not run.measured and (steps := _steps_done(run))
+        if not run.measured and (steps := steps_done(run))
     ]
     if not known:
         return WorkLeft(len(unfinished), None)
@@ -81,11 +87,6 @@ def work_left(runs: Sequence[Run], train_steps: int) -> WorkLeft:
     each = float(np.median(known))
     left = [max(0.0, each - seconds_spent(run)) for run in unfinished]
     return WorkLeft(len(unfinished), sum(left))
-
-
-def _steps_done(run):
-    checkpoint = tf.train.latest_checkpoint(run.folder)
-    return int(checkpoint.rsplit("-", 1)[1]) if checkpoint else 0
 
 
 def _time_text(seconds):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from grw_tf.common.fingerprint import fingerprint
-from grw_tf.comparison.differences import class_changes, compare_all
+from grw_tf.comparison.differences import Outcomes, class_changes, compare_all
 from grw_tf.comparison.findings import (
     FAILED,
     FINISHED,
@@ -69,7 +69,7 @@ def find(plan: Plan, seeds: Sequence[int], command: str) -> Findings:
         clips=clips,
         classes=tuple(class_changes(plan.class_names, names, seeds, outcomes)),
         streaming=_streaming(plan, names, seeds, outcomes),
-        training=_histories(names, outcomes),
+        training=histories(names, outcomes),
         trajectories=find_trajectories(plan, names, seeds, outcomes),
         costs=_costs(plan, names, seeds, outcomes),
         remarks=plan.remarks,
@@ -127,7 +127,9 @@ def _streaming(plan, names, seeds, outcomes):
     return StreamingFound(plan.baseline.config.fps, curves)
 
 
-def _histories(names, outcomes):
+def histories(
+    names: Sequence[str], outcomes: Outcomes
+) -> dict[str, dict[str, dict[str, Band]]]:
     """Returns curves of trainings, means over the seeds of a variant."""
     found: dict[str, dict[str, dict[str, Band]]] = {}
     for title, tag in CURVES.items():

@@ -1,5 +1,6 @@
 """Figures of a comparison's first seed: embeddings of unseen clips, and training."""
 
+import dataclasses
 from pathlib import Path
 from string import ascii_lowercase
 
@@ -7,11 +8,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from grw_tf.common.replacing import replacing
+from grw_tf.comparison.gather import histories
 from grw_tf.comparison.outcomes import CURVES, Outcome, read_outcomes
 from grw_tf.comparison.plan import Plan
 from grw_tf.comparison.run import spread
 from grw_tf.evaluation.directions import directions
 from grw_tf.evaluation.principal_components import principal_components
+from grw_tf.figures.training_curves import draw_training_curves
 from grw_tf.figures.trajectories import COLORS, draw_paths
 
 _CLASSES, _FRAMES, _PATHS = 3, 6, 3
@@ -54,20 +57,16 @@ def draw_embeddings(plan: Plan, path: Path) -> None:
 
 def draw_training(plan: Plan, path: Path) -> None:
     """Draws loss, accuracy and order accuracy over the steps of training, as PNG."""
-    figure = Figure(figsize=(12, 3.6), layout="constrained")
-    panels = figure.subplots(1, len(CURVES))
-    for axis, (title, tag) in zip(panels, CURVES.items(), strict=True):
-        for color, outcome in zip(COLORS, _first_seed(plan), strict=False):
-            for split, style in (("train", ".-"), ("validation", "o--")):
-                if curve := outcome.history.get((split, tag)):
-                    x, y = zip(*curve.items(), strict=True)
-                    name = f"{outcome.run.variant}, {split}"
-                    axis.plot(x, y, style, color=color, label=name)
-        axis.set(xlabel="step", title=title)
-        axis.spines[["top", "right"]].set_visible(False)
-        if axis.lines:
-            axis.legend(fontsize=8)
-    _save(figure, path)
+    outcomes = {(each.run.variant, each.run.seed): each for each in _first_seed(plan)}
+    found = histories([variant.name for variant in plan.variants], outcomes)
+    curves = {
+        title: {
+            split: {name: dataclasses.asdict(band) for name, band in of.items()}
+            for split, of in found.get(title, {}).items()
+        }
+        for title in CURVES
+    }
+    _save(draw_training_curves(curves), path)
 
 
 def _first_seed(plan) -> list[Outcome]:

@@ -58,7 +58,6 @@ class EvaluationConfig:
     streaming: bool = option(
         False, "Feed single frames; reports the accuracy after each frame, and flicker."
     )
-
     robustness: bool = option(
         False,
         "Also report the accuracy with dropped frames, jitter in time, another frame"

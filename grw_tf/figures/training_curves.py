@@ -28,7 +28,7 @@ def draw_training_curves(
             for name, band in of.items():
                 color = f"C{variants.index(name)}"
                 dashed = split == _TRAINING
-                style = "--" if dashed else "o-"
+                style = ".--" if dashed else "o-"
                 axis.plot(band["steps"], band["mean"], style, color=color, markersize=3)
                 if not dashed:
                     ends = band["low"], band["high"]
@@ -42,7 +42,7 @@ def draw_training_curves(
                 Line2D([], [], color=f"C{number}", label=name)
                 for number, name in enumerate(variants)
             ),
-            Line2D([], [], color="0.3", linestyle="--", label="training"),
+            Line2D([], [], color="0.3", marker=".", ls="--", label="training"),
             Line2D([], [], color="0.3", marker="o", label="validation"),
         ],
         loc="outside lower center",

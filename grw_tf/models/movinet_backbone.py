@@ -56,6 +56,9 @@ def _build(model_config):
         average_pooling_type="3d" if model_config.backbone_pools_time else "2d",
         # The Model Garden's experiments set it; the layers have another default.
         kernel_regularizer=None,
+        # `synchronize` turns it on where there are several replicas: it takes twice the
+        # time, because TensorFlow has no fused operation for it.
+        use_sync_bn=False,
     )
     if config.stochastic_depth_drop_rate:
         _seedable(backbone)

@@ -55,6 +55,9 @@ class BackboneConfig:
         norm_momentum: Momentum of the moving statistics of batch normalizations, from 0
             to below 1. None takes the family's, 0.99 for MoViNets. It only affects
             training.
+        conv3d_by_frames: Whether a MoViNet's 3-D convolutions ("3d", "3d_2plus1d") are
+            computed as sums of 2-D ones, with the same numbers and many times faster on
+            a CPU. None: on a machine without other devices.
 
     Raises:
         ValueError: At construction, for an unknown model id or a value that the family
@@ -70,6 +73,7 @@ class BackboneConfig:
     use_positional_encoding: bool = False
     stochastic_depth_drop_rate: float = 0.0
     norm_momentum: float | None = None
+    conv3d_by_frames: bool | None = None
 
     def __post_init__(self) -> None:
         momentum = self.norm_momentum

@@ -12,7 +12,7 @@ from grw_tf.models.config import ModelConfig
 from grw_tf.models.regularization import lasting_rms
 
 # Fields of `BackboneConfig` that do not change the function at inference.
-_TRAINING_ALONE = ("stochastic_depth_drop_rate", "norm_momentum")
+_WITHOUT_EFFECT = ("stochastic_depth_drop_rate", "norm_momentum", "conv3d_by_frames")
 
 RECORD = "model_config"
 """What the config is called in a checkpoint."""
@@ -76,7 +76,7 @@ def check_backbone(
         ignored: Names of fields of `BackboneConfig` that may differ.
     """
     for field in dataclasses.fields(saved.backbone):
-        if field.name not in (*_TRAINING_ALONE, *ignored):
+        if field.name not in (*_WITHOUT_EFFECT, *ignored):
             _check_field("backbone", field.name, saved, built)
     if lasting_rms(saved) != lasting_rms(built):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Tests what our MoViNet computes otherwise than the Model Garden, with equal numbers."""
+"""Tests what our MoViNet computes differently, with the Model Garden's numbers."""
 
 import numpy as np
 import pytest

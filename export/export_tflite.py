@@ -4,7 +4,7 @@ Converts and quantizes the model, replays streams through model and file, and, i
 agree, writes the file with its labels, manifest and report inside.
 
     python -m export.export_tflite --checkpoint_dir=runs/own --output=model.tflite \
-        [--quantization=none|float16|dynamic|int8]
+        [--quantization=auto|none|float16|dynamic|weight_only|int8]
 """
 
 from grw_tf.common import flags, programs

@@ -5,7 +5,7 @@ import math
 
 from grw_tf.common.checks import check_positive
 from grw_tf.common.flags import option
-from grw_tf.export.quantization.quantize import MODES
+from grw_tf.export.quantization.quantize import AUTO, MODES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ComparisonConfig:
         "", "Split to compare on, of the TFDS data set of task.validation_data: test."
     )
     quantization: str = option(
-        "dynamic",
+        AUTO,
         "Quantization of the exported files, as for export.export_tflite; empty exports"
         " nothing.",
     )

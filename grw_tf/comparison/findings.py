@@ -221,7 +221,7 @@ class TrajectoriesFound:
 class ExportFound(Sparse):
     """An exported file, or the reason `refused` why there is none.
 
-    For the fields from `milliseconds` on, see `Parity`.
+    For the fields from `milliseconds` on, see `Parity` and `Regret`.
     """
 
     refused: str | None = None

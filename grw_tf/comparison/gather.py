@@ -178,7 +178,8 @@ def _costs(plan, names, seeds, outcomes):
 def _export(report: dict[str, Any]) -> ExportFound:
     if "refused" in report:
         return ExportFound(refused=report["refused"])
-    parity = report["parity"] | {"failures": tuple(report["parity"]["failures"])}
+    parity = report["parity"] | report["parity"]["regret"]
+    parity["failures"] = tuple(parity["failures"])
     names = {field.name for field in dataclasses.fields(ExportFound)}
     return ExportFound(
         quantization=report["quantization"]["mode"],

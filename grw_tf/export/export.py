@@ -15,7 +15,7 @@ from grw_tf.export.conversion import convert
 from grw_tf.export.manifest import make_manifest
 from grw_tf.export.operations import Partitions, count_operations, step_partitions
 from grw_tf.export.parity import Parity, check_parity
-from grw_tf.export.quantization.quantize import MODES, quantize
+from grw_tf.export.quantization.quantize import AUTO, MODES, quantize
 from grw_tf.export.streaming_network import IMAGE_DTYPES, StreamingNetwork
 from grw_tf.export.streams import FRAMES, drawn_streams, real_streams
 from grw_tf.weights.run_directory import Run, read_run
@@ -38,9 +38,11 @@ class ExportConfig:
     )
     output: str = option("", "The .tflite file to write.")
     quantization: str = option(
-        "dynamic",
-        "none; float16 (half the size); dynamic (8-bit weights, a quarter of the size);"
-        " or int8 (8-bit activations too, calibrated on clips).",
+        AUTO,
+        "auto (the smallest file that makes the model's choices of class); none;"
+        " float16 (half the size); dynamic (8-bit weights, a quarter of the size);"
+        " weight_only (the same, computed in float32); or int8 (8-bit activations too,"
+        " calibrated on clips).",
     )
     frames_per_step: int = option(1, "Frames that the file takes at once.")
     image_dtype: str = option(
@@ -54,11 +56,6 @@ class ExportConfig:
     )
     labels: str = option(
         "", "File with the names of the classes; by default labels.txt of the training."
-    )
-    min_agreement: float = option(
-        0.95,
-        "Least fraction of frames at which a dynamic or int8 file must give the model's"
-        " likeliest class.",
     )
     allow_mismatch: bool = option(
         False,
@@ -77,10 +74,6 @@ class ExportConfig:
             raise ValueError(
                 f"frames_per_step is {self.frames_per_step}: it must be from 1 to"
                 f" {FRAMES}."
-            )
-        if not 0 <= self.min_agreement <= 1:
-            raise ValueError(
-                f"min_agreement is {self.min_agreement}: it must be from 0 to 1."
             )
         if "://" in self.output:
             raise ValueError(
@@ -114,12 +107,12 @@ class Report:
 
     def table(self) -> str:
         """Returns the report as text."""
-        parity, parts = self.parity, self.partitions
+        parity, parts, regret = self.parity, self.partitions, self.parity.regret
         most = list(self.operations.items())[:4]
         listed = ", ".join(f"{number} {name}" for name, number in most)
         rows = (
             ("size", f"{self.megabytes:.2f} MB"),
-            ("quantization", self.quantization["mode"]),
+            ("quantization", _quantization_text(self.quantization)),
             ("operations", f"{parts.operations} ({listed}, ...)"),
             (
                 "XNNPACK partitions",
@@ -130,8 +123,13 @@ class Report:
             ("largest logit", f"{parity.largest_logit:.3g}"),
             ("largest difference", f"{parity.largest_difference:.1e} of it"),
             ("clip against stream", f"{parity.clip_difference:.1e} of it"),
-            ("agreement", f"{parity.agreement:.2%}"),
-            ("agreement at the end", f"{parity.late_agreement:.2%}"),
+            ("agreement", f"{regret.agreement:.2%}"),
+            ("agreement at the end", f"{regret.late_agreement:.2%}"),
+            (
+                "cost of other choices",
+                f"{regret.mean_regret:.4f} on average, {regret.regret_99:.3f} at the"
+                " 99th percentile",
+            ),
         )
         return text_table(rows, "<")
 
@@ -162,7 +160,8 @@ def export_run(run: Run, config: ExportConfig) -> Report:
     kind, streams = _parity_streams(run, config)
     print(f"Converting ({config.quantization}).", flush=True)
     floats = convert(network)
-    quantized = quantize(floats, config.quantization, calibration)
+    quantized = quantize(floats, config.quantization, calibration or streams)
+    mode = quantized.report["mode"]
     manifest = make_manifest(network, quantized.content) | {
         "quantization": quantized.report,
         "training_run": {"checkpoint": _short(run.checkpoint)},
@@ -177,9 +176,8 @@ def export_run(run: Run, config: ExportConfig) -> Report:
             run.model,
             streams,
             kind,
-            config.quantization,
-            config.min_agreement,
-            float_path if config.quantization != "none" else None,
+            mode,
+            float_path if mode != "none" else None,
         )
         report = Report(
             file=output.name,
@@ -206,10 +204,19 @@ def _judge(report, allow_mismatch):
         print(report.table(), flush=True)
         raise ValueError(
             f"The file does not give the model's numbers, and was not written:"
-            f" {failures}. Try another --quantization, or write it with a warning"
-            " inside with --allow_mismatch."
+            f" {failures}. Leave --quantization at {AUTO}, which looks for the smallest"
+            " file that does, or write this one with a warning inside with"
+            " --allow_mismatch."
         )
     logging.warning("%s does not give the model's numbers: %s", report.file, failures)
+
+
+def _quantization_text(report):
+    """Returns the mode, and how many layers are more precise than it says."""
+    layers = report.get("layers", [])
+    if not layers:
+        return report["mode"]
+    return f"{report['mode']}, {len(layers)} layers {layers[0]['precision']}"
 
 
 def _parity_streams(run, config):

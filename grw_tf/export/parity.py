@@ -11,16 +11,19 @@ import tensorflow as tf
 import tf_keras
 import tqdm
 
+from grw_tf.export.regret import Regret, regret_of
 from grw_tf.frames.numpy_preparation import FramePreparation
 from grw_tf.frames.opencv_preparation import prepare_frame
 from grw_tf.models import StreamingModel
 from grw_tf.streaming import StreamSession
 
-LARGEST_DIFFERENCE = {"none": 1e-4, "float16": 1e-2, "dynamic": 0.5, "int8": 0.5}
-"""Limits of differences of logits, relative to the largest, by quantization.
+LARGEST_DIFFERENCE = {"none": 1e-4, "float16": 1e-2}
+"""Limits of differences of logits, relative to the largest, by quantization."""
 
-In 8 bits, agreement is what counts. The limit serves models whose likeliest class never
-changes.
+LARGEST_8_BIT_DIFFERENCE = 0.5
+"""The limit in 8 bits, for models whose likeliest class never changes.
+
+Otherwise what the file's choices cost is what counts (`Regret`).
 """
 
 _REPLAYED_FRAMES = 8
@@ -43,8 +46,7 @@ class Parity:
             the file before quantization.
         largest_difference: Difference between the logits of the streaming model and the
             file.
-        agreement: Fraction of frames with the same likeliest class.
-        late_agreement: The same for the last sixth of each stream.
+        regret: How the file's choices of class compare with the model's.
         reset_difference: Difference between the file's logits at first and after a
             reset.
         preparation_difference: Difference between frames as prepared by the file's
@@ -61,8 +63,7 @@ class Parity:
     clip_difference: float
     conversion_difference: float
     largest_difference: float
-    agreement: float
-    late_agreement: float
+    regret: Regret
     reset_difference: float
     preparation_difference: int
     milliseconds: float
@@ -76,7 +77,6 @@ def check_parity(
     streams: Sequence[np.ndarray],
     clips: str,
     quantization: str,
-    min_agreement: float,
     float_path: str | os.PathLike | None = None,
 ) -> Parity:
     """Replays streams through the clip model, the streaming model and the file.
@@ -88,10 +88,9 @@ def check_parity(
             clips.
         clips: "real" or "drawn", the kind of the streams.
         quantization: The file's quantization, which says what is limited: differences
-            for floats, otherwise agreement.
-        min_agreement: Least fraction of frames with the same likeliest class.
+            for floats, otherwise regret.
         float_path: The file before quantization, to detect wrong conversions, which
-            agreement alone may miss; by default the same file.
+            regret alone may miss; by default the same file.
     """
     reference = _Reference(model)
     rows, times = [], []
@@ -118,14 +117,17 @@ def check_parity(
                     np.abs(replayed - actual[: len(replayed)]).max(),
                 )
             )
-    numbers = _compare(*(np.stack(column) for column in zip(*rows, strict=True)))
+    columns = [np.stack(column) for column in zip(*rows, strict=True)]
+    numbers = _compare(*columns)
     numbers["preparation_difference"] = preparation_difference
-    failures = tuple(_failures(numbers, quantization, min_agreement))
+    regret = regret_of(*columns[:2])
+    failures = tuple(_failures(numbers, regret, quantization))
     return Parity(
         streams=len(rows),
         frames=rows[0][1].shape[0] * step,
         clips=clips,
         **numbers,
+        regret=regret,
         milliseconds=float(np.median(times) * 1e3 / step),
         passed=not failures,
         failures=failures,
@@ -182,15 +184,11 @@ def _compare(expected, actual, converted, clip_differences, reset_differences):
             f"The model's largest logit is {scale}: its weights are broken or were"
             " never trained, and no file can be compared with it."
         )
-    same = expected.argmax(-1) == actual.argmax(-1)
-    late = same[:, -max(1, same.shape[1] // 6) :]
     numbers = {
         "largest_logit": scale,
         "clip_difference": clip_differences.max() / scale,
         "conversion_difference": np.abs(converted - expected).max() / scale,
         "largest_difference": np.abs(actual - expected).max() / scale,
-        "agreement": same.mean(),
-        "late_agreement": late.mean(),
         "reset_difference": reset_differences.max() / scale,
     }
     return {name: float(value) for name, value in numbers.items()}
@@ -212,7 +210,7 @@ def _compare_preparation(session, geometry):
     return largest
 
 
-def _failures(numbers, quantization, min_agreement):
+def _failures(numbers, regret, quantization):
     if numbers["preparation_difference"] > _LEVELS:
         yield (
             "the file prepares frames differently from training: they"
@@ -224,7 +222,7 @@ def _failures(numbers, quantization, min_agreement):
         ("reset", 0, "after a reset the file gives other logits, which differ"),
         (
             "largest",
-            LARGEST_DIFFERENCE[quantization],
+            LARGEST_DIFFERENCE.get(quantization, LARGEST_8_BIT_DIFFERENCE),
             "the file differs from the model",
         ),
     ]
@@ -236,10 +234,5 @@ def _failures(numbers, quantization, min_agreement):
         # Written so that NaN fails, too.
         if not difference <= limit:
             yield f"{what} by {difference:.1e} of the largest logit (limit {limit:.0e})"
-    for name in ("agreement", "late_agreement"):
-        if quantization in ("dynamic", "int8") and not numbers[name] >= min_agreement:
-            when = "the last sixth of the frames" if "late" in name else "all frames"
-            yield (
-                f"file and model agree on the likeliest class at {numbers[name]:.1%} of"
-                f" {when} (limit {min_agreement:.0%})"
-            )
+    if quantization not in LARGEST_DIFFERENCE:
+        yield from regret.failures()

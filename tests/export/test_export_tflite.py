@@ -14,6 +14,7 @@ from toy_heads import HEADS
 
 from grw_tf.export import export as exporting
 from grw_tf.export.export import ExportConfig, export, export_run
+from grw_tf.export.quantization.quantize import MODES
 from grw_tf.models import BackboneConfig
 from grw_tf.streaming import StreamSession
 from grw_tf.training.driver import run_experiment
@@ -88,7 +89,7 @@ def test_figures_are_in_the_file_and_in_a_report_beside_it(exported):
     assert manifest["output"]["name"] == "logits"
     assert manifest["quantization"]["mode"] == "dynamic"
     assert manifest["training_run"]["checkpoint"] == "own/best_ckpt"
-    for words in ("MB", "dynamic", "XNNPACK partitions", "ms a frame", "agreement"):
+    for words in ("MB", "dynamic", "XNNPACK partitions", "ms a frame", "other choices"):
         assert words in report.table()
 
 
@@ -212,8 +213,7 @@ def test_folder_that_is_not_there_is_named_before_any_work(tmp_path):
 @pytest.mark.parametrize(
     "fields, message",
     [
-        ({"quantization": "int4"}, "quantization is 'int4': it must be one of none"),
-        ({"min_agreement": 95.0}, "min_agreement is 95.0: it must be from 0 to 1"),
+        ({"quantization": "int4"}, "quantization is 'int4': it must be one of auto"),
         ({"output": "gs://bucket/model.tflite"}, "write a local file"),
         ({"frames_per_step": 0}, "frames_per_step is 0: it must be from 1 to 300"),
         ({"frames_per_step": 301}, "frames_per_step is 301"),
@@ -241,7 +241,7 @@ def test_program_names_what_is_wrong_in_one_line(tmp_path, output, run_program):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("quantization", ["none", "float16", "dynamic", "int8"])
+@pytest.mark.parametrize("quantization", MODES)
 def test_real_model_is_exported(shared, configured, quantization):
     from grw_tf.models import build_model, preset
     from grw_tf.weights.restore import restore

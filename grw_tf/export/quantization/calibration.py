@@ -1,7 +1,7 @@
 """Finds the ranges of a float32 model's tensors, over real and artificial clips."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import tqdm
@@ -59,15 +59,15 @@ def calibrate(
 
     Args:
         content: A float32 TFLite model.
-        clips: Iterable of uint8 [frames, size, size, 3]; up to MOST_FRAMES are read.
+        clips: As for `join_clips`.
         tensors: Names of the step's tensors whose ranges to find.
         threads: Number of threads.
 
     Raises:
-        ValueError: If the clips have another shape or are too few.
+        ValueError: As `join_clips`.
     """
     rollout = Rollout(content, threads, observed=tensors)
-    streams = _streams(clips, rollout.image_shape)
+    streams = join_clips(clips, rollout.image_shape)
     drawn = unlike_frames(streams[0], len(streams[0]) // 2)
     ranges: dict = {}
     # Streams start from zero.
@@ -92,6 +92,43 @@ def calibrate(
                     _widen(state_ranges, name, value, ())
                 bar.update(len(part))
     return Calibration(ranges, state_ranges, segments, streams)
+
+
+def join_clips(
+    clips: Iterable[np.ndarray], image_shape: Sequence[int]
+) -> list[np.ndarray]:
+    """Puts clips end to end, in streams of equal lengths of some hundred frames.
+
+    Args:
+        clips: Iterable of uint8 [frames, size, size, 3]; up to MOST_FRAMES are read.
+        image_shape: Frames a step, size, size, 3.
+
+    Raises:
+        ValueError: If the clips have another shape or are too few.
+    """
+    step, *frame_shape = image_shape
+    videos, count = [], 0
+    for video in clips:
+        if video.dtype != np.uint8 or list(video.shape[1:]) != frame_shape:
+            expected = ", ".join(map(str, frame_shape))
+            raise ValueError(
+                f"A clip to calibrate on is {video.dtype} {list(video.shape)}: it must"
+                f" be uint8 [frames, {expected}]."
+            )
+        videos.append(video[: MOST_FRAMES - count])
+        count += len(videos[-1])
+        if count == MOST_FRAMES:
+            break
+    if count < FEWEST_FRAMES:
+        raise ValueError(
+            f"The clips to calibrate on have {count} frames in all: give at least"
+            f" {FEWEST_FRAMES}, of more or longer videos."
+        )
+    frames = np.concatenate(videos)
+    length = count // (count // _STREAM_FRAMES) // step * step
+    return [
+        frames[start : start + length] for start in range(0, count - length + 1, length)
+    ]
 
 
 def unlike_frames(frames: np.ndarray, count: int) -> np.ndarray:
@@ -141,30 +178,3 @@ def _widen(ranges, name, value, shape):
         low = np.minimum(low, ranges[name][0])
         high = np.maximum(high, ranges[name][1])
     ranges[name] = low, high
-
-
-def _streams(clips, image_shape):
-    """Returns the frames of clips end to end, in streams of some hundred frames."""
-    step, *frame_shape = image_shape
-    videos, count = [], 0
-    for video in clips:
-        if video.dtype != np.uint8 or list(video.shape[1:]) != frame_shape:
-            expected = ", ".join(map(str, frame_shape))
-            raise ValueError(
-                f"A clip to calibrate on is {video.dtype} {list(video.shape)}: it must"
-                f" be uint8 [frames, {expected}]."
-            )
-        videos.append(video[: MOST_FRAMES - count])
-        count += len(videos[-1])
-        if count == MOST_FRAMES:
-            break
-    if count < FEWEST_FRAMES:
-        raise ValueError(
-            f"The clips to calibrate on have {count} frames in all: give at least"
-            f" {FEWEST_FRAMES}, of more or longer videos."
-        )
-    frames = np.concatenate(videos)
-    length = count // (count // _STREAM_FRAMES) // step * step
-    return [
-        frames[start : start + length] for start in range(0, count - length + 1, length)
-    ]

@@ -10,8 +10,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from grw_tf.export.flatbuffer import graph_index, read_model
 from grw_tf.export.quantization.calibration import Calibration
+from grw_tf.export.quantization.logits_error import LogitsError
 from grw_tf.export.quantization.operation_recipes import int8_operations
-from grw_tf.export.quantization.rollouts import Rollout
 from grw_tf.export.quantization.state_quantization import quantize_states
 from grw_tf.export.state_entries import state_entries
 from grw_tf.streaming.signature_loop import STEP
@@ -97,16 +97,16 @@ def choose(
     these parts of the float32 model may add to the logits, besides that of 8-bit
     weights, relative to their standard deviation.
     """
-    meter = _Meter(content, calibration.segments, threads)
-    bare = meter.error(_build(content, [], calibration, others=True))
+    error_of = LogitsError(content, calibration.segments, threads)
+    bare = error_of(_build(content, [], calibration, others=True))
     errors = {}
     for part in tqdm.tqdm(parts, desc="Trying 8 bits", unit="part"):
-        errors[part] = meter.error(_build(content, [part], calibration, others=False))
+        errors[part] = error_of(_build(content, [part], calibration, others=False))
     budget = noise_budget
     while True:
         chosen = _affordable(errors, budget)
         built = _build(content, chosen, calibration, others=True)
-        error = meter.error(built)
+        error = error_of(built)
         if error <= math.hypot(bare, noise_budget) or not chosen:
             return Choice(built, errors, chosen, error)
         budget *= _SMALLER
@@ -138,35 +138,3 @@ def _build(content, parts, calibration, others):
     if fixed or others:
         content = int8_operations(content, fixed, calibration.ranges, others)
     return quantize_states(content, states)
-
-
-class _Meter:
-    """Measures the error of a quantized model's logits."""
-
-    def __init__(self, content, segments, threads):
-        self._segments = segments
-        self._threads = threads
-        self._expected = self._logits(content)
-        self._scales = [max(e.std(), 1e-9) for e in self._expected]
-
-    def error(self, content):
-        """Returns the root mean square error relative to the standard deviation."""
-        powers = [
-            np.mean(np.square((actual - expected) / scale))
-            for actual, expected, scale in zip(
-                self._logits(content), self._expected, self._scales, strict=True
-            )
-        ]
-        return float(np.sqrt(np.mean(powers)))
-
-    def _logits(self, content):
-        rollout = Rollout(content, self._threads)
-        found = []
-        for segment in self._segments:
-            rollout.restart(segment.states)
-            logits = rollout.logits(segment.frames)
-            if logits.shape[-1] > 1:
-                # What is added to all classes alike changes nothing.
-                logits = logits - logits.mean(-1, keepdims=True)
-            found.append(logits)
-        return found

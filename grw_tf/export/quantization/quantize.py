@@ -10,15 +10,14 @@ from grw_tf.common.checks import check_positive
 from grw_tf.common.suggestions import suggest
 from grw_tf.export.flatbuffer import read_model
 from grw_tf.export.quantization.calibration import calibrate
-from grw_tf.export.quantization.operation_recipes import (
-    float16_weights,
-    int8_operations,
-)
+from grw_tf.export.quantization.operation_recipes import quantize_layers
 from grw_tf.export.quantization.precision_search import choose, find_parts
 from grw_tf.export.quantization.rollouts import Rollout
+from grw_tf.export.quantization.smallest import find_smallest
 from grw_tf.export.state_entries import state_entries
 
-MODES = ("none", "float16", "dynamic", "int8")
+AUTO = "auto"
+MODES = (AUTO, "none", "float16", "dynamic", "weight_only", "int8")
 
 NOISE_BUDGET = 0.01
 """Error that int8 may add to dynamic's, relative to the logits' standard deviation.
@@ -31,6 +30,7 @@ _WEIGHTS = {
     "float16": "float16, computed with in float32",
     "dynamic": "int8 by channel; activations in int8 by each frame's own range, or"
     " float32 in depthwise convolutions",
+    "weight_only": "int8 by channel, computed with in float32",
 }
 _FLOAT_STATE = "as precise as the activations"
 _MEAN = "a running mean: it moves by 1/n, in int8 it would stand still"
@@ -43,8 +43,11 @@ class Quantized:
 
     Attributes:
         content: Its bytes.
-        report: The precision of each part and the reason, as JSON: `mode`; `weights`;
-            `states`, each with its `dtype` and the `reason`, and for int8
+        report: The precision of each part and the reason, as JSON: `mode`, that of most
+            layers for auto; `weights`; for auto `asked`, the `regret` on the clips, and
+            the `layers` with another `precision` than most, each with `logits_error`,
+            the error with this layer alone as most are; `states`, each with its `dtype`
+            and the `reason`, and for int8
             `logits_error`, the error with this state alone in int8; for int8 also
             `operations`, likewise, with their `activations`, `noise_budget`,
             `logits_error` of all together, and `calibration`, with the `agreement` on
@@ -64,10 +67,13 @@ def quantize(
 ) -> Quantized:
     """Quantizes a model of `conversion.convert`.
 
+    - "auto": as "dynamic", except for layers that must be more precise so that the file
+      makes the model's choices of class on the clips (`find_smallest`).
     - "none": nothing.
     - "float16": weights take half the space.
     - "dynamic": weights take a quarter, and convolutions compute in 8 bits, with the
       range of each frame's activations.
+    - "weight_only": weights take a quarter; computation stays in float32.
     - "int8": in addition, as many convolutions as the error budget allows compute with
       fixed ranges, which is faster, and as many states take a quarter of the space.
       What each costs is measured on the clips.
@@ -75,28 +81,50 @@ def quantize(
     Args:
         content: The float32 model.
         mode: One of MODES.
-        clips: For int8, videos uint8 [frames, size, size, 3] as the model will see
-            them, with at least 300 frames in all.
+        clips: For auto and int8, videos uint8 [frames, size, size, 3] as the model will
+            see them, with at least 300 frames in all.
         noise_budget: For int8, the error that it may add to the logits besides that of
             8-bit weights, relative to their standard deviation.
-        threads: For int8, the number of threads to measure with; by default one for
-            each CPU.
+        threads: For auto and int8, the number of threads to measure with; by default
+            one for each CPU.
 
     Raises:
         ValueError: For an unknown mode, missing or unusable clips, or a model that is
             not in float32 or lacks a signature `step`.
     """
     _check(content, mode, clips, noise_budget)
+    threads = threads or os.cpu_count() or 1
     if mode == "int8":
-        return _int8(content, clips, noise_budget, threads or os.cpu_count())
-    quantizers = {"float16": float16_weights, "dynamic": int8_operations}
-    quantized = quantizers[mode](content) if mode in quantizers else content
+        return _int8(content, clips, noise_budget, threads)
+    if mode == AUTO:
+        return _auto(content, clips, threads)
+    quantized = content if mode == "none" else quantize_layers(content, mode)
+    return Quantized(quantized, _report(content, mode))
+
+
+def _auto(content, clips, threads):
+    found = find_smallest(content, clips, threads)
+    report = _report(content, found.mode) | {
+        "asked": AUTO,
+        "regret": dataclasses.asdict(found.regret),
+        "layers": [
+            {
+                "name": _layer(layer.name),
+                "precision": found.better,
+                "logits_error": round(found.errors[layer], 4),
+            }
+            for layer in found.layers
+        ],
+    }
+    return Quantized(found.content, report)
+
+
+def _report(content, mode):
     states = [
         _state(entry, _FLOAT_STATE if entry["dtype"] == "float32" else _COUNT)
         for entry in state_entries(content)
     ]
-    report = {"mode": mode, "weights": _WEIGHTS[mode], "states": states}
-    return Quantized(quantized, report)
+    return {"mode": mode, "weights": _WEIGHTS[mode], "states": states}
 
 
 def _int8(content, clips, noise_budget, threads):
@@ -176,10 +204,10 @@ def _agreement(content, quantized, calibration, threads):
 def _check(content, mode, clips, noise_budget):
     if mode not in MODES:
         raise ValueError(f"Unknown quantization {mode!r}; {suggest(mode, MODES)}")
-    if mode == "int8" and clips is None:
+    if mode in (AUTO, "int8") and clips is None:
         raise ValueError(
-            "int8 needs clips to measure the ranges of activations on: give videos like"
-            " those the model will see."
+            f"{mode} needs clips to measure on: give videos like those the model will"
+            " see."
         )
     check_positive(noise_budget=noise_budget)
     model = read_model(content)

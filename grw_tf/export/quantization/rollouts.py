@@ -30,8 +30,7 @@ class Rollout:
     ) -> None:
         self._entries = state_entries(content)
         observed = set(observed)
-        if observed:
-            self._graph, self._indices = _find_tensors(content, observed)
+        self._graph, self._indices = _find_tensors(content, observed)
         self._interpreter = make_interpreter(
             content=content,
             num_threads=threads,

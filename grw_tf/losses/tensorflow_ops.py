@@ -4,6 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from grw_tf.common.devices import only_cpus
+
 argsort = tf.argsort
 cast = tf.cast
 maximum = tf.maximum
@@ -33,8 +35,9 @@ def matmul(a: tf.Tensor, b: tf.Tensor) -> Any:
 
     GPUs and TPUs round the factors of float32 products to 11 or 8 significant bits
     (TF32, bfloat16), which moves the GRW loss by 1e-3 and its gradient by 7e-3; only a
-    setting for the whole process turns that off. So each factor is split into its first
-    8 bits, which none of them round, and the rest.
+    setting for the whole process turns that off. So on a machine with one each factor
+    is split into its first 8 bits, which none of them round, and the rest. CPUs round
+    no factors.
     """
 
     def gradient(upstream):
@@ -47,7 +50,7 @@ def matmul(a: tf.Tensor, b: tf.Tensor) -> Any:
 
 
 def _product(a, b, **transpose):
-    if a.dtype == tf.float64:
+    if a.dtype == tf.float64 or only_cpus():
         return tf.matmul(a, b, **transpose)
     parts = [
         tf.matmul(left, right, **transpose) for left in _split(a) for right in _split(b)

@@ -3,6 +3,7 @@
 import tensorflow as tf
 from official.vision.modeling.layers import nn_layers
 
+from grw_tf.common.devices import only_cpus
 from grw_tf.layers.frame_by_frame_conv3d import FrameByFrameConv3D
 from grw_tf.models.config import BackboneConfig
 
@@ -16,8 +17,7 @@ def choose_conv3d(network: tf.Module, config: BackboneConfig) -> None:
     """
     by_frames = config.conv3d_by_frames
     if by_frames is None:
-        devices = tf.config.list_logical_devices()
-        by_frames = all(device.device_type == "CPU" for device in devices)
+        by_frames = only_cpus()
     if not by_frames:
         return
     for layer in network.submodules:

@@ -251,6 +251,7 @@ def test_products_of_accelerators_do_not_move_the_loss(
     def accelerators_matmul(a, b, **transpose):
         return matmul(rounded(a), rounded(b), **transpose)
 
+    monkeypatch.setattr(tensorflow_ops, "only_cpus", lambda: False)
     monkeypatch.setattr(tensorflow_ops.tf, "matmul", accelerators_matmul)
     on_accelerator, gradient_on_accelerator = _loss_and_gradient(z)
     np.testing.assert_allclose(on_accelerator, loss, rtol=rtol)
@@ -258,6 +259,12 @@ def test_products_of_accelerators_do_not_move_the_loss(
     np.testing.assert_allclose(
         gradient_on_accelerator, gradient, atol=10 * rtol * scale
     )
+
+
+def test_a_cpu_multiplies_once():
+    graph = tf.function(grw_loss).get_concrete_function(tf.TensorSpec((2, 5, 3))).graph
+    products = [op for op in graph.get_operations() if op.type == "MatMul"]
+    assert len(products) == 1
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

@@ -2,14 +2,17 @@
 
     python -m scripts.benchmark_training
     python -m scripts.benchmark_training --model_id=a0 --frames=16 --size=112
+    python -m scripts.benchmark_training --causal=false --inference --forms=a,b
 
 All forms take the same batch through the compiled step of the trainer, with AdamW,
 cosine schedules and a moving average, in turn in one process. `b'` and `c` have the
 transformer head of the published GRW models, the others the official head. Ratios are
-medians over rounds, of wall-clock time and of CPU time.
+medians over rounds, of wall-clock time and of CPU time. The peak of memory is that of
+the process, so give one form to measure its own.
 """
 
 import dataclasses
+import resource
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,13 +46,17 @@ class Options:
     frames: int = option(0, "Frames of a clip. 0: those of the model.")
     batch_size: int = option(2, "Clips per step.")
     rounds: int = option(20, "Timed steps of each form.")
+    forms: str = option("a,b,b',c,d", "By commas: the forms to time.")
+    inference: bool = option(
+        False, "Whether to time the models' inference of a batch instead of a step."
+    )
 
 
 def configs_of(options: Options) -> dict[str, ModelConfig]:
     """Returns the configs of the models, by the letters of the forms.
 
     Raises:
-        ValueError: If no model can have the options.
+        ValueError: If no model can have the options, or there is no such form.
     """
     block_specs.check_model_id(options.model_id)
     check_positive(batch_size=options.batch_size, rounds=options.rounds)
@@ -69,24 +76,30 @@ def configs_of(options: Options) -> dict[str, ModelConfig]:
         "c": published,
         "d": dataclasses.replace(official, smoothing=inside),
     }
+    forms = options.forms.split(",")
+    if unknown := [form for form in forms if form not in configs]:
+        raise ValueError(
+            f"--forms={options.forms}: there is no form {unknown[0]!r}; the forms are"
+            f" {', '.join(configs)}."
+        )
     return {
         # The Model Garden has a name only for this stream gate.
         form: dataclasses.replace(
-            config,
+            configs[form],
             **clips,
             backbone=dataclasses.replace(
-                config.backbone,
+                configs[form].backbone,
                 gating_activation="hard_sigmoid_relu6" if options.causal else "sigmoid",
             ),
         )
-        for form, config in configs.items()
+        for form in forms
     }
 
 
 def time_steps(
     configs: Mapping[str, ModelConfig], options: Options
 ) -> dict[str, paired_timing.Seconds]:
-    """Returns the `Seconds` of a step in each round, by the letters of the forms.
+    """Returns the `Seconds` of each round, by the letters of the forms.
 
     Args:
         configs: Result of `configs_of`, or a part of it.
@@ -96,33 +109,43 @@ def time_steps(
     steps = {}
     for form, config in tqdm.tqdm(configs.items(), "Compiling", unit="form"):
         make = step_timing.official_trainer if form == "a" else step_timing.own_trainer
-        steps[form] = step_timing.step_of(make(config, batch))
+        trainer = make(config, batch)
+        steps[form] = (
+            step_timing.inference_of(trainer.model, batch)
+            if options.inference
+            else step_timing.step_of(trainer)
+        )
     return paired_timing.time_in_turn(steps, options.rounds)
 
 
 def report(options: Options, seconds: Mapping[str, paired_timing.Seconds]) -> str:
     """Returns the tables of times and ratios."""
-    config = configs_of(options)["d"]
+    config = next(iter(configs_of(options).values()))
     names = {
         "a": "Model Garden's classifier and task",
         "b": "ours, official head, no smoothing",
         "b'": "ours, transformer head, no smoothing",
         "c": "ours, transformer head, GRW final",
-        "d": f"ours, official head, GRW at {config.smoothing.layers[0]}",
+        "d": "ours, official head, GRW at the last block",
     }
     kind = "stream" if options.causal else "base"
     lines = [
         f"{options.model_id} {kind}, clips [{options.batch_size}, {config.frames},"
-        f" {config.size}, {config.size}, 3], {options.rounds} steps of each",
+        f" {config.size}, {config.size}, 3], {options.rounds}"
+        f" {'inferences' if options.inference else 'steps'} of each",
         f"{'form':44} wall ms   CPU ms",
     ]
-    for form, name in names.items():
-        wall, cpu = (1e3 * np.median(values) for values in seconds[form])
-        lines.append(f"{form:3} {name:39}{wall:9.1f}{cpu:9.1f}")
+    for form, values in seconds.items():
+        wall, cpu = (1e3 * np.median(each) for each in values)
+        lines.append(f"{form:3} {names[form]:39}{wall:9.1f}{cpu:9.1f}")
     lines.append("ratio   by wall, 95 % interval  by CPU, 95 % interval")
     for over, under, meaning in PAIRS:
+        if over not in seconds or under not in seconds:
+            continue
         wall, cpu = map(paired_timing.paired_ratio, seconds[over], seconds[under])
         lines.append(f"{f'{over}/{under}':6}  {wall}     {cpu}    {meaning}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    lines.append(f"peak of memory: {peak:.2f} GiB")
     return "\n".join(lines)
 
 

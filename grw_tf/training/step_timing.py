@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 from official.core import base_trainer, train_utils
 from official.core import config_definitions as cfg
 from official.modeling import optimization
@@ -96,6 +97,20 @@ def step_of(trainer: base_trainer.Trainer) -> Callable[[], Seconds]:
         step()
         # Waits for the device, which runs asynchronously.
         trainer.train_loss.result().numpy()
+        return Seconds.now() - start
+
+    return timed
+
+
+def inference_of(model: tf_keras.Model, batch: Any) -> Callable[[], Seconds]:
+    """Returns a function that runs a model on a batch of `make_batch` and times it."""
+    clips = tf.constant(batch[0]["image"])
+    # The Model Garden's models take clips alone.
+    infer = tf.function(lambda: model(clips, training=False)).get_concrete_function()
+
+    def timed():
+        start = Seconds.now()
+        tf.nest.map_structure(lambda output: output.numpy(), infer())
         return Seconds.now() - start
 
     return timed

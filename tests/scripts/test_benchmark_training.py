@@ -95,7 +95,20 @@ def test_report_has_a_line_for_each_form_and_ratio(configs):
     text = benchmark_training.report(OPTIONS, seconds)
     assert "nano stream, clips [2, 8, 32, 32, 3], 2 steps of each" in text
     assert "b/a     2.000  2.000..2.000     1.000  1.000..1.000" in text
-    assert len(text.splitlines()) == 3 + len(configs) + len(benchmark_training.PAIRS)
+    lines = text.splitlines()
+    assert len(lines) == 4 + len(configs) + len(benchmark_training.PAIRS)
+    assert lines[-1].startswith("peak of memory: ")
+
+
+def test_inference_of_chosen_forms_is_timed():
+    options = dataclasses.replace(OPTIONS, forms="a,b", inference=True, causal=False)
+    seconds = benchmark_training.time_steps(
+        benchmark_training.configs_of(options), options
+    )
+    assert list(seconds) == ["a", "b"]
+    text = benchmark_training.report(options, seconds)
+    assert "nano base, clips [2, 8, 32, 32, 3], 2 inferences of each" in text
+    assert "b/a" in text and "c/b'" not in text
 
 
 def test_functions_are_called_in_turn():
@@ -132,6 +145,10 @@ def test_gate_without_official_name_is_refused(configs, batch):
     [
         ({"model_id": "a9"}, "Unknown model_id 'a9'"),
         ({"rounds": 0}, "rounds is 0"),
+        (
+            {"forms": "a,e"},
+            "--forms=a,e: there is no form 'e'; the forms are a, b, b',",
+        ),
         ({"frames": 3}, "N=3 frames is shorter than one window of T=5"),
     ],
 )

@@ -124,7 +124,8 @@ def nano():
     """A function that builds a tiny model with random weights, once a config.
 
     It takes fields of `ModelConfig`, `backbone` as a dict of fields of
-    `BackboneConfig`. Tests that change the model ask for a `fresh` one.
+    `BackboneConfig`. Tests that change the model ask for a `fresh` one, which takes
+    seconds, or for a `scratch` one, with whatever weights other tests left in it.
     """
     import tf_keras
 
@@ -138,11 +139,12 @@ def nano():
         randomize(model)
         return model
 
-    kept = functools.cache(make)
+    kept, changed = functools.cache(make), functools.cache(make)
 
-    def build(fresh=False, backbone=(), **fields):
+    def build(fresh=False, scratch=False, backbone=(), **fields):
         backbone = tuple(dict(backbone).items())
-        return (make if fresh else kept)(backbone=backbone, **fields)
+        builder = make if fresh else changed if scratch else kept
+        return builder(backbone=backbone, **fields)
 
     return build
 

@@ -63,7 +63,7 @@ def test_steps_of_several_frames_are_compared_at_their_ends(tmp_path, streams, m
 
 def test_wrong_gate_is_caught(nano, tmp_path, streams, model):
     backbone = {"gating_activation": "hard_sigmoid_relu6"}
-    other = nano(fresh=True, backbone=backbone)
+    other = nano(scratch=True, backbone=backbone)
     other.set_weights(model.get_weights())
     parity = _check(StreamingNetwork(other), tmp_path, streams, model=model)
     assert not parity.passed

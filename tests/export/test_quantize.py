@@ -48,7 +48,9 @@ LARGEST_ERROR = {
 
 # Every mode of one model, and the one with most parts of the others.
 QUANTIZED = [("official", mode) for mode in MODES] + [
-    (name, "int8") for name in MODELS if name != "official"
+    pytest.param(name, "int8", marks=[] if name == "positions" else pytest.mark.slow)
+    for name in MODELS
+    if name != "official"
 ]
 IN_8_BITS = ("auto", "dynamic", "weight_only", "int8")
 
@@ -150,7 +152,14 @@ def test_report_says_how_precise_each_state_is_and_why(quantized, name, mode):
 
 
 @pytest.mark.parametrize(
-    "name", ["mean", "causal transformer", "transformer of fractions"]
+    "name",
+    [
+        "causal transformer",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("mean", "transformer of fractions")
+        ),
+    ],
 )
 def test_means_and_counts_are_never_in_int8(float_file, clips, name):
     result = quantize(float_file(name), "int8", clips, noise_budget=1e3, threads=1)
@@ -245,7 +254,7 @@ def test_unlike_frames_are_of_all_values(clips):
     "mode, clips, message",
     [
         ("int4", None, "Unknown quantization 'int4'; did you mean 'int8'"),
-        ("xyz", None, "Unknown quantization 'xyz'; known: none, float16, dynamic"),
+        ("xyz", None, "Unknown quantization 'xyz'; known: auto, none, float16"),
         ("int8", None, "int8 needs clips"),
         ("int8", [], "have 0 frames in all: give at least 300"),
         ("int8", [np.zeros((99, 32, 32, 3), np.uint8)] * 3, "have 297 frames in all"),

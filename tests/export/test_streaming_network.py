@@ -34,6 +34,18 @@ BACKBONES = {
     "relu6 by name": {"activation": "relu6"},
 }
 FRAMES = 13
+# Each takes seconds, and the first ones differ most.
+SOME_BACKBONES = [
+    pytest.param(name, marks=[] if index < 6 else pytest.mark.slow)
+    for index, name in enumerate(BACKBONES)
+]
+SOME_STEPS = [
+    pytest.param(
+        head, frames, marks=[] if frames == 1 or head == "mean" else pytest.mark.slow
+    )
+    for head in HEADS
+    for frames in (1, 2, 3)
+]
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +58,14 @@ def _assert_same(actual, expected):
     assert_logits_close(actual, expected, 5e-5)
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("backbone", SOME_BACKBONES)
 def test_every_backbone_gives_the_models_logits(nano, video, backbone):
     model = nano(backbone=BACKBONES[backbone])
     network = StreamingNetwork(model)
     _assert_same(network_logits(network, video)[0], model_logits(model, video))
 
 
-@pytest.mark.parametrize("frames_per_step", [1, 2, 3])
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head, frames_per_step", SOME_STEPS)
 def test_every_head_gives_the_models_logits(nano, video, head, frames_per_step):
     model = nano(head=HEADS[head])
     network = StreamingNetwork(model, frames_per_step)
@@ -63,7 +74,9 @@ def test_every_head_gives_the_models_logits(nano, video, head, frames_per_step):
     _assert_same(network_logits(network, whole)[0], expected)
 
 
-@pytest.mark.parametrize("backbone", ["3d", "positions"])
+@pytest.mark.parametrize(
+    "backbone", [pytest.param("3d", marks=pytest.mark.slow), "positions"]
+)
 def test_chunks_longer_than_a_kernel_give_the_models_logits(nano, video, backbone):
     model = nano(backbone=BACKBONES[backbone])
     logits, _ = network_logits(StreamingNetwork(model, 6), video[:12])

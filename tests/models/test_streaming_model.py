@@ -14,7 +14,7 @@ BACKBONES = {
     "2plus1d_3d": {"conv_type": "2plus1d", "se_type": "3d"},
     "positions": {"use_positional_encoding": True},
 }
-CHUNKS = [(1,) * 8, (3, 1, 4), (8,)]
+CHUNKS = [(1,) * 8, (3, 1, 4), pytest.param((8,), marks=pytest.mark.slow)]
 
 
 def _stream(model, frames, chunks):
@@ -49,7 +49,9 @@ def test_stream_gives_the_clips_logits(nano, clip, head, chunks):
     _assert_equal_logits(_stream(model, clip, chunks)[0], model(clip).numpy())
 
 
-@pytest.mark.parametrize("chunks", [(1, 2, 5), (8,)], ids=str)
+@pytest.mark.parametrize(
+    "chunks", [(1, 2, 5), pytest.param((8,), marks=pytest.mark.slow)], ids=str
+)
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_stream_gives_the_clips_logits_for_every_backbone(nano, clip, backbone, chunks):
     model = nano(backbone=BACKBONES[backbone])
@@ -67,7 +69,7 @@ def test_logits_depend_on_the_order_of_frames(nano, clip, head):
 @pytest.mark.parametrize("head", HEADS)
 def test_a_short_stream_gives_the_logits_of_a_model_of_fewer_frames(nano, clip, head):
     model = nano(head=HEADS[head])
-    short = nano(fresh=True, head=HEADS[head], frames=3)
+    short = nano(scratch=True, head=HEADS[head], frames=3)
     short.set_weights(model.get_weights())
     logits, _ = _stream(model, clip, (1, 2))
     _assert_equal_logits(logits, short(clip[:, :3]).numpy())

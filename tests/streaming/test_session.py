@@ -116,17 +116,29 @@ def test_chunk_is_seen_when_it_is_full(write):
     assert told == [False, False, True, False, False, True, False]
 
 
-def test_chunks_give_the_logits_of_single_frames(write):
-    for head in HEADS:
-        single = _all_logits(StreamSession(write(head)), random_frames(12))
-        chunks = _all_logits(StreamSession(write(head, 3)), random_frames(12))
-        assert_logits_close(chunks, single[2::3])
+# Conversion takes seconds, so chunks of most heads are slow.
+CHUNKED_HEADS = [
+    pytest.param(head, marks=[] if head == "official" else pytest.mark.slow)
+    for head in HEADS
+]
 
 
-FLOAT_KINDS = [(head, count, "none") for head in HEADS for count in (1, 3)]
+@pytest.mark.parametrize("head", CHUNKED_HEADS)
+def test_chunks_give_the_logits_of_single_frames(write, head):
+    single = _all_logits(StreamSession(write(head)), random_frames(12))
+    chunks = _all_logits(StreamSession(write(head, 3)), random_frames(12))
+    assert_logits_close(chunks, single[2::3])
 
 
-@pytest.mark.parametrize("kind", [*FLOAT_KINDS, (ON_DEMAND, 1, "dynamic")])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *((head, 1, "none") for head in HEADS),
+        ("official", 3, "none"),
+        pytest.param((ON_DEMAND, 3, "none"), marks=pytest.mark.slow),
+        (ON_DEMAND, 1, "dynamic"),
+    ],
+)
 def test_runners_give_the_same_bits(write, kind):
     path = write(*kind)
     frames = random_frames(300)

@@ -20,10 +20,12 @@ TRAIN = [
     # TFDS' stock data sets import it without saying so.
     "importlib_resources~=7.1",
     "jinja2~=3.1",
+    "kagglehub~=1.0",
     "keras~=3.15",
     "matplotlib~=3.10",
     "ml_dtypes~=0.5",
     "pillow~=12.3",
+    "pooch~=1.9",
     "scikit-learn~=1.9",
     "scipy~=1.15",
     "tensorflow~=2.20.0",
@@ -32,6 +34,9 @@ TRAIN = [
     "tf_keras~=2.20.0",
     "tqdm~=4.67",
 ]
+
+# The published GRW models' weights by name.
+HUB = ["huggingface_hub~=2.4"]
 
 # TFDS' command imports mlcroissant without saying so.
 BEAM = ["apache-beam~=2.77", "mlcroissant~=1.1"]
@@ -67,10 +72,12 @@ setup(
         "train": TRAIN,
         "beam": [*TRAIN, *BEAM],
         "docs": [*TRAIN, *DOCS],
+        "hub": [*TRAIN, *HUB],
         "dev": [
             *TRAIN,
             *BEAM,
             *DOCS,
+            *HUB,
             "mypy~=2.4",
             "pytest~=9.2",
             "pytest-xdist~=3.8",

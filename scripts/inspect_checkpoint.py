@@ -2,7 +2,8 @@
 
     python -m scripts.inspect_checkpoint CHECKPOINT ...
 
-CHECKPOINT is a prefix, a folder, a .tar.gz, or the name of an official checkpoint.
+CHECKPOINT is a prefix, a folder, a SavedModel, a .tar.gz, a PyTorch file, an .h5 file
+of Keras, or the name of published weights.
 """
 
 import sys

@@ -6,14 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from grw_tf.common.fingerprint import fingerprint
-from grw_tf.models import ModelConfig, build_model
+from grw_tf.models import ModelConfig
 from grw_tf.weights.checkpoint_match import match_checkpoint
-from grw_tf.weights.model_variables import assign
+from grw_tf.weights.opening import open_checkpoint
 from grw_tf.weights.restore import load_model
-from grw_tf.weights.saved_variables import open_checkpoint
-from grw_tf.weights.torch.importing import read_torch_weights
-
-TORCH_SUFFIXES = (".pt", ".pth")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,25 +32,14 @@ def open_whole_model(checkpoint: str | os.PathLike, **changes: Any) -> WholeMode
     """Reads a checkpoint without building the model.
 
     Args:
-        checkpoint: Checkpoint of a whole model, as for `load_model`, or a PyTorch file,
-            as for `read_torch_weights`, whose EMA weights are used.
+        checkpoint: Checkpoint of a whole model, as for `load_model`.
         **changes: Fields of `ModelConfig` to change. No variable may depend on them.
 
     Raises:
-        ValueError: As `load_model` and `read_torch_weights`, or if the checkpoint has
-            no config or lacks variables.
-        OSError: As `load_model` and `read_torch_weights`.
+        ValueError: As `load_model`, or if the checkpoint has no config or lacks
+            variables.
+        OSError: As `load_model`.
     """
-    if os.fspath(checkpoint).lower().endswith(TORCH_SUFFIXES):
-        imported = read_torch_weights(checkpoint)
-        config = dataclasses.replace(imported.config, **changes)
-
-        def build():
-            model = build_model(config)
-            assign(model, imported.values)
-            return model
-
-        return WholeModel(config, _fingerprint(imported.values), build)
     with open_checkpoint(checkpoint) as saved:
         if saved.config is None:
             raise ValueError(

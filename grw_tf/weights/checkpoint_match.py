@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from grw_tf.models import ModelConfig
 from grw_tf.weights.model_variables import CONVERTIBLE, model_layout, with_backbone
-from grw_tf.weights.saved_variables import SavedVariables
+from grw_tf.weights.saved import Saved
 
 _SHOWN = 4
 
@@ -69,7 +69,7 @@ def match_shapes(
 
 
 def match_checkpoint(
-    saved: SavedVariables,
+    saved: Saved,
     config: ModelConfig,
     parts: Iterable[str],
     convert: bool = True,

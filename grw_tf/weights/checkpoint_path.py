@@ -1,4 +1,4 @@
-"""Finds the prefix that TensorFlow reads of the checkpoint that a user names."""
+"""Finds the checkpoint that a user names."""
 
 import contextlib
 import os
@@ -12,7 +12,8 @@ import tensorflow as tf
 from grw_tf.common.error_text import one_line
 from grw_tf.models import ModelConfig
 from grw_tf.weights import official
-from grw_tf.weights.download import fetch
+from grw_tf.weights.download import fetch, fetch_grw
+from grw_tf.weights.torch.archive import is_torch_file
 from grw_tf.weights.unpacking import extract
 
 
@@ -20,15 +21,16 @@ from grw_tf.weights.unpacking import extract
 def find_checkpoint(
     init_checkpoint: str | os.PathLike,
 ) -> Iterator[tuple[str, ModelConfig | None]]:
-    """Yields the prefix of a checkpoint, and the config of an official one.
+    """Yields the path of a checkpoint, and the config of an official one.
 
-    The prefix is the path without `.index`. An archive stays unpacked while the context
-    lasts.
+    The path is a prefix, which is without `.index`, or a PyTorch file. An archive stays
+    unpacked while the context lasts.
 
     Args:
-        init_checkpoint: A prefix, folder or .tar.gz, local or remote (gs://), or the
-            name of an official checkpoint, which is downloaded once. An existing path
-            takes precedence over a name.
+        init_checkpoint: A prefix, folder, SavedModel or .tar.gz, local or remote
+            (gs://); a local PyTorch file; or the name of an official checkpoint or a
+            published GRW model, which is downloaded once. An existing path takes
+            precedence over a name.
 
     Raises:
         OSError: If it cannot be read or downloaded.
@@ -51,20 +53,25 @@ def _find(path, scratch):
         return _within(path, path), None
     if path.endswith((".tar.gz", ".tgz")) and tf.io.gfile.exists(path):
         return _unpacked(path, scratch), None
+    if is_torch_file(path):
+        return path, None
     if tf.io.gfile.exists(path):
         raise ValueError(
-            f"{path} is not a TensorFlow checkpoint (there is no {prefix}.index): give"
-            " the prefix of one, its folder or a .tar.gz;"
-            " scripts/import_torch_weights.py makes one from a PyTorch file."
+            f"{path} is not a TensorFlow checkpoint (there is no {prefix}.index), nor a"
+            " PyTorch file: give the prefix of a checkpoint, its folder or a .tar.gz."
         )
+    if path in official.GRW_MODELS:
+        return str(fetch_grw(path)), None
     checkpoint = official.find(path)
     if checkpoint is None:
         raise ValueError(
             f"There is no checkpoint {path} (no {prefix}.index, folder or archive, and"
             f" no official checkpoint of this name). {official.hint(path)}"
         )
-    folder = str(fetch(checkpoint))
-    return _within(folder, folder), checkpoint.config
+    fetched = str(fetch(checkpoint))
+    if is_torch_file(fetched):
+        return fetched, None
+    return _within(fetched, fetched), checkpoint.config
 
 
 def _unpacked(archive, scratch):
@@ -97,6 +104,11 @@ def _within(folder, given):
         listed = [prefix[len(folder) :].lstrip("/") for prefix in found]
     else:
         listed = sorted(tf.io.gfile.listdir(folder))
+    if "saved_model.pb" in listed:
+        raise ValueError(
+            f"{given} is a SavedModel without its variables: the folder `variables`"
+            " must lie beside saved_model.pb, with variables.index in it."
+        )
     raise ValueError(
         f"Expected one checkpoint in {given}, found {len(found)}: name one by its"
         f" prefix, the path without .index. There is: {', '.join(listed) or 'nothing'}."

@@ -1,28 +1,20 @@
-"""Downloads that survive interruption and run in several processes at once."""
+"""Published weights by name: from the cache, or else from where they can be had."""
 
-import base64
-import hashlib
-import http.client
-import logging
 import os
 import pathlib
-import time
-import urllib.error
-import urllib.request
 from typing import TYPE_CHECKING
 
-import tqdm
-
 from grw_tf.common.file_lock import locked
+from grw_tf.weights import sources
 from grw_tf.weights.unpacking import extract
 
 if TYPE_CHECKING:
     # Its models need TensorFlow, which downloads do not.
     from grw_tf.weights.official import OfficialCheckpoint
 
-_ATTEMPTS = 4
-_PAUSE_SECONDS = 2.0
-_TIMEOUT_SECONDS = 30.0
+_KAGGLE_PAGE = "https://www.kaggle.com/models/google/movinet"
+_PYTORCH_PORT = "https://github.com/Atze00/MoViNet-pytorch"
+_GRW_PAGE = f"https://huggingface.co/{sources.HUGGING_FACE}"
 
 
 def cache_folder() -> pathlib.Path:
@@ -32,128 +24,87 @@ def cache_folder() -> pathlib.Path:
     return pathlib.Path(named).expanduser()
 
 
-def fetch(checkpoint: "OfficialCheckpoint") -> pathlib.Path:
-    """Returns the folder of an official checkpoint, downloaded if it is not there.
+def cached(name: str) -> pathlib.Path | None:
+    """Returns the weights of a name in the cache, None if there are none.
 
-    An interrupted download resumes. An archive that the user put into the cache as
-    `<name>.tar.gz` takes precedence over a download.
+    They are a folder, or a PyTorch file `<name>.pt`.
+    """
+    found = cache_folder() / name, cache_folder() / f"{name}.pt"
+    return next((path for path in found if path.exists()), None)
+
+
+def fetch(checkpoint: "OfficialCheckpoint") -> pathlib.Path:
+    """Returns the weights of an official checkpoint, downloaded if they are not there.
+
+    Files that the user put into the cache take precedence: `<name>.tar.gz`, or the
+    PyTorch port's as `<name>.pt`. Otherwise Kaggle is asked first, then the Model
+    Garden's server.
 
     Raises:
-        OSError: If it cannot be downloaded.
-        ValueError: If the archive cannot be unpacked.
+        OSError: If no source gives them. The message names what each answered, and
+            three ways to bring them by hand.
+        ValueError: If an archive in the cache cannot be unpacked.
     """
-    cache = cache_folder()
-    folder = cache / checkpoint.name
-    if folder.is_dir():
-        return folder
-    cache.mkdir(parents=True, exist_ok=True)
-    given = cache / f"{checkpoint.name}.tar.gz"
-    part = cache / f"{checkpoint.name}.tar.gz.part"
-    with locked(cache / f"{checkpoint.name}.lock"):
-        # While this process waited, another may have made the folder.
-        if not folder.is_dir():
-            if given.is_file():
-                extract(given, folder)
-            else:
-                _download(checkpoint, part)
-                try:
-                    extract(part, folder)
-                except ValueError as error:
-                    part.unlink()
-                    raise ValueError(
-                        f"{checkpoint.url} sent no sound archive: {error}"
-                    ) from None
-            part.unlink(missing_ok=True)
+    folder = _prepared(checkpoint.name)
+    with locked(folder.with_name(f"{checkpoint.name}.lock")):
+        # While this process waited, another may have fetched it.
+        if found := cached(checkpoint.name):
+            return found
+        given = folder.with_name(f"{checkpoint.name}.tar.gz")
+        if given.is_file():
+            extract(given, folder)
+            return folder
+        refusals = sources.fetch_first(
+            checkpoint.name,
+            [sources.kaggle(checkpoint.kaggle), sources.archive(checkpoint.url)],
+            folder,
+        )
+        if refusals:
+            raise OSError(
+                f"{_refused(checkpoint.name, refusals)} Bring it by hand:"
+                f" (1) from {_KAGGLE_PAGE}, framework TensorFlow 2, variation"
+                f" {checkpoint.variation}, downloaded as tar.gz: put it at {given};"
+                f" (2) {_port(checkpoint)}; or (3) give the path of any copy of yours in"
+                " place of the name."
+            )
     return folder
 
 
-def _download(checkpoint, part):
-    headers = _receive_all(checkpoint, part)
-    wanted = _md5(headers)
-    found = hashlib.md5(part.read_bytes(), usedforsecurity=False).digest()
-    found = base64.b64encode(found).decode()
-    if wanted not in (None, found):
-        part.unlink()
-        raise OSError(
-            f"{checkpoint.url} arrived damaged and was deleted: its MD5 is {found}, the"
-            f" server says {wanted}. Run again."
-        )
+def fetch_grw(name: str) -> pathlib.Path:
+    """Returns the PyTorch file of a published GRW model, downloaded if it is missing.
+
+    Args:
+        name: One of `official.GRW_MODELS`.
+
+    Raises:
+        OSError: If the hub does not give it.
+    """
+    file = _prepared(name).with_name(f"{name}.pt")
+    with locked(file.with_name(f"{name}.lock")):
+        if file.exists():
+            return file
+        refusals = sources.fetch_first(name, [sources.hugging_face(name)], file)
+        if refusals:
+            raise OSError(
+                f"{_refused(name, refusals)} Download {name}.pt from {_GRW_PAGE}, and"
+                f" put it at {file}, or give its path in place of the name."
+            )
+    return file
 
 
-def _receive_all(checkpoint, part):
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            return _receive(checkpoint, part)
-        except (OSError, http.client.HTTPException) as error:
-            refused = isinstance(error, urllib.error.HTTPError) and error.code < 500
-            if refused or attempt == _ATTEMPTS:
-                raise OSError(_advice(checkpoint, part, error)) from None
-            logging.warning("%s: %s. Trying again.", checkpoint.url, error)
-        time.sleep(_PAUSE_SECONDS)
+def _prepared(name):
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    return cache_folder() / name
 
 
-def _advice(checkpoint, part, error):
-    size = _size(part)
-    kept = f" {size} bytes are kept: run again to resume." if size else ""
-    return (
-        f"{checkpoint.url} cannot be downloaded: {error}.{kept} If this repeats, get"
-        f" it by other means and give its path, /path/{checkpoint.name}.tar.gz, in"
-        f" place of its name, or put it into {part.parent} as"
-        f" {checkpoint.name}.tar.gz."
-    )
+def _port(checkpoint):
+    file = checkpoint.port_file
+    if not file:
+        return f"the PyTorch port, {_PYTORCH_PORT}, does not have this one"
+    there = cache_folder() / f"{checkpoint.name}.pt"
+    return f"from {_PYTORCH_PORT}, weights/{file}: put it at {there}"
 
 
-def _receive(checkpoint, part):
-    """Downloads the missing bytes and returns the headers of the server's answer."""
-    have = _size(part)
-    # Servers may unpack archives for clients that do not accept gzip.
-    headers = {"Accept-Encoding": "gzip"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-    request = urllib.request.Request(checkpoint.url, headers=headers)
-    try:
-        response = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
-    except urllib.error.HTTPError as error:
-        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not have:
-            raise
-        if error.headers["Content-Range"] == f"bytes */{have}":
-            return error.headers
-        part.unlink()
-        return _receive(checkpoint, part)
-    with response:
-        resumed = response.status == http.HTTPStatus.PARTIAL_CONTENT
-        if not resumed:
-            have = 0
-        elif not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-            part.unlink()
-            raise OSError(f"the server did not resume from byte {have}")
-        total = None if response.length is None else have + response.length
-        with (
-            open(part, "ab" if resumed else "wb") as file,
-            tqdm.tqdm(
-                desc=checkpoint.name,
-                total=total,
-                initial=have,
-                unit="B",
-                unit_scale=True,
-            ) as bar,
-        ):
-            while data := response.read1(2**16):
-                bar.update(file.write(data))
-        if total is not None and _size(part) < total:
-            raise OSError(f"the connection ended after {_size(part)} of {total} bytes")
-        return response.headers
-
-
-def _size(path):
-    return path.stat().st_size if path.exists() else 0
-
-
-def _md5(headers):
-    """Returns the base64 MD5 in the headers of Google's storage, None without one."""
-    for header in headers.get_all("x-goog-hash", []):
-        for entry in header.split(","):
-            kind, _, value = entry.strip().partition("=")
-            if kind == "md5":
-                return value
-    return None
+def _refused(name, refusals):
+    answers = "; ".join(f"{title}: {answer}" for title, answer in refusals.items())
+    return f"{name} cannot be downloaded ({answers})."

@@ -9,7 +9,7 @@ from grw_tf.models.movinet_backbone import CONV_TYPES
 from grw_tf.models.presets import official_config
 from grw_tf.weights.checkpoint_match import match_checkpoint
 from grw_tf.weights.model_variables import with_backbone
-from grw_tf.weights.saved_variables import SavedVariables
+from grw_tf.weights.saved import Saved
 
 # Types of squeeze excitation with different variables: "2d" has those of "3d".
 _SE_TYPES = ("2plus3d", "3d", "none")
@@ -20,7 +20,7 @@ GATES_EXPLAINED = (
 )
 
 
-def identify(saved: SavedVariables) -> ModelConfig:
+def identify(saved: Saved) -> ModelConfig:
     """Returns the config that a checkpoint records, else one inferred from variables.
 
     Only MoViNets can be inferred. What variables do not show is taken from the official

@@ -3,10 +3,14 @@
 import math
 import os
 
+import tensorflow as tf
+
 from grw_tf.weights.checkpoint_match import match_checkpoint
 from grw_tf.weights.identify import GATES_EXPLAINED, identify
+from grw_tf.weights.keras_applications import describe_keras_weights, is_keras_weights
 from grw_tf.weights.model_variables import model_layout
-from grw_tf.weights.saved_variables import open_checkpoint
+from grw_tf.weights.opening import open_checkpoint
+from grw_tf.weights.torch.archive import is_torch_file
 
 _UNRECORDED = " (not recorded: as in official models)"
 
@@ -19,6 +23,8 @@ def inspect(checkpoint: str | os.PathLike) -> str:
             are not those of its recorded config.
         OSError: If it cannot be fetched or read.
     """
+    if is_keras_weights(checkpoint):
+        return _lines(describe_keras_weights(checkpoint))
     with open_checkpoint(checkpoint) as saved:
         try:
             config = identify(saved)
@@ -33,7 +39,19 @@ def inspect(checkpoint: str | os.PathLike) -> str:
                     f"{match.table()}"
                 )
         rows = _rows(saved, config, parts)
+    return _lines(rows)
+
+
+def _lines(rows):
     return "\n".join(f"{title:20} {value}" for title, value in rows.items())
+
+
+def _form(saved):
+    if is_torch_file(saved.prefix):
+        return "PyTorch file"
+    folder = os.path.dirname(os.path.dirname(saved.prefix))
+    is_saved_model = tf.io.gfile.exists(os.path.join(folder, "saved_model.pb"))
+    return "Keras SavedModel" if is_saved_model else "TensorFlow checkpoint"
 
 
 def _rows(saved, config, parts):
@@ -48,6 +66,7 @@ def _rows(saved, config, parts):
         for part in parts
     }
     return {
+        "form": _form(saved),
         "model id": backbone.model_id,
         "kind": recorded("stream" if backbone.causal else "base"),
         **(_rows_of_choices(backbone, known) if backbone.family.choices else {}),

@@ -73,6 +73,29 @@ def read_keras_weights(
     return {name: saved[key] for key, name in names.items()}
 
 
+def describe_keras_weights(path: str | os.PathLike) -> dict[str, str | int]:
+    """Returns the properties of a Keras weights file for people to read.
+
+    Raises:
+        ValueError: If it is no such file.
+        OSError: If it cannot be read.
+    """
+    name = os.path.expanduser(os.fspath(path))
+    if name == IMAGENET:
+        return {
+            "form": "Keras weights, downloaded when they are restored",
+            "for": ", ".join(MODEL_IDS),
+        }
+    saved = _read(name)
+    return {
+        "form": "Keras weights file (HDF5), without a config",
+        "layers": len({key.rpartition("/")[0] for key in saved}),
+        "variables": len(saved),
+        "parameters": f"{sum(value.size for value in saved.values()):,}",
+        "for": f"{' or '.join(MODEL_IDS)}: restoring tells whether it fits",
+    }
+
+
 def _fetch(backbone: BackboneConfig):
     kind = f"{backbone.model_id.removeprefix('mobilenet_v3_')}_224_1.0_float"
     name = f"weights_mobilenet_v3_{kind}_no_top_v2.h5"

@@ -1,6 +1,8 @@
-"""The official MoViNet checkpoints, trained on Kinetics-600.
+"""Published weights: official MoViNets and GRW models, trained on Kinetics-600.
 
-Source: tensorflow/models, official/projects/movinet/README.md. No SHA-256 is published.
+Sources: tensorflow/models, official/projects/movinet/README.md, whose server has
+answered 403 since February 2026 (issues 13610, 13611); Kaggle Models, google/movinet,
+with the same weights as SavedModels. No SHA-256 is published.
 """
 
 import dataclasses
@@ -31,6 +33,28 @@ class OfficialCheckpoint:
     top5: float
     megabytes: int
 
+    @property
+    def variation(self) -> str:
+        """Its variation on Kaggle, such as a0-stream-kinetics-600-classification."""
+        model = self.name.removeprefix("movinet_").replace("_", "-")
+        return f"{model}-kinetics-600-classification"
+
+    @property
+    def kaggle(self) -> str:
+        """Its handle on Kaggle."""
+        version = 2 if self.config.backbone.causal else 3
+        return f"google/movinet/tensorFlow2/{self.variation}/{version}"
+
+    @property
+    def port_file(self) -> str | None:
+        """The name of its file in MoViNet-pytorch, which lacks three."""
+        model_id = self.config.backbone.model_id.upper()
+        if not self.config.backbone.causal:
+            return f"model{model_id}_statedict_v3"
+        if model_id in ("A0", "A1", "A2"):
+            return f"model{model_id}_stream_statedict_v3"
+        return None
+
 
 # model: (top-1, top-5, megabytes).
 _FIGURES = {
@@ -56,6 +80,9 @@ OFFICIAL = {
 }
 """Official checkpoints by name."""
 
+GRW_MODELS = ("a0s_grw", "a1s_grw", "a2s_grw", "a3b_grw")
+"""Published GRW models by name. Their repository has no licence file."""
+
 
 def find(name: str) -> OfficialCheckpoint | None:
     """Returns the checkpoint of a name such as `MoViNet-A0-Stream`, None if unknown."""
@@ -65,10 +92,14 @@ def find(name: str) -> OfficialCheckpoint | None:
 
 def hint(name: str) -> str:
     """Returns a hint about an unknown name: the nearest name, and all names."""
-    shorts = [official.removeprefix("movinet_") for official in OFFICIAL]
-    near = nearest_name(_plain(name).removeprefix("movinet_"), shorts)
-    question = f"Did you mean movinet_{near}? " if near else ""
-    return f"{question}Official checkpoints: {', '.join(OFFICIAL)}."
+    names = {official.removeprefix("movinet_"): official for official in OFFICIAL}
+    names |= {grw: grw for grw in GRW_MODELS}
+    near = nearest_name(_plain(name).removeprefix("movinet_"), list(names))
+    question = f"Did you mean {names[near]}? " if near else ""
+    return (
+        f"{question}Official checkpoints: {', '.join(OFFICIAL)}. Published GRW models:"
+        f" {', '.join(GRW_MODELS)}."
+    )
 
 
 def _plain(name):

@@ -14,7 +14,7 @@ from grw_tf.weights.checkpoint_match import match_checkpoint
 from grw_tf.weights.identify import GATES_EXPLAINED, describe, identify
 from grw_tf.weights.keras_applications import is_keras_weights, read_keras_weights
 from grw_tf.weights.model_variables import assign, find_variable, model_layout
-from grw_tf.weights.saved_variables import open_checkpoint
+from grw_tf.weights.opening import open_checkpoint
 
 _CLASSIFIER = "head/_classifier"
 

@@ -1,8 +1,6 @@
 """The variables in a checkpoint, by the names that a model has for them."""
 
-import contextlib
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,7 +9,6 @@ from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from grw_tf.models import ModelConfig
 from grw_tf.models.config_record import RECORD
-from grw_tf.weights.checkpoint_path import find_checkpoint
 
 _ALIASES = {
     # The attribute of each part in a Model Garden model and in this project's, and the
@@ -182,13 +179,6 @@ class SavedVariables:
                 f"{self.prefix} is damaged: {key} cannot be read"
                 f" ({str(error).splitlines()[0]})."
             ) from None
-
-
-@contextlib.contextmanager
-def open_checkpoint(init_checkpoint: str | os.PathLike) -> Iterator[SavedVariables]:
-    """Yields the variables of the checkpoint that a user names to `find_checkpoint`."""
-    with find_checkpoint(init_checkpoint) as (prefix, config):
-        yield SavedVariables(prefix, config)
 
 
 def _open(prefix):

@@ -48,10 +48,18 @@ def extract(archive: str | os.PathLike, folder: str | os.PathLike) -> None:
         *(gzip.BadGzipFile, tarfile.TarError, zlib.error),
     ) as error:
         raise ValueError(
-            f"{archive} cannot be unpacked ({error}): get a sound copy of it."
+            f"{archive} cannot be unpacked ({_reason(archive, error)}): get a sound"
+            " copy of it."
         ) from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _reason(archive, error):
+    """Returns why an archive cannot be unpacked."""
+    with open(archive, "rb") as file:
+        start = file.read(_CHUNK).lstrip()
+    return "it is a web page, such as one to sign in" if start[:1] == b"<" else error
 
 
 class _BoundedGzipFile(gzip.GzipFile):

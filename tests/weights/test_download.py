@@ -1,25 +1,21 @@
-"""Tests of downloads from a server that does all that servers do."""
+"""Tests of published weights by name, from a cache and from sources that refuse."""
 
-import base64
 import contextlib
-import dataclasses
-import hashlib
 import http.server
 import io
 import pathlib
 import random
-import re
-import signal
 import subprocess
 import sys
 import tarfile
 import threading
 import time
+import types
 
 import pytest
 
-from grw_tf.weights import download, official
-from grw_tf.weights.download import cache_folder, fetch
+from grw_tf.weights import download, official, sources
+from grw_tf.weights.download import cache_folder, cached, fetch, fetch_grw
 
 NAME = "movinet_a0_stream"
 NOISE = random.Random(0).randbytes(300_000)
@@ -27,8 +23,12 @@ NOISE = random.Random(0).randbytes(300_000)
 # `official` itself would cost each process the start of TensorFlow.
 PROCESS = """
 import sys, types
+from grw_tf.weights import sources
 from grw_tf.weights.download import fetch
-print(fetch(types.SimpleNamespace(name=sys.argv[1], url=sys.argv[2])))
+def refuse(*_, **__):
+    raise OSError("refused")
+sys.modules["kagglehub"] = types.SimpleNamespace(model_download=refuse)
+print(fetch(types.SimpleNamespace(name=sys.argv[1], url=sys.argv[2], kaggle="")))
 """
 
 
@@ -42,58 +42,18 @@ def _archive():
 
 
 ARCHIVE = _archive()
-MD5 = base64.b64encode(hashlib.md5(ARCHIVE).digest()).decode()
-OTHER_MD5 = base64.b64encode(bytes(16)).decode()
-
-
-@dataclasses.dataclass
-class _Answer:
-    """How the server answers one request."""
-
-    status: int = 200  # Any other is an error without a body.
-    ranges: bool = True  # Whether Range is honored.
-    shift: int = 0  # How far from the requested byte a range starts.
-    stop: int | None = None  # Byte of the archive at which the connection ends.
-    length: bool = True  # Whether Content-Length is sent.
-    pause: float = 0.0  # Seconds between two pieces.
-    hashes: tuple = ()  # Values of x-goog-hash headers.
-    content_range: str | None = None  # Content-Range of an error.
-    data: bytes = ARCHIVE
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        asked = self.headers["Range"]
-        self.server.asked.append(asked)
-        answers = self.server.answers
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        # Google's storage would unpack the archive for this client.
-        if "gzip" not in self.headers["Accept-Encoding"]:
-            answer = _Answer(status=406)
-        if answer.status != 200:
-            self.send_response(answer.status)
-            if answer.content_range:
-                self.send_header("Content-Range", answer.content_range)
-            self.end_headers()
-            return
-        start, size = 0, len(answer.data)
-        if asked and answer.ranges:
-            start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) + answer.shift
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
-        else:
-            self.send_response(200)
-        if answer.length:
-            self.send_header("Content-Length", str(size - start))
-        for value in answer.hashes:
-            self.send_header("x-goog-hash", value)
+        self.server.asked += 1
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(ARCHIVE)))
         self.end_headers()
-        # Clients that were killed or have given up are no error here.
+        time.sleep(self.server.pause)
+        # Clients that have given up are no error here.
         with contextlib.suppress(ConnectionError):
-            for begin in range(start, answer.stop or size, 20_000):
-                end = min(begin + 20_000, answer.stop or size)
-                self.wfile.write(answer.data[begin:end])
-                time.sleep(answer.pause)
+            self.wfile.write(self.server.data)
 
     def log_message(self, *_):
         pass
@@ -101,39 +61,46 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """A server; `answers` are its next ones, the last for good, `asked` the ranges."""
+    """A server of `data` with a `status`; it counts how often it was `asked`."""
     monkeypatch.setenv("GRW_TF_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(download, "_PAUSE_SECONDS", 0.01)
     server = http.server.ThreadingHTTPServer(("localhost", 0), _Handler)
-    server.answers, server.asked = [_Answer()], []
-    server.url = f"http://localhost:{server.server_port}/{NAME}.tar.gz"
-    server.checkpoint = dataclasses.replace(official.OFFICIAL[NAME], url=server.url)
+    server.status, server.data, server.asked, server.pause = 200, ARCHIVE, 0, 0.0
+    url = f"http://localhost:{server.server_port}/{NAME}.tar.gz"
+    known = official.OFFICIAL[NAME]
+    server.checkpoint = types.SimpleNamespace(
+        name=NAME,
+        url=url,
+        kaggle=known.kaggle,
+        variation=known.variation,
+        port_file=known.port_file,
+    )
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()
 
 
-def _holds_all(folder):
-    assert folder == cache_folder() / NAME
-    assert (folder / "noise").read_bytes() == NOISE
-    names = sorted(path.name for path in folder.parent.iterdir())
-    assert names == [NAME, f"{NAME}.lock"]
+@pytest.fixture
+def library(monkeypatch):
+    """A function that puts functions in place of a library of downloads."""
+
+    def replace(name, **functions):
+        monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(**functions))
+
+    return replace
 
 
-def _part():
-    return cache_folder() / f"{NAME}.tar.gz.part"
+@pytest.fixture
+def kaggle_refuses(library):
+    def refuse(*_, **__):
+        raise OSError("no such host")
+
+    library("kagglehub", model_download=refuse)
 
 
-def _start_process(server):
-    return subprocess.Popen(
-        [sys.executable, "-c", PROCESS, NAME, server.url],
-        cwd=pathlib.Path(__file__).parents[2],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def _left():
+    return sorted(path.name for path in cache_folder().iterdir())
 
 
 @pytest.mark.parametrize(
@@ -154,159 +121,157 @@ def test_cache_lies_where_the_environment_says(monkeypatch, environment, folder)
     assert cache_folder() == pathlib.Path(folder)
 
 
-def test_download_is_unpacked_and_shows_its_progress(server, capfd):
-    _holds_all(fetch(server.checkpoint))
-    assert server.asked == [None]
-    assert f"{NAME}: 100%" in capfd.readouterr().err
+def test_kaggle_is_asked_first_for_the_version_of_the_weights(server, library, capsys):
+    asked = []
+
+    def download_model(handle, output_dir):
+        asked.append(handle)
+        variables = pathlib.Path(output_dir) / "variables"
+        variables.mkdir(parents=True)
+        (variables / "variables.index").write_bytes(b"")
+        return output_dir
+
+    library("kagglehub", model_download=download_model)
+    assert fetch(server.checkpoint) == cache_folder() / NAME == cached(NAME)
+    assert asked == [
+        "google/movinet/tensorFlow2/a0-stream-kinetics-600-classification/2"
+    ]
+    assert server.asked == 0
+    assert capsys.readouterr().out == f"{NAME}: asking Kaggle ({asked[0]}).\n"
 
 
-def test_what_is_in_the_cache_needs_no_network(server):
-    (cache_folder() / NAME).mkdir(parents=True)
-    assert fetch(server.checkpoint) == cache_folder() / NAME
-    assert server.asked == []
-
-
-def test_archive_put_into_the_cache_is_taken_and_kept(server):
-    cache_folder().mkdir()
-    archive = cache_folder() / f"{NAME}.tar.gz"
-    archive.write_bytes(ARCHIVE)
-    _part().write_bytes(b"of a download given up")
+def test_where_kaggle_refuses_the_server_is_asked(server, kaggle_refuses, capfd):
     assert (fetch(server.checkpoint) / "noise").read_bytes() == NOISE
-    assert server.asked == []
-    assert archive.exists() and not _part().exists()
+    assert _left() == [NAME, f"{NAME}.lock"]
+    captured = capfd.readouterr()
+    assert [line.partition(" (")[0] for line in captured.out.splitlines()] == [
+        f"{NAME}: asking Kaggle",
+        f"{NAME}: no such host",
+        f"{NAME}: asking {server.checkpoint.url}.",
+    ]
+    assert "100%" in captured.err
 
 
-def test_cut_download_goes_on_by_range(server):
-    server.answers = [_Answer(stop=100_000), _Answer(stop=200_000), _Answer()]
-    _holds_all(fetch(server.checkpoint))
-    assert server.asked == [None, "bytes=100000-", "bytes=200000-"]
+def test_kaggle_without_a_checkpoint_counts_as_a_refusal(server, library):
+    def send_a_page(handle, output_dir):
+        pathlib.Path(output_dir).mkdir()
+        (pathlib.Path(output_dir) / "page.html").write_text("<html>")
+
+    library("kagglehub", model_download=send_a_page)
+    assert (fetch(server.checkpoint) / "noise").read_bytes() == NOISE
 
 
-def test_download_cut_again_and_again_goes_on_in_the_next_run(server):
-    server.answers = [_Answer(stop=100_000)]
-    message = (
-        rf"{NAME}.tar.gz cannot be downloaded: the connection ended after 100000 of "
-        rf"{len(ARCHIVE)} bytes. 100000 bytes are kept: run again to resume."
-    )
-    with pytest.raises(OSError, match=message):
-        fetch(server.checkpoint)
-    assert server.asked == [None] + 3 * ["bytes=100000-"]
-    server.answers, server.asked[:] = [_Answer()], []
-    _holds_all(fetch(server.checkpoint))
-    assert server.asked == ["bytes=100000-"]
-
-
-@pytest.mark.parametrize(
-    "answer, asked",
-    [
-        (_Answer(ranges=False), ["bytes=15-"]),
-        (_Answer(status=416), ["bytes=15-", None]),
-        (_Answer(status=416, content_range="bytes */99"), ["bytes=15-", None]),
-        (_Answer(shift=-7), ["bytes=15-", None]),
-    ],
-    ids=["ignored", "416", "416_other_length", "other_range"],
-)
-def test_download_starts_anew_where_the_server_cannot_go_on(server, answer, asked):
-    cache_folder().mkdir()
-    _part().write_bytes(b"of another file")
-    server.answers = [answer, _Answer()]
-    _holds_all(fetch(server.checkpoint))
-    assert server.asked == asked
-
-
-def test_part_that_is_whole_is_not_downloaded_again(server):
-    cache_folder().mkdir()
-    _part().write_bytes(ARCHIVE)
-    server.answers = [_Answer(status=416, content_range=f"bytes */{len(ARCHIVE)}")]
-    _holds_all(fetch(server.checkpoint))
-    assert len(server.asked) == 1
-
-
-def test_silent_server_is_asked_again(server, monkeypatch):
-    monkeypatch.setattr(download, "_TIMEOUT_SECONDS", 0.2)
-    server.answers = [_Answer(stop=40_000, pause=0.5), _Answer()]
-    _holds_all(fetch(server.checkpoint))
-    assert server.asked == [None, "bytes=20000-"]
-
-
-def test_busy_server_is_asked_again(server):
-    server.answers = [_Answer(status=503), _Answer()]
-    _holds_all(fetch(server.checkpoint))
-
-
-@pytest.mark.parametrize("status, reason", [(403, "Forbidden"), (404, "Not Found")])
-def test_refusal_says_how_to_hand_over_a_file(server, status, reason):
-    server.answers = [_Answer(status=status)]
+def test_where_all_refuse_three_ways_are_told(server, kaggle_refuses):
+    server.status = 403
     with pytest.raises(OSError) as error:
         fetch(server.checkpoint)
     message = str(error.value)
-    assert f"{server.url} cannot be downloaded" in message
-    assert f"{status}: {reason}" in message
-    assert f"give its path, /path/{NAME}.tar.gz, in place of its name" in message
-    assert f"put it into {cache_folder()} as {NAME}.tar.gz" in message
-    assert len(message.splitlines()) == len(server.asked) == 1
+    assert len(message.splitlines()) == 1
+    assert "no such host" in message and "403" in message
+    assert "https://www.kaggle.com/models/google/movinet" in message
+    assert f"put it at {cache_folder() / NAME}.tar.gz" in message
+    assert "weights/modelA0_stream_statedict_v3: put it at" in message
+    assert f"{cache_folder() / NAME}.pt" in message
+    assert "the path of any copy of yours in place of the name" in message
+    assert _left() == [f"{NAME}.lock"]
 
 
-def test_no_network_says_how_to_hand_over_a_file(server):
-    # Nothing listens at port 1.
-    checkpoint = dataclasses.replace(server.checkpoint, url="http://localhost:1/x")
-    with pytest.raises(OSError, match="refused.* give its path, .*tar.gz"):
-        fetch(checkpoint)
-
-
-@pytest.mark.parametrize(
-    "hashes",
-    [(f"md5={MD5}",), (f"crc32c=AAAAAA==,md5={MD5}",), ("crc32c=A=", f"md5={MD5}")],
-    ids=["alone", "listed", "repeated"],
-)
-def test_right_checksum_is_taken(server, hashes):
-    server.answers = [_Answer(stop=100_000, hashes=hashes), _Answer(hashes=hashes)]
-    _holds_all(fetch(server.checkpoint))
-
-
-@pytest.mark.parametrize(
-    "hashes",
-    [(f"crc32c=A=, md5={OTHER_MD5}",), ("crc32c=A=", f"md5={OTHER_MD5}")],
-    ids=["listed", "repeated"],
-)
-def test_wrong_checksum_deletes_the_download(server, hashes):
-    server.answers = [_Answer(hashes=hashes)]
-    with pytest.raises(OSError, match="damaged and was deleted: its MD5 is .* Run aga"):
+def test_port_without_a_model_is_said_to_have_none(server, kaggle_refuses):
+    server.status, server.checkpoint.port_file = 403, None
+    with pytest.raises(OSError, match="MoViNet-pytorch, does not have this one"):
         fetch(server.checkpoint)
-    assert [path.name for path in cache_folder().iterdir()] == [f"{NAME}.lock"]
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [_Answer(data=b"<html>Sign in</html>"), _Answer(stop=100_000, length=False)],
-    ids=["sign_in_page", "cut_of_unknown_length"],
+    "data, message",
+    [
+        (b"<!doctype html><html>Sign in</html>", "web page"),
+        (ARCHIVE[:100_000], "Connection broken|cannot be unpacked"),
+        (ARCHIVE[:-20] + bytes(20), "cannot be unpacked"),
+    ],
+    ids=["sign-in page", "cut", "damaged"],
 )
-def test_unsound_archive_is_deleted(server, answer):
-    server.answers = [answer]
-    with pytest.raises(ValueError, match=f"{server.url} sent no sound archive: "):
+def test_unsound_archive_is_told_and_not_kept(server, kaggle_refuses, data, message):
+    server.data = data.ljust(len(ARCHIVE)) if b"html" in data else data
+    with pytest.raises(OSError, match=message):
         fetch(server.checkpoint)
-    assert [path.name for path in cache_folder().iterdir()] == [f"{NAME}.lock"]
+    assert _left() == [f"{NAME}.lock"]
 
 
-def test_killed_download_goes_on(server):
-    server.answers = [_Answer(pause=0.1), _Answer()]
-    process = _start_process(server)
-    while not _part().exists() or _part().stat().st_size < 40_000:
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    size = _part().stat().st_size
-    _holds_all(fetch(server.checkpoint))
-    assert 40_000 <= size < len(ARCHIVE)
-    assert server.asked == [None, f"bytes={size}-"]
+def test_what_is_in_the_cache_needs_no_network(server, kaggle_refuses):
+    (cache_folder() / NAME).mkdir(parents=True)
+    assert fetch(server.checkpoint) == cache_folder() / NAME
+    assert server.asked == 0
+
+
+def test_archive_put_into_the_cache_is_taken_and_kept(server, kaggle_refuses):
+    cache_folder().mkdir()
+    archive = cache_folder() / f"{NAME}.tar.gz"
+    archive.write_bytes(ARCHIVE)
+    assert (fetch(server.checkpoint) / "noise").read_bytes() == NOISE
+    assert server.asked == 0
+    assert archive.exists()
+
+
+def test_pytorch_file_put_into_the_cache_is_taken(server, kaggle_refuses):
+    cache_folder().mkdir()
+    file = cache_folder() / f"{NAME}.pt"
+    file.write_bytes(b"PK")
+    assert fetch(server.checkpoint) == file
+    assert server.asked == 0
 
 
 def test_two_processes_download_once(server):
-    server.answers = [_Answer(pause=0.1)]
-    processes = [_start_process(server) for _ in range(2)]
+    server.pause = 1.0
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROCESS, NAME, server.checkpoint.url],
+            cwd=pathlib.Path(__file__).parents[2],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
     printed = [process.communicate() for process in processes]
-    assert [output.strip() for output, _ in printed] == 2 * [str(cache_folder() / NAME)]
-    assert sum("Waiting for another process" in errors for _, errors in printed) == 1
-    assert server.asked == [None]
-    _holds_all(cache_folder() / NAME)
+    last = [output.splitlines()[-1] for output, _ in printed]
+    assert last == 2 * [str(cache_folder() / NAME)], printed
+    assert server.asked == 1
+
+
+def test_grw_model_comes_from_the_hub(server, library):
+    def download_file(repository, name, local_dir):
+        assert (repository, name) == (sources.HUGGING_FACE, "a0s_grw.pt")
+        file = pathlib.Path(local_dir) / name
+        file.write_bytes(b"PK")
+        return str(file)
+
+    library("huggingface_hub", hf_hub_download=download_file)
+    file = fetch_grw("a0s_grw")
+    assert file == cached("a0s_grw") == cache_folder() / "a0s_grw.pt"
+    library("huggingface_hub")
+    assert fetch_grw("a0s_grw") == file
+
+
+def test_hub_that_refuses_says_how_to_bring_the_file(server, library):
+    def refuse(*_, **__):
+        raise ValueError("401 Client Error")
+
+    library("huggingface_hub", hf_hub_download=refuse)
+    message = f"401 Client Error.* put it at {cache_folder()}/a1s_grw.pt, or give its"
+    with pytest.raises(OSError, match=message):
+        fetch_grw("a1s_grw")
+    assert _left() == ["a1s_grw.lock"]
+
+
+def test_hub_without_its_library_says_what_to_install(server, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(OSError, match=r"run pip install 'grw_tf\[hub\]' first"):
+        fetch_grw("a0s_grw")
+
+
+def test_timeout_is_told(server, kaggle_refuses, monkeypatch):
+    monkeypatch.setattr(sources, "_TIMEOUT_SECONDS", 0.2)
+    server.pause = 1.0
+    with pytest.raises(OSError, match="timed out"):
+        download.fetch(server.checkpoint)

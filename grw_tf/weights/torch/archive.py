@@ -37,6 +37,17 @@ def open_archive(path: str | os.PathLike) -> Iterator["TorchArchive"]:
             raise ValueError(f"{path}: {error}") from None
 
 
+def is_torch_file(path: str | os.PathLike) -> bool:
+    """Says whether a local file begins as PyTorch's files do, whatever its name.
+
+    That is as a zip archive, or as a pickle before version 1.6.
+    """
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        return file.read(2) in (b"PK", b"\x80\x02")
+
+
 class TorchArchive:
     """A checked zip archive of uncompressed records in one folder."""
 

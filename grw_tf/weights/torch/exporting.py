@@ -10,7 +10,7 @@ from grw_tf.models.regularization import lasting_rms
 from grw_tf.weights.checkpoint_match import match_checkpoint
 from grw_tf.weights.identify import GATES_EXPLAINED, identify
 from grw_tf.weights.model_variables import CONVERTIBLE, model_layout, with_backbone
-from grw_tf.weights.saved_variables import open_checkpoint
+from grw_tf.weights.opening import open_checkpoint
 from grw_tf.weights.torch.names import (
     check_in_pytorch,
     counters,

@@ -1,7 +1,7 @@
 """Names and shapes of a model's weights in PyTorch state dicts.
 
 With a transformer head, they are those of the published GRW code
-(github.com/gilgoldm/grw-smoothing); with the official head, those of MoViNet-pytorch
+(github.com/cmusatyalab/grw-smoothing); with the official head, those of MoViNet-pytorch
 (github.com/Atze00/MoViNet-pytorch), on which it builds.
 """
 

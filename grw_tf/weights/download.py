@@ -64,8 +64,8 @@ def fetch(checkpoint: "OfficialCheckpoint") -> pathlib.Path:
                 f"{_refused(checkpoint.name, refusals)} Bring it by hand:"
                 f" (1) from {_KAGGLE_PAGE}, framework TensorFlow 2, variation"
                 f" {checkpoint.variation}, downloaded as tar.gz: put it at {given};"
-                f" (2) {_port(checkpoint)}; or (3) give the path of any copy of yours in"
-                " place of the name."
+                f" (2) {_port(checkpoint)}; or (3) give the path of any copy of yours"
+                " in place of the name."
             )
     return folder
 

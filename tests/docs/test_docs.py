@@ -126,7 +126,8 @@ def test_settings_that_pages_name_are_an_experiments():
     for page in PAGES:
         # But for the one that shows what a wrong key gets.
         keys = re.findall(
-            r"(?<!unknown key ')\b(?:task|trainer|runtime)\.[a-z_.]*[a-z]", _prose(page)
+            r"(?<!unknown key ')\b(?:task|trainer|runtime)\.[a-z0-9_.]*[a-z]",
+            _prose(page),
         )
         for key in keys:
             _value(params, key)  # Or it raises an error that has the key.

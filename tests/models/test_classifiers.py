@@ -43,20 +43,26 @@ def test_official_model_has_the_garden_variables(nano, garden):
     ]
 
 
-def test_garden_reads_our_checkpoint_bit_for_bit(nano, garden, clip, tmp_path):
+def _assert_equal_but_for_rounding(actual, expected):
+    # Normalization and 3-D convolutions are computed by other operations.
+    atol = 1e-6 * np.abs(expected).max()
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=atol)
+
+
+def test_garden_reads_our_checkpoint_and_gives_its_logits(nano, garden, clip, tmp_path):
     path = tf.train.Checkpoint(model=nano()).save(tmp_path / "ours")
     status = tf.train.Checkpoint(model=garden).restore(path)
     status.assert_existing_objects_matched()
-    np.testing.assert_array_equal(garden({"image": clip}), nano()(clip))
+    _assert_equal_but_for_rounding(garden({"image": clip}), nano()(clip))
 
 
-def test_a_garden_checkpoint_is_read_bit_for_bit(nano, garden, clip, tmp_path):
+def test_a_garden_checkpoint_is_read_and_gives_its_logits(nano, garden, clip, tmp_path):
     randomize(garden, seed=1)
     path = tf.train.Checkpoint(model=garden).save(tmp_path / "garden")
     model = nano(fresh=True)
     status = tf.train.Checkpoint(model=model).restore(path)
     status.assert_existing_objects_matched()
-    np.testing.assert_array_equal(model(clip), garden({"image": clip}))
+    _assert_equal_but_for_rounding(model(clip), garden({"image": clip}))
 
 
 def test_smoothing_changes_no_output_and_adds_moving_statistics_only(nano, clip):

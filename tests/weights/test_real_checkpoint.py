@@ -110,7 +110,10 @@ def test_logits_are_those_of_a_model_garden_model_restored_by_hand(
     (index,) = tmp_path.rglob("*.index")
     status = tf.train.Checkpoint(model=model).restore(str(index)[: -len(".index")])
     status.assert_existing_objects_matched().expect_partial()
-    np.testing.assert_array_equal(official_model(clips[:2]), model(clips[:2]))
+    expected = official_model(clips[:2])
+    # Normalization is computed by another operation.
+    atol = 1e-5 * np.abs(expected).max()
+    np.testing.assert_allclose(model(clips[:2]), expected, rtol=0, atol=atol)
 
 
 @pytest.mark.parametrize("type", ["transformer", "causal_transformer"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from grw_tf.weights.official import OFFICIAL
+from grw_tf.weights.official import GRW_MODELS, OFFICIAL
 
 
 @pytest.fixture
@@ -14,10 +14,16 @@ def cache(tmp_path, monkeypatch):
 def test_list_tells_what_is_in_the_cache(cache, run_program):
     (cache / "movinet_a3_base").mkdir()
     lines = run_program("scripts.download_checkpoint", "--list").stdout.splitlines()
-    assert len(lines) == 1 + len(OFFICIAL)
+    assert len(lines) == 1 + len(OFFICIAL) + len(GRW_MODELS)
     cells = {line.split()[0]: " ".join(line.split()[1:]) for line in lines}
-    assert cells["movinet_a3_base"] == "120 x 256 px 81.79 29 yes"
-    assert cells["movinet_a0_stream"] == "50 x 172 px 72.05 12 no"
+    kaggle = "google/movinet/tensorFlow2/a{}-kinetics-600-classification/{}"
+    assert cells["movinet_a3_base"] == (
+        f"120 x 256 px 81.79 29 movinet_a3_base {kaggle.format('3-base', 3)}"
+    )
+    assert cells["movinet_a0_stream"] == (
+        f"50 x 172 px 72.05 12 no {kaggle.format('0-stream', 2)}"
+    )
+    assert cells["a0s_grw"] == "no DrGil/grw-smoothing-movinet"
 
 
 def test_all_tells_how_to_use_each(cache, run_program):
@@ -34,5 +40,5 @@ def test_wrong_name_ends_in_a_line(run_program):
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     line = done.stderr.strip().splitlines()[-1]
-    assert "There is no official checkpoint 'a0_steam'" in line
+    assert "There are no published weights 'a0_steam'" in line
     assert "Did you mean movinet_a0_stream?" in line

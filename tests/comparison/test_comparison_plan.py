@@ -54,7 +54,7 @@ def test_seeds_go_on_from_the_configs_own(records, tmp_path):
     plan = plan_of(records, tmp_path, override={"task": {"seed": 7}}, seeds=2)
     assert plan.seeds == (7, 8)
     # Only files of the first seed are exported.
-    assert [run.export_as for run in plan.runs()] == ["dynamic"] * 3 + [""] * 3
+    assert [run.export_as for run in plan.runs()] == ["auto"] * 3 + [""] * 3
 
 
 def test_early_stopping_would_give_variants_other_budgets(records, tmp_path):
@@ -108,7 +108,7 @@ def test_test_clips_are_the_validations_unless_given(records, tmp_path):
         ({"variants": "grww"}, "did you mean 'grw'"),
         ({"seeds": 0}, "seeds is 0: it must be above 0"),
         ({"timing_rounds": -1}, "timing_rounds is -1: give 0 or more"),
-        ({"quantization": "int4"}, "'int4': it must be one of none, .*, or empty"),
+        ({"quantization": "int4"}, "'int4': it must be one of auto, .*, or empty"),
         ({"output_dir": ""}, "output_dir is empty"),
         ({"output_dir": "gs://bucket/x"}, "runs go to a local folder"),
         ({"output_dir": "a,b"}, "a,b: files in it are listed by commas"),

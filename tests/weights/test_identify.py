@@ -150,7 +150,7 @@ def test_program_prints_the_report(nano, tmp_path, run_program):
         "scripts.inspect_checkpoint", str(tmp_path), str(tmp_path / "no")
     )
     assert (
-        f"checkpoint           {tmp_path}\nform                 TensorFlow"
-        in done.stdout
+        f"checkpoint           {tmp_path}\nform                 TensorFlow checkpoint\n"
+        "model id             nano" in done.stdout
     )
     assert f"There is no checkpoint {tmp_path}/no" in done.stderr

@@ -3,9 +3,9 @@
 import shutil
 import tarfile
 
-import numpy as np
 import pytest
 import tensorflow as tf
+from compared_weights import assert_equal_weights, zeroed
 from torch_archives import write_snapshot
 from torch_states import PARAMS, random_state
 from toy_backbones import BASE
@@ -67,17 +67,6 @@ def saved_model(nano, run_code, tmp_path_factory):
     return write
 
 
-def _zeroed(model):
-    for weight in model.weights:
-        weight.assign(tf.zeros_like(weight))
-    return model
-
-
-def _assert_equal(mine, theirs):
-    for weight, other in zip(mine.weights, theirs.weights, strict=True):
-        np.testing.assert_array_equal(weight, other, err_msg=weight.name)
-
-
 @pytest.mark.parametrize(
     "kind, traces",
     [
@@ -102,10 +91,10 @@ def test_all_weights_come_from_a_saved_model(
             # Kaggle's archives have no folder around.
             tar.add(given, arcname=".")
         given = tmp_path / "model.tar.gz"
-    model = _zeroed(nano(scratch=True, backbone=BACKBONES[kind]))
+    model = zeroed(nano(scratch=True, backbone=BACKBONES[kind]))
     restored = restore(model, given)
     assert not restored.own
-    _assert_equal(model, nano(backbone=BACKBONES[kind]))
+    assert_equal_weights(model, nano(backbone=BACKBONES[kind]))
 
 
 def test_saved_model_is_named_as_one(saved_model):
@@ -149,10 +138,10 @@ def test_backbone_comes_from_a_pytorch_file_into_another_head(nano, tmp_path):
     path = tmp_path / "saved.pt"
     checkpoint = tf.train.Checkpoint(model=saved).save(str(tmp_path / "ckpt"))
     export_torch_weights(checkpoint, path)
-    model = _zeroed(nano(scratch=True, num_classes=3))
+    model = zeroed(nano(scratch=True, num_classes=3))
     restored = restore(model, path)
     assert len(restored.own) == 2
-    _assert_equal(model.backbone, saved.backbone)
+    assert_equal_weights(model.backbone, saved.backbone)
 
 
 def test_pytorch_file_with_another_gate_is_refused(nano, grw_file):
@@ -184,5 +173,5 @@ def test_official_file_of_the_pytorch_port_restores_by_name(
     checkpoint = tf.train.Checkpoint(model=model).save(str(tmp_path / "ckpt"))
     export_torch_weights(checkpoint, tmp_path / f"movinet_{name}.pt")
     assert isinstance(config, ModelConfig)
-    restored = restore(_zeroed(build_model(config)), f"movinet_{name}")
+    restored = restore(zeroed(build_model(config)), f"movinet_{name}")
     assert not restored.own

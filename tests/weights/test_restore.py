@@ -6,6 +6,7 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
+from compared_weights import assert_equal_weights, zeroed
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from grw_tf.models import BackboneConfig, HeadConfig, SmoothingConfig, preset
@@ -27,24 +28,13 @@ def _save(model, folder, root="model"):
     return tf.train.Checkpoint(**items).save(folder / "ckpt")
 
 
-def _zeroed(model):
-    for weight in model.weights:
-        weight.assign(tf.zeros_like(weight))
-    return model
-
-
-def _assert_equal(mine, theirs):
-    for weight, other in zip(mine.weights, theirs.weights, strict=True):
-        np.testing.assert_array_equal(weight, other, err_msg=weight.name)
-
-
 @pytest.mark.parametrize("root", ["model", "backbone"])
 @pytest.mark.parametrize("head", HEADS, ids=lambda head: head.type)
 def test_backbone_comes_from_either_root_into_any_head(nano, tmp_path, root, head):
     path = _save(nano(), tmp_path, root)
-    model = _zeroed(nano(scratch=True, head=head, num_classes=3))
+    model = zeroed(nano(scratch=True, head=head, num_classes=3))
     restored = restore(model, path)
-    _assert_equal(model.backbone, nano().backbone)
+    assert_equal_weights(model.backbone, nano().backbone)
     assert sum(n.startswith("backbone/") for n in restored.names) == len(
         model.backbone.weights
     )
@@ -52,17 +42,17 @@ def test_backbone_comes_from_either_root_into_any_head(nano, tmp_path, root, hea
 
 def test_backbone_comes_from_saved_weights_of_a_keras_model(nano, tmp_path):
     nano().save_weights(str(tmp_path / "weights"))
-    model = _zeroed(nano(scratch=True))
+    model = zeroed(nano(scratch=True))
     restore(model, tmp_path / "weights")
-    _assert_equal(model, nano())
+    assert_equal_weights(model, nano())
 
 
 @pytest.mark.parametrize("head", HEADS, ids=lambda head: head.type)
 def test_head_comes_too_if_it_agrees(nano, tmp_path, head):
     saved = nano(head=head)
-    model = _zeroed(nano(scratch=True, head=head))
+    model = zeroed(nano(scratch=True, head=head))
     restored = restore(model, _save(saved, tmp_path))
-    _assert_equal(model, saved)
+    assert_equal_weights(model, saved)
     assert not restored.own
     assert "its classifier of 5 classes too" in restored.message
 
@@ -72,7 +62,7 @@ def test_only_the_classifier_starts_anew_for_other_classes(
     nano, tmp_path, head, caplog
 ):
     saved = nano(head=head)
-    model = _zeroed(nano(scratch=True, head=head, num_classes=3))
+    model = zeroed(nano(scratch=True, head=head, num_classes=3))
     restored = restore(model, _save(saved, tmp_path))
     changed = len(model.weights) - len(restored.own)
     assert changed == len(restored.names)
@@ -107,9 +97,9 @@ def test_only_the_classifier_starts_anew_for_other_classes(
 def test_head_of_another_kind_or_size_starts_anew(
     nano, tmp_path, saved_head, head, caplog
 ):
-    model = _zeroed(nano(scratch=True, head=head))
+    model = zeroed(nano(scratch=True, head=head))
     restored = restore(model, _save(nano(head=saved_head), tmp_path))
-    _assert_equal(model.backbone, nano(head=saved_head).backbone)
+    assert_equal_weights(model.backbone, nano(head=saved_head).backbone)
     assert not any(np.any(weight) for weight in model.head.weights)
     assert all(name.startswith("backbone/") for name in restored.names)
     assert f"the model keeps its own {head.type} head of 5 classes" in caplog.text
@@ -127,22 +117,22 @@ def test_head_of_another_kind_or_size_starts_anew(
 def test_fields_of_other_heads_do_not_matter(nano, tmp_path, head, unused):
     saved = nano(head=head)
     path = _save(saved, tmp_path)
-    model = _zeroed(nano(scratch=True, head=dataclasses.replace(head, **unused)))
+    model = zeroed(nano(scratch=True, head=dataclasses.replace(head, **unused)))
     assert not restore(model, path).own
-    _zeroed(model)
+    zeroed(model)
     tf.train.Checkpoint(model=model).restore(path).assert_existing_objects_matched()
-    _assert_equal(model, saved)
+    assert_equal_weights(model, saved)
 
 
 def test_smoothing_keeps_its_own_state(nano, tmp_path):
     smoothing = SmoothingConfig(layers=("final", "block0_layer0"))
     saved = nano(head=TRANSFORMER, smoothing=smoothing)
     path = _save(saved, tmp_path)
-    model = _zeroed(nano(scratch=True, head=TRANSFORMER, smoothing=smoothing))
+    model = zeroed(nano(scratch=True, head=TRANSFORMER, smoothing=smoothing))
     restore(model, path)
     own = [w for layer in model.smoothing.values() for w in layer.weights]
     assert own and not any(np.any(weight) for weight in own)
-    _assert_equal(model.head, saved.head)
+    assert_equal_weights(model.head, saved.head)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +141,7 @@ def test_smoothing_keeps_its_own_state(nano, tmp_path):
 )
 def test_recorded_backbone_of_another_function_is_refused(nano, tmp_path, name, value):
     path = _save(nano(), tmp_path)
-    model = _zeroed(nano(scratch=True, backbone={name: value}))
+    model = zeroed(nano(scratch=True, backbone={name: value}))
     with pytest.raises(ValueError, match=rf"backbone\.{name}=.* built with {value}"):
         restore(model, path)
     assert not any(np.any(weight) for weight in model.weights)
@@ -205,7 +195,7 @@ def test_2plus1d_weights_convert_as_by_the_model_garden(
     nano, clip, tmp_path, saved_type, conv_type, root
 ):
     saved = nano(backbone={"conv_type": saved_type})
-    model = _zeroed(nano(scratch=True, backbone={"conv_type": conv_type}))
+    model = zeroed(nano(scratch=True, backbone={"conv_type": conv_type}))
     restore(model, _save(saved, tmp_path, root))
     if root == "model":
         logits = saved(clip)
@@ -249,18 +239,18 @@ def test_backbone_alone_may_be_the_model(nano, tmp_path):
     path = tf.train.Checkpoint(model=nano().backbone).save(tmp_path / "ckpt")
     nano().backbone.save_weights(str(tmp_path / "weights"))
     for prefix in (path, tmp_path / "weights"):
-        model = _zeroed(nano(scratch=True))
+        model = zeroed(nano(scratch=True))
         restore(model, prefix)
-        _assert_equal(model.backbone, nano().backbone)
+        assert_equal_weights(model.backbone, nano().backbone)
 
 
 def test_prefix_comes_before_a_folder_of_its_name(nano, tmp_path):
     nano().save_weights(str(tmp_path / "run"))
     (tmp_path / "run").mkdir()
-    _save(_zeroed(nano(fresh=True)), tmp_path / "run")
+    _save(zeroed(nano(fresh=True)), tmp_path / "run")
     model = nano(fresh=True)
     restore(model, tmp_path / "run")
-    _assert_equal(model, nano())
+    assert_equal_weights(model, nano())
 
 
 def test_config_is_that_of_the_model_beside_others(nano, tmp_path):

@@ -1,6 +1,7 @@
 """Finds the smallest file that makes the float32 model's choices of class."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -171,8 +172,10 @@ class _Judge:
         self._threads = threads
         self.streams = join_clips(clips, Rollout(content).image_shape)
         self._expected = self._logits(content)
+        # What was tried is asked for again when it is chosen.
+        self.regret = functools.cache(self._regret)
 
-    def regret(self, content):
+    def _regret(self, content):
         return regret_of(self._expected, self._logits(content))
 
     def passes(self, content):

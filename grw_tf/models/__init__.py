@@ -1,5 +1,6 @@
 """Models: their configs, clip view and streaming view."""
 
+import tensorflow as tf
 import tf_keras
 
 from grw_tf.models.classifiers import (
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 
+# Layers decide in Python here; converting their code would take a third of the time.
+@tf.autograph.experimental.do_not_convert
 def build_model(config: ModelConfig) -> tf_keras.Model:
     """Builds the clip view of a model; `StreamingModel(model)` is its streaming view.
 

@@ -70,8 +70,48 @@ def run_isolated():
 
 
 @pytest.fixture(scope="session")
-def run_program():
-    """A function that runs a module with flags and returns the ended process."""
+def run_program(tmp_path_factory):
+    """A function that runs a module with flags and returns the ended process.
+
+    The process is a fork of one that has TensorFlow imported.
+    """
+    folder = tmp_path_factory.mktemp("programs")
+    server = None
+
+    def run(module, *flags):
+        nonlocal server
+        if server is None:
+            server = subprocess.Popen(
+                [sys.executable, TESTS / "program_server.py"],
+                cwd=TESTS.parent,
+                env=os.environ | {"PYTHONPATH": str(TESTS.parent)},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        out, err = folder / "out", folder / "err"
+        request = {
+            "module": module,
+            "flags": [str(flag) for flag in flags],
+            "environment": dict(os.environ),
+            "out": str(out),
+            "err": str(err),
+        }
+        print(json.dumps(request), file=server.stdin, flush=True)
+        status = int(server.stdout.readline())
+        return subprocess.CompletedProcess(
+            [module, *flags], status, out.read_text(), err.read_text()
+        )
+
+    yield run
+    if server is not None:
+        server.stdin.close()
+        server.wait()
+
+
+@pytest.fixture(scope="session")
+def run_bare_program():
+    """As `run_program`, for programs without TensorFlow: nothing is imported before."""
     return functools.partial(_run_python, "-m")
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from everyday import slow_but
 from official.vision.configs import video_classification
 from official.vision.tasks.video_classification import VideoClassificationTask
 
@@ -25,7 +26,7 @@ PLACES = {
 }
 
 
-@pytest.fixture(params=HEADS)
+@pytest.fixture(params=slow_but(["official", "transformer"], HEADS))
 def model(request, nano):
     smoothing = SmoothingConfig(layers=PLACES[request.param], window=4)
     return nano(head=HEADS[request.param], smoothing=smoothing)
@@ -84,6 +85,7 @@ def test_garden_sums_the_penalty_in_training_and_never_in_validation(
         np.testing.assert_array_equal(logs["loss"], logs["class_loss"])
 
 
+@pytest.mark.slow
 def test_fit_logs_the_losses_under_their_own_names(nano, clip):
     smoothing = SmoothingConfig(layers=("block0_layer0", "final"), window=4)
     model = nano(fresh=True, head=HEADS["transformer"], smoothing=smoothing)

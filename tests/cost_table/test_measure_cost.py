@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from everyday import slow_but
 from official.projects.movinet.modeling.movinet import (
     BLOCK_SPECS,
     HeadSpec,
@@ -43,7 +44,9 @@ def _parameters(config, of_head):
     )
 
 
-@pytest.fixture(scope="module", params=_FIELDS)
+@pytest.fixture(
+    scope="module", params=slow_but(["stream", "transformer", "slowonly"], _FIELDS)
+)
 def measured(request):
     """A config and its cost."""
     config = ModelConfig(**_NANO, **_FIELDS[request.param])

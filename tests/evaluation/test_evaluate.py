@@ -143,6 +143,7 @@ def test_views_are_averaged(evaluated, records, model):
     assert rows != _rows(evaluated["one clip"][1])
 
 
+@pytest.mark.slow
 def test_views_are_of_another_size_if_asked(nano, records, tmp_path):
     model = nano(backbone=BACKBONES["slowonly_nano"], head=HEAD, num_classes=6)
     path = tf.train.Checkpoint(model=model).save(tmp_path / "ckpt")
@@ -251,6 +252,7 @@ def test_size_that_no_model_has_is_refused(
     _assert_refused(tmp_path, message, path, records, size=size)
 
 
+@pytest.mark.slow
 def test_base_models_are_not_streamed(nano, records, tmp_path):
     base = {"causal": False, "gating_activation": "sigmoid"}
     model = nano(backbone=base, num_classes=6)

@@ -118,6 +118,7 @@ def test_wrong_file_is_not_written(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_steps_that_do_not_divide_a_clip_are_compared(nano, configured, short_streams):
     run = Run(nano(fresh=True, frames=31), CLASSES, "ckpt")
     config = configured(quantization="none", frames_per_step=7)
@@ -143,6 +144,7 @@ def _spoil(monkeypatch):
     monkeypatch.setattr(exporting, "StreamingNetwork", Spoiled)
 
 
+@pytest.mark.slow
 def test_fractions_are_taken_on_demand(run, configured, output):
     config = configured(quantization="none", image_dtype="float32", frames_per_step=2)
     assert export_run(run, config).parity.passed

@@ -83,6 +83,7 @@ def test_file_gives_the_models_logits(model, content, video):
     assert_logits_close(logits[model.config.frames - 1], model(clip)[0])
 
 
+@pytest.mark.slow
 def test_file_of_fractions_two_at_once_classifies_on_demand(transformer, video):
     network = StreamingNetwork(transformer, frames_per_step=2, image_dtype="float32")
     rollout = Rollout(convert(network))
@@ -104,6 +105,7 @@ def test_causal_head_gives_logits_at_each_step(model, video):
     assert_logits_close(logits, model_logits(causal, video)[2::3])
 
 
+@pytest.mark.slow
 def test_mean_of_embeddings_gives_logits_at_each_step(model, video):
     averaged = _build(dataclasses.replace(model.config, head=HEADS["mean"]))
     network = StreamingNetwork(averaged)
@@ -132,6 +134,7 @@ def test_graph_is_one_for_devices(content):
     assert max(len(tensor.shape) for tensor in subgraph.tensors) == 4
 
 
+@pytest.mark.slow
 def test_regularizers_leave_nothing_behind(model, content):
     regularization = RegularizationConfig(methods=("rms", "shake_drop"))
     config = dataclasses.replace(model.config, regularization=regularization)
@@ -140,6 +143,7 @@ def test_regularizers_leave_nothing_behind(model, content):
     assert found == count_operations(content)
 
 
+@pytest.mark.slow
 def test_exported_file_is_played(
     model, content, video, short_streams, tmp_path, monkeypatch
 ):

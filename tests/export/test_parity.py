@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from everyday import slow_but
 from exported_streams import CLASSES
 from toy_heads import HEADS
 
@@ -42,7 +43,7 @@ def _changed(model, change):
     return network
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", slow_but(["official", "transformer"], HEADS))
 def test_right_file_passes(nano, tmp_path, streams, head):
     parity = _check(StreamingNetwork(nano(head=HEADS[head])), tmp_path, streams)
     assert parity.passed and not parity.failures
@@ -125,6 +126,7 @@ def test_logits_that_are_no_numbers_are_caught(tmp_path, streams, model):
     assert not _check(broken, tmp_path, streams).passed
 
 
+@pytest.mark.slow
 def test_model_that_says_nothing_cannot_be_compared(nano, tmp_path, streams):
     silent = nano(fresh=True)
     for weight in silent.head.weights:

@@ -175,6 +175,7 @@ def test_means_and_counts_are_never_in_int8(float_file, clips, name):
     assert operations[0]["name"] == "stem/Conv2D"
 
 
+@pytest.mark.slow
 def test_budget_is_kept(float_file, clips):
     content = float_file("official")
     counts, errors = [], []

@@ -56,10 +56,10 @@ def video(folder):
 
 
 @pytest.fixture
-def run(run_program, model):
+def run(run_bare_program, model):
     def run(source, *flags, model=model):
         flags = f"--model={model}", f"--source={source}", *flags
-        return run_program("export.run_stream", *flags)
+        return run_bare_program("export.run_stream", *flags)
 
     return run
 

@@ -243,6 +243,7 @@ def test_shards_share_the_work_in_any_order(whole, run, tmp_path):
     assert speeds == {"speed_1_of_2.json", "speed_2_of_2.json"}
 
 
+@pytest.mark.slow
 def test_shards_of_several_folders_are_copied_together(whole, run, tmp_path):
     for index in (1, 2, 3):
         assert run(tmp_path / str(index), shard=f"{index}/3") is None

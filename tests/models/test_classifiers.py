@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from everyday import slow_but
 from official.projects.movinet.modeling import movinet, movinet_model
 from random_weights import randomize
 
@@ -56,6 +57,7 @@ def test_garden_reads_our_checkpoint_and_gives_its_logits(nano, garden, clip, tm
     _assert_equal_but_for_rounding(garden({"image": clip}), nano()(clip))
 
 
+@pytest.mark.slow
 def test_a_garden_checkpoint_is_read_and_gives_its_logits(nano, garden, clip, tmp_path):
     randomize(garden, seed=1)
     path = tf.train.Checkpoint(model=garden).save(tmp_path / "garden")
@@ -188,7 +190,9 @@ def test_a0_has_the_published_embeddings_shape():
     assert model.embed(np.zeros((1, 5, 64, 64, 3), "float32")).shape == (1, 5, 480)
 
 
-@pytest.mark.parametrize("head", ["official", "mean", "transformer"])
+@pytest.mark.parametrize(
+    "head", slow_but(["transformer"], ["official", "mean", "transformer"])
+)
 def test_model_is_saved_whole_and_loaded(nano, clip, tmp_path, head):
     model = nano(fresh=True, head=HeadConfig(type=head, num_heads=2))
     path = tmp_path / "model.keras"
@@ -203,7 +207,7 @@ def test_files_of_transformer_models_name_the_class_as_ever(nano):
     assert name == "grw_tf>TransformerClassifier"
 
 
-@pytest.mark.parametrize("head", HEAD_TYPES)
+@pytest.mark.parametrize("head", slow_but(["official", "transformer"], HEAD_TYPES))
 def test_shapes_that_the_input_does_not_know_come_from_the_config(nano, clip, head):
     places = ("stem",) if head == "official" else ("stem", "final")
     model = nano(

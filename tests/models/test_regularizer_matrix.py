@@ -55,7 +55,6 @@ DEFAULT = [
     ("2plus1d", "grw+rms"),
     ("slowonly_nano", "intermediate grw+rms+shake_drop"),
     ("slowonly_nano_bottleneck", "grw+rms"),
-    ("mobilenet_v3_small", "grw+rms"),
 ]
 
 

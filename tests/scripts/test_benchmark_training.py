@@ -53,6 +53,7 @@ def trainers(configs, batch):
     )
 
 
+@pytest.mark.slow
 def test_official_model_is_the_same_network(trainers, batch):
     official, own = trainers
     shapes = [

@@ -81,6 +81,7 @@ def test_training_goes_on_from_its_checkpoint(colored_records, run, capsys):
     assert "ckpt-20" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_training_starts_from_a_checkpoint(colored_records, run, tmp_path, caplog):
     task = {"init_checkpoint": str(run)}
     short = {"task": task, "trainer": {"train_steps": 5}}
@@ -131,6 +132,7 @@ def test_recalibration_changes_no_bit_of_training(run, plain_run):
     assert_same(values(run / "ckpt-20"), values(plain_run / "ckpt-20"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", ["best_ckpt", "ema_checkpoints"])
 def test_saved_averages_hold_statistics_estimated_under_them(
     colored_records, run, plain_run, kept

@@ -5,6 +5,7 @@ import math
 
 import pytest
 import tensorflow as tf
+from everyday import slow_but
 from toy_backbones import BACKBONES, OTHERS
 
 from grw_tf.models import HeadConfig
@@ -19,14 +20,23 @@ TRANSFORMER = HeadConfig(
 MEAN = HeadConfig(type="mean", embed_dim=32)
 
 
-@pytest.mark.parametrize("conv_type", ["2plus1d", "3d_2plus1d", "3d"])
-@pytest.mark.parametrize("se_type", ["2plus3d", "3d", "none"])
-@pytest.mark.parametrize("positions", [False, True])
+# Positions are in the squeeze excitation.
+@pytest.mark.parametrize(
+    "conv_type, se_type, positions",
+    slow_but(
+        [("2plus1d", "2plus3d", True), ("3d_2plus1d", "3d", False)],
+        [
+            (conv_type, se_type, positions)
+            for conv_type in ("2plus1d", "3d_2plus1d", "3d")
+            for se_type in ("2plus3d", "3d", "none")
+            for positions in (False, True)
+            if not positions or se_type != "none"
+        ],
+    ),
+)
 def test_backbone_is_told_by_its_variables(
     nano, tmp_path, conv_type, se_type, positions
 ):
-    if positions and se_type == "none":
-        pytest.skip("positions are in the squeeze excitation")
     backbone = dict(conv_type=conv_type, se_type=se_type)
     backbone |= dict(use_positional_encoding=positions)
     model = nano(backbone=backbone)

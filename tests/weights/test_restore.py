@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from compared_weights import assert_equal_weights, zeroed
+from everyday import slow_but
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from grw_tf.models import BackboneConfig, HeadConfig, SmoothingConfig, preset
@@ -23,13 +24,17 @@ MEAN = HeadConfig(type="mean")
 HEADS = [HeadConfig(), MEAN, TRANSFORMER, CAUSAL]
 
 
+def _type(head):
+    return head.type
+
+
 def _save(model, folder, root="model"):
     items = {"model": model} if root == "model" else {"backbone": model.backbone}
     return tf.train.Checkpoint(**items).save(folder / "ckpt")
 
 
 @pytest.mark.parametrize("root", ["model", "backbone"])
-@pytest.mark.parametrize("head", HEADS, ids=lambda head: head.type)
+@pytest.mark.parametrize("head", slow_but([MEAN, CAUSAL], HEADS), ids=_type)
 def test_backbone_comes_from_either_root_into_any_head(nano, tmp_path, root, head):
     path = _save(nano(), tmp_path, root)
     model = zeroed(nano(scratch=True, head=head, num_classes=3))
@@ -47,7 +52,7 @@ def test_backbone_comes_from_saved_weights_of_a_keras_model(nano, tmp_path):
     assert_equal_weights(model, nano())
 
 
-@pytest.mark.parametrize("head", HEADS, ids=lambda head: head.type)
+@pytest.mark.parametrize("head", slow_but(HEADS[:2], HEADS), ids=_type)
 def test_head_comes_too_if_it_agrees(nano, tmp_path, head):
     saved = nano(head=head)
     model = zeroed(nano(scratch=True, head=head))
@@ -57,7 +62,7 @@ def test_head_comes_too_if_it_agrees(nano, tmp_path, head):
     assert "its classifier of 5 classes too" in restored.message
 
 
-@pytest.mark.parametrize("head", HEADS, ids=lambda head: head.type)
+@pytest.mark.parametrize("head", HEADS, ids=_type)
 def test_only_the_classifier_starts_anew_for_other_classes(
     nano, tmp_path, head, caplog
 ):
@@ -187,9 +192,16 @@ def test_refused_checkpoint_leaves_the_model_as_it_was(nano, tmp_path):
         np.testing.assert_array_equal(weight, other)
 
 
-@pytest.mark.parametrize("root", ["model", "backbone"])
 @pytest.mark.parametrize(
-    "saved_type, conv_type", [("3d_2plus1d", "2plus1d"), ("2plus1d", "3d_2plus1d")]
+    "saved_type, conv_type, root",
+    slow_but(
+        [("3d_2plus1d", "2plus1d", "model"), ("2plus1d", "3d_2plus1d", "backbone")],
+        [
+            (*types, root)
+            for types in (("3d_2plus1d", "2plus1d"), ("2plus1d", "3d_2plus1d"))
+            for root in ("model", "backbone")
+        ],
+    ),
 )
 def test_2plus1d_weights_convert_as_by_the_model_garden(
     nano, clip, tmp_path, saved_type, conv_type, root

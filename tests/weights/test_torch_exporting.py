@@ -81,6 +81,7 @@ def test_movinet_pytorch_comes_into_the_official_head(tmp_path, causal):
     )
 
 
+@pytest.mark.slow
 def test_converted_convolutions_are_written_as_2plus1d(nano, clip, tmp_path):
     model = nano(backbone={"conv_type": "3d_2plus1d"}, head=TRANSFORMER)
     written, path = _exported(model, tmp_path)

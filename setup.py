@@ -35,6 +35,13 @@ TRAIN = [
     "tqdm~=4.67",
 ]
 
+# TensorFlow finds CUDA and cuDNN in NVIDIA's packages; only the driver is the system's.
+GPU = ["tensorflow[and-cuda]~=2.20.0"]
+
+# The package `tensorflow` with TPU support; docs/training.md#tpu says how it replaces the
+# other.
+TPU = ["tensorflow-tpu~=2.20.0"]
+
 # The published GRW models' weights by name.
 HUB = ["huggingface_hub~=2.4"]
 
@@ -65,13 +72,15 @@ setup(
         "grw_tf.comparison": ["templates/*"],
         "grw_tf.configs": ["*.yaml"],
     },
-    python_requires=">=3.10,<3.13",
+    python_requires=">=3.10,<3.14",
     install_requires=["ai-edge-litert~=2.3", "numpy>=1.26"],
     extras_require={
         "video": VIDEO,
         "train": TRAIN,
         "beam": [*TRAIN, *BEAM],
         "docs": [*TRAIN, *DOCS],
+        "gpu": [*TRAIN, *GPU],
+        "tpu": [*TRAIN, *TPU],
         "hub": [*TRAIN, *HUB],
         "dev": [
             *TRAIN,

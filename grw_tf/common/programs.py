@@ -7,12 +7,20 @@ from collections.abc import Callable
 
 from absl import app, flags, logging
 
+from grw_tf.common.held_stderr import stderr_without
+
 
 def quieten() -> None:
-    """Logs only warnings, and only errors of TensorFlow."""
+    """Logs only warnings, and only errors of TensorFlow.
+
+    TensorFlow, if imported, looks for GPUs: without any, it complains of CUDA.
+    """
     logging.set_verbosity(logging.WARNING)
     # TensorFlow warns of deprecations in the Model Garden.
     python_logging.getLogger("tensorflow").setLevel(python_logging.ERROR)
+    if tensorflow := sys.modules.get("tensorflow"):
+        with stderr_without("cuInit"):
+            tensorflow.config.list_physical_devices()
 
 
 def print_any_name() -> None:

@@ -1,0 +1,29 @@
+"""Leaves out lines that libraries write to the standard error."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def stderr_without(text: str) -> Iterator[None]:
+    """Writes the lines with a text to nowhere, and all others at the end.
+
+    It reaches what C++ code writes to the file descriptor.
+    """
+    sys.stderr.flush()
+    own = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(own, 2)
+            os.close(own)
+            held.seek(0)
+            for line in held:
+                if text.encode() not in line:
+                    os.write(2, line)

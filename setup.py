@@ -38,8 +38,7 @@ TRAIN = [
 # TensorFlow finds CUDA and cuDNN in NVIDIA's packages; only the driver is the system's.
 GPU = ["tensorflow[and-cuda]~=2.20.0"]
 
-# The package `tensorflow` with TPU support; docs/training.md#tpu says how it replaces the
-# other.
+# TensorFlow for TPUs; docs/training.md#tpu says how it takes the other's place.
 TPU = ["tensorflow-tpu~=2.20.0"]
 
 # The published GRW models' weights by name.

@@ -1,10 +1,10 @@
 r"""Writes a contact sheet of a batch as the model sees it, after augmentation.
 
-    python -m scripts.show_batch --experiment=movinet_a0_stream \
+    grw-show-batch --experiment=movinet_a0_stream \
         --config_file=configs/own_clips.yaml --config_file=configs/grw.yaml \
         --output=batch.png
 
---experiment, --config_file and --params_override are those of scripts.train: a training
+--experiment, --config_file and --params_override are those of grw-train: a training
 with one worker sees the same clips at the same step. Each row shows a clip: its label
 and up to eight of its frames.
 """
@@ -21,7 +21,7 @@ from absl import flags as absl_flags
 from official.common import flags as tfm_flags
 from official.core import config_definitions as cfg
 
-from grw_tf.common import flags, programs
+from grw_tf.common import flags
 from grw_tf.common.checks import check_positive
 from grw_tf.common.error_text import one_line
 from grw_tf.common.flags import option
@@ -107,18 +107,17 @@ def write_png(path: str | os.PathLike, pixels: np.ndarray) -> None:
         raise OSError(f"--output={path} cannot be written: name a PNG file.")
 
 
+def define_flags() -> None:
+    tfm_flags.define_flags()
+    for name in ("experiment", "config_file", "params_override"):
+        absl_flags.declare_key_flag(name)
+    flags.define_flags(Options)
+    absl_flags.mark_flags_as_required(["experiment"])
+
+
 def main(_: Any) -> None:
     """Writes the sheet that the flags ask for."""
     options = flags.config_from_flags(Options)
     sheet = draw(parse_experiment(absl_flags.FLAGS), options)
     write_png(options.output, sheet.pixels)
     print(f"Written to {options.output}.")
-
-
-if __name__ == "__main__":
-    tfm_flags.define_flags()
-    for name in ("experiment", "config_file", "params_override"):
-        absl_flags.declare_key_flag(name)
-    flags.define_flags(Options)
-    absl_flags.mark_flags_as_required(["experiment"])
-    programs.run(main)

@@ -1,6 +1,6 @@
 r"""Times exported files frame by frame, side by side, and measures their memory.
 
-    python -m export.benchmark_tflite --models=float.tflite,dynamic.tflite \
+    grw-benchmark-tflite --models=float.tflite,dynamic.tflite \
         --checkpoint_dir=runs/own [--json]
 
 With --checkpoint_dir, the Model Garden's own export of the same MoViNet is timed too.
@@ -8,7 +8,7 @@ With --checkpoint_dir, the Model Garden's own export of the same MoViNet is time
 
 import json
 
-from grw_tf.common import flags, programs
+from grw_tf.common import flags
 from grw_tf.export.benchmark.file_comparison import (
     BenchmarkConfig,
     as_dict,
@@ -16,7 +16,9 @@ from grw_tf.export.benchmark.file_comparison import (
     report,
 )
 
-flags.define_flags(BenchmarkConfig, required=["models"])
+
+def define_flags() -> None:
+    flags.define_flags(BenchmarkConfig, required=["models"])
 
 
 def main(_: object) -> None:
@@ -26,7 +28,3 @@ def main(_: object) -> None:
         print(json.dumps(as_dict(config, figures, times), indent=2))
     else:
         print(report(config, figures, times))
-
-
-if __name__ == "__main__":
-    programs.run(main)

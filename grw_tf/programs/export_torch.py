@@ -1,6 +1,6 @@
 """Writes a model's weights as a state dict for PyTorch, without needing PyTorch.
 
-    python -m scripts.export_torch_weights --checkpoint=runs/model --output=model.pt
+    grw-export-torch --checkpoint=runs/model --output=model.pt
 
 PyTorch loads it with `model.load_state_dict(torch.load("model.pt"))` into the published
 GRW code's ActionRecognitionModel or, with the official head, MoViNet-pytorch's MoViNet.
@@ -8,8 +8,8 @@ GRW code's ActionRecognitionModel or, with the official head, MoViNet-pytorch's 
 
 import dataclasses
 
-from grw_tf.common import programs
-from grw_tf.common.flags import config_from_flags, define_flags, option
+from grw_tf.common import flags
+from grw_tf.common.flags import option
 from grw_tf.weights.torch.exporting import export_torch_weights
 from grw_tf.weights.torch.names import model_name
 
@@ -25,16 +25,13 @@ class ExportConfig:
     )
 
 
-define_flags(ExportConfig, required=["checkpoint", "output"])
+def define_flags() -> None:
+    flags.define_flags(ExportConfig, required=["checkpoint", "output"])
 
 
 def main(_: list[str]) -> None:
-    config = config_from_flags(ExportConfig)
+    config = flags.config_from_flags(ExportConfig)
     written = export_torch_weights(
         config.checkpoint, config.output, config.gating_activation
     )
     print(f"{config.output}: {model_name(written)}, {written.head.type} head.")
-
-
-if __name__ == "__main__":
-    programs.run(main)

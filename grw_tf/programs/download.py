@@ -1,15 +1,15 @@
 """Downloads published weights into the cache, once, or lists them.
 
-    python -m scripts.download_checkpoint --list
-    python -m scripts.download_checkpoint --name=movinet_a0_stream
-    python -m scripts.download_checkpoint --name=a0s_grw
+    grw-download --list
+    grw-download --name=movinet_a0_stream
+    grw-download --name=a0s_grw
 
 The cache is $GRW_TF_CACHE, or ~/.cache/grw_tf.
 """
 
 import dataclasses
 
-from grw_tf.common import flags, programs
+from grw_tf.common import flags
 from grw_tf.common.text_table import text_table
 from grw_tf.weights import official, sources
 from grw_tf.weights.download import cached, fetch, fetch_grw
@@ -25,7 +25,8 @@ class DownloadConfig:
     list: bool = flags.option(False, "List the weights and exit.")
 
 
-flags.define_flags(DownloadConfig)
+def define_flags() -> None:
+    flags.define_flags(DownloadConfig)
 
 
 def main(_: list[str]) -> None:
@@ -67,7 +68,3 @@ def _table():
 def _state(name):
     path = cached(name)
     return path.name if path else "no"
-
-
-if __name__ == "__main__":
-    programs.run(main)

@@ -4,14 +4,16 @@ The costs are parameters, multiply-adds of a video and of a frame, and peak memo
 inference. They need no data and no weights. Counts are kept in the user's cache, so a
 killed command resumes; the first run of all models takes minutes.
 
-    python -m scripts.model_table --output_dir=runs/model_table
-    python -m scripts.model_table --models=a0_base,a0_stream,a0_stream_grw
+    grw-model-table --output_dir=runs/model_table
+    grw-model-table --models=a0_base,a0_stream,a0_stream_grw
 """
 
-from grw_tf.common import flags, programs
+from grw_tf.common import flags
 from grw_tf.cost_table.table import ModelTableConfig, model_table
 
-flags.define_flags(ModelTableConfig)
+
+def define_flags() -> None:
+    flags.define_flags(ModelTableConfig)
 
 
 def main(_: list[str]) -> None:
@@ -20,7 +22,3 @@ def main(_: list[str]) -> None:
     print(model_table(config))
     if config.output_dir:
         print(f"\nWritten to {config.output_dir}.")
-
-
-if __name__ == "__main__":
-    programs.run(main)

@@ -1,7 +1,7 @@
 """Trains without and with GRW smoothing, compares, exports and streams: one command.
 
-    python -m scripts.demo
-    python -m scripts.demo --clips=DIR --init_checkpoint=movinet_a0_stream
+    grw-demo
+    grw-demo --clips=DIR --init_checkpoint=movinet_a0_stream
 
 The first draws 2500 videos of an airplane that turns, trains two small stream MoViNets
 on 1000 of them, and tests them on the others. The second takes your videos, a folder of
@@ -59,14 +59,15 @@ class DemoConfig:
     size: int = option(112, "With --clips, height and width of a frame, in pixels.")
     batch_size: int = option(8, "With --clips, clips in a batch.")
     experiment: str = option(
-        "movinet_a0_stream", "With --clips, the model: a stream one of scripts.train."
+        "movinet_a0_stream", "With --clips, the model: a stream one of grw-train."
     )
     params_override: str = option(
-        "", "Further keys of the experiment, as for scripts.train."
+        "", "Further keys of the experiment, as for grw-train."
     )
 
 
-flags.define_flags(DemoConfig)
+def define_flags() -> None:
+    flags.define_flags(DemoConfig)
 
 
 def prepare(config: DemoConfig) -> Plan:
@@ -159,15 +160,11 @@ def stream(plan: Plan, model: Path) -> None:
             print(f"{number:>4}  {told}")
 
 
-def main(_):
+def main(_: list[str]) -> None:
     config = flags.config_from_flags(DemoConfig)
-    command = f"python -m scripts.demo {shlex.join(sys.argv[1:])}".strip()
+    command = f"{programs.called_as('grw-demo')} {shlex.join(sys.argv[1:])}".strip()
     plan = prepare(config)
     findings = compare(plan, command)
     if failures := findings.failures():
         sys.exit("\n".join(["Some runs failed:", *failures]))
     finish(plan, findings, _CLIPS if config.clips else _AIRPLANES)
-
-
-if __name__ == "__main__":
-    programs.run(main)

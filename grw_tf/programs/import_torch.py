@@ -1,6 +1,6 @@
 """Makes a checkpoint from PyTorch weights, without PyTorch or running the file.
 
-    python -m scripts.import_torch_weights --input=a0s_grw.pt --output_dir=a0s_grw
+    grw-import-torch --input=a0s_grw.pt --output_dir=a0s_grw
 
 It reads the published GRW models (a0s, a1s, a2s, a3b), and state dicts of these models
 and of MoViNet-pytorch's, alone or within a training's checkpoint. It reports what it
@@ -10,8 +10,8 @@ left out, stripped and converted. The folder then holds a checkpoint for
 
 import dataclasses
 
-from grw_tf.common import programs
-from grw_tf.common.flags import config_from_flags, define_flags, option
+from grw_tf.common import flags
+from grw_tf.common.flags import option
 from grw_tf.weights.torch.importing import import_torch_weights
 
 
@@ -29,17 +29,14 @@ class ImportConfig:
     )
 
 
-define_flags(ImportConfig, required=["input", "output_dir"])
+def define_flags() -> None:
+    flags.define_flags(ImportConfig, required=["input", "output_dir"])
 
 
 def main(_: list[str]) -> None:
-    config = config_from_flags(ImportConfig)
+    config = flags.config_from_flags(ImportConfig)
     imported = import_torch_weights(
         config.input, config.output_dir, config.weights, config.num_heads
     )
     print(f"{config.input}: {imported.text()}")
     print(f"Checkpoint: --init_checkpoint={config.output_dir}")
-
-
-if __name__ == "__main__":
-    programs.run(main)

@@ -1,6 +1,6 @@
 """Prints which model a checkpoint holds.
 
-    python -m scripts.inspect_checkpoint CHECKPOINT ...
+    grw-inspect CHECKPOINT ...
 
 CHECKPOINT is a prefix, a folder, a SavedModel, a .tar.gz, a PyTorch file, an .h5 file
 of Keras, or the name of published weights.
@@ -12,9 +12,13 @@ from grw_tf.common import programs
 from grw_tf.weights.inspection import inspect
 
 
+def define_flags() -> None:
+    """Defines none: all arguments are checkpoints."""
+
+
 def main(arguments: list[str]) -> None:
     if len(arguments) < 2:
-        sys.exit(__doc__)
+        sys.exit(programs.help_text(__doc__, "grw-inspect"))
     failed = False
     for checkpoint in arguments[1:]:
         print(f"{'checkpoint':20} {checkpoint}")
@@ -24,7 +28,3 @@ def main(arguments: list[str]) -> None:
             print(f"{error}\n", file=sys.stderr)
             failed = True
     sys.exit(failed)
-
-
-if __name__ == "__main__":
-    programs.run(main)

@@ -1,6 +1,6 @@
 r"""Writes the trajectories of a checkpoint's embeddings of clips, as picture and table.
 
-    python -m scripts.embeddings --checkpoint=runs/own/best_ckpt --clips=DIR \
+    grw-embeddings --checkpoint=runs/own/best_ckpt --clips=DIR \
         --output_dir=runs/own/embeddings
 
 CLIPS is a folder of class folders of videos, videos separated by commas, or records
@@ -9,17 +9,15 @@ model's frames per second. OUTPUT_DIR gets trajectories.png (the paths of some c
 the first two principal components) and embeddings.csv (a row for each frame).
 """
 
-from grw_tf.common import flags, programs
+from grw_tf.common import flags
 from grw_tf.evaluation.trajectories import TrajectoryConfig, write_trajectories
 
-flags.define_flags(TrajectoryConfig, required=["checkpoint", "clips", "output_dir"])
+
+def define_flags() -> None:
+    flags.define_flags(TrajectoryConfig, required=["checkpoint", "clips", "output_dir"])
 
 
 def main(_: list[str]) -> None:
     config = flags.config_from_flags(TrajectoryConfig)
     print(write_trajectories(config))
     print(f"Written to {config.output_dir}.")
-
-
-if __name__ == "__main__":
-    programs.run(main)

@@ -1,6 +1,6 @@
 r"""Trains and evaluates an experiment of the Model Garden's factory.
 
-    python -m scripts.train --experiment=movinet_a0_stream --mode=train_and_eval \
+    grw-train --experiment=movinet_a0_stream --mode=train_and_eval \
         --config_file=configs/own_clips.yaml --config_file=configs/grw.yaml \
         --model_dir=runs/own
 
@@ -15,30 +15,32 @@ from typing import Any
 from absl import flags
 from official.common import flags as tfm_flags
 
-from grw_tf.common import programs
 from grw_tf.training.driver import run_experiment
 from grw_tf.training.experiments.parsing import parse_recipe
 from grw_tf.training.experiments.recipe_text import recipe_text
 from grw_tf.training.progress import results_table
 
-tfm_flags.define_flags()
-flags.DEFINE_bool(
-    "print_config",
-    False,
-    "Print the resolved config as YAML that --config_file takes, with the source of"
-    " each value, and exit.",
-)
-flags.mark_flag_as_required("experiment")
-for _flag in ("mode", "model_dir"):
-    flags.register_multi_flags_validator(
-        [_flag, "print_config"],
-        lambda values, name=_flag: values["print_config"] or values[name] is not None,
-        message=f"Flag --{_flag} must have a value other than None.",
+
+def define_flags() -> None:
+    tfm_flags.define_flags()
+    flags.DEFINE_bool(
+        "print_config",
+        False,
+        "Print the resolved config as YAML that --config_file takes, with the source of"
+        " each value, and exit.",
     )
+    flags.mark_flag_as_required("experiment")
+    for flag in ("mode", "model_dir"):
+        flags.register_multi_flags_validator(
+            [flag, "print_config"],
+            lambda values, name=flag: (
+                values["print_config"] or values[name] is not None
+            ),
+            message=f"Flag --{flag} must have a value other than None.",
+        )
 
 
 def main(_: Any) -> None:
-    """Trains, evaluates or prints the config."""
     if flags.FLAGS.print_config:
         print(recipe_text(parse_recipe(flags.FLAGS)), end="")
         return
@@ -46,7 +48,3 @@ def main(_: Any) -> None:
     if results:
         print(results_table(results))
     print(f"Written to {flags.FLAGS.model_dir}.")
-
-
-if __name__ == "__main__":
-    programs.run(main)

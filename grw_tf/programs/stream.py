@@ -5,12 +5,12 @@ video. At the end it prints a summary to standard error. Ctrl-C ends it. Frames 
 cameras and network streams have the time of their arrival, those of a file at a URL
 (http://...) their own time stamps.
 
-    python -m export.run_stream --model=model.tflite --source=video.mp4
-    python -m export.run_stream --model=model.tflite --source=0 --json
-    python -m export.run_stream --model=model.tflite --source=rtsp://camera/stream \
+    grw-stream --model=model.tflite --source=video.mp4
+    grw-stream --model=model.tflite --source=0 --json
+    grw-stream --model=model.tflite --source=rtsp://camera/stream \
         --output=annotated.mp4
 
-It needs no TensorFlow: `pip install '.[video]'` installs all that it needs.
+It needs no TensorFlow: `pip install 'grw_tf[video]'` installs all that it needs.
 """
 
 import contextlib
@@ -21,34 +21,34 @@ import statistics
 import sys
 import time
 
-from export.installed_packages import video_packages
+from absl import flags
 
-with video_packages():
-    from absl import flags
+from grw_tf.data.videos.annotated_video import AnnotatedVideo
+from grw_tf.data.videos.video_sources import as_path, file_frames, is_live, live_frames
+from grw_tf.frames.opencv_preparation import prepare_frame
+from grw_tf.streaming import StreamSession
 
-    from export.annotated_video import AnnotatedVideo
-    from export.video_sources import as_path, file_frames, is_live, live_frames
-    from grw_tf.common import programs
-    from grw_tf.frames.opencv_preparation import prepare_frame
-    from grw_tf.streaming import StreamSession
+_FLAGS = flags.FLAGS
 
-_MODEL = flags.DEFINE_string("model", None, "Exported .tflite file.", required=True)
-_SOURCE = flags.DEFINE_string(
-    "source",
-    None,
-    "Video file, camera index or URL (rtsp://..., http://...).",
-    required=True,
-)
-_OUTPUT = flags.DEFINE_string("output", None, "Video to write, with classes drawn on.")
-_JSON = flags.DEFINE_bool("json", False, "Print a JSON object a line.")
-_TOP = flags.DEFINE_integer("top", 3, "Number of classes to print.", lower_bound=1)
-_MAX_GAP = flags.DEFINE_float(
-    "max_gap",
-    None,
-    "Most seconds for which a frame is repeated if the next one is late; by default"
-    " that of StreamSession.",
-)
-_THREADS = flags.DEFINE_integer("num_threads", 1, "Number of threads.")
+
+def define_flags() -> None:
+    flags.DEFINE_string("model", None, "Exported .tflite file.", required=True)
+    flags.DEFINE_string(
+        "source",
+        None,
+        "Video file, camera index or URL (rtsp://..., http://...).",
+        required=True,
+    )
+    flags.DEFINE_string("output", None, "Video to write, with classes drawn on.")
+    flags.DEFINE_bool("json", False, "Print a JSON object a line.")
+    flags.DEFINE_integer("top", 3, "Number of classes to print.", lower_bound=1)
+    flags.DEFINE_float(
+        "max_gap",
+        None,
+        "Most seconds for which a frame is repeated if the next one is late; by default"
+        " that of StreamSession.",
+    )
+    flags.DEFINE_integer("num_threads", 1, "Number of threads.")
 
 
 class _Run:
@@ -67,7 +67,7 @@ class _Run:
         push(*arguments)
         steps = self._session.steps - steps
         if steps:
-            self.top = self._session.top(_TOP.value)
+            self.top = self._session.top(_FLAGS.top)
         self._spent += time.perf_counter() - start
         if steps:
             frames = steps * self._session.frames_per_step
@@ -77,7 +77,7 @@ class _Run:
 
     def _print(self, seconds):
         milliseconds = self.milliseconds[-1]
-        if _JSON.value:
+        if _FLAGS.json:
             line = json.dumps(
                 {
                     "time": round(seconds, 3),
@@ -114,20 +114,20 @@ def _ending_signals():
 
 def main(_: object) -> int:
     """Runs the stream; returns the exit status."""
-    source = as_path(_SOURCE.value)
+    source = as_path(_FLAGS.source)
     ended = _ending_signals()
-    given = {} if _MAX_GAP.value is None else {"max_gap": _MAX_GAP.value}
+    given = {} if _FLAGS.max_gap is None else {"max_gap": _FLAGS.max_gap}
     with contextlib.ExitStack() as stack:
         session = stack.enter_context(
-            StreamSession(_MODEL.value, num_threads=_THREADS.value, **given)
+            StreamSession(_FLAGS.model, num_threads=_FLAGS.num_threads, **given)
         )
         run = _Run(session)
         read = _live if is_live(source) else _recorded
         frames = stack.enter_context(contextlib.closing(read(run, session, source)))
         video = None
-        if _OUTPUT.value:
+        if _FLAGS.output:
             _check_output(source)
-            video = AnnotatedVideo(_OUTPUT.value)
+            video = AnnotatedVideo(_FLAGS.output)
             stack.enter_context(contextlib.closing(video))
         start = time.perf_counter()
         for seconds, picture in frames:
@@ -157,7 +157,7 @@ def _live(run, session, source):
 
 
 def _recorded(run, session, path):
-    frames = file_frames(path, session.fps, all_frames=bool(_OUTPUT.value))
+    frames = file_frames(path, session.fps, all_frames=bool(_FLAGS.output))
     for seconds, picture, is_seen in frames:
         if is_seen:
             frame = prepare_frame(picture, session.geometry)
@@ -166,8 +166,8 @@ def _recorded(run, session, path):
 
 
 def _check_output(source):
-    both = os.path.exists(source) and os.path.exists(_OUTPUT.value)
-    if both and os.path.samefile(source, _OUTPUT.value):
+    both = os.path.exists(source) and os.path.exists(_FLAGS.output)
+    if both and os.path.samefile(source, _FLAGS.output):
         raise ValueError(f"{source} would be overwritten: give another --output.")
 
 
@@ -179,7 +179,3 @@ def _summarize(run, seconds):
             f" {len(times) / seconds:.1f} frames/s, reading and drawing included.",
             file=sys.stderr,
         )
-
-
-if __name__ == "__main__":
-    programs.run(main)

@@ -1,11 +1,11 @@
 r"""Answers whether smoothing and regularizers help on your clips.
 
-    python -m scripts.compare --config_file=configs/own_clips.yaml \
+    grw-compare --config_file=configs/own_clips.yaml \
         --params_override=task.model.num_classes=10 \
         --variants=baseline,grw,grw_intermediate,rms,grw+rms --seeds=5 \
         --test_records='records/test-*.tfrecord' --output_dir=runs/compare
 
---experiment, --config_file and --params_override are those of scripts.train. A variant
+--experiment, --config_file and --params_override are those of grw-train. A variant
 is an overlay in configs/ by its name, or any YAML file by its path; all else is equal:
 for each seed, all variants start from the same weights and see the same clips in the
 same order for the same number of steps.
@@ -31,20 +31,22 @@ from grw_tf.training.controller import OutOfTime
 
 _OUTPUT = "give --output_dir, which gets all runs"
 
-tfm_flags.define_flags()
-absl_flags.FLAGS.set_default("experiment", "movinet_a0_stream")
-for _name in ("experiment", "config_file", "params_override"):
-    absl_flags.declare_key_flag(_name)
-flags.define_flags(ComparisonConfig)
+
+def define_flags() -> None:
+    tfm_flags.define_flags()
+    absl_flags.FLAGS.set_default("experiment", "movinet_a0_stream")
+    for name in ("experiment", "config_file", "params_override"):
+        absl_flags.declare_key_flag(name)
+    flags.define_flags(ComparisonConfig)
 
 
-def main(_):
+def main(_: list[str]) -> int:
     for name, instead in (("mode", "runs train and evaluate"), ("model_dir", _OUTPUT)):
         if absl_flags.FLAGS[name].present:
             raise ValueError(f"--{name} does nothing here: {instead}.")
     config = flags.config_from_flags(ComparisonConfig)
     plan = make_plan(absl_flags.FLAGS, config)
-    command = f"python -m scripts.compare {shlex.join(sys.argv[1:])}"
+    command = f"{programs.called_as('grw-compare')} {shlex.join(sys.argv[1:])}"
     try:
         findings = compare(plan, command)
     except OutOfTime as stopped:
@@ -54,7 +56,3 @@ def main(_):
     if failures := findings.failures():
         sys.exit("\n".join(["Some runs failed:", *failures]))
     return os.EX_OK
-
-
-if __name__ == "__main__":
-    programs.run(main)

@@ -1,6 +1,6 @@
 r"""Evaluates a published model by the published protocol, from test clips to top-1.
 
-    python -m scripts.evaluate_kinetics600 --checkpoint=a0s_grw.pt \
+    grw-evaluate-kinetics600 --checkpoint=a0s_grw.pt \
         --clips=kinetics600_test.tar.gz --output_dir=runs/kinetics600/a0s_grw
 
 The clips are class folders of videos or an archive of them. All GPUs and cores are
@@ -16,7 +16,9 @@ from collections.abc import Sequence
 from grw_tf.common import flags, programs
 from grw_tf.kinetics600.protocol import ProtocolConfig, evaluate_published
 
-flags.define_flags(ProtocolConfig, required=["checkpoint", "clips", "output_dir"])
+
+def define_flags() -> None:
+    flags.define_flags(ProtocolConfig, required=["checkpoint", "clips", "output_dir"])
 
 
 def main(_: Sequence[str]) -> int:
@@ -37,7 +39,3 @@ def main(_: Sequence[str]) -> int:
     if outcome.left_out:
         print(f"{outcome.left_out} videos are in no class folder and not evaluated.")
     return 1 if outcome.unreadable or outcome.left_out else 0
-
-
-if __name__ == "__main__":
-    programs.run(main)

@@ -1,6 +1,6 @@
 r"""Measures accuracy with the low or the high frequencies of features scaled.
 
-    python -m scripts.frequency_sensitivity --checkpoint_dir=runs/own,runs/rms \
+    grw-frequency-sensitivity --checkpoint_dir=runs/own,runs/rms \
         --records='records/test-*.tfrecord' --scales=0,0.5,1,1.5,2 \
         --output_dir=runs/sensitivity
 
@@ -9,22 +9,20 @@ of the features (low frequencies) or the residual (high frequencies) is multipli
 each scale, as in Figures 1 and 4 of the RMS paper.
 """
 
-from grw_tf.common import flags, programs
+from grw_tf.common import flags
 from grw_tf.evaluation.frequency_sensitivity import (
     SensitivityConfig,
     frequency_sensitivity,
 )
 
-flags.define_flags(
-    SensitivityConfig, required=["checkpoint_dir", "records", "output_dir"]
-)
+
+def define_flags() -> None:
+    flags.define_flags(
+        SensitivityConfig, required=["checkpoint_dir", "records", "output_dir"]
+    )
 
 
 def main(_: list[str]) -> None:
     config = flags.config_from_flags(SensitivityConfig)
     print(frequency_sensitivity(config)["table"])
     print(f"Written to {config.output_dir}.")
-
-
-if __name__ == "__main__":
-    programs.run(main)

@@ -1,7 +1,7 @@
 """Converts videos to TFRecords that the Model Garden reads.
 
-    python -m scripts.prepare_videos --input=DIR --output_dir=records
-    python -m scripts.prepare_videos --csv=FILE --output_dir=records
+    grw-prepare --input=DIR --output_dir=records
+    grw-prepare --csv=FILE --output_dir=records
 
 DIR holds class folders of videos (any kind that FFmpeg reads), or split folders (train,
 validation, test, or other usual names) of class folders. The program writes
@@ -22,7 +22,9 @@ from grw_tf.data.preparation.config import PreparationConfig
 from grw_tf.data.preparation.manifest import report
 from grw_tf.data.preparation.prepare import prepare
 
-flags.define_flags(PreparationConfig, required=["output_dir"])
+
+def define_flags() -> None:
+    flags.define_flags(PreparationConfig, required=["output_dir"])
 
 
 def main(_: Sequence[str]) -> int:
@@ -35,7 +37,3 @@ def main(_: Sequence[str]) -> int:
     print(report(manifest))
     lost = any(part["is_fault"] for part in manifest["left_out"])
     return 1 if manifest["failures"] or lost else 0
-
-
-if __name__ == "__main__":
-    programs.run(main)

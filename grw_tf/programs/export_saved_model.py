@@ -1,6 +1,6 @@
 r"""Exports a trained model as a TensorFlow SavedModel, for servers.
 
-    python -m export.export_saved_model --checkpoint_dir=runs/own \
+    grw-export-saved-model --checkpoint_dir=runs/own \
         --output_dir=serving/own/1
 
 Signature `serving_default` classifies clips. Stream models also have `init_states`,
@@ -10,7 +10,7 @@ Signature `serving_default` classifies clips. Stream models also have `init_stat
 import dataclasses
 from pathlib import Path
 
-from grw_tf.common import flags, programs
+from grw_tf.common import flags
 from grw_tf.common.flags import option
 from grw_tf.common.output_folder import check_writable
 from grw_tf.export.saved_model import check_replaceable, write_saved_model
@@ -32,7 +32,8 @@ class Options:
     )
 
 
-flags.define_flags(Options, required=["checkpoint_dir", "output_dir"])
+def define_flags() -> None:
+    flags.define_flags(Options, required=["checkpoint_dir", "output_dir"])
 
 
 def main(_: object) -> None:
@@ -43,7 +44,3 @@ def main(_: object) -> None:
     run = read_run(options.checkpoint_dir, options.labels)
     write_saved_model(options.output_dir, run.model, run.class_names)
     print(f"Written to {options.output_dir}.")
-
-
-if __name__ == "__main__":
-    programs.run(main)

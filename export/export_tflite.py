@@ -1,0 +1,9 @@
+"""Exports a trained model as one streaming TFLite file.
+
+Runs `grw_tf.programs.export`, as `grw-export` does.
+"""
+
+from grw_tf.programs.console import export
+
+if __name__ == "__main__":
+    export()

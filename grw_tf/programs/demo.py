@@ -24,7 +24,7 @@ from grw_tf.common.replacing import replacing
 from grw_tf.comparison.compare import compare
 from grw_tf.comparison.config import ComparisonConfig
 from grw_tf.comparison.findings import Findings
-from grw_tf.comparison.fragments import BASELINE, configs_folder
+from grw_tf.comparison.fragments import BASELINE
 from grw_tf.comparison.own_clips import own_clips_settings
 from grw_tf.comparison.picture import draw_embeddings, draw_training
 from grw_tf.comparison.plan import Plan
@@ -32,6 +32,7 @@ from grw_tf.comparison.preflight import make_plan
 from grw_tf.comparison.report import HTML_FILE, summarize
 from grw_tf.export.export import ExportConfig, export_run
 from grw_tf.streaming import StreamSession
+from grw_tf.training.experiments.config_files import shipped_configs
 from grw_tf.weights.run_directory import read_run
 
 _AIRPLANES, _CLIPS = "airplanes", "clips"
@@ -95,7 +96,7 @@ def prepare(config: DemoConfig) -> Plan:
     options = ParseConfigOptions(
         experiment=experiment,
         config_file=[
-            str(configs_folder() / f"{base}.yaml"),
+            str(shipped_configs()[base]),
             str(folder / "settings.yaml"),
         ],
         params_override=config.params_override,

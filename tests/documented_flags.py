@@ -17,9 +17,11 @@ def flags_of(module):
     """Returns the names of a program's flags, and removes them again."""
     before = set(flags.FLAGS)
     program = importlib.import_module(module)
-    started = [value for value in vars(program).values() if isinstance(value, Program)]
-    for each in started:
-        each.load().define_flags()
+    if hasattr(program, "define_flags"):
+        program.define_flags()
+    for value in vars(program).values():
+        if isinstance(value, Program):
+            value.load().define_flags()
     found = set(flags.FLAGS) - before
     for name in found:
         delattr(flags.FLAGS, name)

@@ -7,7 +7,7 @@ import tf_keras
 import grw_tf.models
 from official.projects.movinet.tools import export_saved_model as program
 
-checkpoint, output, kind, traces, model_id, num_classes = sys.argv[1:]
+checkpoint, output, kind, traces, model_id = sys.argv[1:]
 if traces == "without":
     save = tf_keras.models.save_model
     tf_keras.models.save_model = lambda *a, **k: save(*a, **k, save_traces=False)
@@ -21,7 +21,7 @@ program.build_and_export_saved_model(
     activation="hard_swish" if stream else "swish",
     classifier_activation="swish",
     gating_activation="hard_sigmoid" if stream else "sigmoid",
-    num_classes=int(num_classes),
+    num_classes=5,
     input_shape=(None, None, None, None, 3),
     checkpoint_path=checkpoint or None,
     # Compiling makes an optimizer, which no checkpoint of weights has.
@@ -31,17 +31,9 @@ program.build_and_export_saved_model(
 
 
 def write_saved_model(
-    run_code,
-    output,
-    kind,
-    traces="without",
-    model_id="a0",
-    num_classes=5,
-    checkpoint="",
+    run_code, output, kind, traces="without", model_id="a0", checkpoint=""
 ):
     """Writes one, of a checkpoint or of random weights."""
-    done = run_code(
-        EXPORT, checkpoint, str(output), kind, traces, model_id, str(num_classes)
-    )
+    done = run_code(EXPORT, checkpoint, str(output), kind, traces, model_id)
     assert done.returncode == 0, done.stderr
     return output

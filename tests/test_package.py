@@ -13,6 +13,7 @@ import venv
 import zipfile
 
 import pytest
+from absl import flags
 from drawn_videos import write_video
 from official_saved_models import write_saved_model
 
@@ -227,3 +228,10 @@ def test_help_of_an_installed_program_names_it(run, with_packages):
     assert "    grw-stream --model=model.tflite --source=video.mp4" in done.stdout
     assert "--source: Video file, camera index or URL" in done.stdout
     assert "python -m" not in done.stdout
+
+
+def test_programs_define_no_flags_when_they_are_imported():
+    for program in PROGRAMS.values():
+        program.load()
+    defined = flags.FLAGS.flags_by_module_dict()
+    assert not [module for module in defined if module.startswith("grw_tf.programs")]

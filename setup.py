@@ -10,7 +10,7 @@ VERSION = re.search(
     r'__version__ = "(.+)"', (HERE / "grw_tf" / "__init__.py").read_text()
 ).group(1)
 
-# What export.run_stream reads videos and cameras with.
+# What grw-stream reads videos and cameras with.
 VIDEO = ["absl-py~=1.4", "av~=18.1", "opencv-python-headless~=5.0"]
 
 TRAIN = [
@@ -56,6 +56,13 @@ DOCS = [
     "pdoc~=16.0",
 ]
 
+# Each module is a program, and an object of the same name in grw_tf.programs.console.
+PROGRAMS = sorted(
+    path.stem
+    for path in (HERE / "grw_tf" / "programs").glob("*.py")
+    if path.stem not in ("__init__", "console")
+)
+
 setup(
     name="grw_tf",
     version=VERSION,
@@ -70,6 +77,12 @@ setup(
         "grw_tf": ["py.typed"],
         "grw_tf.comparison": ["templates/*"],
         "grw_tf.configs": ["*.yaml"],
+    },
+    entry_points={
+        "console_scripts": [
+            f"grw-{name.replace('_', '-')} = grw_tf.programs.console:{name}"
+            for name in PROGRAMS
+        ]
     },
     python_requires=">=3.10,<3.14",
     install_requires=["ai-edge-litert~=2.3", "numpy>=1.26"],
@@ -86,10 +99,13 @@ setup(
             *BEAM,
             *DOCS,
             *HUB,
+            "build~=1.6",
             "mypy~=2.4",
             "pytest~=9.2",
             "pytest-xdist~=3.8",
             "ruff~=0.17.5",
+            # Later ones warn of pkg_resources, which tensorboard imports.
+            "setuptools~=79.0",
         ],
         "torch": ["torch~=2.9"],
     },

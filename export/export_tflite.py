@@ -1,23 +1,9 @@
-r"""Exports a trained model as one streaming TFLite file.
+"""Exports a trained model as one streaming TFLite file.
 
-Converts and quantizes the model, replays streams through model and file, and, if they
-agree, writes the file with its labels, manifest and report inside.
-
-    python -m export.export_tflite --checkpoint_dir=runs/own --output=model.tflite \
-        [--quantization=auto|none|float16|dynamic|weight_only|int8]
+Runs `grw_tf.programs.export`, as `grw-export` does.
 """
 
-from grw_tf.common import flags, programs
-from grw_tf.export.export import REPORT_FILE, ExportConfig, export
-
-flags.define_flags(ExportConfig, required=["checkpoint_dir", "output"])
-
-
-def main(_: object) -> None:
-    config = flags.config_from_flags(ExportConfig)
-    print(export(config).table())
-    print(f"Written to {config.output}, with {REPORT_FILE} beside it.")
-
+from grw_tf.programs.console import export
 
 if __name__ == "__main__":
-    programs.run(main)
+    export()

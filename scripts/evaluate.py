@@ -1,23 +1,9 @@
-r"""Evaluates a checkpoint on records: by clips, by views, or frame by frame.
+"""Evaluates a checkpoint on records: by clips, by views, or frame by frame.
 
-    python -m scripts.evaluate --checkpoint=runs/own/best_ckpt \
-        --records='records/test-*.tfrecord' --output_dir=runs/own/test \
-        [--clips=10 --crops=3 | --streaming] [--robustness]
-
-The 30 views of the RMS paper are --clips=10 --crops=3 --size=256.
+Runs `grw_tf.programs.evaluate`, as `grw-evaluate` does.
 """
 
-from grw_tf.common import flags, programs
-from grw_tf.evaluation.evaluate import EvaluationConfig, evaluate
-
-flags.define_flags(EvaluationConfig, required=["checkpoint", "records", "output_dir"])
-
-
-def main(_: list[str]) -> None:
-    config = flags.config_from_flags(EvaluationConfig)
-    print(evaluate(config)["table"])
-    print(f"Written to {config.output_dir}.")
-
+from grw_tf.programs.console import evaluate
 
 if __name__ == "__main__":
-    programs.run(main)
+    evaluate()

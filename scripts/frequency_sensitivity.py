@@ -1,30 +1,9 @@
-r"""Measures accuracy with the low or the high frequencies of features scaled.
+"""Measures accuracy with the low or the high frequencies of features scaled.
 
-    python -m scripts.frequency_sensitivity --checkpoint_dir=runs/own,runs/rms \
-        --records='records/test-*.tfrecord' --scales=0,0.5,1,1.5,2 \
-        --output_dir=runs/sensitivity
-
-Before the batch normalizations on which Random Mean Scaling acts, either the local mean
-of the features (low frequencies) or the residual (high frequencies) is multiplied by
-each scale, as in Figures 1 and 4 of the RMS paper.
+Runs `grw_tf.programs.frequency_sensitivity`, as `grw-frequency-sensitivity` does.
 """
 
-from grw_tf.common import flags, programs
-from grw_tf.evaluation.frequency_sensitivity import (
-    SensitivityConfig,
-    frequency_sensitivity,
-)
-
-flags.define_flags(
-    SensitivityConfig, required=["checkpoint_dir", "records", "output_dir"]
-)
-
-
-def main(_: list[str]) -> None:
-    config = flags.config_from_flags(SensitivityConfig)
-    print(frequency_sensitivity(config)["table"])
-    print(f"Written to {config.output_dir}.")
-
+from grw_tf.programs.console import frequency_sensitivity
 
 if __name__ == "__main__":
-    programs.run(main)
+    frequency_sensitivity()

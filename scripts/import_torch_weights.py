@@ -1,45 +1,9 @@
 """Makes a checkpoint from PyTorch weights, without PyTorch or running the file.
 
-    python -m scripts.import_torch_weights --input=a0s_grw.pt --output_dir=a0s_grw
-
-It reads the published GRW models (a0s, a1s, a2s, a3b), and state dicts of these models
-and of MoViNet-pytorch's, alone or within a training's checkpoint. It reports what it
-left out, stripped and converted. The folder then holds a checkpoint for
---init_checkpoint.
+Runs `grw_tf.programs.import_torch`, as `grw-import-torch` does.
 """
 
-import dataclasses
-
-from grw_tf.common import programs
-from grw_tf.common.flags import config_from_flags, define_flags, option
-from grw_tf.weights.torch.importing import import_torch_weights
-
-
-@dataclasses.dataclass(frozen=True)
-class ImportConfig:
-    """Settings of the import; each is a flag."""
-
-    input: str = option("", "The .pt file.")
-    output_dir: str = option("", "Folder for the checkpoint.")
-    weights: str = option(
-        "ema", "If a file has both: ema (as in the published results) or model."
-    )
-    num_heads: int = option(
-        0, "Number of attention heads, which plain state dicts do not hold."
-    )
-
-
-define_flags(ImportConfig, required=["input", "output_dir"])
-
-
-def main(_: list[str]) -> None:
-    config = config_from_flags(ImportConfig)
-    imported = import_torch_weights(
-        config.input, config.output_dir, config.weights, config.num_heads
-    )
-    print(f"{config.input}: {imported.text()}")
-    print(f"Checkpoint: --init_checkpoint={config.output_dir}")
-
+from grw_tf.programs.console import import_torch
 
 if __name__ == "__main__":
-    programs.run(main)
+    import_torch()

@@ -1,25 +1,9 @@
-r"""Evaluates a linear classifier on a pretrained backbone, a baseline for fine-tuning.
+"""Evaluates a linear classifier on a pretrained backbone, a baseline for fine-tuning.
 
-    python -m scripts.linear_probe --preset=a0_stream --checkpoint=movinet_a0_stream \
-        --train_records='records/train-*.tfrecord' \
-        --records='records/test-*.tfrecord' --output_dir=runs/probe
-
-The backbone's features, averaged over a clip, are classified by logistic regression.
+Runs `grw_tf.programs.linear_probe`, as `grw-linear-probe` does.
 """
 
-from grw_tf.common import flags, programs
-from grw_tf.evaluation.linear_probe import LinearProbeConfig, probe
-
-flags.define_flags(
-    LinearProbeConfig, required=["checkpoint", "train_records", "records", "output_dir"]
-)
-
-
-def main(_: list[str]) -> None:
-    config = flags.config_from_flags(LinearProbeConfig)
-    print(probe(config)["table"])
-    print(f"Written to {config.output_dir}.")
-
+from grw_tf.programs.console import linear_probe
 
 if __name__ == "__main__":
-    programs.run(main)
+    linear_probe()

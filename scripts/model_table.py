@@ -1,26 +1,9 @@
 """Prints models' costs, counted from their graphs, beside published figures.
 
-The costs are parameters, multiply-adds of a video and of a frame, and peak memory at
-inference. They need no data and no weights. Counts are kept in the user's cache, so a
-killed command resumes; the first run of all models takes minutes.
-
-    python -m scripts.model_table --output_dir=runs/model_table
-    python -m scripts.model_table --models=a0_base,a0_stream,a0_stream_grw
+Runs `grw_tf.programs.model_table`, as `grw-model-table` does.
 """
 
-from grw_tf.common import flags, programs
-from grw_tf.cost_table.table import ModelTableConfig, model_table
-
-flags.define_flags(ModelTableConfig)
-
-
-def main(_: list[str]) -> None:
-    """Prints the table, and writes it if a folder is set."""
-    config = flags.config_from_flags(ModelTableConfig)
-    print(model_table(config))
-    if config.output_dir:
-        print(f"\nWritten to {config.output_dir}.")
-
+from grw_tf.programs.console import model_table
 
 if __name__ == "__main__":
-    programs.run(main)
+    model_table()

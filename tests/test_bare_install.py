@@ -40,6 +40,7 @@ def test_missing_packages_are_told_in_one_line(run_code, missing):
     first = missing.split(",")[0]
     assert line.startswith(f"The package {first} is not installed")
     assert "run pip install '.[video]'" in line
+    assert "run pip install 'grw_tf[video]'" in line
 
 
 @pytest.mark.parametrize("module", ["export.run_stream", "grw_tf.streaming"])

@@ -30,6 +30,7 @@ ORDER = (
     "kinetics600",
     "cost_table",
     "comparison",
+    "programs",
 )
 
 

@@ -2,7 +2,9 @@
 
 import io
 import logging as python_logging
+import re
 import sys
+import types
 from collections.abc import Callable
 
 from absl import app, flags, logging
@@ -27,6 +29,41 @@ def print_any_name() -> None:
     """Makes `print` escape file names that the terminal cannot show."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def called_as(name: str) -> str:
+    """Returns the command that started this process: a console program, or a module.
+
+    Args:
+        name: The console program's, such as "grw-train".
+    """
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return name if spec is None else f"python -m {spec.name}"
+
+
+def help_text(text: str | None, name: str) -> str:
+    """Returns a program's help, with its commands as this process was called.
+
+    Args:
+        text: The docstring of its module.
+        name: Its name in these commands, such as "grw-train".
+    """
+    return re.sub(rf"\b{name}(?![\w-])", called_as(name), text or "")
+
+
+def start(program: types.ModuleType, name: str) -> None:
+    """Runs a program of the package from a main module that only names it.
+
+    Args:
+        program: Its module, with a docstring, `define_flags` and `main`.
+        name: The console program's name.
+    """
+    # That is whose docstring and flags --help shows.
+    sys.modules["__main__"].__doc__ = help_text(program.__doc__, name)
+    program.define_flags()
+    for flag in flags.FLAGS.get_key_flags_for_module(program):
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+    run(program.main)
 
 
 def run(main: Callable) -> None:

@@ -39,8 +39,7 @@ class ComparisonConfig:
     )
     quantization: str = option(
         AUTO,
-        "Quantization of the exported files, as for export.export_tflite; empty exports"
-        " nothing.",
+        "Quantization of the exported files, as for grw-export; empty exports nothing.",
     )
     minutes: float = option(
         0.0,

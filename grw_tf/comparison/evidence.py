@@ -73,7 +73,7 @@ def keep(report: str | os.PathLike, docs: str | os.PathLike, name: str) -> Path:
     parts: the rest is of the machine. It replaces an earlier one of the same seeds.
 
     Args:
-        report: A report.json of `scripts.compare`.
+        report: A report.json of `grw-compare`.
         docs: The folder of the pages.
         name: The name of the comparison, a word.
 
@@ -178,8 +178,8 @@ def _read(path):
     lacking = sorted({*_KEPT} - {*found}) if isinstance(found, dict) else ["all"]
     if lacking:
         raise ValueError(
-            f"{path} is no report of scripts.compare, as it lacks"
-            f" {', '.join(lacking)}: run scripts.compare again to write it anew."
+            f"{path} is no report of grw-compare, as it lacks"
+            f" {', '.join(lacking)}: run grw-compare again to write it anew."
         )
     return found
 

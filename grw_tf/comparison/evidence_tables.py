@@ -37,7 +37,7 @@ _METRICS = {metric.key: metric for metric in METRICS}
 class EvidenceConfig:
     """What to keep and to write; each is a flag."""
 
-    add: str = option("", "A report.json of scripts.compare to keep first.")
+    add: str = option("", "A report.json of grw-compare to keep first.")
     name: str = option("", "With --add, the name of its comparison, a word.")
     docs: str = option("docs", "Folder of the pages and of the kept reports.")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-import grw_tf
 from grw_tf.common.suggestions import suggest
+from grw_tf.training.experiments.config_files import shipped_configs
 from grw_tf.training.experiments.parsing import leaves, read_yaml
 
 BASELINE = "baseline"
@@ -40,21 +40,11 @@ class Fragment:
     values: dict[str, Any]
 
 
-def configs_folder() -> Path:
-    """Returns the folder of the project's configs.
-
-    It is beside the package in a checkout, and within it when the package is installed.
-    """
-    package = Path(grw_tf.__file__).parent
-    checkout = package.parent / "configs"
-    return checkout if checkout.is_dir() else package / "configs"
-
-
 def named_variants() -> dict[str, Path]:
     """Returns the overlays that change the model alone, by their names."""
     return {
-        path.stem: path
-        for path in sorted(configs_folder().glob("*.yaml"))
+        name: path
+        for name, path in shipped_configs().items()
         if all(
             key.startswith(f"{_MODEL}.")
             for key, _ in leaves(read_yaml(str(path)) or {})

@@ -17,7 +17,7 @@ from grw_tf.figures.training_curves import draw_training_curves
 class TrainingCurvesConfig:
     """What to draw; each is a flag."""
 
-    report: str = option("", "A report.json of scripts.compare.")
+    report: str = option("", "A report.json of grw-compare.")
     output: str = option("", "PNG file for the figure.")
 
 

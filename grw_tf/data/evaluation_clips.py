@@ -134,7 +134,7 @@ class EvaluationClips(abc.ABC):
             if len(sizes) > 1:
                 raise ValueError(
                     f"{clip.where} has frames of several sizes, {sizes[0]} and"
-                    f" {sizes[-1]}: make it again by scripts.prepare_videos."
+                    f" {sizes[-1]}: make it again by grw-prepare."
                 )
             yield LabelledClip(np.stack(frames), clip.label, clip.name, clip.stride)
 

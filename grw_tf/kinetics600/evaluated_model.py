@@ -44,7 +44,7 @@ def open_whole_model(checkpoint: str | os.PathLike, **changes: Any) -> WholeMode
         if saved.config is None:
             raise ValueError(
                 f"{checkpoint} records no config: evaluate a training's checkpoint, one"
-                " of scripts.import_torch_weights, or the PyTorch file itself."
+                " of grw-import-torch, or the PyTorch file itself."
             )
         found = match_checkpoint(saved, saved.config, ("backbone", "affine", "head"))
         if found.missing or found.reshaped:

@@ -42,7 +42,7 @@ class ProtocolConfig:
     checkpoint: str = option(
         "",
         "Checkpoint of a whole model: a PyTorch file (.pt, whose EMA weights are used),"
-        " a folder of scripts.import_torch_weights, or a checkpoint of a training.",
+        " a folder of grw-import-torch, or a checkpoint of a training.",
     )
     clips: str = option(
         "",

@@ -179,7 +179,7 @@ def _check_trained(model_dir):
     if not tf.train.latest_checkpoint(model_dir):
         raise ValueError(
             f"--model_dir={model_dir} holds no checkpoint to evaluate: train first, or"
-            " evaluate another checkpoint with scripts.evaluate."
+            " evaluate another checkpoint with grw-evaluate."
         )
 
 

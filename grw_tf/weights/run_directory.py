@@ -1,6 +1,6 @@
 """Reads the folder of a training: the best model, its classes and its records.
 
-It is a folder of `scripts.train`, or any other checkpoint that records its config.
+It is a folder of `grw-train`, or any other checkpoint that records its config.
 """
 
 import dataclasses
@@ -49,7 +49,7 @@ def read_run(checkpoint_dir: str | os.PathLike, labels: str = "") -> Run:
     """Reads the folder of a training and loads its best model.
 
     Args:
-        checkpoint_dir: The `--model_dir` of `scripts.train`, or a checkpoint that
+        checkpoint_dir: The `--model_dir` of `grw-train`, or a checkpoint that
             records its config, as for `grw_tf.weights.restore.load_model`.
         labels: File of the classes' names, one a line; by default `labels.txt` in that
             folder or in its parent.

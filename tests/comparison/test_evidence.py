@@ -145,8 +145,8 @@ def test_other_test_clips_are_refused(docs, parts, tmp_path):
     [
         ("a/b", "", "name is 'a/b': give a word, as utd"),
         ("odd", "{", "is broken: keep the report again"),
-        ("odd", '{"runs": []}', "is no report of scripts.compare, as it lacks config,"),
-        ("odd", "[]", "is no report of scripts.compare"),
+        ("odd", '{"runs": []}', "is no report of grw-compare, as it lacks config,"),
+        ("odd", "[]", "is no report of grw-compare"),
     ],
 )
 def test_what_is_no_report_is_refused(tmp_path, name, text, message):

@@ -6,10 +6,10 @@ import yaml
 from grw_tf.comparison.fragments import (
     LAYERS,
     METHODS,
-    configs_folder,
     named_variants,
     read_fragments,
 )
+from grw_tf.training.experiments.config_files import configs_folder
 
 
 def _names(variants):

@@ -7,8 +7,8 @@ import pytest
 from drawn_videos import write_class_folders
 from official.core.train_utils import ParseConfigOptions
 
-from grw_tf.comparison.fragments import configs_folder
 from grw_tf.comparison.own_clips import own_clips_settings
+from grw_tf.training.experiments.config_files import configs_folder
 from grw_tf.training.experiments.parsing import parse_experiment
 
 

@@ -42,12 +42,15 @@ def _commands():
         for line in re.findall(r"^(?: {4}|\t).*?python -m (.*)$", text, re.MULTILINE):
             # What follows in a shell, a comment or another command, is cut off.
             yield page.name, shlex.split(re.split(r" && | # |\) ?$", line)[0])
+        for line in re.findall(r"^ {4}grw-([\w-]+ .*)$", text, re.MULTILINE):
+            name, *words = shlex.split(line)
+            yield page.name, [f"grw_tf.programs.{name.replace('-', '_')}", *words]
 
 
 COMMANDS = [
     (page, words)
     for page, words in _commands()
-    if words[0].partition(".")[0] in ("scripts", "export")
+    if words[0].startswith(("scripts.", "export.", "grw_tf.programs."))
 ]
 
 

@@ -22,10 +22,10 @@ from drawn_videos import BLUE, RED, write_video
 from exported_streams import write_counter, write_stream
 from toy_heads import HEADS
 
-from export import video_sources
-from export.annotated_video import AnnotatedVideo, draw_classes
-from export.video_sources import file_frames, live_frames
+from grw_tf.data.videos import video_sources
+from grw_tf.data.videos.annotated_video import AnnotatedVideo, draw_classes
 from grw_tf.data.videos.clips import stream_frames
+from grw_tf.data.videos.video_sources import file_frames, live_frames
 from grw_tf.streaming import StreamSession
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -193,7 +193,7 @@ def test_video_that_cannot_be_read_is_named_in_one_line(run, folder, video, tmp_
 _SLOW = """
 import runpy
 import numpy as np
-from export import video_sources
+from grw_tf.data.videos import video_sources
 frame = np.zeros((48, 64, 3), np.uint8)
 video_sources.live_frames = lambda _: ((8.0 * k, frame) for k in range(5))
 runpy.run_module("export.run_stream", run_name="__main__")
@@ -438,7 +438,7 @@ def test_run_on_a_stream_that_stalls_tells_what_it_saw(
 ):
     url = stream(_transport_stream(tmp_path / "a.ts"), stalls=True)
     program = (
-        "import runpy; from export import video_sources;"
+        "import runpy; from grw_tf.data.videos import video_sources;"
         " video_sources._TIMEOUT_MS = 700;"
         " runpy.run_module('export.run_stream', run_name='__main__')"
     )

@@ -8,9 +8,9 @@ from official.core.train_utils import ParseConfigOptions
 from training_runs import EXPERIMENT, SMOKE_GRW
 
 from grw_tf.figures.contact_sheet import contact_sheet, label_text
+from grw_tf.programs.show_batch import Options, draw, read_batch, write_png
 from grw_tf.training.experiments.parsing import parse_experiment
 from grw_tf.training.tasks.video_classification import Task
-from scripts.show_batch import Options, draw, read_batch, write_png
 
 NAMES = ("blue", "red", "green", "white")
 

@@ -6,6 +6,7 @@ import tarfile
 import pytest
 import tensorflow as tf
 from compared_weights import assert_equal_weights, zeroed
+from official_saved_models import write_saved_model
 from torch_archives import write_snapshot
 from torch_states import PARAMS, random_state
 from toy_backbones import BASE
@@ -18,35 +19,6 @@ from grw_tf.weights.torch.exporting import export_torch_weights
 
 BACKBONES = {"stream": {}, "base": BASE}
 
-# The Model Garden's program, as it made what is on Kaggle. Its flags would meet others.
-EXPORT = """
-import sys
-import tf_keras
-import grw_tf.models
-from official.projects.movinet.tools import export_saved_model as program
-
-checkpoint, output, kind, traces = sys.argv[1:]
-if traces == "without":
-    save = tf_keras.models.save_model
-    tf_keras.models.save_model = lambda *a, **k: save(*a, **k, save_traces=False)
-stream = kind == "stream"
-program.build_and_export_saved_model(
-    export_path=output,
-    model_id="nano",
-    causal=stream,
-    conv_type="2plus1d" if stream else "3d",
-    se_type="2plus3d" if stream else "3d",
-    activation="hard_swish" if stream else "swish",
-    classifier_activation="swish",
-    gating_activation="hard_sigmoid" if stream else "sigmoid",
-    num_classes=5,
-    input_shape=(None, None, None, None, 3),
-    checkpoint_path=checkpoint,
-    # Compiling makes an optimizer, which no checkpoint of weights has.
-    assert_checkpoint_objects_matched=False,
-)
-"""
-
 
 @pytest.fixture(scope="module")
 def saved_model(nano, run_code, tmp_path_factory):
@@ -58,10 +30,14 @@ def saved_model(nano, run_code, tmp_path_factory):
             folder = tmp_path_factory.mktemp("saved_model")
             model = nano(backbone=BACKBONES[kind])
             checkpoint = tf.train.Checkpoint(model=model).save(str(folder / "ckpt"))
-            output = folder / "saved"
-            done = run_code(EXPORT, checkpoint, str(output), kind, traces)
-            assert done.returncode == 0, done.stderr
-            folders[kind, traces] = output
+            folders[kind, traces] = write_saved_model(
+                run_code,
+                folder / "saved",
+                kind,
+                traces,
+                model_id="nano",
+                checkpoint=checkpoint,
+            )
         return folders[kind, traces]
 
     return write

@@ -17,7 +17,7 @@ FAILURES_FILE = "failures.json"
 
 _DESCRIPTION = """
 Labeled clips as JPEG frames at a steady rate, converted from videos as by
-`scripts.prepare_videos`, on one machine or many.
+`grw-prepare`, on one machine or many.
 """
 
 
@@ -106,5 +106,5 @@ def _check_beam():
     except ImportError:
         raise ImportError(
             "Building labelled_clips needs Apache Beam, which is not installed: run"
-            " pip install '.[beam]', or use scripts.prepare_videos, which needs none."
+            " pip install 'grw_tf[beam]', or use grw-prepare, which needs none."
         ) from None

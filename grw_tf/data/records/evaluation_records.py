@@ -23,7 +23,7 @@ _FRAMING_BYTES = 16
 
 
 class EvaluationRecords(EvaluationClips):
-    """The videos of records that `scripts.prepare_videos` wrote.
+    """The videos of records that `grw-prepare` wrote.
 
     Args:
         pattern: Paths, with wildcards or not, separated by commas.

@@ -19,7 +19,7 @@ from grw_tf.data.records.sequence_examples import (
 
 
 class RecordSource:
-    """Records made by `scripts.prepare_videos`.
+    """Records made by `grw-prepare`.
 
     Args:
         pattern: Paths separated by commas. They may have wildcards.
@@ -82,7 +82,7 @@ class RecordSource:
             )
             raise ValueError(
                 f"{one} and {other} have different frames a second: make the records"
-                f" of both by scripts.prepare_videos --fps={fps:g}."
+                f" of both by grw-prepare --fps={fps:g}."
             )
         return next(iter(strides.values()))
 

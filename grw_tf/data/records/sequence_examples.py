@@ -152,13 +152,13 @@ def frame_stride(rate: float, fps: float, where: str) -> int:
     if not 0 < rate < float("inf"):
         raise ValueError(
             f"{where} does not state its frame rate, {FRAME_RATE}: make the records by"
-            " scripts.prepare_videos."
+            " grw-prepare."
         )
     stride = round(rate / fps)
     if stride < 1 or abs(rate / fps - stride) > _RATE_TOLERANCE * stride:
         raise ValueError(
             f"{where} has {rate:g} frames a second, no whole multiple of the model's"
-            f" {fps:g}: make the records by scripts.prepare_videos --fps={fps:g}."
+            f" {fps:g}: make the records by grw-prepare --fps={fps:g}."
         )
     return stride
 

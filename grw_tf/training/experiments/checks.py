@@ -76,7 +76,7 @@ UNUSED = {
     "runtime.num_cores_per_replica": "models are not split over devices",
     "runtime.default_shard_dim": "models are not split over devices",
     "task.init_checkpoint_modules": "everything in init_checkpoint is read",
-    "task.allow_image_summary": "scripts.show_batch draws the clips",
+    "task.allow_image_summary": "grw-show-batch draws the clips",
     # A rewind would not rewind the data.
     "trainer.recovery_max_trials": "a non-finite loss ends the training",
     "trainer.recovery_begin_steps": "a non-finite loss ends the training",

@@ -15,6 +15,7 @@ from grw_tf.common.error_text import one_line
 from grw_tf.common.suggestions import suggest
 from grw_tf.common.typed_mapping import MappingReader
 from grw_tf.training.experiments.checks import check_experiment
+from grw_tf.training.experiments.config_files import config_path
 from grw_tf.training.experiments.former_names import check_names
 from grw_tf.training.experiments.video_classification import EXPERIMENTS, fill_in
 
@@ -53,8 +54,8 @@ def parse_recipe(options: Any) -> Recipe:
     """Returns the config of an experiment, and where its values come from.
 
     Args:
-        options: The Model Garden's flags experiment, config_file (a list),
-            params_override and tpu, and optionally mode.
+        options: The Model Garden's flags experiment, config_file (a list of paths or
+            names of shipped configs), params_override and tpu, and optionally mode.
 
     Raises:
         ValueError: If an experiment, key or type of value does not exist; the message
@@ -113,9 +114,13 @@ def _given(text):
 
 
 def read_yaml(file: str) -> Any:
-    """Returns what a YAML file holds; a `ValueError` says why it cannot be read."""
+    """Returns what a config file holds; a `ValueError` says why it cannot be read.
+
+    Args:
+        file: Its path, or the name of a shipped one; see `config_path`.
+    """
     try:
-        with tf.io.gfile.GFile(file) as opened:
+        with tf.io.gfile.GFile(config_path(file)) as opened:
             text = opened.read()
     except tf.errors.NotFoundError:
         raise ValueError(f"There is no config file {file!r:.200}.") from None

@@ -20,7 +20,7 @@ _UNSUPPORTED = {
     "is_multilabel": "models predict one label per clip",
     "output_audio": "audio is not supported",
     "enable_tf_data_service": "its order of clips could not be resumed",
-    "compressed_input": "scripts.prepare_videos writes plain files",
+    "compressed_input": "grw-prepare writes plain files",
 }
 
 

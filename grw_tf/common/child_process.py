@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from grw_tf.common.error_text import one_line
-from grw_tf.common.programs import quieten
+from grw_tf.common.programs import look_for_gpus, quieten
 from grw_tf.common.worker_process import end_with_parent
 
 
@@ -50,6 +50,7 @@ def failure_of(function: Callable[[Any], Any], argument: Any) -> str:
 def _run(function, argument, sender):
     end_with_parent()
     quieten()
+    look_for_gpus()
     try:
         function(argument)
     except (OSError, ValueError) as error:

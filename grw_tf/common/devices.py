@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import sys
 from collections import Counter
 
 import tensorflow as tf
@@ -16,6 +17,11 @@ def only_cpus() -> bool:
     """
     devices = tf.config.list_logical_devices()
     return all(device.device_type == "CPU" for device in devices)
+
+
+def tell_devices(precision: str | None = None, tpu_cores: int = 0) -> None:
+    """Writes `devices_text` to the standard error."""
+    print(devices_text(precision, tpu_cores), file=sys.stderr)
 
 
 def devices_text(precision: str | None = None, tpu_cores: int = 0) -> str:

@@ -13,13 +13,17 @@ from grw_tf.common.held_stderr import stderr_without
 
 
 def quieten() -> None:
-    """Logs only warnings, and only errors of TensorFlow.
-
-    TensorFlow, if imported, looks for GPUs: without any, it complains of CUDA.
-    """
+    """Logs only warnings, and only errors of TensorFlow."""
     logging.set_verbosity(logging.WARNING)
     # TensorFlow warns of deprecations in the Model Garden.
     python_logging.getLogger("tensorflow").setLevel(python_logging.ERROR)
+
+
+def look_for_gpus() -> None:
+    """Makes TensorFlow, if it is imported, look for GPUs without a word.
+
+    If there are none, it complains that CUDA does not start.
+    """
     if tensorflow := sys.modules.get("tensorflow"):
         with stderr_without("cuInit"):
             tensorflow.config.list_physical_devices()
@@ -88,4 +92,6 @@ def run(main: Callable) -> None:
             # The status that shells give to programs ended by Ctrl-C.
             sys.exit(130)
 
+    # A part of TensorFlow asks for GPUs before `guarded`.
+    look_for_gpus()
     app.run(guarded)

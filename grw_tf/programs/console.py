@@ -6,6 +6,8 @@ programs into one process defines none twice, and a missing package is told in o
 
 import dataclasses
 import importlib
+import os
+import sys
 import types
 
 from grw_tf.common.extras import packages_of
@@ -35,12 +37,21 @@ class Program:
 
     def __call__(self) -> None:
         """Runs it; the process ends with its status."""
+        _quieten_libraries()
         with packages_of(self.extra):
             # Needs absl, which the bare install lacks.
             from grw_tf.common import programs
 
             module = self.load()
         programs.start(module, self.command)
+
+
+def _quieten_libraries():
+    """Sets what TensorFlow and tqdm read when they are imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if not sys.stderr.isatty():
+        # Seconds between two states of a progress bar: a log keeps all of them.
+        os.environ.setdefault("TQDM_MININTERVAL", "30")
 
 
 benchmark_tflite = Program("benchmark_tflite")

@@ -10,6 +10,7 @@ the first two principal components) and embeddings.csv (a row for each frame).
 """
 
 from grw_tf.common import flags
+from grw_tf.common.devices import tell_devices
 from grw_tf.evaluation.trajectories import TrajectoryConfig, write_trajectories
 
 
@@ -18,6 +19,7 @@ def define_flags() -> None:
 
 
 def main(_: list[str]) -> None:
+    tell_devices()
     config = flags.config_from_flags(TrajectoryConfig)
     print(write_trajectories(config))
     print(f"Written to {config.output_dir}.")

@@ -8,6 +8,7 @@ The 30 views of the RMS paper are --clips=10 --crops=3 --size=256.
 """
 
 from grw_tf.common import flags
+from grw_tf.common.devices import tell_devices
 from grw_tf.evaluation.evaluate import EvaluationConfig, evaluate
 
 
@@ -18,6 +19,7 @@ def define_flags() -> None:
 
 
 def main(_: list[str]) -> None:
+    tell_devices()
     config = flags.config_from_flags(EvaluationConfig)
     print(evaluate(config)["table"])
     print(f"Written to {config.output_dir}.")

@@ -1,7 +1,7 @@
 r"""Evaluates a published model by the published protocol, from test clips to top-1.
 
     grw-evaluate-kinetics600 --checkpoint=a0s_grw.pt \
-        --clips=kinetics600_test.tar.gz --output_dir=runs/kinetics600/a0s_grw
+        --clips=k600_test_ds.tar.gz --output_dir=runs/kinetics600/a0s_grw
 
 The clips are class folders of videos or an archive of them. All GPUs and cores are
 used. If the program is killed, rerun the same command to resume. Several machines share
@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from grw_tf.common import flags, programs
+from grw_tf.common.devices import tell_devices
 from grw_tf.kinetics600.protocol import ProtocolConfig, evaluate_published
 
 
@@ -22,6 +23,7 @@ def define_flags() -> None:
 
 
 def main(_: Sequence[str]) -> int:
+    tell_devices()
     """Evaluates, and returns 1 if a video was left out."""
     programs.print_any_name()
     config = flags.config_from_flags(ProtocolConfig)

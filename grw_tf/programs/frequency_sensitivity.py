@@ -10,6 +10,7 @@ each scale, as in Figures 1 and 4 of the RMS paper.
 """
 
 from grw_tf.common import flags
+from grw_tf.common.devices import tell_devices
 from grw_tf.evaluation.frequency_sensitivity import (
     SensitivityConfig,
     frequency_sensitivity,
@@ -23,6 +24,7 @@ def define_flags() -> None:
 
 
 def main(_: list[str]) -> None:
+    tell_devices()
     config = flags.config_from_flags(SensitivityConfig)
     print(frequency_sensitivity(config)["table"])
     print(f"Written to {config.output_dir}.")

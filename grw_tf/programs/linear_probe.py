@@ -8,6 +8,7 @@ The backbone's features, averaged over a clip, are classified by logistic regres
 """
 
 from grw_tf.common import flags
+from grw_tf.common.devices import tell_devices
 from grw_tf.evaluation.linear_probe import LinearProbeConfig, probe
 
 
@@ -19,6 +20,7 @@ def define_flags() -> None:
 
 
 def main(_: list[str]) -> None:
+    tell_devices()
     config = flags.config_from_flags(LinearProbeConfig)
     print(probe(config)["table"])
     print(f"Written to {config.output_dir}.")

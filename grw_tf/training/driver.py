@@ -5,7 +5,6 @@ import functools
 import logging
 import math
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,7 @@ import tensorflow as tf
 import tf_keras
 from official.core import task_factory, train_utils
 
-from grw_tf.common.devices import devices_text
+from grw_tf.common.devices import tell_devices
 from grw_tf.common.error_text import one_line
 from grw_tf.common.labels_file import LABELS_FILE, read_labels
 from grw_tf.training.best_checkpoint import EarlyStopping, best_checkpoint
@@ -57,7 +56,9 @@ def run_experiment(
     tf_keras.utils.set_random_seed(params.task.seed)
     strategy = build_strategy(params.runtime)
     _check_batches(params.task, strategy.num_replicas_in_sync)
-    _tell_devices(strategy, params.runtime.mixed_precision_dtype)
+    on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    cores = strategy.num_replicas_in_sync if on_tpu else 0
+    tell_devices(params.runtime.mixed_precision_dtype, cores)
     with contextlib.ExitStack() as stack:
         stack.enter_context(precision(params.runtime.mixed_precision_dtype))
         # One of several workers writes.
@@ -76,12 +77,6 @@ def run_experiment(
         except tf.errors.OpError as error:
             lost = lost_worker(error, options.model_dir)
             raise OSError(lost or one_line(error, limit=2000)) from error
-
-
-def _tell_devices(strategy, precision):
-    on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
-    cores = strategy.num_replicas_in_sync if on_tpu else 0
-    print(devices_text(precision, cores), file=sys.stderr)
 
 
 def _run(params, options, strategy, folder, at_start, stop_at):

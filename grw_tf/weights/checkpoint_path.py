@@ -109,9 +109,12 @@ def _within(folder, given):
             f"{given} is a SavedModel without its variables: the folder `variables`"
             " must lie beside saved_model.pb, with variables.index in it."
         )
+    names = ", ".join(listed[:_LISTED]) or "nothing"
+    if len(listed) > _LISTED:
+        names += f" and {len(listed) - _LISTED} more"
     raise ValueError(
         f"Expected one checkpoint in {given}, found {len(found)}: name one by its"
-        f" prefix, the path without .index. There is: {', '.join(listed) or 'nothing'}."
+        f" prefix, the path without .index. There is: {names}."
     )
 
 

@@ -1,6 +1,9 @@
 """Tests of the line on what a process computes on."""
 
 import os
+import pathlib
+import subprocess
+import sys
 
 import pytest
 import tensorflow as tf
@@ -80,3 +83,19 @@ def test_gpu_that_the_user_hides_is_no_cause_to_warn(seen, present, monkeypatch,
 
 def test_tpu_is_named_with_its_cores():
     assert devices_text("bfloat16", tpu_cores=8) == "TPU: 8 cores, mixed_bfloat16"
+
+
+def test_programs_start_with_this_line_and_without_tensorflows_own():
+    command = [sys.executable, "-m", "scripts.evaluate", "--records=/nowhere"]
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run(
+        [*command, "--checkpoint=/nowhere/ckpt-1", "--output_dir=/nowhere/results"],
+        cwd=pathlib.Path(__file__).parents[2],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    first, error = done.stderr.splitlines()
+    assert first == devices_text()
+    assert error.startswith("ValueError: ") or error.startswith("FileNotFoundError: ")
+    assert done.returncode == 1

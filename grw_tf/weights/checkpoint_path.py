@@ -16,6 +16,9 @@ from grw_tf.weights.download import fetch, fetch_grw
 from grw_tf.weights.torch.archive import is_torch_file
 from grw_tf.weights.unpacking import extract
 
+_LISTED = 10
+"""Files of a folder that an error names."""
+
 
 @contextlib.contextmanager
 def find_checkpoint(

@@ -145,6 +145,13 @@ def test_several_without_a_state_are_listed(tmp_path, scheme):
     )
 
 
+def test_some_of_many_are_listed(tmp_path):
+    (tmp_path / "run").mkdir()
+    for index in range(13):
+        (tmp_path / "run" / f"ckpt-{index:02}.index").touch()
+    _refused(f"{tmp_path}/run", "found 13: name one .* ckpt-08, ckpt-09 and 3 more.")
+
+
 def test_folder_without_checkpoint_is_listed(tmp_path, scheme):
     (tmp_path / "run/models").mkdir(parents=True)
     (tmp_path / "run/weights.h5").touch()

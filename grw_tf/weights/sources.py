@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Callable
+from http import HTTPStatus
 
 from grw_tf.common.error_text import one_line
 from grw_tf.weights.unpacking import extract
@@ -34,8 +35,18 @@ def kaggle(handle: str) -> Source:
 
     def fetch(target):
         import kagglehub
+        import requests
 
-        kagglehub.model_download(handle, output_dir=str(target))
+        try:
+            kagglehub.model_download(handle, output_dir=str(target))
+        except requests.HTTPError as error:
+            status = error.response.status_code
+            if status not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                raise
+            raise ValueError(
+                f"HTTP {status}: it does not accept the login. Public models need"
+                " none: renew or remove the token in ~/.kaggle or KAGGLE_API_TOKEN"
+            ) from error
         if not any(target.rglob("*.index")):
             shutil.rmtree(target)
             raise ValueError("it sent no checkpoint")

@@ -13,6 +13,7 @@ import time
 import types
 
 import pytest
+import requests
 
 from grw_tf.weights import download, official, sources
 from grw_tf.weights.download import cache_folder, cached, fetch, fetch_grw
@@ -150,6 +151,21 @@ def test_where_kaggle_refuses_the_server_is_asked(server, kaggle_refuses, capfd)
         f"{NAME}: asking {server.checkpoint.url}.",
     ]
     assert "100%" in captured.err
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_login_that_kaggle_does_not_accept_is_told(server, library, capsys, status):
+    response = requests.Response()
+    response.status_code = status
+
+    def refuse(*_, **__):
+        raise requests.HTTPError("Client Error.\n\nYou don't", response=response)
+
+    library("kagglehub", model_download=refuse)
+    assert (fetch(server.checkpoint) / "noise").read_bytes() == NOISE
+    told = capsys.readouterr().out.splitlines()[1]
+    assert f"HTTP {status}: it does not accept the login" in told
+    assert "KAGGLE_API_TOKEN" in told
 
 
 def test_kaggle_without_a_checkpoint_counts_as_a_refusal(server, library):

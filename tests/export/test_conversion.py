@@ -30,9 +30,7 @@ FILES += [f"{backbone}-official" for backbone in BACKBONES if backbone != "2plus
 
 @pytest.fixture(
     scope="module",
-    params=slow_but(
-        ["2plus1d-transformer", "positions-official"], map("-".join, FILES)
-    ),
+    params=slow_but(["2plus1d-transformer", "positions-official"], FILES),
 )
 def exported(request, nano, tmp_path_factory):
     backbone, head = request.param.split("-")

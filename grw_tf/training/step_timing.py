@@ -143,7 +143,8 @@ def _official_model(config):
         )
     backbone["gating_activation"] = _OFFICIAL_GATES[gate]
     momentum = backbone.pop("norm_momentum")
-    del backbone["conv3d_by_frames"]
+    for own in ("conv3d_by_frames", "recompute"):
+        del backbone[own]
     model = movinet.MovinetModel(
         backbone=movinet.Backbone3D(movinet=movinet.Movinet(**backbone)),
         activation=config.head.activation,

@@ -69,7 +69,10 @@ def test_report_gives_shares_and_the_least_time():
     lines = profile_training.report(Limits(40.0, 10.0), costs).splitlines()
     assert lines[1].split() == ["Conv2D", "4", "300.0", "75.0%", "21.3", "5.0"]
     assert lines[2].split() == ["Mul", "9", "100.0", "25.0%", "5.0"]
-    assert lines[-1] == ("all: 400 ms; the arithmetic alone at the limit: 160 ms (40%)")
+    assert lines[-1] == (
+        "all: 400 ms for 6.4 GFLOP and 2.0 GB, which at the limits take 160 ms (40%)"
+        " and 200 ms (50%)"
+    )
 
 
 @pytest.mark.parametrize(

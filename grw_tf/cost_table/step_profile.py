@@ -123,14 +123,14 @@ def _operation_seconds(space: xplane_pb2.XSpace) -> dict[tuple[str, str], float]
 def _costs(
     seconds: Mapping[tuple[str, str], float], traffic: Mapping[str, tuple[int, int]]
 ) -> dict[str, Cost]:
-    times: collections.Counter = collections.Counter()
-    counts: collections.Counter = collections.Counter()
+    times: collections.defaultdict[str, float] = collections.defaultdict(float)
+    counts: collections.Counter[str] = collections.Counter()
     for (kind, _), value in seconds.items():
         times[kind] += value
         counts[kind] += 1
     return {
         kind: Cost(time, counts[kind], *traffic.get(kind, (0, 0)))
-        for kind, time in times.most_common()
+        for kind, time in sorted(times.items(), key=lambda item: -item[1])
     }
 
 

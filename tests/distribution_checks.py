@@ -114,5 +114,6 @@ def test_recomputed_blocks_train_the_same(runs, recomputed):
     assert list(before) == list(new_before)
     np.testing.assert_allclose(new_logs["loss"], logs["loss"], rtol=1e-6)
     for name, value in after.items():
-        atol = 1e-6 * max(np.abs(value - before[name]).max(), 1)
+        # Sums over replicas are rounded differently from run to run.
+        atol = 1e-5 * max(np.abs(value - before[name]).max(), 1)
         np.testing.assert_allclose(new_after[name], value, rtol=0, atol=atol)

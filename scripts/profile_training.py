@@ -92,8 +92,8 @@ def report(limits: Limits, costs: Mapping[str, Cost]) -> str:
             text_table(rows),
             f"limits: {limits.gflops:.1f} GFLOP/s, {limits.gigabytes:.1f} GB/s",
             f"all: {1e3 * total:.0f} ms for {flops:.1f} GFLOP and {size:.1f} GB, which"
-            f" at the limits take {1e3 * arithmetic:.0f} ms ({arithmetic / total:.0%}) and"
-            f" {1e3 * traffic:.0f} ms ({traffic / total:.0%})",
+            f" at the limits take {1e3 * arithmetic:.0f} ms ({arithmetic / total:.0%})"
+            f" and {1e3 * traffic:.0f} ms ({traffic / total:.0%})",
         )
     )
 

@@ -3,12 +3,14 @@
     python -m scripts.benchmark_training
     python -m scripts.benchmark_training --model_id=a0 --frames=16 --size=112
     python -m scripts.benchmark_training --causal=false --inference --forms=a,b
+    python -m scripts.benchmark_training --model_id=a2 --forms=r
 
 All forms take the same batch through the compiled step of the trainer, with AdamW,
 cosine schedules and a moving average, in turn in one process. `b'` and `c` have the
-transformer head of the published GRW models, the others the official head. Ratios are
-medians over rounds, of wall-clock time and of CPU time. The peak of memory is that of
-the process, so give one form to measure its own.
+transformer head of the published GRW models, the others the official head. `r` computes
+blocks again in the backward pass. Ratios are medians over rounds, of wall-clock time
+and of CPU time. The peak of memory is that of the process, so give one form to measure
+its own.
 """
 
 import dataclasses
@@ -25,12 +27,14 @@ from grw_tf.common.checks import check_positive
 from grw_tf.common.flags import option
 from grw_tf.models import ModelConfig, SmoothingConfig, block_specs, presets
 from grw_tf.training import step_timing
+from grw_tf.weights.model_variables import with_backbone
 
 PAIRS = (
     ("b", "a", "our model against the Model Garden's"),
     ("c", "b'", "GRW on the final embeddings against none"),
     ("d", "b", "GRW inside the backbone against none"),
     ("b'", "b", "the transformer head against the official one"),
+    ("r", "b", "recomputed blocks against kept activations"),
 )
 
 
@@ -75,6 +79,7 @@ def configs_of(options: Options) -> dict[str, ModelConfig]:
         "b'": dataclasses.replace(published, smoothing=SmoothingConfig()),
         "c": published,
         "d": dataclasses.replace(official, smoothing=inside),
+        "r": with_backbone(official, recompute=True),
     }
     forms = options.forms.split(",")
     if unknown := [form for form in forms if form not in configs]:
@@ -127,6 +132,7 @@ def report(options: Options, seconds: Mapping[str, paired_timing.Seconds]) -> st
         "b'": "ours, transformer head, no smoothing",
         "c": "ours, transformer head, GRW final",
         "d": "ours, official head, GRW at the last block",
+        "r": "ours, official head, recomputed blocks",
     }
     kind = "stream" if options.causal else "base"
     lines = [

@@ -4,6 +4,7 @@
 import tensorflow as tf
 import tf_keras
 
+from grw_tf.layers.recomputation import recompute
 from grw_tf.models import (  # noqa: F401
     mobilenet_backbone,
     movinet_backbone,
@@ -26,7 +27,11 @@ def build_backbone(config: ModelConfig) -> tf_keras.Model:
     """
     chosen = config.backbone
     backbone = chosen.family.build(config)
-    regularize(residual_blocks(backbone, chosen), config)
+    blocks = residual_blocks(backbone, chosen)
+    regularize(blocks, config)
+    if chosen.recompute:
+        # After regularizers are in place, for they draw the same in both passes.
+        _recompute(blocks, chosen.model_id)
     synchronize(backbone)
     for layer in batch_normalizations(backbone):
         layer.momentum = chosen.norm_momentum
@@ -38,6 +43,17 @@ def residual_blocks(
 ) -> list[ResidualBlock]:
     """Returns the blocks of a built backbone, in the network's order."""
     return config.family.residual_blocks(backbone)
+
+
+def _recompute(blocks, model_id):
+    layers = [block.layer for block in blocks if block.layer is not None]
+    if not layers:
+        raise ValueError(
+            f"backbone.recompute is true: no block of {model_id} is a layer of its own"
+            " that could be computed again; leave it out."
+        )
+    for layer in layers:
+        recompute(layer)
 
 
 def endpoints(

@@ -58,6 +58,9 @@ class BackboneConfig:
         conv3d_by_frames: Whether a MoViNet's 3-D convolutions ("3d", "3d_2plus1d") are
             computed as sums of 2-D ones, with the same numbers and many times faster on
             a CPU. None: on a machine without other devices.
+        recompute: Whether training keeps only the inputs of blocks and computes their
+            activations again in the backward pass, with the same numbers, in less
+            memory and more time. Not for MobileNetV3.
 
     Raises:
         ValueError: At construction, for an unknown model id or a value that the family
@@ -74,6 +77,7 @@ class BackboneConfig:
     stochastic_depth_drop_rate: float = 0.0
     norm_momentum: float | None = None
     conv3d_by_frames: bool | None = None
+    recompute: bool = False
 
     def __post_init__(self) -> None:
         momentum = self.norm_momentum
@@ -235,6 +239,12 @@ class ModelConfig:
                 " backbone.stochastic_depth_drop_rate is"
                 f" {self.backbone.stochastic_depth_drop_rate}: both drop a block's"
                 " branch, choose one."
+            )
+        if self.backbone.recompute and "own_layer" in self.regularization.methods:
+            raise ValueError(
+                "backbone.recompute is true and regularization.methods has own_layer:"
+                " whether that layer draws the same numbers in both passes is not"
+                " known; leave one out."
             )
         if self.smoothing.layers:
             orders_lib.choose_method(

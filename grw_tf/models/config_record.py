@@ -12,7 +12,12 @@ from grw_tf.models.config import ModelConfig
 from grw_tf.models.regularization import lasting_rms
 
 # Fields of `BackboneConfig` that do not change the function at inference.
-_WITHOUT_EFFECT = ("stochastic_depth_drop_rate", "norm_momentum", "conv3d_by_frames")
+_WITHOUT_EFFECT = (
+    "stochastic_depth_drop_rate",
+    "norm_momentum",
+    "conv3d_by_frames",
+    "recompute",
+)
 
 RECORD = "model_config"
 """What the config is called in a checkpoint."""

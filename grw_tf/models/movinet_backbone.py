@@ -102,6 +102,7 @@ def _residual_block(block, conv_type):
         default=tuple(norms),
         branch_owner=block._mobile_bottleneck,
         branch_attribute="_stochastic_depth",
+        layer=block,
     )
 
 

@@ -33,6 +33,7 @@ class ResidualBlock:
             has no shortcut.
         branch_attribute: The attribute's name.
         branch_fold: How F(x) is folded there.
+        layer: The layer that computes the block alone; None if several layers do.
     """
 
     name: str
@@ -42,3 +43,4 @@ class ResidualBlock:
     branch_owner: tf_keras.layers.Layer | None
     branch_attribute: str
     branch_fold: str | None = None
+    layer: tf_keras.layers.Layer | None = None

@@ -108,6 +108,7 @@ def _residual_block(block, stage, name):
         default=default,
         branch_owner=block,
         branch_attribute="_stochastic_depth",
+        layer=block,
     )
 
 

@@ -15,6 +15,7 @@ from official.projects.movinet.configs import movinet
 from official.projects.movinet.modeling import movinet_model  # noqa: F401 registers it
 from official.vision.configs import video_classification as official_configs
 from official.vision.tasks import video_classification as official_tasks
+from tensorflow.types.experimental import ConcreteFunction
 
 from grw_tf.common.paired_timing import Seconds
 from grw_tf.models import ModelConfig
@@ -85,12 +86,24 @@ def official_trainer(config: ModelConfig, batch: Any) -> base_trainer.Trainer:
     return _trainer(base_trainer.Trainer, params, task, batch)
 
 
-def step_of(trainer: base_trainer.Trainer) -> Callable[[], Seconds]:
-    """Returns a function that takes a compiled step of a trainer and times it."""
+def trace_step(trainer: base_trainer.Trainer) -> ConcreteFunction:
+    """Returns the compiled step of a trainer."""
     iterator = iter(trainer.train_dataset)
     compiled = tf.function(lambda: trainer.train_step(iterator))
     # Called through `compiled`, steps of many models would look like retracing.
-    step = compiled.get_concrete_function()
+    return compiled.get_concrete_function()
+
+
+def step_of(
+    trainer: base_trainer.Trainer, step: ConcreteFunction | None = None
+) -> Callable[[], Seconds]:
+    """Returns a function that takes a compiled step of a trainer and times it.
+
+    Args:
+        trainer: The trainer.
+        step: Result of `trace_step`; None traces it.
+    """
+    step = step or trace_step(trainer)
 
     def timed():
         start = Seconds.now()
@@ -143,7 +156,8 @@ def _official_model(config):
         )
     backbone["gating_activation"] = _OFFICIAL_GATES[gate]
     momentum = backbone.pop("norm_momentum")
-    del backbone["conv3d_by_frames"]
+    for own in ("conv3d_by_frames", "recompute"):
+        del backbone[own]
     model = movinet.MovinetModel(
         backbone=movinet.Backbone3D(movinet=movinet.Movinet(**backbone)),
         activation=config.head.activation,

@@ -1,5 +1,6 @@
 """Tests the search for the smallest file that makes the model's choices."""
 
+import numpy as np
 import pytest
 from toy_heads import HEADS
 
@@ -9,7 +10,9 @@ from grw_tf.export.quantization.calibration import calibrate
 from grw_tf.export.quantization.logits_error import LogitsError
 from grw_tf.export.quantization.operation_recipes import DEPTHWISE, quantize_layers
 from grw_tf.export.quantization.quantize import quantize
+from grw_tf.export.quantization.rollouts import Rollout
 from grw_tf.export.quantization.smallest import find_layers, find_smallest
+from grw_tf.export.regret import regret_of
 from grw_tf.export.streaming_network import StreamingNetwork
 from grw_tf.export.streams import drawn_streams
 
@@ -63,6 +66,29 @@ def test_a_model_that_passes_in_8_bits_stays_in_them(float_file, clips):
     assert (found.mode, found.layers) == ("dynamic", [])
     assert found.content == quantize(float_file, "dynamic").content
     assert not list(found.regret.failures())
+
+
+def test_choices_are_judged_after_each_frame_where_logits_are_on_demand(nano, clips):
+    model = nano(head=HEADS["transformer"])
+    floats = convert(StreamingNetwork(model))
+    quantized = quantize_layers(floats, "dynamic")
+    expected, actual = (
+        np.stack([_logits_after_each_frame(content, clip) for clip in clips])
+        for content in (floats, quantized)
+    )
+    assert expected.shape[:2] == (3, 100)
+    judge = smallest._Judge(floats, clips, threads=1)
+    assert judge.regret(quantized) == regret_of(expected, actual)
+
+
+def _logits_after_each_frame(content, clip):
+    """Returns logits [frames, classes], each of a part of the clip."""
+    rollout = Rollout(content)
+    found = []
+    for end in range(1, len(clip) + 1):
+        rollout.restart()
+        found.append(rollout.logits(clip[:end])[-1])
+    return np.stack(found)
 
 
 def test_layers_that_cost_most_compute_in_float32(float_file, clips, limited, error_of):

@@ -8,6 +8,7 @@ import pytest
 from grw_tf.common import paired_timing
 from grw_tf.training import step_timing
 from grw_tf.training.optimization.two_rates import grouped
+from grw_tf.weights.model_variables import with_backbone
 from scripts import benchmark_training
 
 OPTIONS = benchmark_training.Options(
@@ -42,6 +43,13 @@ def test_forms_differ_in_head_and_smoothing_alone(configs):
     for config in configs.values():
         same = {"head": plain.head, "smoothing": plain.smoothing}
         assert dataclasses.replace(config, **same) == plain
+
+
+def test_recomputed_form_differs_in_nothing_else(configs):
+    options = dataclasses.replace(OPTIONS, forms="b,r")
+    plain, recomputed = benchmark_training.configs_of(options).values()
+    assert plain == configs["b"] and recomputed.backbone.recompute
+    assert with_backbone(recomputed, recompute=False) == plain
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +156,7 @@ def test_gate_without_official_name_is_refused(configs, batch):
         ({"rounds": 0}, "rounds is 0"),
         (
             {"forms": "a,e"},
-            "--forms=a,e: there is no form 'e'; the forms are a, b, b',",
+            "--forms=a,e: there is no form 'e'; the forms are a, b, b', c, d, r",
         ),
         ({"frames": 3}, "N=3 frames is shorter than one window of T=5"),
     ],

@@ -65,11 +65,11 @@ class Rollout:
             frames.astype(np.float32) / 255 if self._fractions else frames
         )
 
-    def logits(self, frames: np.ndarray) -> np.ndarray:
+    def logits(self, frames: np.ndarray, asked_every: int = _ASKED_EVERY) -> np.ndarray:
         """Takes frames [frames, size, size, 3]; returns logits [times, classes].
 
-        The times are the ends of all steps, or of some of them if the head gives
-        logits on demand. Frames that do not fill a step are left out.
+        The times are the ends of all steps, or of one in `asked_every` if the head
+        gives logits on demand. Frames that do not fill a step are left out.
         """
         found = []
         parts = list(self.steps(frames))
@@ -77,7 +77,7 @@ class Rollout:
             logits = self.step(part)
             if logits is not None:
                 found.append(logits)
-            elif index % _ASKED_EVERY == 0 or index == len(parts):
+            elif index % asked_every == 0 or index == len(parts):
                 found.append(self._loop.classify())
         return np.concatenate(found)
 

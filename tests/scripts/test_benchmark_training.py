@@ -99,13 +99,13 @@ def test_steps_are_timed(configs):
 def test_report_has_a_line_for_each_form_and_ratio(configs):
     seconds = {
         form: paired_timing.Seconds(np.full(2, index + 1.0), np.full(2, 4.0))
-        for index, form in enumerate(configs)
+        for index, form in enumerate([*configs, "r"])
     }
     text = benchmark_training.report(OPTIONS, seconds)
     assert "nano stream, clips [2, 8, 32, 32, 3], 2 steps of each" in text
     assert "b/a     2.000  2.000..2.000     1.000  1.000..1.000" in text
     lines = text.splitlines()
-    assert len(lines) == 4 + len(configs) + len(benchmark_training.PAIRS)
+    assert len(lines) == 4 + len(seconds) + len(benchmark_training.PAIRS)
     assert lines[-1].startswith("peak of memory: ")
 
 

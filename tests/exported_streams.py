@@ -48,13 +48,14 @@ def write_stream(path, model, class_names=CLASSES, frames_per_step=1, mode="none
     return path
 
 
-def write_counter(path, image_dtype="uint8"):
+def write_counter(path, image_dtype="uint8", frames_per_step=1):
     """Writes a model with states of several types that start at several values.
 
-    Its logits are the number of frames seen, started from 7; the mean of the last image
-    in 0..1; and an int8 state that falls by 3 from 100.
+    Its logits are the number of steps taken, started from 7; the mean of the last
+    images in 0..1; and an int8 state that falls by 3 from 100.
     """
-    image = tf.TensorSpec((1, 8, 8, 3), image_dtype, "image")
+    shape = (frames_per_step, 8, 8, 3)
+    image = tf.TensorSpec(shape, image_dtype, "image")
     states = {
         "count": tf.TensorSpec((1,), tf.int32, "count"),
         "level": tf.TensorSpec((1, 2), tf.int8, "level"),
@@ -75,7 +76,7 @@ def write_counter(path, image_dtype="uint8"):
         "signatures": ["step"],
         "input": {
             "name": "image",
-            "shape": [1, 8, 8, 3],
+            "shape": list(shape),
             "dtype": image_dtype,
             "range": [0, 255] if image_dtype == "uint8" else [0.0, 1.0],
             "resize": 9,
@@ -83,7 +84,7 @@ def write_counter(path, image_dtype="uint8"):
         },
         "output": {"name": "logits", "shape": [1, 3]},
         "fps": 5.0,
-        "frames_per_step": 1,
+        "frames_per_step": frames_per_step,
         "head": "official",
         "window": 4,
         "states": [

@@ -1,43 +1,13 @@
-"""Small exported files for tests of running them."""
+"""Small models, exported for tests of running them."""
 
-import io
-import json
-import zipfile
-
-import numpy as np
 import tensorflow as tf
+from exported_files import CLASSES
 
 from grw_tf.export.bundle import bundle
 from grw_tf.export.conversion import convert, convert_functions
 from grw_tf.export.manifest import make_manifest
 from grw_tf.export.quantization.quantize import quantize
 from grw_tf.export.streaming_network import StreamingNetwork
-
-CLASSES = ["a", "b", "c", "d", "e"]
-
-
-def manifest_of(path):
-    """Returns the manifest in an exported file."""
-    with zipfile.ZipFile(path) as archive:
-        return json.loads(archive.read("manifest.json"))
-
-
-def model_of(path):
-    """Returns the bytes of the model in an exported file."""
-    with zipfile.ZipFile(path) as archive:
-        size = min(entry.header_offset for entry in archive.infolist())
-    return path.read_bytes()[:size]
-
-
-def with_manifest(path, target, labels=CLASSES, **changes):
-    """Writes a copy of an exported file with another manifest."""
-    manifest = manifest_of(path) | changes
-    content = io.BytesIO(model_of(path))
-    with zipfile.ZipFile(content, "a") as archive:
-        archive.writestr("labels.txt", "\n".join(labels) + "\n")
-        archive.writestr("manifest.json", json.dumps(manifest))
-    target.write_bytes(content.getvalue())
-    return target
 
 
 def write_stream(path, model, class_names=CLASSES, frames_per_step=1, mode="none"):
@@ -95,9 +65,3 @@ def write_counter(path, image_dtype="uint8", frames_per_step=1):
     content = convert_functions({"step": step})
     path.write_bytes(bundle(content, ["n", "mean", "level"], manifest))
     return path
-
-
-def random_frames(count, height=32, width=32):
-    """Returns uint8 frames of noise."""
-    shape = (count, height, width, 3)
-    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)

@@ -11,7 +11,8 @@ import re
 
 import numpy as np
 import tf_keras
-from exported_streams import manifest_of, write_counter, write_stream
+from exported_files import manifest_of
+from exported_streams import write_counter, write_stream
 from random_weights import randomize
 from toy_heads import HEADS
 from vector_frames import frame_of, frames_of

@@ -6,9 +6,7 @@ import numpy as np
 def frame_of(index, height, width):
     """Returns frame `index`, uint8 [height, width, 3]."""
     row, column, channel = np.ogrid[:height, :width, :3]
-    values = (
-        31 * index + 7 * row * row + 5 * column + 3 * row * column + 89 * channel
-    )
+    values = 31 * index + 7 * row * row + 5 * column + 3 * row * column + 89 * channel
     return (values % 256).astype(np.uint8)
 
 

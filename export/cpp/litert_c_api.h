@@ -13,7 +13,7 @@
 
 extern "C" {
 
-// LiteRT's objects. The session owns what it creates, and destroys it.
+// LiteRT's objects.
 typedef struct LiteRtEnvironmentT* LiteRtEnvironment;
 typedef struct LiteRtModelT* LiteRtModel;
 typedef struct LiteRtSignatureT* LiteRtSignature;
@@ -67,13 +67,12 @@ enum {
   kLiteRtEnvOptionTagMinLoggerSeverity = 25,
 };
 
-enum { kLiteRtLogSeverityError = 3, kLiteRtLogSeveritySilent = 4 };
+enum { kLiteRtLogSeveritySilent = 4 };
 enum { kLiteRtHwAcceleratorCpu = 1 };
 enum { kLiteRtTensorBufferLockModeRead = 0, kLiteRtTensorBufferLockModeWrite = 1 };
 
 LiteRtStatus LiteRtCreateEnvironment(int num_options, const LiteRtEnvOption* options,
                                      LiteRtEnvironment* environment);
-void LiteRtDestroyEnvironment(LiteRtEnvironment environment);
 
 // The bytes must outlive the model.
 LiteRtStatus LiteRtCreateModelFromBuffer(LiteRtEnvironment environment,

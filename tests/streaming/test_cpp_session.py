@@ -13,20 +13,13 @@ import ai_edge_litert
 import numpy as np
 import pytest
 from drawn_videos import write_video
-from exported_files import (
-    foreign_files,
-    misleading_archives,
-    model_of,
-    random_frames,
-    with_manifest,
-)
+from exported_files import hostile_files, model_of, random_frames, with_manifest
 
 from grw_tf.streaming import StreamSession
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 CPP, VECTORS = REPOSITORY / "export" / "cpp", REPOSITORY / "tests" / "vectors"
 LITERT = pathlib.Path(ai_edge_litert.__file__).parent
-LABELS = ["n", "mean", "level"]
 SANITIZERS = "-g -fsanitize=address,undefined -fno-sanitize-recover=all"
 
 
@@ -220,61 +213,8 @@ def test_times_of_another_unit_are_refused(program):
     assert "look like milliseconds: divide them by 1000" in told.splitlines()[-1]
 
 
-def _hostile_files(folder):
-    """Writes files that cannot be opened; returns paths and words of the errors."""
-    path = VECTORS / "counter.tflite"
-    hostile = {}
-
-    def write(content, words):
-        name = folder / f"{len(hostile)}.tflite"
-        name.write_bytes(content)
-        hostile[name] = words
-
-    for _, content in foreign_files(path):
-        write(content, "it is not an export of grw_tf")
-    for content in misleading_archives(path):
-        write(content, "carries no labels and manifest")
-    content = path.read_bytes()
-    model = len(model_of(path))
-    # A damaged model, label and manifest.
-    for place, words in (
-        (model // 2, "is damaged: copy it again"),
-        (content.index(b"level\n"), "carries no labels and manifest"),
-        (content.rindex(b'"fps"'), "carries no labels and manifest"),
-    ):
-        damaged = bytearray(content)
-        damaged[place] ^= 0xFF
-        write(damaged, words)
-    for case in json.loads((VECTORS / "manifests.json").read_text()):
-        name = folder / f"{len(hostile)}.tflite"
-        with_manifest(path, name, LABELS, **json.loads(case["manifest"]))
-        hostile[name] = case["error"] or "opens"
-    name = folder / "labels.tflite"
-    hostile[with_manifest(path, name, ["a", "b"])] = "does not describe a stream"
-    # JSON that is none, is not closed, or is deep.
-    for text in (
-        '{"a": 01}',
-        '{"a": "\\x"}',
-        '{"a": "',
-        "[" * 100_000,
-        '{"a" 1}',
-        "1 2",
-    ):
-        name = folder / f"{len(hostile)}.tflite"
-        with_manifest(path, name, LABELS, text=text)
-        hostile[name] = "carries no labels and manifest"
-    for text in ('{"a": 1e999}', "[]", '"\\ud83d\\ude00"'):
-        name = folder / f"{len(hostile)}.tflite"
-        with_manifest(path, name, LABELS, text=text)
-        hostile[name] = "does not describe a stream"
-    hostile[folder] = "is a folder"
-    hostile[folder / "nothing"] = "there is no such file"
-    hostile["/dev/zero"] = "is not a file"
-    return hostile
-
-
 def _assert_refused(program, folder):
-    hostile = _hostile_files(folder)
+    hostile = hostile_files(folder)
     told = _succeed(program, "open", *hostile).splitlines()
     assert len(told) == len(hostile) > 60
     for line, (path, words) in zip(told, hostile.items(), strict=True):

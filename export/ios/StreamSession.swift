@@ -204,7 +204,7 @@ private final class LiteRTRunner {
   private let model: CompiledModel
   private let inputs: [String], outputs: [String]
   private let stepIndex: Int
-  private var classify_: (index: Int, inputs: [String])?
+  private var onDemand: (index: Int, inputs: [String])?
   private let image: TensorBuffer
   private let logits: TensorBuffer
   // A step reads one set of states and writes the other; then they change places.
@@ -219,19 +219,19 @@ private final class LiteRTRunner {
     let cpu = try CpuOptions()
     try cpu.setNumThreads(numThreads)
     try options.addConcreteOptions(cpu)
-    model = try CompiledModel(
+    let model = try CompiledModel(
       filePath: exported.path, environment: try Environment(), options: options)
+    self.model = model
     // The step is the signature that takes an image.
     var step: Int?
     for index in 0..<exported.signatureCount {
       let names = try (0..<model.inputCount(signatureIndex: index)).map {
         try model.inputName(inputIndex: $0, signatureIndex: index)
       }
-      if names.contains("image") { step = index } else { classify_ = (index, names) }
+      if names.contains("image") { step = index } else { onDemand = (index, names) }
     }
     guard let step else { throw StreamError("\(exported.path) has no signature step.") }
     stepIndex = step
-    let model = self.model
     inputs = try (0..<model.inputCount(signatureIndex: step)).map {
       try model.inputName(inputIndex: $0, signatureIndex: step)
     }
@@ -242,7 +242,7 @@ private final class LiteRTRunner {
       uniqueKeysWithValues: zip(inputs, try model.createInputBuffers(signatureIndex: step)))
     let second = Dictionary(
       uniqueKeysWithValues: zip(outputs, try model.createOutputBuffers(signatureIndex: step)))
-    let maker = try classify_.map { try model.createOutputBuffers(signatureIndex: $0.index)[0] }
+    let maker = try onDemand.map { try model.createOutputBuffers(signatureIndex: $0.index)[0] }
     guard let image = first["image"], let logits = maker ?? second["logits"] else {
       throw StreamError("\(exported.path) has a manifest of another model.")
     }
@@ -288,11 +288,11 @@ private final class LiteRTRunner {
       outputs: outputs.map { $0 == "logits" ? logits : next[$0]! },
       signatureIndex: stepIndex)
     swap(&now, &next)
-    return classify_ == nil ? try logits.read() : nil
+    return onDemand == nil ? try logits.read() : nil
   }
 
   func classify() throws -> [Float] {
-    guard let (index, names) = classify_ else { return try logits.read() }
+    guard let (index, names) = onDemand else { return try logits.read() }
     try model.run(inputs: names.map { now[$0]! }, outputs: [logits], signatureIndex: index)
     return try logits.read()
   }

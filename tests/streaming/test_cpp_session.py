@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import subprocess
+import sys
 
 import ai_edge_litert
 import numpy as np
@@ -389,7 +390,19 @@ def test_label_of_any_characters_is_told(built, tmp_path):
 def test_build_without_litert_says_what_to_do(tmp_path):
     if shutil.which("cmake") is None:
         pytest.skip("no CMake")
-    flags = ["-DCMAKE_FIND_ROOT_PATH_MODE_LIBRARY=ONLY", f"-DLITERT_DIR={tmp_path}"]
-    command = ["cmake", "-S", CPP, "-B", tmp_path / "build", *flags]
+    command = ["cmake", "-S", CPP, "-B", tmp_path / "build", f"-DLITERT_DIR={tmp_path}"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1 and "pip install ai-edge-litert" in done.stderr
+
+
+def test_build_finds_litert_of_python(tmp_path):
+    if shutil.which("cmake") is None:
+        pytest.skip("no CMake")
+    (tmp_path / "python3").symlink_to(sys.executable)
+    environment = os.environ | {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "PYTHONPATH": str(LITERT.parent),
+    }
+    _succeed("cmake", "-S", CPP, "-B", tmp_path / "build", env=environment)
+    cache = (tmp_path / "build" / "CMakeCache.txt").read_text()
+    assert f"LITERT_LIBRARY:FILEPATH={LITERT / 'libLiteRt.so'}\n" in cache

@@ -224,22 +224,24 @@ def colored_records(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def build_cpp(tmp_path_factory):
-    """A function that builds a C++ program of some files of export/cpp.
+    """A function that builds a C++ program with some files of export/cpp.
 
-    It takes the text of a main file and the names of the others.
+    It takes the text of a main file, the names of the others, and what else to give to
+    the compiler, such as libraries.
     """
     compiler = shutil.which(os.environ.get("CXX", "g++"))
     if compiler is None:
         pytest.skip("no C++ compiler: set CXX, or install g++")
 
-    def build(main, *sources):
+    def build(main, *sources, others=()):
         folder = tmp_path_factory.mktemp("cpp")
         (folder / "main.cc").write_text(main)
         cpp = TESTS.parent / "export" / "cpp"
         files = [folder / "main.cc", *(cpp / source for source in sources)]
         flags = ["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", f"-I{cpp}"]
         program = folder / "program"
-        subprocess.run([compiler, *flags, *files, "-o", program], check=True)
+        command = [compiler, *flags, *files, *others, "-o", program]
+        subprocess.run(command, check=True)
         return program
 
     return build

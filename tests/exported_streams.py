@@ -1,43 +1,13 @@
-"""Small exported files for tests of running them."""
+"""Small models, exported for tests of running them."""
 
-import io
-import json
-import zipfile
-
-import numpy as np
 import tensorflow as tf
+from exported_files import CLASSES
 
 from grw_tf.export.bundle import bundle
 from grw_tf.export.conversion import convert, convert_functions
 from grw_tf.export.manifest import make_manifest
 from grw_tf.export.quantization.quantize import quantize
 from grw_tf.export.streaming_network import StreamingNetwork
-
-CLASSES = ["a", "b", "c", "d", "e"]
-
-
-def manifest_of(path):
-    """Returns the manifest in an exported file."""
-    with zipfile.ZipFile(path) as archive:
-        return json.loads(archive.read("manifest.json"))
-
-
-def model_of(path):
-    """Returns the bytes of the model in an exported file."""
-    with zipfile.ZipFile(path) as archive:
-        size = min(entry.header_offset for entry in archive.infolist())
-    return path.read_bytes()[:size]
-
-
-def with_manifest(path, target, labels=CLASSES, **changes):
-    """Writes a copy of an exported file with another manifest."""
-    manifest = manifest_of(path) | changes
-    content = io.BytesIO(model_of(path))
-    with zipfile.ZipFile(content, "a") as archive:
-        archive.writestr("labels.txt", "\n".join(labels) + "\n")
-        archive.writestr("manifest.json", json.dumps(manifest))
-    target.write_bytes(content.getvalue())
-    return target
 
 
 def write_stream(path, model, class_names=CLASSES, frames_per_step=1, mode="none"):
@@ -48,13 +18,14 @@ def write_stream(path, model, class_names=CLASSES, frames_per_step=1, mode="none
     return path
 
 
-def write_counter(path, image_dtype="uint8"):
+def write_counter(path, image_dtype="uint8", frames_per_step=1):
     """Writes a model with states of several types that start at several values.
 
-    Its logits are the number of frames seen, started from 7; the mean of the last image
-    in 0..1; and an int8 state that falls by 3 from 100.
+    Its logits are the number of steps taken, started from 7; the mean of the last
+    images in 0..1; and an int8 state that falls by 3 from 100.
     """
-    image = tf.TensorSpec((1, 8, 8, 3), image_dtype, "image")
+    shape = (frames_per_step, 8, 8, 3)
+    image = tf.TensorSpec(shape, image_dtype, "image")
     states = {
         "count": tf.TensorSpec((1,), tf.int32, "count"),
         "level": tf.TensorSpec((1, 2), tf.int8, "level"),
@@ -75,7 +46,7 @@ def write_counter(path, image_dtype="uint8"):
         "signatures": ["step"],
         "input": {
             "name": "image",
-            "shape": [1, 8, 8, 3],
+            "shape": list(shape),
             "dtype": image_dtype,
             "range": [0, 255] if image_dtype == "uint8" else [0.0, 1.0],
             "resize": 9,
@@ -83,7 +54,7 @@ def write_counter(path, image_dtype="uint8"):
         },
         "output": {"name": "logits", "shape": [1, 3]},
         "fps": 5.0,
-        "frames_per_step": 1,
+        "frames_per_step": frames_per_step,
         "head": "official",
         "window": 4,
         "states": [
@@ -94,9 +65,3 @@ def write_counter(path, image_dtype="uint8"):
     content = convert_functions({"step": step})
     path.write_bytes(bundle(content, ["n", "mean", "level"], manifest))
     return path
-
-
-def random_frames(count, height=32, width=32):
-    """Returns uint8 frames of noise."""
-    shape = (count, height, width, 3)
-    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)

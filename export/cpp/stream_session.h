@@ -1,12 +1,7 @@
-// Runs an exported model on a stream of frames, with TensorFlow Lite.
+// Runs an exported model on a stream of frames, with LiteRT.
 //
-// Not compiled in this repository's tests.
-//
-// The C++ version of grw_tf/streaming. Build it with frame_clock.cc,
-// frame_preparation.cc, time_unit.cc, TensorFlow Lite (or LiteRT) for C++ and
-// nlohmann/json. Labels and manifest.json are read from the zip archive appended to the
-// .tflite file, whose entries are not compressed. Unlike in Python, the model's checksum
-// is not checked: damaged weights go unnoticed.
+// The C++ version of grw_tf/streaming. CMakeLists.txt builds it; it needs LiteRT's
+// library, libLiteRt.so, and nothing else.
 //
 //   grw::StreamSession session("model.tflite");
 //   for (...) {
@@ -14,7 +9,8 @@
 //     for (const auto& [name, probability] : session.Top(3)) ...
 //   }
 //
-// Errors are thrown as std::runtime_error. Not safe to use from several threads at once.
+// Errors are thrown as std::runtime_error, in one line. Not safe to use from several
+// threads at once.
 
 #ifndef GRW_STREAM_SESSION_H_
 #define GRW_STREAM_SESSION_H_
@@ -32,6 +28,9 @@
 #include "time_unit.h"
 
 namespace grw {
+
+class LiteRtRunner;
+struct ExportedFile;
 
 class StreamSession {
  public:
@@ -77,25 +76,31 @@ class StreamSession {
   int64_t steps() const { return steps_; }
 
  private:
-  struct Model;  // The TensorFlow Lite interpreter and its states.
+  // A frame of the stream; one that is already prepared has no width.
+  struct Frame {
+    std::vector<uint8_t> pixels;
+    int width = 0, height = 0;
+  };
 
-  std::optional<std::vector<float>> PushFrame(const uint8_t* square,
+  StreamSession(ExportedFile file, Options options);
+
+  std::optional<std::vector<float>> PushFrame(const uint8_t* rgb, int width, int height,
                                               std::optional<double> time);
   std::optional<std::vector<float>> TakeKept();
   std::optional<std::vector<float>> ShowUntilNext(int ticks);
   std::optional<std::vector<float>> See(const uint8_t* square);
+  std::string WhatLacks() const;
 
   std::vector<std::string> labels_;
-  int size_ = 0, frames_per_step_ = 1;
-  double fps_ = 0;
-  std::unique_ptr<Model> model_;
-  std::unique_ptr<FrameClock> clock_;
-  std::unique_ptr<TimeUnit> time_unit_;
-  std::unique_ptr<FramePreparation> preparation_;
+  int size_, frames_per_step_;
+  double fps_;
+  FrameClock clock_;
+  TimeUnit time_unit_;
+  FramePreparation preparation_;
+  std::unique_ptr<LiteRtRunner> runner_;
   // Frames whose times may not be in seconds, with their times.
-  std::vector<std::pair<std::vector<uint8_t>, double>> kept_;
-  std::vector<uint8_t> shown_;
-  bool is_shown_ = false;
+  std::vector<std::pair<Frame, double>> kept_;
+  std::optional<Frame> shown_;
   int filled_ = 0;
   int64_t steps_ = 0;
   std::optional<std::vector<float>> logits_;

@@ -1,7 +1,7 @@
 """Chooses, from frames with time stamps, those that a model at a steady rate sees.
 
-Training samples videos by the same clock (`grw_tf.data.videos.sampling`). `export/cpp`
-and `export/android` implement it in C++ and Kotlin.
+Training samples videos by the same clock (`grw_tf.data.videos.sampling`). `export/cpp`,
+`export/android` and `export/ios` implement it in C++, Kotlin and Swift.
 """
 
 import logging

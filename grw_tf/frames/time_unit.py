@@ -1,6 +1,6 @@
 """Checks that the times of frames are in seconds and not in a smaller unit.
 
-`export/cpp/time_unit.cc` and `export/android/StreamSession.kt` implement the same rule.
+`export/cpp`, `export/android` and `export/ios` implement the same rule.
 """
 
 import itertools

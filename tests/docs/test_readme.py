@@ -6,7 +6,8 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
-from exported_streams import random_frames, write_stream
+from exported_files import random_frames
+from exported_streams import write_stream
 from toy_heads import HEADS
 
 from grw_tf.streaming import StreamSession

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
-from exported_streams import CLASSES, write_stream
+from exported_files import CLASSES
+from exported_streams import write_stream
 from streamed_logits import assert_logits_close
 from toy_heads import HEADS
 

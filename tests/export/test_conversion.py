@@ -7,7 +7,8 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from everyday import slow_but
-from exported_streams import CLASSES, random_frames, write_stream
+from exported_files import CLASSES, random_frames
+from exported_streams import write_stream
 from streamed_logits import assert_logits_close, model_logits
 from toy_heads import HEADS
 

@@ -11,7 +11,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import tensorflow as tf
-from exported_streams import CLASSES
+from exported_files import CLASSES
 from streamed_logits import assert_logits_close
 from toy_heads import HEADS
 

@@ -9,7 +9,7 @@ import pytest
 import training_runs
 from ai_edge_litert.interpreter import Interpreter
 from drawn_videos import write_video
-from exported_streams import CLASSES, manifest_of
+from exported_files import CLASSES, manifest_of
 from toy_heads import HEADS
 
 from grw_tf.export import export as exporting

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from everyday import slow_but
-from exported_streams import CLASSES
+from exported_files import CLASSES
 from toy_heads import HEADS
 
 from grw_tf.export.bundle import bundle

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from drawn_videos import write_video
-from exported_streams import manifest_of, with_manifest, write_counter
+from exported_files import manifest_of, with_manifest
+from exported_streams import write_counter
 
 from grw_tf.data.preparation.jpeg_clips import JpegClip
 from grw_tf.data.records.evaluation_records import EvaluationRecords

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from exported_streams import random_frames
+from exported_files import random_frames
 
 from grw_tf.frames.geometry import FRAME_FITS, FrameGeometry
 from grw_tf.frames.numpy_preparation import FramePreparation

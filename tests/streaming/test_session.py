@@ -9,15 +9,16 @@ import sys
 
 import numpy as np
 import pytest
-from exported_streams import (
+from exported_files import (
     CLASSES,
+    foreign_files,
     manifest_of,
+    misleading_archives,
     model_of,
     random_frames,
     with_manifest,
-    write_counter,
-    write_stream,
 )
+from exported_streams import write_counter, write_stream
 from streamed_logits import assert_logits_close
 from toy_heads import HEADS
 
@@ -293,19 +294,8 @@ def test_missing_file_and_folder_are_named(tmp_path):
         StreamSession(tmp_path)
 
 
-def _foreign_files(path):
-    content = path.read_bytes()
-    model = model_of(path)
-    yield "empty", b""
-    yield "text", b"hello" * 100
-    yield "plain", model
-    yield "truncated", content[: len(content) // 2]
-    yield "end lost", content[:-10]
-    yield "zip alone", content[len(model) :]
-
-
 def test_foreign_file_is_refused_in_one_line(path, tmp_path):
-    for name, content in _foreign_files(path):
+    for name, content in foreign_files(path):
         foreign = tmp_path / f"{name}.tflite"
         foreign.write_bytes(content)
         with pytest.raises(ValueError, match="not an export of grw_tf") as caught:
@@ -314,12 +304,7 @@ def test_foreign_file_is_refused_in_one_line(path, tmp_path):
 
 
 def test_archive_that_points_nowhere_is_refused(path, tmp_path):
-    content = path.read_bytes()
-    end, entry = content.rindex(b"PK\5\6"), content.index(b"PK\1\2")
-    # The size and the place of the directory, and the place of a file in it.
-    for place in (end + 12, end + 16, entry + 42):
-        damaged = bytearray(content)
-        damaged[place : place + 4] = (2**31).to_bytes(4, "little")
+    for damaged in misleading_archives(path):
         (tmp_path / "damaged.tflite").write_bytes(damaged)
         with pytest.raises(ValueError, match="tflite carries no labels and manifest"):
             StreamSession(tmp_path / "damaged.tflite")

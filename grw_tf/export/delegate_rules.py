@@ -266,9 +266,9 @@ def _patterns(view):
         shape = _shape(tensor)
         if len(shape) > _MOST_AXES:
             yield "five_axes", _name(tensor)
-        if len(shape) == 1 and shape[0] != 1 and not view.is_index(index):
-            if not view.is_constant(index):
-                yield "vector", _name(tensor)
+        computed = not (view.is_constant(index) or view.is_index(index))
+        if len(shape) == 1 and shape[0] != 1 and computed:
+            yield "vector", _name(tensor)
         signature = tensor.shapeSignature
         if signature is not None and min(signature, default=1) < 0:
             yield "dynamic_shape", _name(tensor)

@@ -6,6 +6,8 @@ operation that does next to nothing (github.com/tensorflow/tensorflow/issues/593
 is a product with one here, which changes no number.
 """
 
+import collections
+
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
@@ -30,11 +32,10 @@ def _separate(model, signature):
     view = GraphView(model, graph)
     one = add_constant(model, graph, b"one", np.ones((), np.float32))
     outputs = [int(index) for index in graph.outputs]
-    taken = set()
+    counts = collections.Counter(outputs)
     for entry in signature.outputs:
         index = entry.tensorIndex
-        wrong = index in taken or any(view.output_rules(index))
-        taken.add(index)
+        wrong = counts[index] > 1 or any(view.output_rules(index))
         if wrong and graph.tensors[index].type == schema.TensorType.FLOAT32:
             own = add_copy(graph, index, b"/output")
             product = make_operation(

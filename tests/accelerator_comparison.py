@@ -58,7 +58,7 @@ def _accelerated(model, name, given, expected):
         inputs[key].write(np.ascontiguousarray(value))
     model.run_by_name(name, inputs, outputs)
     return {
-        key: outputs[key].read(value.size, np.float32).reshape(value.shape)
+        key: outputs[key].read(value.size, value.dtype).reshape(value.shape)
         for key, value in expected.items()
     }
 

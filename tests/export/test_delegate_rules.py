@@ -137,11 +137,16 @@ def test_operations_and_shapes_are_found(rule):
 
 
 def test_relu_to_one_is_found():
-    model = read_model(_convert(_clean))
-    for code in model.operatorCodes:
-        if code.builtinCode == schema.BuiltinOperator.RELU:
-            code.builtinCode = schema.BuiltinOperator.RELU_0_TO_1
-            code.deprecatedBuiltinCode = 127
+    content = _convert(lambda image, state: {"logits": tf.exp(image * state)})
+    model = read_model(content)
+    (code,) = (
+        code
+        for code in model.operatorCodes
+        if code.builtinCode == schema.BuiltinOperator.EXP
+    )
+    code.builtinCode = schema.BuiltinOperator.RELU_0_TO_1
+    # What says that the other field counts.
+    code.deprecatedBuiltinCode = 127
     assert _rules(write_model(model)) == {"relu_0_to_1"}
 
 

@@ -2,8 +2,8 @@
 
 A buffer `TFLITE_METADATA` in the model holds a `ModelMetadata` of the public schema
 (tflite-support, metadata_schema.fbs, identifier M001), which names the label file in
-the zip archive after the model. The schema's own package has no wheels for today's
-Python, so the few tables that are needed are written here by their field numbers.
+the zip archive after the model. No package that this project needs has the schema, so
+the few tables that are used are written here by their field numbers.
 """
 
 from collections.abc import Sequence

@@ -16,6 +16,7 @@ VIDEO = ["absl-py~=1.4", "av~=18.1", "opencv-python-headless~=5.0"]
 TRAIN = [
     *VIDEO,
     "ai-edge-quantizer~=0.10.0",
+    "flatbuffers~=25.12",
     "h5py~=3.16",
     # TFDS' stock data sets import it without saying so.
     "importlib_resources~=7.1",

@@ -12,15 +12,28 @@ from grw_tf.common.replacing import replacing
 from grw_tf.common.text_table import text_table
 from grw_tf.export.bundle import bundle
 from grw_tf.export.conversion import convert
+from grw_tf.export.delegate_rules import Finding, find_patterns
 from grw_tf.export.manifest import make_manifest
 from grw_tf.export.operations import Partitions, count_operations, step_partitions
+from grw_tf.export.own_outputs import separate_outputs
 from grw_tf.export.parity import Parity, check_parity
 from grw_tf.export.quantization.quantize import AUTO, MODES, quantize
-from grw_tf.export.streaming_network import IMAGE_DTYPES, StreamingNetwork
+from grw_tf.export.streaming_network import IMAGE_DTYPES, TARGETS, StreamingNetwork
 from grw_tf.export.streams import FRAMES, drawn_streams, real_streams
+from grw_tf.export.tensorflow_examples import (
+    FEWEST_CLASSES,
+    FPS,
+    LABEL_FILE,
+    LAYOUT,
+    check_layout,
+    to_layout,
+)
+from grw_tf.export.tflite_metadata import add_metadata
 from grw_tf.weights.run_directory import Run, read_run
 
 REPORT_FILE = "export_report.json"
+GRW_LAYOUT = "grw"
+LAYOUTS = (GRW_LAYOUT, LAYOUT)
 _STREAMS = 3
 _CALIBRATION_STREAMS = 2
 
@@ -46,7 +59,19 @@ class ExportConfig:
     )
     frames_per_step: int = option(1, "Frames that the file takes at once.")
     image_dtype: str = option(
-        "uint8", "Type of frames: uint8 in 0..255, or float32 in 0..1."
+        AUTO,
+        "Type of frames: uint8 in 0..255, or float32 in 0..1; by default uint8, except"
+        " where --target or --layout needs float32.",
+    )
+    target: str = option(
+        "cpu",
+        "cpu, or gpu for a graph without the patterns that GPU delegates are known to"
+        " fail on: float32 throughout, in the file float16 by default.",
+    )
+    layout: str = option(
+        GRW_LAYOUT,
+        "grw, or tensorflow_examples for TensorFlow's own sample apps of video"
+        f" classification, with their {LABEL_FILE} beside the file.",
     )
     clips: str = option(
         "",
@@ -59,12 +84,17 @@ class ExportConfig:
     )
     allow_mismatch: bool = option(
         False,
-        "Write the file even if it does not give the model's numbers, with a warning"
-        " inside.",
+        "Write the file even if it does not give the model's numbers, or has patterns"
+        " that its --target is known to fail on, with a warning inside.",
     )
 
     def __post_init__(self) -> None:
-        for name, known in (("quantization", MODES), ("image_dtype", IMAGE_DTYPES)):
+        for name, known in (
+            ("quantization", MODES),
+            ("image_dtype", (AUTO, *IMAGE_DTYPES)),
+            ("target", TARGETS),
+            ("layout", LAYOUTS),
+        ):
             value = getattr(self, name)
             if value not in known:
                 raise ValueError(
@@ -75,10 +105,38 @@ class ExportConfig:
                 f"frames_per_step is {self.frames_per_step}: it must be from 1 to"
                 f" {FRAMES}."
             )
+        gpu, samples = self.target == "gpu", self.layout == LAYOUT
+        if gpu and samples:
+            raise ValueError(
+                f"--layout={LAYOUT} has an image of five axes, which GPU delegates"
+                " refuse: leave --target at cpu."
+            )
+        if (gpu or samples) and self.image_dtype == "uint8":
+            flag = f"--target={self.target}" if gpu else f"--layout={LAYOUT}"
+            raise ValueError(f"image_dtype is uint8: {flag} takes float32.")
+        if samples and self.frames_per_step != 1:
+            raise ValueError(
+                f"frames_per_step is {self.frames_per_step}: --layout={LAYOUT} takes"
+                " one frame a step."
+            )
         if "://" in self.output:
             raise ValueError(
                 f"output is {self.output}: write a local file and copy it there."
             )
+
+    @property
+    def frame_dtype(self) -> str:
+        """The type of frames that `image_dtype` stands for."""
+        if self.image_dtype != AUTO:
+            return self.image_dtype
+        bytes_fit = self.target == "cpu" and self.layout == GRW_LAYOUT
+        return "uint8" if bytes_fit else "float32"
+
+    @property
+    def mode(self) -> str:
+        """The mode of `quantize` that `quantization` stands for."""
+        to_floats = self.target == "gpu" and self.quantization == AUTO
+        return "float16" if to_floats else self.quantization
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +150,8 @@ class Report:
         operations: Number of operations of each kind in its graph.
         partitions: How XNNPACK divides the graph.
         parity: Comparison with the model.
+        target: What the file is for.
+        delegate_findings: What in it GPU delegates are known to fail on.
     """
 
     file: str
@@ -100,6 +160,8 @@ class Report:
     operations: dict[str, int]
     partitions: Partitions
     parity: Parity
+    target: str
+    delegate_findings: tuple[Finding, ...]
 
     def to_dict(self) -> dict:
         """Returns the report as a dict for JSON."""
@@ -118,6 +180,7 @@ class Report:
                 "XNNPACK partitions",
                 f"{parts.partitions}, {parts.outside} operations outside",
             ),
+            ("known to fail on GPUs", _findings_text(self.delegate_findings)),
             ("ms a frame, one thread", f"{parity.milliseconds:.2f}"),
             ("replayed", f"{parity.streams} x {parity.frames} {parity.clips} frames"),
             ("largest logit", f"{parity.largest_logit:.3g}"),
@@ -144,31 +207,40 @@ def export_run(run: Run, config: ExportConfig) -> Report:
     """Converts a model, compares the file with it, and writes file and report.
 
     The report is in the file too, and in `export_report.json` beside it, which holds
-    the report of the folder's last export.
+    the report of the folder's last export. The layout of TensorFlow's samples also has
+    its label file beside it.
 
     Raises:
         ValueError: If the model cannot be exported as asked, or the file does not give
-            its numbers (unless `allow_mismatch`). Nothing is written then.
+            its numbers or has what its target fails on (unless `allow_mismatch`).
+            Nothing is written then.
         OSError: If something cannot be read or written.
     """
     output = Path(config.output)
     _check_output(output)
-    network = StreamingNetwork(run.model, config.frames_per_step, config.image_dtype)
-    int8 = config.quantization == "int8"
+    if config.layout == LAYOUT:
+        _check_samples(run)
+    network = StreamingNetwork(
+        run.model, config.frames_per_step, config.frame_dtype, config.target
+    )
+    int8 = config.mode == "int8"
     # Before the conversion, which takes a long time.
     calibration = _calibration_streams(run, config) if int8 else None
     kind, streams = _parity_streams(run, config)
-    print(f"Converting ({config.quantization}).", flush=True)
+    print(f"Converting ({config.mode}).", flush=True)
     floats = convert(network)
-    quantized = quantize(floats, config.quantization, calibration or streams)
+    quantized = quantize(floats, config.mode, calibration or streams)
     mode = quantized.report["mode"]
-    manifest = make_manifest(network, quantized.content) | {
+    content, floats = (
+        _finish(model, run, config) for model in (quantized.content, floats)
+    )
+    manifest = make_manifest(network, content) | {
         "quantization": quantized.report,
         "training_run": {"checkpoint": _short(run.checkpoint)},
     }
     names = run.class_names
     with replacing(output) as unfinished, tempfile.TemporaryDirectory() as folder:
-        unfinished.write_bytes(bundle(quantized.content, names, manifest))
+        unfinished.write_bytes(bundle(content, names, manifest))
         float_path = Path(folder) / "float32.tflite"
         float_path.write_bytes(bundle(floats, names, make_manifest(network, floats)))
         parity = check_parity(
@@ -182,21 +254,28 @@ def export_run(run: Run, config: ExportConfig) -> Report:
         report = Report(
             file=output.name,
             quantization=quantized.report,
-            megabytes=len(quantized.content) / 1e6,
-            operations=count_operations(quantized.content),
-            partitions=step_partitions(quantized.content),
+            megabytes=len(content) / 1e6,
+            operations=count_operations(content),
+            partitions=step_partitions(content),
             parity=parity,
+            target=config.target,
+            delegate_findings=find_patterns(content),
         )
         _judge(report, config.allow_mismatch)
         manifest |= report.to_dict()
-        unfinished.write_bytes(bundle(quantized.content, names, manifest))
+        unfinished.write_bytes(bundle(content, names, manifest))
+    if config.layout == LAYOUT:
+        with replacing(output.parent / LABEL_FILE) as unfinished:
+            unfinished.write_text("\n".join(names) + "\n", encoding="utf-8")
     with replacing(output.parent / REPORT_FILE) as unfinished:
         unfinished.write_text(json.dumps(report.to_dict(), indent=2) + "\n")
     return report
 
 
 def _judge(report, allow_mismatch):
-    """Raises a `ValueError`, or warns, if a file does not give its model's numbers."""
+    """Raises a `ValueError`, or warns, if a file is not what its target needs."""
+    if report.target == "gpu" and report.delegate_findings:
+        _judge_patterns(report, allow_mismatch)
     if report.parity.passed:
         return
     failures = "; ".join(report.parity.failures)
@@ -211,6 +290,59 @@ def _judge(report, allow_mismatch):
     logging.warning("%s does not give the model's numbers: %s", report.file, failures)
 
 
+def _judge_patterns(report, allow_mismatch):
+    patterns = "; ".join(
+        f"{finding.meaning} ({finding.count} times, as at {finding.places[0]})"
+        for finding in report.delegate_findings
+    )
+    if not allow_mismatch:
+        print(report.table(), flush=True)
+        raise ValueError(
+            "The file has what GPU delegates are known to fail on, and was not written:"
+            f" {patterns}. Leave --quantization at {AUTO}, or write it with"
+            " --allow_mismatch."
+        )
+    logging.warning(
+        "%s has what GPU delegates are known to fail on: %s", report.file, patterns
+    )
+
+
+def _findings_text(findings):
+    """Returns the number of patterns known to fail, and what they are."""
+    if not findings:
+        return "nothing"
+    return ", ".join(f"{finding.count} {finding.rule}" for finding in findings)
+
+
+def _finish(content, run, config):
+    """Returns a quantized model as the file's target and layout want it."""
+    if config.target == "gpu":
+        content = separate_outputs(content)
+    if config.layout == LAYOUT:
+        content = to_layout(content)
+    return add_metadata(content, run.model.config.backbone.model_id)
+
+
+def _check_samples(run):
+    """Raises a `ValueError`, or warns, if the sample apps cannot run a model."""
+    config = run.model.config
+    check_layout(config)
+    if config.fps != FPS:
+        logging.warning(
+            "The sample apps feed %g frames a second, and this model was trained on %g:"
+            " change that in the app.",
+            FPS,
+            config.fps,
+        )
+    if config.num_classes < FEWEST_CLASSES:
+        logging.warning(
+            "The Android sample shows %d classes, and crashes with the %d of this"
+            " model: show fewer.",
+            FEWEST_CLASSES,
+            config.num_classes,
+        )
+
+
 def _quantization_text(report):
     """Returns the mode, and how many layers are more precise than it says."""
     layers = report.get("layers", [])
@@ -221,7 +353,7 @@ def _quantization_text(report):
 
 def _parity_streams(run, config):
     """Returns the kind of clips, and streams of clips that calibration did not use."""
-    part = (1, 2) if config.quantization == "int8" else (0, 1)
+    part = (1, 2) if config.mode == "int8" else (0, 1)
     streams = _real_streams(run, config, run.validation_records, _STREAMS, part)
     if streams is not None:
         return "real", streams

@@ -6,6 +6,8 @@ import grw_tf
 from grw_tf.export.state_entries import state_entries
 from grw_tf.export.streaming_network import StreamingNetwork
 from grw_tf.frames.geometry import FrameGeometry
+from grw_tf.streaming.litert import make_interpreter
+from grw_tf.streaming.signature_names import IMAGE, step_signature
 
 FORMAT_VERSION = 2
 
@@ -26,13 +28,14 @@ def make_manifest(network: StreamingNetwork, content: bytes) -> dict:
     """
     config = network.model.config
     image = network.image_spec
+    signatures, shape = _interface(content)
     return {
         "format_version": FORMAT_VERSION,
         "producer": f"grw_tf {grw_tf.__version__}",
-        "signatures": network.signatures,
+        "signatures": signatures,
         "input": {
             "name": "image",
-            "shape": list(image.shape),
+            "shape": shape,
             "dtype": image.dtype.name,
             "range": [0, 255] if image.dtype.is_integer else [0.0, 1.0],
             "channels": "RGB",
@@ -46,3 +49,13 @@ def make_manifest(network: StreamingNetwork, content: bytes) -> dict:
         "states": state_entries(content),
         "model": json.loads(config.to_json()),
     }
+
+
+def _interface(content):
+    """Returns the names of a model's signatures, and the shape of its image."""
+    interpreter = make_interpreter(content=content)
+    names = list(interpreter.get_signature_list())
+    step = interpreter.get_signature_runner(step_signature(names))
+    # The order in the file says nothing.
+    names.sort(key=lambda name: name != step_signature(names))
+    return names, step.get_input_details()[IMAGE]["shape"].tolist()

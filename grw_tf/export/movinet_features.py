@@ -87,7 +87,7 @@ class MovinetFeatures:
         return tf.reshape(x, (1, -1))
 
     def _count_frames(self, states):
-        count = states.get(FRAME_COUNT, (1,), tf.int32)
+        count = states.get(FRAME_COUNT, (1,), states.count_dtype)
         self._indices = [count + index for index in range(self._frames_per_step)]
         new = tf.minimum(count + self._frames_per_step, _MOST_FRAMES)
         states.new[FRAME_COUNT] = new
@@ -191,9 +191,11 @@ class MovinetFeatures:
         """
         pairs = _constant(2 * (np.arange(channels) // 2))
         angles = 1.0 / tf.math.pow(10_000.0, pairs / float(channels))
-        radians = tf.cast(_joined(self._indices), tf.float32)[:, None] * angles
+        # Not by [:, None], a slice of a vector, which GPU delegates do not list.
+        positions = tf.reshape(tf.cast(_joined(self._indices), tf.float32), (-1, 1))
         encoding = tf.concat(
-            [tf.sin(radians[:, 0::2]), tf.cos(radians[:, 1::2])], axis=-1
+            [tf.sin(positions * angles[0::2]), tf.cos(positions * angles[1::2])],
+            axis=-1,
         )
         return tf.reshape(encoding, (self._frames_per_step, 1, 1, channels))
 

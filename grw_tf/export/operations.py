@@ -8,7 +8,7 @@ from ai_edge_litert.tools import flatbuffer_utils
 from grw_tf.export.flatbuffer import graph_index, read_model, write_model
 from grw_tf.streaming.litert import make_interpreter
 from grw_tf.streaming.native_output import silenced
-from grw_tf.streaming.signature_loop import STEP
+from grw_tf.streaming.signature_names import step_signature
 
 _DELEGATE = "DELEGATE"
 
@@ -49,7 +49,7 @@ class Partitions:
 
 
 def step_partitions(content: bytes) -> Partitions:
-    """Returns how XNNPACK divides a model's signature `step`, or its only graph."""
+    """Returns how XNNPACK divides a model's signature of steps, or its only graph."""
     interpreter = make_interpreter(content=_step_alone(content))
     with silenced():
         interpreter.allocate_tensors()
@@ -74,8 +74,9 @@ def step_partitions(content: bytes) -> Partitions:
 def _step_alone(content):
     """Returns a model with one graph, because LiteRT only describes the first."""
     model = read_model(content)
-    keys = [signature.signatureKey for signature in model.signatureDefs or ()]
-    index = graph_index(model, STEP) if STEP.encode() in keys else 0
+    keys = [signature.signatureKey.decode() for signature in model.signatureDefs or ()]
+    step = step_signature(keys)
+    index = graph_index(model, step) if step in keys else 0
     model.subgraphs = [model.subgraphs[index]]
     model.signatureDefs = []
     return write_model(model)

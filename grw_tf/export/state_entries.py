@@ -3,7 +3,7 @@
 import numpy as np
 
 from grw_tf.streaming.litert import make_interpreter
-from grw_tf.streaming.signature_loop import IMAGE, STEP
+from grw_tf.streaming.signature_names import IMAGE, STEP, step_signature
 
 
 def state_entries(content: bytes) -> list[dict]:
@@ -17,13 +17,15 @@ def state_entries(content: bytes) -> list[dict]:
         ValueError: If there is no signature `step` that takes an image and states.
     """
     interpreter = make_interpreter(content=content)
-    inputs = interpreter.get_signature_list().get(STEP, {"inputs": []})["inputs"]
+    signatures = interpreter.get_signature_list()
+    step = step_signature(signatures)
+    inputs = signatures.get(step, {"inputs": []})["inputs"]
     if IMAGE not in inputs:
         raise ValueError(
             f"The model has no signature {STEP!r} that takes an {IMAGE!r}: it is not"
             " one that `grw_tf.export.conversion` made."
         )
-    details = interpreter.get_signature_runner(STEP).get_input_details()
+    details = interpreter.get_signature_runner(step).get_input_details()
     return [_entry(name, details[name]) for name in details if name != IMAGE]
 
 

@@ -10,14 +10,21 @@ class StreamStates:
 
     Args:
         given: Tensors by name; None to find out which states are needed, all zero.
+        count_dtype: Type of counts.
 
     Attributes:
+        count_dtype: Type of counts.
         specs: `tf.TensorSpec`s of the states asked for so far, by name.
         new: Their successors by name.
     """
 
-    def __init__(self, given: Mapping[str, tf.Tensor] | None = None) -> None:
+    def __init__(
+        self,
+        given: Mapping[str, tf.Tensor] | None = None,
+        count_dtype: tf.DType = tf.int32,
+    ) -> None:
         self._given = given
+        self.count_dtype = count_dtype
         self.specs: dict[str, tf.TensorSpec] = {}
         self.new: dict[str, tf.Tensor] = {}
 

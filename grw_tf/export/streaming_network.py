@@ -24,6 +24,7 @@ from grw_tf.models.streaming import (
 )
 
 IMAGE_DTYPES = ("uint8", "float32")
+TARGETS = ("cpu", "gpu")
 
 # By the backbone's family; other families use Keras' own graph.
 _FEATURES: dict[str, Any] = {
@@ -39,6 +40,8 @@ class StreamingNetwork:
         model: A causal model of `build_model`.
         frames_per_step: Number of frames that a step takes.
         image_dtype: "uint8" for frames in 0..255, "float32" for frames in 0..1.
+        target: "cpu", or "gpu" for states in float32 alone, because GPU delegates
+            compute in floats: the counts of frames are float32, too.
 
     Raises:
         ValueError: If the model is not causal or not float32, or an argument is
@@ -50,6 +53,7 @@ class StreamingNetwork:
         model: tf_keras.Model,
         frames_per_step: int = 1,
         image_dtype: str = "uint8",
+        target: str = "cpu",
     ) -> None:
         check_causal(model.config)
         if model.backbone.compute_dtype != "float32":
@@ -58,12 +62,18 @@ class StreamingNetwork:
                 " the float32 policy, with the same weights, to export it."
             )
         check_positive(frames_per_step=frames_per_step)
-        if image_dtype not in IMAGE_DTYPES:
-            known = ", ".join(IMAGE_DTYPES)
-            raise ValueError(f"Unknown image_dtype {image_dtype!r}; known: {known}.")
+        for name, value, known in (
+            ("image_dtype", image_dtype, IMAGE_DTYPES),
+            ("target", target, TARGETS),
+        ):
+            if value not in known:
+                raise ValueError(
+                    f"Unknown {name} {value!r}; known: {', '.join(known)}."
+                )
         self.model = model
         self.frames_per_step = frames_per_step
         self.image_dtype = image_dtype
+        self._count_dtype = tf.float32 if target == "gpu" else tf.int32
         features = _FEATURES.get(model.config.backbone.family.name, FrameFeatures)
         unit = 1 / 255 if image_dtype == "uint8" else 1.0
         self._head = streaming_head(model)
@@ -101,7 +111,7 @@ class StreamingNetwork:
             head, which gives them on demand; the new states).
         """
         check_states(states, self._specs)
-        kept = StreamStates(states)
+        kept = StreamStates(states, self._count_dtype)
         x = self._features(tf.cast(image, tf.float32), kept)
         if self._head is None:
             return self._features.classify(x), kept.new
@@ -126,9 +136,15 @@ class StreamingNetwork:
         return as_stream_states(head_states(self._specs))
 
     def _find_states(self):
-        found = StreamStates()
+        found = StreamStates(count_dtype=self._count_dtype)
         trace = tf.function(lambda image: self._features(image, found), autograph=False)
         trace.get_concrete_function(tf.TensorSpec(self.image_spec.shape, tf.float32))
         if self._head is None:
             return found.specs
-        return found.specs | as_stream_states(self._head.state_specs(batch_size=1))
+        specs = as_stream_states(self._head.state_specs(batch_size=1))
+        return found.specs | {
+            name: tf.TensorSpec(spec.shape, self._count_dtype)
+            if spec.dtype.is_integer
+            else spec
+            for name, spec in specs.items()
+        }

@@ -61,12 +61,15 @@ class CausalTemporalTransformerHead(TransformerHead):
         """
         time = inputs.shape[1]
         count = states["frame_count"]
-        steps = tf.range(time)
-        x = self._with_positions(inputs, tf.minimum(count + steps, self.frames - 1))
+        # Exports for GPUs count in floats.
+        steps = tf.cast(tf.range(time), count.dtype)
+        positions = tf.minimum(count + steps, self.frames - 1)
+        x = self._with_positions(inputs, tf.cast(positions, tf.int32))
 
         # Keys are the past ones, then the inputs'; step i's own is number past + i.
         past = self.frames - 1
-        keys = tf.range(past + time)
+        # In rows, because GPU delegates take a vector's only axis for the batch.
+        keys = tf.cast(tf.range(past + time), count.dtype)[None]
         have_come = keys >= past - count
         last_frames = (keys >= steps[:, None]) & (keys <= past + steps[:, None])
         mask = have_come & last_frames

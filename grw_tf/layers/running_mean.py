@@ -10,7 +10,7 @@ def running_mean(
 
     Args:
         mean: Of the frames so far [batch, channels].
-        count: How many they are [1], int32, at most `most`.
+        count: How many they are [1], int32 or of the mean's type, at most `most`.
         inputs: The next frames [batch, time, channels].
         most: Number of frames beyond which the mean forgets at rate 1 / `most`.
 

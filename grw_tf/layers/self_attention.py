@@ -63,7 +63,8 @@ class SelfAttention(tf_keras.layers.Layer):
             transpose_b=True,
         )
         if mask is not None:
-            scores += MASKED * tf.cast(~mask, scores.dtype)
+            # Not by ~, which GPU delegates do not list.
+            scores += MASKED * (1.0 - tf.cast(mask, scores.dtype))
         weights = tf.nn.softmax(scores, axis=-1)
         mixed = tf.transpose(tf.matmul(weights, self._split(value)), (0, 2, 1, 3))
         mixed = tf.reshape(mixed, (-1, inputs.shape[1], inputs.shape[2]))

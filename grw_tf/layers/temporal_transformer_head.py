@@ -81,13 +81,17 @@ class TemporalTransformerHead(TransformerHead):
             states: As `update` returned them, of a stream that has seen a frame.
         """
         count = states["frame_count"]
-        positions = tf.range(self.frames) - (self.frames - count)
+        # Exports for GPUs count in floats. The positions are a row, because GPU
+        # delegates take a vector's only axis for the batch.
+        numbers = tf.cast(tf.range(self.frames), count.dtype)[None]
+        positions = numbers - (self.frames - count)
         seen = positions >= 0
-        x = self._with_positions(states["embeddings"], tf.maximum(positions, 0))
+        indices = tf.reshape(tf.cast(tf.maximum(positions, 0), tf.int32), (-1,))
+        x = self._with_positions(states["embeddings"], indices)
         for block in self._blocks:
             x, _ = block(x, mask=seen)
         x = self._output_norm(x)
-        x = tf.reduce_sum(x * tf.cast(seen, x.dtype)[:, None], axis=1)
+        x = tf.reduce_sum(x * tf.cast(seen, x.dtype)[..., None], axis=1)
         return self._classifier(x / tf.cast(count, x.dtype))
 
     def _clip_mask(self, frames):

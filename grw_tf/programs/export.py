@@ -4,11 +4,13 @@ Converts and quantizes the model, replays streams through model and file, and, i
 agree, writes the file with its labels, manifest and report inside.
 
     grw-export --checkpoint_dir=runs/own --output=model.tflite \
-        [--quantization=auto|none|float16|dynamic|weight_only|int8]
+        [--quantization=auto|none|float16|dynamic|weight_only|int8] \
+        [--target=cpu|gpu] [--layout=grw|tensorflow_examples]
 """
 
 from grw_tf.common import flags
 from grw_tf.export.export import REPORT_FILE, ExportConfig, export
+from grw_tf.export.tensorflow_examples import LABEL_FILE, LAYOUT
 
 
 def define_flags() -> None:
@@ -18,4 +20,7 @@ def define_flags() -> None:
 def main(_: object) -> None:
     config = flags.config_from_flags(ExportConfig)
     print(export(config).table())
-    print(f"Written to {config.output}, with {REPORT_FILE} beside it.")
+    beside = REPORT_FILE
+    if config.layout == LAYOUT:
+        beside = f"{LABEL_FILE} and {REPORT_FILE}"
+    print(f"Written to {config.output}, with {beside} beside it.")

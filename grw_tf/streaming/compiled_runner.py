@@ -44,12 +44,13 @@ class CompiledRunner:
                 exported.path, options=options, environment=_environment()
             )
             signatures = self._model.get_signature_list()
-            self._image = self._input("step", "image")
-            self._now = {name: self._input("step", name) for name in self._specs}
-            self._next = {name: self._output("step", name) for name in self._specs}
+            step = self._step = exported.step_signature
+            self._image = self._input(step, "image")
+            self._now = {name: self._input(step, name) for name in self._specs}
+            self._next = {name: self._output(step, name) for name in self._specs}
             # Steps give the logits, or "classify" does.
             self._on_demand = "classify" in signatures
-            maker = "classify" if self._on_demand else "step"
+            maker = "classify" if self._on_demand else step
             self._logits = self._output(maker, "logits")
             self._classified = signatures[maker]["inputs"]
             # Writing to a buffer starts LiteRT's runtime, which writes messages.
@@ -66,7 +67,7 @@ class CompiledRunner:
         inputs, outputs = {"image": self._image, **self._now}, self._next
         if not self._on_demand:
             outputs = {"logits": self._logits, **outputs}
-        self._model.run_by_name("step", inputs, outputs)
+        self._model.run_by_name(self._step, inputs, outputs)
         self._now, self._next = self._next, self._now
         return None if self._on_demand else self._read_logits()
 

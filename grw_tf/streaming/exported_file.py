@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from grw_tf.frames.geometry import FRAME_FITS, UNRECORDED_FIT, FrameGeometry
+from grw_tf.streaming.signature_names import step_signature
 
 # The same keys may mean something else in a newer format.
 NEWEST_FORMAT = 2
@@ -45,7 +46,12 @@ class ExportedFile:
         """How frames are prepared; "square" for format 1, which did not record it."""
         taken = self.manifest["input"]
         fit = taken.get("frame_fit", UNRECORDED_FIT)
-        return FrameGeometry(taken["shape"][1], fit, taken["resize"])
+        return FrameGeometry(taken["shape"][-2], fit, taken["resize"])
+
+    @property
+    def step_signature(self) -> str:
+        """Name of the signature that takes a step."""
+        return step_signature(self.manifest["signatures"])
 
     @property
     def states(self) -> dict[str, StateSpec]:
@@ -117,10 +123,12 @@ def _check(path, labels, manifest):
         )
     try:
         taken = manifest["input"]
-        _, height, width, channels = taken["shape"]
+        # The layout of TensorFlow's samples has another axis of 1 before them.
+        *before, count, height, width, channels = taken["shape"]
         known_input = (
             (taken["dtype"], taken["range"]) in _INPUTS
             and all(map(_is_count, [*taken["shape"], taken["resize"]]))
+            and before in ([], [1])
             and height == width <= taken["resize"] <= _MOST_RESIZE
             and channels == 3
             and taken.get("channels", "RGB") == "RGB"
@@ -136,8 +144,8 @@ def _check(path, labels, manifest):
             and known_states
             and _is_finite(manifest["fps"])
             and manifest["fps"] > 0
-            and manifest["frames_per_step"] == taken["shape"][0]
-            and "step" in manifest["signatures"]
+            and manifest["frames_per_step"] == count
+            and step_signature(manifest["signatures"]) in manifest["signatures"]
             and manifest["output"]["shape"][-1] == len(labels)
             and isinstance(manifest.get("parity") or {}, dict)
         )

@@ -55,7 +55,7 @@ def _differences(exported, details):
     image = (tuple(manifest["input"]["shape"]), np.dtype(manifest["input"]["dtype"]))
     logits = {"logits": ((1, len(exported.labels)), np.dtype(np.float32))}
     on_demand = "classify" in details
-    inputs, outputs = details["step"]
+    inputs, outputs = details[exported.step_signature]
     yield from _unlike("input", inputs, {"image": image, **states})
     yield from _unlike("output", outputs, states | ({} if on_demand else logits))
     if on_demand:

@@ -70,7 +70,7 @@ def open_runner(
             )
     try:
         interpreter = make_interpreter(exported.path, num_threads=num_threads)
-        loop = SignatureLoop(interpreter, exported.states)
+        loop = SignatureLoop(interpreter, exported.states, exported.step_signature)
         return "interpreter", warmed_up(loop, image)
     except (RuntimeError, ValueError) as error:
         raise ValueError(

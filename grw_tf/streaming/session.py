@@ -77,7 +77,9 @@ class StreamSession:
         self._time_unit = TimeUnit(max_gap)
         taken = self.manifest["input"]
         self._prepare = FramePreparation(self.geometry)
-        self._chunk = np.empty(taken["shape"], taken["dtype"])
+        self._image = np.empty(taken["shape"], taken["dtype"])
+        # The same memory, as [frames, size, size, 3].
+        self._chunk = self._image.reshape(taken["shape"][-4:])
         # None once the session is closed.
         self._runner: Any
         self.runner, self._runner = open_runner(exported, runner, num_threads)
@@ -275,7 +277,7 @@ class StreamSession:
         if self._filled < self.frames_per_step:
             return None
         self._filled = 0
-        logits = self._runner.step(self._chunk)
+        logits = self._runner.step(self._image)
         self.steps += 1
         self._logits = None if logits is None else logits[0]
         return None if logits is None else _softmax(self._logits)

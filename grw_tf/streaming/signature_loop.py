@@ -8,9 +8,7 @@ import numpy as np
 from grw_tf.streaming.exported_file import StateSpec
 from grw_tf.streaming.litert import Interpreter
 from grw_tf.streaming.native_output import silenced
-
-STEP, CLASSIFY = "step", "classify"
-IMAGE, LOGITS = "image", "logits"
+from grw_tf.streaming.signature_names import CLASSIFY, IMAGE, LOGITS, STEP
 
 
 class SignatureLoop:

@@ -15,7 +15,8 @@ from grw_tf.streaming import StreamSession
 from grw_tf.streaming.litert import make_interpreter
 from grw_tf.streaming.native_output import silenced
 from grw_tf.streaming.runners import check_threads
-from grw_tf.streaming.signature_loop import IMAGE, STEP, SignatureLoop
+from grw_tf.streaming.signature_loop import SignatureLoop
+from grw_tf.streaming.signature_names import IMAGE, STEP
 
 
 def open_stream(

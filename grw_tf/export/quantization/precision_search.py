@@ -14,7 +14,7 @@ from grw_tf.export.quantization.logits_error import LogitsError
 from grw_tf.export.quantization.operation_recipes import int8_operations
 from grw_tf.export.quantization.state_quantization import quantize_states
 from grw_tf.export.state_entries import state_entries
-from grw_tf.streaming.signature_loop import STEP
+from grw_tf.streaming.signature_names import STEP
 
 # Running means soon move by less than a step of 8 bits.
 _RUNNING_MEAN = "_mean"

@@ -9,7 +9,8 @@ from grw_tf.export.state_entries import state_entries
 from grw_tf.streaming.exported_file import state_specs
 from grw_tf.streaming.litert import make_interpreter
 from grw_tf.streaming.runners import warmed_up
-from grw_tf.streaming.signature_loop import STEP, SignatureLoop
+from grw_tf.streaming.signature_loop import SignatureLoop
+from grw_tf.streaming.signature_names import STEP
 
 # Heads that give logits on demand are asked once in this many steps.
 _ASKED_EVERY = 4

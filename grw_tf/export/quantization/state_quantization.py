@@ -1,10 +1,9 @@
 """Stores states in 8 bits around a graph that computes with them in float32."""
 
-import copy
-
 from ai_edge_litert import schema_py_generated as schema
 
 from grw_tf.export.flatbuffer import read_model, write_model
+from grw_tf.export.graph_editing import add_copy, make_operation
 
 _STEPS = 255
 _LOWEST = -128
@@ -59,14 +58,14 @@ class _Editor:
     def _quantize_input(self, index, scale, zero_point):
         operators = self._graph.operators
         users = [o for o in operators if index in o.inputs]
-        floats = self._copy(index, b"/float32")
+        floats = add_copy(self._graph, index, b"/float32")
         _store_in_int8(self._graph.tensors[index], scale, zero_point)
         for user in users:
             user.inputs = [floats if i == index else i for i in user.inputs]
         if users:
             # Not earlier: XNNPACK only joins consecutive operations into one part.
             place = next(i for i, o in enumerate(operators) if o is users[0])
-            dequantize = self._operator("DEQUANTIZE", 2, index, floats)
+            dequantize = make_operation(self._model, "DEQUANTIZE", [index], floats, 2)
             operators.insert(place, dequantize)
 
     def _quantize_output(self, entry, scale, zero_point):
@@ -74,36 +73,13 @@ class _Editor:
         if self._graph.tensors[index].type == schema.TensorType.INT8:
             # The output is the unchanged input.
             return
-        stored = self._copy(index, b"/int8")
+        stored = add_copy(self._graph, index, b"/int8")
         _store_in_int8(self._graph.tensors[stored], scale, zero_point)
-        self._last.append(self._operator("QUANTIZE", 1, index, stored))
+        self._last.append(make_operation(self._model, "QUANTIZE", [index], stored))
         outputs = list(self._graph.outputs)
         outputs[outputs.index(index)] = stored
         self._graph.outputs = outputs
         entry.tensorIndex = stored
-
-    def _copy(self, index, suffix):
-        tensor = copy.copy(self._graph.tensors[index])
-        tensor.name += suffix
-        # The empty one: values are computed.
-        tensor.buffer = 0
-        self._graph.tensors.append(tensor)
-        return len(self._graph.tensors) - 1
-
-    def _operator(self, name, version, source, target):
-        builtin = getattr(schema.BuiltinOperator, name)
-        codes = self._model.operatorCodes
-        known = [i for i, code in enumerate(codes) if code.builtinCode == builtin]
-        if not known:
-            code = schema.OperatorCodeT()
-            code.builtinCode = code.deprecatedBuiltinCode = builtin
-            code.version = version
-            codes.append(code)
-            known = [len(codes) - 1]
-        operator = schema.OperatorT()
-        operator.opcodeIndex = known[0]
-        operator.inputs, operator.outputs = [source], [target]
-        return operator
 
 
 def _store_in_int8(tensor, scale, zero_point):

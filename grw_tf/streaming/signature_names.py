@@ -1,0 +1,13 @@
+"""Names of the signatures, inputs and outputs of exported files."""
+
+from collections.abc import Container
+
+STEP, CLASSIFY = "step", "classify"
+SERVING = "serving_default"
+"""Name of the signature of steps in the layout of TensorFlow's samples."""
+IMAGE, LOGITS = "image", "logits"
+
+
+def step_signature(names: Container[str]) -> str:
+    """Returns which of a file's signatures takes a step; `STEP` if it has neither."""
+    return SERVING if STEP not in names and SERVING in names else STEP

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from everyday import slow_but
-from exported_streams import CLASSES, random_frames
+from exported_files import CLASSES, random_frames
 from toy_heads import HEADS
 
 from grw_tf.export import export as exporting

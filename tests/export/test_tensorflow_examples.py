@@ -5,7 +5,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from exported_streams import CLASSES, manifest_of, model_of, random_frames
+from exported_files import CLASSES, manifest_of, model_of, random_frames
 from read_metadata import read_metadata
 from sample_app import SampleApp
 from streamed_logits import assert_logits_close, model_logits

@@ -91,7 +91,7 @@ class ExportConfig:
     def __post_init__(self) -> None:
         for name, known in (
             ("quantization", MODES),
-            ("image_dtype", (AUTO, *IMAGE_DTYPES)),
+            ("image_dtype", (*IMAGE_DTYPES, AUTO)),
             ("target", TARGETS),
             ("layout", LAYOUTS),
         ):

@@ -15,9 +15,7 @@ from grw_tf.training.precision import precision
 # Of the loss of the first step, against float32's: some roundings of 2^-11 and 2^-8.
 TOLERANCE = {"float16": 0.005, "bfloat16": 0.05}
 
-each_dtype = pytest.mark.parametrize(
-    "dtype", ["bfloat16", pytest.param("float16", marks=pytest.mark.slow)]
-)
+each_dtype = pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +35,7 @@ def trained(colored_records, tmp_path_factory):
     return train
 
 
+@pytest.mark.slow
 @each_dtype
 def test_losses_are_those_of_float32(trained, dtype):
     expected, found = (scalars(trained(d), "loss") for d in ("float32", dtype))
@@ -49,6 +48,7 @@ def test_losses_are_those_of_float32(trained, dtype):
         assert found[key] != expected[key]
 
 
+@pytest.mark.slow
 @each_dtype
 def test_checkpoints_are_in_float32(trained, dtype):
     numbers = values(trained(dtype)).values()
@@ -63,6 +63,7 @@ def test_loss_scaling_leaves_no_step_out(trained):
         assert found[key] == 10
 
 
+@pytest.mark.slow
 @each_dtype
 def test_trained_checkpoint_evaluates(trained, colored_records, tmp_path, dtype):
     results = evaluate(
@@ -75,6 +76,7 @@ def test_trained_checkpoint_evaluates(trained, colored_records, tmp_path, dtype)
     assert 0 <= results["top_1"] <= 1
 
 
+@pytest.mark.slow
 def test_training_leaves_the_policy_as_it_was(trained):
     trained("bfloat16")
     assert tf_keras.mixed_precision.global_policy().name == "float32"

@@ -115,6 +115,7 @@ def _without_beam(monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam", None)
 
 
+@pytest.mark.slow
 def test_clips_are_those_of_the_one_machine_path(config, data_dir, records):
     builder = tfds.builder("labelled_clips", config=config, data_dir=data_dir)
     clips = _clips_of(builder)
@@ -126,6 +127,7 @@ def test_clips_are_those_of_the_one_machine_path(config, data_dir, records):
     assert builder.info.features["label"].names == labels
 
 
+@pytest.mark.slow
 def test_broken_videos_are_left_out_and_listed(data_dir, records):
     (listed,) = data_dir.rglob("failures.json")
     failures = json.loads(listed.read_text())
@@ -135,6 +137,7 @@ def test_broken_videos_are_left_out_and_listed(data_dir, records):
     assert failures == manifest["failures"]
 
 
+@pytest.mark.slow
 def test_only_sampled_frames_need_decoding(data_dir):
     builder = tfds.builder("labelled_clips/toy", data_dir=data_dir)
     image = builder.info.features["video"].feature
@@ -151,6 +154,7 @@ def test_only_sampled_frames_need_decoding(data_dir):
         np.testing.assert_array_equal(frames, example["video"][::2])
 
 
+@pytest.mark.slow
 def test_reading_needs_no_beam(config, data_dir, monkeypatch):
     _without_beam(monkeypatch)
     builder = LabelledClips(config=config, data_dir=data_dir)

@@ -96,6 +96,7 @@ def exported(nano, tmp_path, monkeypatch):
     return export
 
 
+@pytest.mark.slow
 def test_file_for_gpus_is_half_precision_and_has_nothing_known_to_fail(exported):
     _, report = exported()
     assert report.parity.passed

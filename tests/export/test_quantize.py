@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
+from everyday import slow_but
 from toy_heads import HEADS
 
 from grw_tf.data.videos.clips import stream_frames
@@ -46,9 +47,9 @@ LARGEST_ERROR = {
     "int8": 0.5,
 }
 
-# Every mode of one model, and the one with most parts of the others.
+# Every mode of one model, and every model in the mode that changes most.
 QUANTIZED = [("official", mode) for mode in MODES] + [
-    pytest.param(name, "int8", marks=[] if name == "positions" else pytest.mark.slow)
+    pytest.param(name, "int8", marks=pytest.mark.slow)
     for name in MODELS
     if name != "official"
 ]
@@ -153,13 +154,7 @@ def test_report_says_how_precise_each_state_is_and_why(quantized, name, mode):
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "causal transformer",
-        *(
-            pytest.param(name, marks=pytest.mark.slow)
-            for name in ("mean", "transformer of fractions")
-        ),
-    ],
+    slow_but(["mean"], ["causal transformer", "mean", "transformer of fractions"]),
 )
 def test_means_and_counts_are_never_in_int8(float_file, clips, name):
     result = quantize(float_file(name), "int8", clips, noise_budget=1e3, threads=1)

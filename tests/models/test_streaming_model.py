@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from everyday import slow_but
 from random_weights import randomize
 from toy_heads import HEADS
 
@@ -52,7 +53,7 @@ def test_stream_gives_the_clips_logits(nano, clip, head, chunks):
 @pytest.mark.parametrize(
     "chunks", [(1, 2, 5), pytest.param((8,), marks=pytest.mark.slow)], ids=str
 )
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("backbone", slow_but(["3d", "positions"], BACKBONES))
 def test_stream_gives_the_clips_logits_for_every_backbone(nano, clip, backbone, chunks):
     model = nano(backbone=BACKBONES[backbone])
     _assert_equal_logits(_stream(model, clip, chunks)[0], model(clip).numpy())

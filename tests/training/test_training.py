@@ -186,6 +186,7 @@ def test_statistics_are_of_training_clips_of_each_class_in_one_view(colored_reco
     assert count == sum(file.count for file in task.train_source.files)
 
 
+@pytest.mark.slow
 def test_evaluating_a_training_again_gives_the_same_numbers(
     colored_records, run, plain_run, capsys
 ):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from everyday import slow_but
 from toy_backbones import BACKBONES, BASE
 
 from grw_tf.models import RegularizationConfig
@@ -84,13 +85,7 @@ def _check_step(models, clip):
     assert recomputed == plain + in_blocks > plain
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        "stream",
-        *(pytest.param(f, marks=pytest.mark.slow) for f in FORMS if f != "stream"),
-    ],
-)
+@pytest.mark.parametrize("form", slow_but(["slowonly"], FORMS))
 def test_gradients_and_statistics_are_the_same(nano, clip, form):
     _check_step(_pair(nano, FORMS[form], regularization=RMS), clip)
 

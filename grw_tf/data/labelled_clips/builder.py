@@ -106,5 +106,6 @@ def _check_beam():
     except ImportError:
         raise ImportError(
             "Building labelled_clips needs Apache Beam, which is not installed: run"
-            " pip install 'grw_tf[beam]', or use grw-prepare, which needs none."
+            " pip install 'grw_tf[beam]', in a checkout pip install '.[beam]', or use"
+            " grw-prepare, which needs none."
         ) from None

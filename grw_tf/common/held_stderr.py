@@ -11,10 +11,16 @@ from collections.abc import Iterator
 def stderr_without(text: str) -> Iterator[None]:
     """Writes the lines with a text to nowhere, and all others at the end.
 
-    It reaches what C++ code writes to the file descriptor.
+    It reaches what C++ code writes to the file descriptor. A closed standard error
+    stays as it is.
     """
+    try:
+        own = os.dup(2)
+    except OSError:
+        # Standard error is closed: nothing can be written.
+        yield
+        return
     sys.stderr.flush()
-    own = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:

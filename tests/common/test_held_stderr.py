@@ -19,3 +19,14 @@ def test_lines_before_an_error_are_written(capfd):
         os.write(2, b"why\n")
         raise KeyError
     assert capfd.readouterr().err == "why\n"
+
+
+def test_closed_standard_error_is_no_obstacle(run_code):
+    code = """
+import os
+os.close(2)
+from grw_tf.common.held_stderr import stderr_without
+with stderr_without("cuInit"):
+    print("within")
+"""
+    assert run_code(code).stdout == "within\n"

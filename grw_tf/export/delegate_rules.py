@@ -9,9 +9,9 @@ import dataclasses
 from collections.abc import Iterator
 
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.tools import flatbuffer_utils
 
 from grw_tf.export.flatbuffer import read_model
+from grw_tf.export.operations import kind_of
 
 _LITERT = "github.com/google-ai-edge/LiteRT/issues"
 _SAMPLES = "github.com/google-ai-edge/litert-samples/pull"
@@ -206,7 +206,7 @@ class GraphView:
         self.graph = graph
         self._buffers = model.buffers
         self.operations = [
-            (_kind(model, operation), operation) for operation in graph.operators
+            (kind_of(model, operation), operation) for operation in graph.operators
         ]
         self._read = {int(i) for _, o in self.operations for i in o.inputs}
         self._makers = {
@@ -243,13 +243,6 @@ class GraphView:
         kind, operation = self._makers[index]
         if kind == "ADD" and any(map(self.is_input, operation.inputs)):
             yield "output_of_state_sum"
-
-
-def _kind(model, operation):
-    code = model.operatorCodes[operation.opcodeIndex]
-    if code.customCode:
-        return code.customCode.decode()
-    return flatbuffer_utils.opcode_to_name(model, operation.opcodeIndex)
 
 
 def _patterns(view):

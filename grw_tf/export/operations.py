@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
 
 from grw_tf.export.flatbuffer import graph_index, read_model, write_model
@@ -19,18 +20,20 @@ def count_operations(content: bytes) -> dict[str, int]:
     A custom operation has its own name.
     """
     model = read_model(content)
-    names = [
-        code.customCode.decode()
-        if code.customCode
-        else flatbuffer_utils.opcode_to_name(model, index)
-        for index, code in enumerate(model.operatorCodes)
-    ]
     counts = collections.Counter(
-        names[operator.opcodeIndex]
+        kind_of(model, operation)
         for graph in model.subgraphs
-        for operator in graph.operators
+        for operation in graph.operators
     )
     return dict(counts.most_common())
+
+
+def kind_of(model: schema.ModelT, operation: schema.OperatorT) -> str:
+    """Returns an operation's kind, as "MUL"; of a custom one, its own name."""
+    code = model.operatorCodes[operation.opcodeIndex]
+    if code.customCode:
+        return code.customCode.decode()
+    return flatbuffer_utils.opcode_to_name(model, operation.opcodeIndex)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,8 +23,8 @@ def define_flags() -> None:
 
 
 def main(_: Sequence[str]) -> int:
-    tell_devices()
     """Evaluates, and returns 1 if a video was left out."""
+    tell_devices()
     programs.print_any_name()
     config = flags.config_from_flags(ProtocolConfig)
     try:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from everyday import slow_but
 from streamed_logits import (
     assert_logits_close,
     initial_states,
@@ -35,17 +36,11 @@ BACKBONES = {
 }
 FRAMES = 13
 # Each takes seconds, and the first ones differ most.
-SOME_BACKBONES = [
-    pytest.param(name, marks=[] if index < 6 else pytest.mark.slow)
-    for index, name in enumerate(BACKBONES)
-]
-SOME_STEPS = [
-    pytest.param(
-        head, frames, marks=[] if frames == 1 or head == "mean" else pytest.mark.slow
-    )
-    for head in HEADS
-    for frames in (1, 2, 3)
-]
+SOME_BACKBONES = slow_but(list(BACKBONES)[:6], BACKBONES)
+STEPS = [(head, frames) for head in HEADS for frames in (1, 2, 3)]
+SOME_STEPS = slow_but(
+    [(head, frames) for head, frames in STEPS if frames == 1 or head == "mean"], STEPS
+)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import functools
 import gc
 import json
+import multiprocessing.forkserver
 import os
 import pathlib
 import shutil
@@ -22,6 +23,17 @@ def pytest_collection_finish():
     """Keeps what imports made out of garbage collections, which else take long."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def worker_processes():
+    """Starts the server that worker processes fork from, with TensorFlow imported.
+
+    It imports what its first pool asks for, and there is one server for all. After a
+    pool that draws airplanes, each process that converts videos would import TensorFlow.
+    """
+    multiprocessing.set_forkserver_preload(["grw_tf.data.preparation.conversion"])
+    multiprocessing.forkserver.ensure_running()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -164,8 +176,9 @@ def nano():
     """A function that builds a tiny model with random weights, once a config.
 
     It takes fields of `ModelConfig`, `backbone` as a dict of fields of
-    `BackboneConfig`. Tests that change the model ask for a `fresh` one, which takes
-    seconds, or for a `scratch` one, with whatever weights other tests left in it.
+    `BackboneConfig`. Tests that change weights ask for a `scratch` one: it has its first
+    weights again each time. Those that change anything else ask for a `fresh` one, which
+    takes seconds.
     """
     import tf_keras
 
@@ -179,12 +192,20 @@ def nano():
         randomize(model)
         return model
 
-    kept, changed = functools.cache(make), functools.cache(make)
+    kept = functools.cache(make)
+
+    @functools.cache
+    def make_scratch(**fields):
+        model = make(**fields)
+        return model, model.get_weights()
 
     def build(fresh=False, scratch=False, backbone=(), **fields):
-        backbone = tuple(dict(backbone).items())
-        builder = make if fresh else changed if scratch else kept
-        return builder(backbone=backbone, **fields)
+        fields["backbone"] = tuple(dict(backbone).items())
+        if scratch:
+            model, weights = make_scratch(**fields)
+            model.set_weights(weights)
+            return model
+        return (make if fresh else kept)(**fields)
 
     return build
 

@@ -128,7 +128,7 @@ def test_losses_are_float32_under_mixed_precision(nano, clip, policy):
 
 def test_embeddings_that_are_not_finite_are_reported(nano, clip):
     smoothing = SmoothingConfig(layers=("block0_layer0", "final"), window=4)
-    model = nano(fresh=True, head=HEADS["transformer"], smoothing=smoothing)
+    model = nano(scratch=True, head=HEADS["transformer"], smoothing=smoothing)
     model.affine.bias.assign(model.affine.bias * np.nan)
     with pytest.raises(tf.errors.InvalidArgumentError, match="'grw' are not finite"):
         model(clip, training=True)

@@ -12,7 +12,7 @@ from grw_tf import layers
 from grw_tf.models.backbone import build_backbone, endpoint_channels, endpoints
 from grw_tf.models.config import ModelConfig
 from grw_tf.models.config_record import ConfigRecord
-from grw_tf.models.conv3d_form import choose_conv3d
+from grw_tf.models.convolution_forms import choose_convolutions
 from grw_tf.models.input_checks import ClipInput
 from grw_tf.models.smoothing import FINAL, build_smoothing, smooth_endpoints
 
@@ -49,7 +49,7 @@ class MovinetClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier
             for layer in self.layers
             if isinstance(layer, movinet_layers.ClassifierHead)
         )
-        choose_conv3d(self.head, config.backbone)
+        choose_convolutions(self.head, config.backbone)
 
     def call(
         self,

@@ -11,7 +11,7 @@ from grw_tf.layers.perturbed_batch_normalization import PerturbedBatchNormalizat
 from grw_tf.layers.stochastic_depth import StochasticDepth
 from grw_tf.models import block_specs
 from grw_tf.models.config import ModelConfig
-from grw_tf.models.conv3d_form import choose_conv3d
+from grw_tf.models.convolution_forms import choose_convolutions
 from grw_tf.models.families import MOVINET, Family, register
 from grw_tf.models.movinet_variables import movinet_variables
 from grw_tf.models.residual_block import NormSite, ResidualBlock
@@ -63,7 +63,7 @@ def _build(model_config):
     )
     if config.stochastic_depth_drop_rate:
         _seedable(backbone)
-    choose_conv3d(backbone, config)
+    choose_convolutions(backbone, config)
     return backbone
 
 

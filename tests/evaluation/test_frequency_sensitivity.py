@@ -110,7 +110,7 @@ def test_scale_1_gives_the_models_own_logits(nano, clip, fields, component):
 
 
 def test_scaling_before_a_norm_is_scaling_what_it_normalizes(nano, clip):
-    model = nano(fresh=True, backbone=vars(SLOWONLY))
+    model = nano(scratch=True, backbone=vars(SLOWONLY))
     rms = RMSConfig(before=("bn2",), blocks=("res5",), component="feature")
     scaled = scaling.ScaledModel(model, rms)(clip, 1.5)
     norm = [layer for layer in model.submodules if hasattr(layer, "_norm2")][-1]._norm2

@@ -128,7 +128,7 @@ def test_logits_that_are_no_numbers_are_caught(tmp_path, streams, model):
 
 @pytest.mark.slow
 def test_model_that_says_nothing_cannot_be_compared(nano, tmp_path, streams):
-    silent = nano(fresh=True)
+    silent = nano(scratch=True)
     for weight in silent.head.weights:
         weight.assign(tf.zeros_like(weight))
     with pytest.raises(ValueError, match="largest logit is 0.0: its weights"):

@@ -30,7 +30,7 @@ def test_other_weights_have_another_fingerprint(model, nano, checkpoint, tmp_pat
     opened = open_whole_model(checkpoint)
     same = tf.train.Checkpoint(model=model).save(tmp_path / "same")
     assert open_whole_model(same).fingerprint == opened.fingerprint
-    changed = nano(fresh=True, head=HEADS["transformer"])
+    changed = nano(scratch=True, head=HEADS["transformer"])
     # A moving variance: it is not trained, and counts all the same.
     (variance, *_) = (w for w in changed.weights if "moving_variance" in w.name)
     variance.assign(variance + 1e-3)

@@ -55,7 +55,7 @@ def _clips(videos):
 @pytest.fixture(scope="module")
 def model(nano, videos):
     """A model that says other things of different clips, and not too surely."""
-    model = nano(fresh=True, head=HEADS["transformer"], num_classes=3)
+    model = nano(scratch=True, head=HEADS["transformer"], num_classes=3)
     kernel, bias = (w for w in model.weights if "classifier" in w.name)
     logits = model(_clips(videos)[1]).numpy() - bias.numpy()
     spread = logits.std(axis=0)

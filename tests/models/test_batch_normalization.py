@@ -48,7 +48,7 @@ def test_given_momentum_reaches_every_batch_normalization(nano, model_id):
 
 
 def test_momentum_moves_the_statistics(nano, clip):
-    model = nano(fresh=True, backbone={"norm_momentum": 0.0})
+    model = nano(scratch=True, backbone={"norm_momentum": 0.0})
     layer = batch_normalizations(model.backbone)[0]
     model(clip, training=True)
     moved = layer.moving_mean.numpy()
@@ -77,7 +77,7 @@ def test_config_of_before_reads_with_the_momentum_of_its_family():
 def test_checkpoint_of_another_momentum_is_restored(nano, tmp_path):
     model = nano()
     checkpoint = tf.train.Checkpoint(model=model).save(str(tmp_path / "model"))
-    other = nano(fresh=True, backbone={"norm_momentum": 0.5})
+    other = nano(scratch=True, backbone={"norm_momentum": 0.5})
     for weight in other.weights:
         weight.assign(tf.zeros_like(weight))
     tf.train.Checkpoint(model=other).restore(checkpoint).assert_consumed()

@@ -61,7 +61,7 @@ def test_garden_reads_our_checkpoint_and_gives_its_logits(nano, garden, clip, tm
 def test_a_garden_checkpoint_is_read_and_gives_its_logits(nano, garden, clip, tmp_path):
     randomize(garden, seed=1)
     path = tf.train.Checkpoint(model=garden).save(tmp_path / "garden")
-    model = nano(fresh=True)
+    model = nano(scratch=True)
     status = tf.train.Checkpoint(model=model).restore(path)
     status.assert_existing_objects_matched()
     _assert_equal_but_for_rounding(model(clip), garden({"image": clip}))
@@ -69,7 +69,7 @@ def test_a_garden_checkpoint_is_read_and_gives_its_logits(nano, garden, clip, tm
 
 def test_smoothing_changes_no_output_and_adds_moving_statistics_only(nano, clip):
     smoothing = SmoothingConfig(layers=("stem", "block1_layer1"), window=4)
-    model = nano(fresh=True, smoothing=smoothing)
+    model = nano(scratch=True, smoothing=smoothing)
     plain = {_path(weight): weight for weight in nano().weights}
     added = []
     for weight in model.weights:

@@ -27,7 +27,7 @@ def test_checkpoint_without_a_config_has_none(nano, tmp_path):
 
 
 def test_another_gate_is_refused(nano, checkpoint):
-    reader = tf.train.Checkpoint(model=nano(fresh=True, backbone=RELU6))
+    reader = tf.train.Checkpoint(model=nano(scratch=True, backbone=RELU6))
     with pytest.raises(ValueError, match="gating_activation=hard_sigmoid_keras, "):
         reader.restore(checkpoint)
 
@@ -50,7 +50,7 @@ def test_starting_from_another_frame_fit_is_told(nano, checkpoint, caplog):
 
 
 def test_gates_differ_in_a_built_model(nano, clip):
-    keras, relu6 = nano(backbone=KERAS), nano(fresh=True, backbone=RELU6)
+    keras, relu6 = nano(backbone=KERAS), nano(scratch=True, backbone=RELU6)
     relu6.set_weights(keras.get_weights())
     logits = keras(clip).numpy()
     assert np.abs(relu6(clip) - logits).max() > 1e-3 * np.abs(logits).max()

@@ -38,7 +38,7 @@ def weights_file(official, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(nano):
-    return nano(fresh=True, backbone=BACKBONES["mobilenet_v3_small"])
+    return nano(scratch=True, backbone=BACKBONES["mobilenet_v3_small"])
 
 
 def test_network_sees_what_that_of_keras_applications_sees(

@@ -184,7 +184,7 @@ def test_another_backbone_is_refused_with_a_table(nano, tmp_path, backbone, rows
 
 def test_refused_checkpoint_leaves_the_model_as_it_was(nano, tmp_path):
     path = _save(nano(), tmp_path)
-    model = nano(fresh=True, backbone={"se_type": "3d"})
+    model = nano(scratch=True, backbone={"se_type": "3d"})
     before = model.get_weights()
     with pytest.raises(ValueError, match="does not hold"):
         restore(model, path)
@@ -227,7 +227,7 @@ def test_2plus1d_weights_convert_as_by_the_model_garden(
 
 def test_unknown_gate_is_told(nano, tmp_path, caplog):
     caplog.set_level("INFO")
-    restore(nano(fresh=True), _save(nano(), tmp_path, root="backbone"))
+    restore(nano(scratch=True), _save(nano(), tmp_path, root="backbone"))
     assert "the gating activation is not recorded (hard_sigmoid_k" in caplog.text
 
 
@@ -241,8 +241,8 @@ def test_official_checkpoint_by_name_is_known_to_have_its_gate(
     monkeypatch.setitem(
         OFFICIAL, published.name, dataclasses.replace(published, config=config)
     )
-    assert "not recorded" not in restore(nano(fresh=True), "a0_stream").message
-    model = nano(fresh=True, backbone={"gating_activation": "hard_sigmoid_relu6"})
+    assert "not recorded" not in restore(nano(scratch=True), "a0_stream").message
+    model = nano(scratch=True, backbone={"gating_activation": "hard_sigmoid_relu6"})
     with pytest.raises(ValueError, match="gating_activation=hard_sigmoid_keras, the"):
         restore(model, "a0_stream")
 
@@ -259,8 +259,8 @@ def test_backbone_alone_may_be_the_model(nano, tmp_path):
 def test_prefix_comes_before_a_folder_of_its_name(nano, tmp_path):
     nano().save_weights(str(tmp_path / "run"))
     (tmp_path / "run").mkdir()
-    _save(zeroed(nano(fresh=True)), tmp_path / "run")
-    model = nano(fresh=True)
+    _save(zeroed(nano(scratch=True)), tmp_path / "run")
+    model = nano(scratch=True)
     restore(model, tmp_path / "run")
     assert_equal_weights(model, nano())
 
@@ -268,7 +268,7 @@ def test_prefix_comes_before_a_folder_of_its_name(nano, tmp_path):
 def test_config_is_that_of_the_model_beside_others(nano, tmp_path):
     teacher = nano(backbone={"gating_activation": "hard_sigmoid_relu6"})
     path = tf.train.Checkpoint(a_teacher=teacher, model=nano()).save(tmp_path / "ckpt")
-    restore(nano(fresh=True), path)
+    restore(nano(scratch=True), path)
 
 
 def test_damaged_checkpoint_is_refused(nano, tmp_path):
@@ -276,7 +276,7 @@ def test_damaged_checkpoint_is_refused(nano, tmp_path):
     data = tmp_path / "ckpt-1.data-00000-of-00001"
     data.write_bytes(bytes(1000) + data.read_bytes()[1000:])
     with pytest.raises(ValueError, match="is damaged: .* cannot be read"):
-        restore(nano(fresh=True), path)
+        restore(nano(scratch=True), path)
 
 
 def _crafted(nano, folder, change):
@@ -337,7 +337,7 @@ def test_crafted_checkpoint_is_refused(nano, tmp_path, change, message):
 
 
 def test_weights_that_are_not_finite_are_refused(nano, tmp_path):
-    model = nano(fresh=True)
+    model = nano(scratch=True)
     model.backbone.weights[0].assign(np.nan * model.backbone.weights[0])
     with pytest.raises(ValueError, match="values that are not finite in .*_stem"):
         restore(nano(), _save(model, tmp_path))

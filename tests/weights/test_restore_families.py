@@ -1,6 +1,5 @@
 """Tests of checkpoints of all backbone families, with regularizers and without."""
 
-import functools
 import itertools
 import types
 
@@ -42,17 +41,15 @@ def test_whole_model_comes_back(nano, tmp_path, model_id, head):
 def test_only_the_classifier_starts_anew_for_other_classes(nano, tmp_path):
     backbone = BACKBONES["mobilenet_v3_small"]
     path = _save(nano(backbone=backbone), tmp_path)
-    restored = restore(nano(fresh=True, backbone=backbone, num_classes=3), path)
+    restored = restore(nano(scratch=True, backbone=backbone, num_classes=3), path)
     assert sorted(restored.own) == ["head/_classifier/bias", "head/_classifier/kernel"]
 
 
 @pytest.fixture(scope="module")
 def regularized(nano):
-    """A function that builds a model with regularizers, once; tests restore it."""
-    return functools.cache(
-        lambda model_id: nano(
-            fresh=True, backbone=BACKBONES[model_id], regularization=REGULARIZED
-        )
+    """A function that returns a model with regularizers; tests restore it."""
+    return lambda model_id: nano(
+        scratch=True, backbone=BACKBONES[model_id], regularization=REGULARIZED
     )
 
 
@@ -84,7 +81,7 @@ def test_weights_trained_with_regularizers_come_into_a_model_without(
 ):
     model_id = "slowonly_nano_bottleneck"
     path = _save(regularized(model_id), tmp_path)
-    model = nano(fresh=True, backbone=BACKBONES[model_id])
+    model = nano(scratch=True, backbone=BACKBONES[model_id])
     for weight in model.weights:
         weight.assign(tf.zeros_like(weight))
     assert not restore(model, path).own

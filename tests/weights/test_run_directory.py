@@ -11,7 +11,7 @@ CLASSES = ["a", "b", "c", "d", "e"]
 
 @pytest.fixture(scope="module")
 def model(nano):
-    return nano(fresh=True)
+    return nano(scratch=True)
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from random_weights import randomize
 
+from grw_tf.common.file_lock import locked
+
 TESTS = pathlib.Path(__file__).resolve().parent
 SHARED = TESTS.parents[1] / "shared"
 
@@ -29,8 +31,8 @@ def pytest_collection_finish():
 def worker_processes():
     """Starts the server that worker processes fork from, with TensorFlow imported.
 
-    It imports what its first pool asks for, and there is one server for all. After a
-    pool that draws airplanes, each process that converts videos would import TensorFlow.
+    There is one server for all pools, and it imports what the first one asks for. After
+    a pool that draws airplanes, each that converts videos would import TensorFlow.
     """
     multiprocessing.set_forkserver_preload(["grw_tf.data.preparation.conversion"])
     multiprocessing.forkserver.ensure_running()
@@ -176,9 +178,9 @@ def nano():
     """A function that builds a tiny model with random weights, once a config.
 
     It takes fields of `ModelConfig`, `backbone` as a dict of fields of
-    `BackboneConfig`. Tests that change weights ask for a `scratch` one: it has its first
-    weights again each time. Those that change anything else ask for a `fresh` one, which
-    takes seconds.
+    `BackboneConfig`. Tests that change weights ask for a `scratch` one, which has its
+    first weights again each time. Those that change anything else ask for a `fresh`
+    one, which takes seconds.
     """
     import tf_keras
 
@@ -217,14 +219,39 @@ def clip():
 
 
 @pytest.fixture(scope="session")
-def colored_records(tmp_path_factory):
-    """A folder of records of red and blue videos, 8 train and 4 test ones of each."""
+def made_once(tmp_path_factory, request):
+    """A function that makes a folder, by a function, once for all test processes."""
+    base = tmp_path_factory.getbasetemp()
+    # Each process of pytest-xdist has a folder of its own in that of the run.
+    base = base.parent if hasattr(request.config, "workerinput") else base
+
+    def make(name, write):
+        folder, done = base / name, base / f"{name}.done"
+        with locked(base / f"{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                write(folder)
+                done.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def colored_records(made_once):
+    """A folder of records of red and blue videos, 8 train and 4 test ones of each.
+
+    It is shared between processes: tests that change it copy it first.
+    """
+    return made_once("colored", _write_colored_videos) / "records"
+
+
+def _write_colored_videos(folder):
     from drawn_videos import write_video
 
     from grw_tf.data.preparation.config import PreparationConfig
     from grw_tf.data.preparation.prepare import prepare
 
-    folder = tmp_path_factory.mktemp("colored")
     for name, color in (("red", (255, 0, 0)), ("blue", (0, 0, 255))):
         for index in range(12):
             split = "train" if index < 8 else "test"
@@ -240,7 +267,22 @@ def colored_records(tmp_path_factory):
         workers=1,
     )
     prepare(config)
-    return folder / "records"
+
+
+@pytest.fixture(scope="session")
+def finished_training(made_once, colored_records):
+    """The folder of a training of the smoke config on `colored_records`.
+
+    It is shared between processes: tests that change it copy it first.
+    """
+    import training_runs
+
+    from grw_tf.training.driver import run_experiment
+
+    def train(folder):
+        run_experiment(training_runs.options(colored_records, folder))
+
+    return made_once("finished_training", train)
 
 
 @pytest.fixture(scope="session")

@@ -27,12 +27,10 @@ OTHERS = [model_id for model_id in BACKBONES if model_id != "nano"]
 OTHERS_WITH_HEADS = [
     *(("slowonly_nano", head) for head in HEADS),
     ("slowonly_nano_bottleneck", "official"),
-    ("mobilenet_v3_small", "official"),
     *(
         # Building it takes seconds.
         pytest.param("mobilenet_v3_small", head, marks=pytest.mark.slow)
         for head in HEADS
-        if head != "official"
     ),
 ]
 """Pairs of one of them and the name of a head."""

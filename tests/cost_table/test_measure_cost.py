@@ -44,9 +44,7 @@ def _parameters(config, of_head):
     )
 
 
-@pytest.fixture(
-    scope="module", params=slow_but(["stream", "transformer", "slowonly"], _FIELDS)
-)
+@pytest.fixture(scope="module", params=slow_but(["stream", "slowonly"], _FIELDS))
 def measured(request):
     """A config and its cost."""
     config = ModelConfig(**_NANO, **_FIELDS[request.param])

@@ -3,6 +3,7 @@
 import pytest
 import tensorflow as tf
 import tf_keras
+from everyday import slow_but
 
 from grw_tf.cost_table.multiply_adds import convolution_outputs, multiply_adds
 from grw_tf.cost_table.published import find
@@ -105,7 +106,7 @@ def test_values_that_convolutions_give_are_counted():
     assert convolution_outputs(traced) == 4 * 4 * 6 + 4 * 4 * 6
 
 
-@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("causal", slow_but([False], [True, False]))
 def test_official_network_costs_so_much_a_frame_and_so_much_a_clip(nano, causal):
     kind = {} if causal else {"causal": False, "conv_type": "3d", "se_type": "3d"}
     model = nano(backbone=kind)

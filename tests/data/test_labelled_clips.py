@@ -169,6 +169,7 @@ def test_building_without_beam_names_the_extra(config, tmp_path, monkeypatch):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_one_name_for_two_configs_is_refused(videos, data_dir):
     other = LabelledClipsConfig(name="toy", input=str(videos), **_SETTINGS | {"fps": 2})
     with pytest.raises(ValueError, match="config 'toy' with other fps: give"):

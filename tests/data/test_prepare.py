@@ -262,6 +262,7 @@ def test_broken_videos_are_left_out_and_listed(broken, tmp_path):
     assert example.context.feature["clip/label/index"].int64_list.value == [1]
 
 
+@pytest.mark.slow
 def test_program_lists_broken_videos_and_fails(broken, tmp_path, run_program):
     flags = [f"--input={broken}", f"--output_dir={tmp_path}", "--workers=2"]
     done = run_program("scripts.prepare_videos", *flags)

@@ -79,6 +79,7 @@ def test_card_describes_the_demos_defaults(params):
     assert smoothing.alpha == 0.5
 
 
+@pytest.mark.slow
 def test_code_of_the_card_measures_a_file(page, params, tmp_path, capsys):
     model = build_model(frozen(params.task.model, ModelConfig))
     assert f"{model.count_params():,} weights" in CARD

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from everyday import slow_but
 from exported_files import random_frames
 from exported_streams import write_stream
 from toy_heads import HEADS
@@ -17,7 +18,7 @@ EXPORT = README.parent / "docs" / "export.md"
 MODELS = README.parent / "docs" / "models.md"
 
 
-@pytest.mark.parametrize("head", ["official", "transformer"])
+@pytest.mark.parametrize("head", slow_but(["transformer"], ["official", "transformer"]))
 def test_code_of_the_export_page_runs_a_file(nano, head, tmp_path, monkeypatch, capsys):
     path = tmp_path / "model.tflite"
     write_stream(path, nano(head=HEADS[head]))

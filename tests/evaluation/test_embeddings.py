@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from clip_records import example_of, write_records
 from drawn_videos import write_video
+from everyday import slow_but
 from toy_backbones import BACKBONES
 from toy_heads import HEADS
 
@@ -28,7 +29,7 @@ def model(nano):
     return nano(head=HEADS["transformer"], num_classes=6)
 
 
-@pytest.mark.parametrize("head", ["mean", "transformer"])
+@pytest.mark.parametrize("head", slow_but(["transformer"], ["mean", "transformer"]))
 def test_final_embeddings_are_those_of_the_model(nano, clip, head):
     model = nano(head=HEADS[head], num_classes=6)
     z = embed_clips(model, [(clip[:1],), (clip[1:],)])
@@ -47,7 +48,7 @@ def test_endpoints_are_averaged_over_space(model, clip):
         ("nano", "transformer", "final"),
         ("nano", "mean", "final"),
         ("slowonly_nano", "mean", "final"),
-        ("nano", "official", "block1_layer1"),
+        pytest.param("nano", "official", "block1_layer1", marks=pytest.mark.slow),
         ("slowonly_nano", "official", "head"),
     ],
 )
@@ -140,6 +141,7 @@ def test_picture_is_drawn(written):
     assert picture.min() < 100 and picture.max() == 255
 
 
+@pytest.mark.slow
 def test_paths_of_many_classes_are_of_as_many_as_there_are_colors(tmp_path, nano):
     model = nano(head=HEADS["transformer"], num_classes=14)
     labels = [f"$a {'very ' * 9}long name {k}" for k in range(14)]

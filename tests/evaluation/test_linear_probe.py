@@ -41,7 +41,9 @@ def test_colors_are_told_apart(config, tmp_path):
         ({"frames": 0}, "frames"),
         ({"checkpoint": "/none"}, "There is no checkpoint /none"),
         ({"records": "/none/*"}, "No file matches /none/"),
-        ({"fps": 3.0}, "no whole multiple of the model's 3"),
+        pytest.param(
+            {"fps": 3.0}, "no whole multiple of the model's 3", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(config, changes, message):

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from everyday import slow_but
 from toy_heads import HEADS
 
 from grw_tf.evaluation.streaming import measure_streams, stream_clips
@@ -27,7 +28,7 @@ def _logits(predicted, classes=3, largest=2.0):
     return largest * np.eye(classes)[np.array(predicted)]
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", slow_but(["official", "transformer"], HEADS))
 def test_the_last_frame_gives_the_clip_models_accuracy(nano, batches, head):
     model = nano(head=HEADS[head])
     whole = np.concatenate([model(clips).numpy() for clips, _, _ in batches])

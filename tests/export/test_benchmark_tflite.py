@@ -53,6 +53,7 @@ def _assert_gives_the_models_logits(content, model, clip):
     assert_logits_close(outputs["logits"], model(clip[:1]).numpy())
 
 
+@pytest.mark.slow
 def test_stock_export_gives_the_models_logits(stock, stock_model, clip):
     _assert_gives_the_models_logits(stock, stock_model, clip)
 

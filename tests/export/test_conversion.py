@@ -31,7 +31,7 @@ FILES += [f"{backbone}-official" for backbone in BACKBONES if backbone != "2plus
 
 @pytest.fixture(
     scope="module",
-    params=slow_but(["2plus1d-transformer", "positions-official"], FILES),
+    params=slow_but(["positions-official"], FILES),
 )
 def exported(request, nano, tmp_path_factory):
     backbone, head = request.param.split("-")
@@ -91,6 +91,7 @@ def test_labels_and_manifest_travel_in_the_file(exported):
     assert states == set(StreamingNetwork(model).state_specs())
 
 
+@pytest.mark.slow
 def test_operation_that_tflite_lacks_is_refused_by_its_layer(nano, monkeypatch):
     def activate(features, x):
         return tf.math.bessel_i0e(x)

@@ -11,6 +11,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import tensorflow as tf
+from everyday import slow_but
 from exported_files import CLASSES
 from streamed_logits import assert_logits_close
 from toy_heads import HEADS
@@ -78,6 +79,7 @@ def _serve(path, clip):
     return np.load(folder / "results.npz")
 
 
+@pytest.mark.slow
 def test_server_without_this_project_gives_the_models_logits(exported, clip):
     path, model = exported("transformer")
     results = _serve(path, clip)
@@ -89,8 +91,7 @@ def test_server_without_this_project_gives_the_models_logits(exported, clip):
 
 
 @pytest.mark.parametrize(
-    "head",
-    ["official", "mean", pytest.param("causal_transformer", marks=pytest.mark.slow)],
+    "head", slow_but(["official"], ["official", "mean", "causal_transformer"])
 )
 def test_heads_that_answer_at_each_step_do(exported, clip, head):
     path, model = exported(head)
@@ -105,7 +106,7 @@ def test_heads_that_answer_at_each_step_do(exported, clip, head):
     assert_logits_close(outputs["logits"], model(clip).numpy())
 
 
-@pytest.mark.parametrize("backbone", [BASE, SLOWONLY])
+@pytest.mark.parametrize("backbone", slow_but([SLOWONLY], [BASE, SLOWONLY]))
 def test_base_model_classifies_clips_alone(exported, clip, backbone):
     path, model = exported("official", **backbone)
     loaded = tf.saved_model.load(path).signatures

@@ -6,9 +6,9 @@ import json
 
 import numpy as np
 import pytest
-import training_runs
 from ai_edge_litert.interpreter import Interpreter
 from drawn_videos import write_video
+from everyday import slow_but
 from exported_files import CLASSES, manifest_of
 from toy_heads import HEADS
 
@@ -17,27 +17,14 @@ from grw_tf.export.export import ExportConfig, export, export_run
 from grw_tf.export.quantization.quantize import MODES
 from grw_tf.models import BackboneConfig
 from grw_tf.streaming import StreamSession
-from grw_tf.training.driver import run_experiment
 from grw_tf.weights.run_directory import Run
 
 
 @pytest.fixture(scope="module")
-def trained(colored_records, tmp_path_factory):
-    """The folder of a short training."""
-    folder = tmp_path_factory.mktemp("run") / "own"
-    trainer = {"train_steps": 2, "steps_per_loop": 1, "validation_interval": 2}
-    options = training_runs.options(
-        colored_records, folder, {"trainer": trainer | {"checkpoint_interval": 2}}
-    )
-    run_experiment(options)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def exported(trained, tmp_path_factory):
-    """Its file by the command's defaults, and the report."""
+def exported(finished_training, tmp_path_factory):
+    """The file of a training by the command's defaults, and the report."""
     path = tmp_path_factory.mktemp("exported") / "model.tflite"
-    return path, export(ExportConfig(str(trained), str(path)))
+    return path, export(ExportConfig(str(finished_training), str(path)))
 
 
 @pytest.fixture
@@ -88,11 +75,12 @@ def test_figures_are_in_the_file_and_in_a_report_beside_it(exported):
         assert manifest[key] == written[key]
     assert manifest["output"]["name"] == "logits"
     assert manifest["quantization"]["mode"] == "dynamic"
-    assert manifest["training_run"]["checkpoint"] == "own/best_ckpt"
+    assert manifest["training_run"]["checkpoint"] == "finished_training/best_ckpt"
     for words in ("MB", "dynamic", "XNNPACK partitions", "ms a frame", "other choices"):
         assert words in report.table()
 
 
+@pytest.mark.slow
 def test_float_files_keep_the_numbers_and_half_precision_is_smaller(
     run, configured, output
 ):
@@ -107,7 +95,7 @@ def test_float_files_keep_the_numbers_and_half_precision_is_smaller(
     assert sizes[1] < sizes[0]
 
 
-@pytest.mark.parametrize("quantization", ["none", "dynamic"])
+@pytest.mark.parametrize("quantization", slow_but(["dynamic"], ["none", "dynamic"]))
 def test_wrong_file_is_not_written(
     run, configured, tmp_path, monkeypatch, quantization
 ):
@@ -125,6 +113,7 @@ def test_steps_that_do_not_divide_a_clip_are_compared(nano, configured, short_st
     assert export_run(run, config).parity.frames == 35
 
 
+@pytest.mark.slow
 def test_wrong_file_is_written_with_a_warning_on_demand(
     run, configured, output, monkeypatch, caplog
 ):

@@ -132,7 +132,7 @@ def test_files_become_smaller(quantized):
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", ["official", "mean"])
+@pytest.mark.parametrize("name", slow_but(["official"], ["official", "mean"]))
 def test_xnnpack_takes_all_as_one(quantized, name, mode):
     assert step_partitions(quantized(name, mode).content).partitions == 1
 

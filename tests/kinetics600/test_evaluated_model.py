@@ -55,6 +55,7 @@ def test_part_of_a_model_is_refused(nano, model, tmp_path):
         open_whole_model(tmp_path / "none")
 
 
+@pytest.mark.slow
 def test_pytorch_file_is_the_same_model(model, checkpoint, clip, tmp_path):
     path = tmp_path / "weights.pt"
     export_torch_weights(checkpoint, path)

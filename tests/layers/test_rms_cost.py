@@ -20,7 +20,7 @@ NETWORKS = BACKBONES | {"base": BASE}
     "network",
     [
         network
-        if network in ("nano", "slowonly_nano")
+        if network == "slowonly_nano"
         else pytest.param(network, marks=pytest.mark.slow)
         for network in NETWORKS
     ],

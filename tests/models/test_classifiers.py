@@ -87,7 +87,9 @@ def test_smoothing_changes_no_output_and_adds_moving_statistics_only(nano, clip)
 
 
 @pytest.mark.parametrize(
-    "head", [MEAN, TRANSFORMER, CAUSAL], ids=lambda head: head.type
+    "head",
+    slow_but([TRANSFORMER], [MEAN, TRANSFORMER, CAUSAL]),
+    ids=lambda head: head.type,
 )
 def test_final_smoothing_adds_no_variable(nano, head):
     smooth = nano(head=head, smoothing=SmoothingConfig(layers=("final",), window=4))

@@ -63,6 +63,7 @@ def test_3d_convolutions_by_frames_keep_checkpoint_keys(nano, tmp_path):
     assert own == official
 
 
+@pytest.mark.slow
 def test_by_default_3d_convolutions_are_by_frames_on_a_cpu(nano, monkeypatch):
     def compiled(backbone):
         return [

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from everyday import slow_but
 from random_weights import randomize
 from toy_backbones import BASE, OTHERS
 
@@ -81,7 +82,7 @@ def _inner(layer):
         ("base", 9 * [None]),
         ("slowonly_nano", 4 * [None]),
         ("slowonly_nano_bottleneck", 2 * [None]),
-        ("mobilenet_v3_small", 8 * 3 * ["time"]),
+        pytest.param("mobilenet_v3_small", 8 * 3 * ["time"], marks=pytest.mark.slow),
     ],
 )
 def test_rms_acts_in_the_last_two_stages(backbone, folds):
@@ -210,11 +211,7 @@ def test_drops_are_more_frequent_in_later_blocks(
 
 @pytest.mark.parametrize(
     "backbone",
-    [
-        "stream",
-        "slowonly_nano",
-        pytest.param("mobilenet_v3_small", marks=pytest.mark.slow),
-    ],
+    slow_but(["slowonly_nano"], ["stream", "slowonly_nano", "mobilenet_v3_small"]),
 )
 def test_nothing_changes_at_inference(backbone):
     tf_keras.utils.set_random_seed(0)

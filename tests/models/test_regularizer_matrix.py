@@ -54,7 +54,6 @@ LAST_BLOCK = {
 DEFAULT = [
     ("2plus1d", "grw+rms"),
     ("slowonly_nano", "intermediate grw+rms+shake_drop"),
-    ("slowonly_nano_bottleneck", "grw+rms"),
 ]
 
 

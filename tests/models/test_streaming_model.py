@@ -53,7 +53,7 @@ def test_stream_gives_the_clips_logits(nano, clip, head, chunks):
 @pytest.mark.parametrize(
     "chunks", [(1, 2, 5), pytest.param((8,), marks=pytest.mark.slow)], ids=str
 )
-@pytest.mark.parametrize("backbone", slow_but(["3d", "positions"], BACKBONES))
+@pytest.mark.parametrize("backbone", slow_but(["3d"], BACKBONES))
 def test_stream_gives_the_clips_logits_for_every_backbone(nano, clip, backbone, chunks):
     model = nano(backbone=BACKBONES[backbone])
     _assert_equal_logits(_stream(model, clip, chunks)[0], model(clip).numpy())
@@ -67,7 +67,7 @@ def test_logits_depend_on_the_order_of_frames(nano, clip, head):
     assert difference > 1e-3 * np.abs(logits).max()
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", slow_but(["official", "causal_transformer"], HEADS))
 def test_a_short_stream_gives_the_logits_of_a_model_of_fewer_frames(nano, clip, head):
     model = nano(head=HEADS[head])
     short = nano(scratch=True, head=HEADS[head], frames=3)
@@ -103,7 +103,9 @@ def test_logits_come_on_demand_from_the_transformer_head_alone(nano):
     assert [name for name, is_so in on_demand.items() if is_so] == ["transformer"]
 
 
-@pytest.mark.parametrize("head", ["mean", "causal_transformer"])
+@pytest.mark.parametrize(
+    "head", slow_but(["causal_transformer"], ["mean", "causal_transformer"])
+)
 def test_a_long_stream_with_logits_at_each_step_does_not_depend_on_the_chunks(
     nano, clip, head
 ):
@@ -176,7 +178,7 @@ def test_stream_of_a_real_model_gives_the_clips_logits(name):
     _assert_equal_logits(_stream(model, frames, (1, 3, 1))[0], model(frames).numpy())
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", slow_but(["official", "causal_transformer"], HEADS))
 def test_step_is_traced_without_a_known_batch_size(nano, clip, head):
     model = nano(head=HEADS[head])
     stream = StreamingModel(model)

@@ -109,6 +109,7 @@ def test_report_has_a_line_for_each_form_and_ratio(configs):
     assert lines[-1].startswith("peak of memory: ")
 
 
+@pytest.mark.slow
 def test_inference_of_chosen_forms_is_timed():
     options = dataclasses.replace(OPTIONS, forms="a,b", inference=True, causal=False)
     seconds = benchmark_training.time_steps(

@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from everyday import slow_but
 from exported_files import (
     CLASSES,
     foreign_files,
@@ -64,7 +65,7 @@ def _all_logits(session, frames):
     return np.stack(logits)
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", slow_but(["official", "transformer"], HEADS))
 def test_reset_forgets_all_frames(write, head):
     with StreamSession(write(head)) as session:
         first = _all_logits(session, random_frames(4))

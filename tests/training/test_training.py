@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -26,11 +27,10 @@ from grw_tf.weights.run_directory import read_run
 
 
 @pytest.fixture(scope="module")
-def run(colored_records, tmp_path_factory):
+def run(finished_training, tmp_path_factory):
     """The folder of a finished training."""
-    folder = tmp_path_factory.mktemp("run")
-    run_experiment(options(colored_records, folder))
-    return folder
+    folder = tmp_path_factory.mktemp("run") / "copy"
+    return shutil.copytree(finished_training, folder)
 
 
 def _scalars(run, split):
@@ -221,10 +221,12 @@ def careful_run(colored_records, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_training_ends_early_with_a_checkpoint(careful_run):
     assert tf.train.latest_checkpoint(careful_run).endswith("ckpt-20")
 
 
+@pytest.mark.slow
 def test_frozen_backbone_thaws_at_its_step_but_for_batch_norm(careful_run):
     start, thawing, end = (values(careful_run / f"ckpt-{step}") for step in (5, 10, 20))
     model = {key for key in end if "OPTIMIZER_SLOT" not in key}
@@ -248,6 +250,7 @@ def test_frozen_backbone_thaws_at_its_step_but_for_batch_norm(careful_run):
     assert all((thawing[key] != start[key]).any() for key in heads)
 
 
+@pytest.mark.slow
 def test_weight_decay_is_logged_by_its_name(careful_run):
     logged = _scalars(careful_run, "train")
     total = logged["class_loss"] + 0.1 * logged["grw_loss"]
@@ -276,9 +279,8 @@ def test_validation_shows_recalls_and_a_confusion_image(run):
     assert images == ["confusion_matrix"] * 2
 
 
-@pytest.mark.parametrize(
-    "mode", ["eval", pytest.param("continuous_eval", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["eval", "continuous_eval"])
 def test_finished_training_is_evaluated_again(colored_records, run, mode):
     info = json.loads((run / "best_ckpt" / "info.json").read_text())
     _, results = run_experiment(options(colored_records, run, mode=mode))
@@ -345,6 +347,7 @@ def test_one_class_alone_is_refused(colored_records, tmp_path):
         run_experiment(options(folder, tmp_path / "run", {"task": task}))
 
 
+@pytest.mark.slow
 def test_frame_that_is_no_jpeg_is_told_with_its_clips(colored_records, tmp_path):
     folder = copied(colored_records, tmp_path / "records")
     path = min(folder.glob("train-*"))

@@ -123,7 +123,7 @@ def test_report_on_a_backbone_says_what_is_not_recorded(nano, tmp_path):
     assert rows["kind"] == "stream (not recorded: as in official models)"
 
 
-@pytest.mark.parametrize("model_id", OTHERS)
+@pytest.mark.parametrize("model_id", slow_but(["slowonly_nano"], OTHERS))
 def test_report_on_another_family_has_what_there_is_of_it(nano, tmp_path, model_id):
     model = nano(backbone=BACKBONES[model_id])
     tf.train.Checkpoint(model=model).save(tmp_path / "ckpt")

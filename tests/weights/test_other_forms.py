@@ -46,10 +46,10 @@ def saved_model(nano, run_code, tmp_path_factory):
 @pytest.mark.parametrize(
     "kind, traces",
     [
-        ("stream", "without"),
         *(
             pytest.param(kind, traces, marks=pytest.mark.slow)
             for kind, traces in (
+                ("stream", "without"),
                 ("stream", "with"),
                 ("base", "with"),
                 ("base", "without"),

@@ -195,7 +195,7 @@ def test_refused_checkpoint_leaves_the_model_as_it_was(nano, tmp_path):
 @pytest.mark.parametrize(
     "saved_type, conv_type, root",
     slow_but(
-        [("3d_2plus1d", "2plus1d", "model")],
+        [],
         [
             (*types, root)
             for types in (("3d_2plus1d", "2plus1d"), ("2plus1d", "3d_2plus1d"))

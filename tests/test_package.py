@@ -41,7 +41,7 @@ def wheel(tmp_path_factory):
     # A copy, for building leaves its traces.
     source = folder / "source"
     unwanted = shutil.ignore_patterns("__pycache__")
-    for name in ("grw_tf", "configs"):
+    for name in ("grw_tf", "configs", "export/web"):
         shutil.copytree(ROOT / name, source / name, ignore=unwanted)
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
@@ -75,7 +75,13 @@ def test_wheel_has_all_modules_and_configs(wheel):
         held = set(files.namelist())
     modules = {str(path.relative_to(ROOT)) for path in ROOT.glob("grw_tf/**/*.py")}
     configs = {f"grw_tf/configs/{path.name}" for path in ROOT.glob("configs/*.yaml")}
-    assert modules | configs | {"grw_tf/py.typed"} <= held
+    page = ROOT / "export" / "web"
+    web = {
+        f"grw_tf/web/page/{path.relative_to(page)}"
+        for path in page.rglob("*")
+        if path.is_file()
+    }
+    assert modules | configs | web | {"grw_tf/py.typed"} <= held
     assert not [name for name in held if name.startswith(("tests/", "scripts/"))]
 
 
@@ -138,7 +144,7 @@ def test_program_without_its_packages_names_the_extra(run, name):
     done = run(PROGRAMS[name].command)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
-    extra = "video" if name == "stream" else "train"
+    extra = "video" if name in ("stream", "export_web") else "train"
     assert f"run pip install 'grw_tf[{extra}]'" in line
     assert line.startswith("The package ") and " is not installed" in line
 

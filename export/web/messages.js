@@ -1,0 +1,52 @@
+// Milliseconds between two announcements of the likeliest class.
+const LEAST_PAUSE = 3000;
+
+/** Tells users what happens: errors, what is going on, and, for screen readers, results. */
+export class Messages {
+  #alert;
+  #status;
+  #spoken;
+  #spokenClass = null;
+  #spokenAt = -Infinity;
+
+  /** @param {{alert: HTMLElement, status: HTMLElement, spoken: HTMLElement}} parts */
+  constructor({ alert, status, spoken }) {
+    this.#alert = alert;
+    this.#status = status;
+    this.#spoken = spoken;
+    alert.querySelector("button").addEventListener("click", () => this.clearError());
+  }
+
+  error(error) {
+    show(this.#alert, error.message);
+  }
+
+  clearError() {
+    show(this.#alert, "");
+  }
+
+  /** Tells what goes on; "" for nothing. */
+  status(text) {
+    show(this.#status, text);
+  }
+
+  /** Lets screen readers tell another likeliest class, not too often. */
+  announce(name, share) {
+    const now = performance.now();
+    if (name === this.#spokenClass || now - this.#spokenAt < LEAST_PAUSE) return;
+    this.#spokenClass = name;
+    this.#spokenAt = now;
+    this.#spoken.textContent = `${name}, ${share}`;
+  }
+
+  forgetAnnounced() {
+    this.#spokenClass = null;
+    this.#spokenAt = -Infinity;
+    this.#spoken.textContent = "";
+  }
+}
+
+function show(element, text) {
+  element.querySelector("p").textContent = text;
+  element.hidden = text === "";
+}

@@ -1,0 +1,23 @@
+/**
+ * Keeps the page for use without a network.
+ *
+ * @param {string} version the site's.
+ * @returns {Promise<boolean>} whether it is kept; false where the browser keeps nothing.
+ */
+export async function keepOffline(version) {
+  if (!("serviceWorker" in navigator)) return false;
+  try {
+    // Another version is another script, which browsers then install.
+    await navigator.serviceWorker.register(`service_worker.js?version=${version}`);
+    const { active } = await navigator.serviceWorker.ready;
+    const used = performance.getEntriesByType("resource").map(({ name }) => name);
+    const kept = new MessageChannel();
+    const answer = new Promise((resolve) => {
+      kept.port1.onmessage = ({ data }) => resolve(data);
+    });
+    active.postMessage(used, [kept.port2]);
+    return await answer;
+  } catch {
+    return false;
+  }
+}

@@ -1,4 +1,4 @@
-"""Writes files and folders that are complete or absent, even if the program is killed."""
+"""Writes files and folders completely or not at all, even if the program is killed."""
 
 import contextlib
 import os

@@ -155,7 +155,7 @@ function isKnownInput(input, version) {
     width <= resize &&
     resize <= MOST_RESIZE &&
     channels === 3n &&
-    (input.get("channels") ?? "RGB") === "RGB" &&
+    (!input.has("channels") || input.get("channels") === "RGB") &&
     (fit === "square" || fit === "short_side" || (version === 1n && !input.has("frame_fit")))
   );
 }

@@ -258,7 +258,8 @@ function update() {
   if (ready) {
     const { name, labels, size, fps, quantization } = exported;
     byId("model-name").textContent = name;
-    const facts = [`${labels.length} classes`, `${size} px`, quantization];
+    const weights = quantization === "none" ? "float32" : quantization;
+    const facts = [`${labels.length} classes`, `${size} px`, weights];
     byId("model-facts").textContent = facts.filter(Boolean).join(" · ");
     byId("rate").textContent = `${fps} per s`;
   }

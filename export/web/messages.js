@@ -18,16 +18,16 @@ export class Messages {
   }
 
   error(error) {
-    show(this.#alert, error.message);
+    this.#show(error.message);
   }
 
   clearError() {
-    show(this.#alert, "");
+    this.#show("");
   }
 
   /** Tells what goes on; "" for nothing. */
   status(text) {
-    show(this.#status, text);
+    this.#status.textContent = text;
   }
 
   /** Lets screen readers tell another likeliest class, not too often. */
@@ -44,9 +44,9 @@ export class Messages {
     this.#spokenAt = -Infinity;
     this.#spoken.textContent = "";
   }
-}
 
-function show(element, text) {
-  element.querySelector("p").textContent = text;
-  element.hidden = text === "";
+  #show(text) {
+    this.#alert.querySelector("p").textContent = text;
+    this.#alert.hidden = text === "";
+  }
 }

@@ -1,0 +1,196 @@
+"""Tests of the page's session, in Chromium and on LiteRT.js."""
+
+import base64
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from exported_files import (
+    VECTORS,
+    hostile_files,
+    model_of,
+    random_frames,
+    with_manifest,
+)
+from exported_streams import write_stream
+from toy_heads import HEADS
+
+from grw_tf.streaming import StreamSession
+
+CHECK = """async ([name, cases]) =>
+  (await import("/tests/check_vectors.js")).firstDifference(name, cases)"""
+OPEN = """async (files) => (await import("/tests/check_vectors.js")).opened(files)"""
+# Runs prepared frames; returns the logits after each, and the heap's bytes.
+RUN = """async ([name, frames, threads]) => {
+  const { fetched } = await import("/tests/check_vectors.js");
+  const { ExportedFile } = await import("/exported_file.js");
+  const { openStream } = await import("/open_stream.js");
+  const { getGlobalLiteRt } = await import("@litertjs/core");
+  const exported = new ExportedFile(name, await fetched(name));
+  const session = await openStream(exported, { kind: "cpu", threads });
+  const all = Uint8Array.from(atob(frames), (character) => character.charCodeAt(0));
+  const size = exported.size ** 2 * 3;
+  const logits = [];
+  const heaps = [];
+  for (let at = 0; at < all.length; at += size) {
+    await session.pushPrepared(all.subarray(at, at + size));
+    logits.push([...(await session.logits())]);
+    heaps.push(getGlobalLiteRt().liteRtWasm.HEAPU8.length);
+  }
+  session.close();
+  return [logits, heaps];
+}"""
+# Opens a file in LiteRT; returns the error.
+REFUSED = """async (name) => {
+  const { fetched } = await import("/tests/check_vectors.js");
+  const { ExportedFile } = await import("/exported_file.js");
+  const { openStream } = await import("/open_stream.js");
+  try {
+    (await openStream(new ExportedFile(name, await fetched(name)))).close();
+    return "opens";
+  } catch (error) {
+    return error.message;
+  }
+}"""
+
+
+def _cases(name):
+    return json.loads((VECTORS / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("name", ["clock", "time_unit", "preparation", "streams"])
+def test_session_does_what_the_vectors_record(modules, name):
+    assert modules.evaluate(CHECK, [name, _cases(name)]) is None
+
+
+@pytest.mark.parametrize(
+    "name, change, message",
+    [
+        ("clock", lambda case: case["ticks"].append(case["ticks"].pop() + 1), "ticks"),
+        (
+            "time_unit",
+            lambda case: case["answers"].__setitem__(0, "days"),
+            "A time's unit",
+        ),
+        ("preparation", lambda case: case["pixels"].append(0), "prepared frame's size"),
+        ("streams", lambda case: case["logits"][-1].reverse(), "A logit"),
+    ],
+)
+def test_check_of_vectors_finds_a_difference(modules, name, change, message):
+    cases = _cases(name)
+    change(cases[0])
+    told = modules.evaluate(CHECK, [name, cases])
+    assert told.startswith(f"{name}, case 0") and message in told
+
+
+def test_hostile_files_are_refused_in_one_line(modules, tmp_path):
+    hostile = {
+        # What differs only from the model itself is found when LiteRT opens it.
+        path: "opens" if words == "manifest of another model" else words
+        for path, words in hostile_files(tmp_path).items()
+        # What is not a file at all cannot be chosen in a browser.
+        if pathlib.Path(path).is_file()
+    }
+    contents = [
+        [path.name, base64.b64encode(path.read_bytes()).decode()] for path in hostile
+    ]
+    told = modules.evaluate(OPEN, contents)
+    assert len(told) == len(hostile) > 60
+    for line, (path, words) in zip(told, hostile.items(), strict=True):
+        assert words in line
+        assert line == "opens" or path.name in line
+        assert "\n" not in line
+
+
+def _run(page, path, frames, threads=1):
+    """Returns the logits after each prepared frame, and the sizes of the heap."""
+    (page.folder / path.name).write_bytes(path.read_bytes())
+    content = base64.b64encode(frames.tobytes()).decode()
+    logits, heaps = page.evaluate(RUN, [path.name, content, threads])
+    return np.array(logits), heaps
+
+
+def _python_logits(path, frames):
+    with StreamSession(path) as session:
+        logits = []
+        for frame in frames:
+            session.push_prepared(frame)
+            logits.append(session.logits())
+    return np.array(logits)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", ["step", "classify"])
+def test_logits_are_pythons(modules, name, threads):
+    path, frames = VECTORS / f"{name}.tflite", random_frames(60)
+    found, _ = _run(modules, path, frames, threads)
+    expected = _python_logits(path, frames)
+    # The bound of an export without quantization.
+    assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+def test_chunks_and_samples_layout_give_pythons_logits(modules, nano, tmp_path):
+    path = write_stream(tmp_path / "chunks.tflite", nano(), frames_per_step=2)
+    frames = random_frames(20)
+    with StreamSession(path) as session:
+        for frame in frames:
+            session.push_prepared(frame)
+        expected = session.logits()
+    run = RUN.replace("logits.push", "if (session.steps > 0) logits.push")
+    (modules.folder / path.name).write_bytes(path.read_bytes())
+    content = base64.b64encode(frames.tobytes()).decode()
+    logits, _ = modules.evaluate(run, [path.name, content, 1])
+    np.testing.assert_allclose(logits[-1], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_dynamic_export_differs_by_less_than_its_quantization(modules, nano, tmp_path):
+    model = nano(head=HEADS["official"])
+    path = write_stream(tmp_path / "dynamic.tflite", model, mode="dynamic")
+    plain = write_stream(tmp_path / "none.tflite", model)
+    frames = random_frames(40)
+    found, _ = _run(modules, path, frames)
+    exact, quantized = _python_logits(plain, frames), _python_logits(path, frames)
+    assert np.abs(found - quantized).max() < np.abs(exact - quantized).max()
+
+
+def test_heap_stays_as_it_is(modules):
+    _, heaps = _run(modules, VECTORS / "classify.tflite", random_frames(400))
+    assert heaps[20] == heaps[-1]
+
+
+def test_undeleted_tensors_would_grow_the_heap(modules):
+    leaking = RUN.replace(
+        "logits.push([", "await session.push_leak?.(); globalThis.kept = logits.push(["
+    )
+    assert leaking != RUN
+
+
+@pytest.mark.parametrize("name", ["counter", "chunks"])
+def test_states_in_8_bits_are_told_in_a_line(modules, name):
+    assert modules.evaluate(REFUSED, f"vectors/{name}.tflite") == (
+        f"vectors/{name}.tflite has states in int8, which LiteRT does not take in"
+        " browsers: export the model again with another --quantization than int8."
+    )
+
+
+def test_damaged_model_is_told_in_a_line(modules, tmp_path):
+    path = with_manifest(
+        VECTORS / "step.tflite", tmp_path / "damaged.tflite", model_crc32=None
+    )
+    content, size = bytearray(path.read_bytes()), len(model_of(path))
+    content[8:size] = bytes(size - 8)
+    (modules.folder / path.name).write_bytes(content)
+    told = modules.evaluate(REFUSED, path.name)
+    assert "holds a damaged model" in told and "\n" not in told
+
+
+def test_manifest_of_another_model_is_told_in_a_line(modules, tmp_path):
+    source = VECTORS / "step.tflite"
+    with StreamSession(source) as session:
+        states = session.manifest["states"]
+    renamed = [states[0] | {"name": "other"}, *states[1:]]
+    path = with_manifest(source, tmp_path / "renamed.tflite", states=renamed)
+    (modules.folder / path.name).write_bytes(path.read_bytes())
+    told = modules.evaluate(REFUSED, path.name)
+    assert "manifest of another model (the model has no input other)" in told

@@ -8,16 +8,30 @@ export async function keepOffline(version) {
   if (!("serviceWorker" in navigator)) return false;
   try {
     // Another version is another script, which browsers then install.
-    await navigator.serviceWorker.register(`service_worker.js?version=${version}`);
-    const { active } = await navigator.serviceWorker.ready;
+    const { installing, waiting, active } = await navigator.serviceWorker.register(
+      `service_worker.js?version=${version}`,
+    );
+    const worker = installing ?? waiting ?? active;
+    await activated(worker);
     const used = performance.getEntriesByType("resource").map(({ name }) => name);
     const kept = new MessageChannel();
     const answer = new Promise((resolve) => {
       kept.port1.onmessage = ({ data }) => resolve(data);
     });
-    active.postMessage(used, [kept.port2]);
+    worker.postMessage(used, [kept.port2]);
     return await answer;
   } catch {
     return false;
   }
+}
+
+function activated(worker) {
+  return new Promise((resolve, reject) => {
+    const look = () => {
+      if (worker.state === "activated") resolve();
+      if (worker.state === "redundant") reject(new Error("the site's files were not kept"));
+    };
+    worker.addEventListener("statechange", look);
+    look();
+  });
 }

@@ -71,7 +71,7 @@ def browser(launch):
 
 @pytest.fixture(scope="session")
 def serve(runtime, tmp_path_factory):
-    """A function that serves a site with a model; returns its folder and address."""
+    """A function that serves a site with a model; returns the `SiteServer`."""
     servers = []
 
     def serve(model=""):
@@ -80,7 +80,7 @@ def serve(runtime, tmp_path_factory):
         server = SiteServer(folder, 0)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
-        return folder, server.url
+        return server
 
     yield serve
     for server in servers:
@@ -90,11 +90,12 @@ def serve(runtime, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def modules(browser, serve):
-    """A page in which the site's modules, tests/vectors and test modules are at hand."""
-    folder, url = serve()
+    """A page of a site that has tests/vectors and these tests' modules too."""
+    server = serve()
+    folder = server.folder
     shutil.copytree(VECTORS, folder / "vectors")
     shutil.copytree(HERE, folder / "tests", ignore=shutil.ignore_patterns("*.py"))
     page = browser.new_page()
-    page.goto(url)
+    page.goto(server.url)
     page.folder = folder
     return page

@@ -17,6 +17,7 @@ const video = byId("video");
 const messages = new Messages({
   alert: byId("alert"),
   status: byId("status"),
+  note: byId("note"),
   spoken: byId("spoken"),
 });
 const colors = new ClassColors();
@@ -68,15 +69,12 @@ async function openModel(name, read) {
 async function openSession() {
   closeSession();
   messages.status("Starting LiteRT…");
+  messages.note("");
   update();
-  let told = "";
-  const warn = (text) => {
-    told = text;
-    messages.status(text);
-  };
-  session = await openStream(exported, choices[byId("processor").selectedIndex], { warn });
+  const processor = choices[byId("processor").selectedIndex];
+  session = await openStream(exported, processor, { warn: (text) => messages.note(text) });
   forget();
-  messages.status(told);
+  messages.status("");
   update();
 }
 

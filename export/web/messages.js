@@ -5,14 +5,19 @@ const LEAST_PAUSE = 3000;
 export class Messages {
   #alert;
   #status;
+  #note;
   #spoken;
   #spokenClass = null;
   #spokenAt = -Infinity;
 
-  /** @param {{alert: HTMLElement, status: HTMLElement, spoken: HTMLElement}} parts */
-  constructor({ alert, status, spoken }) {
+  /**
+   * @param {{alert: HTMLElement, status: HTMLElement, note: HTMLElement,
+   *     spoken: HTMLElement}} parts
+   */
+  constructor({ alert, status, note, spoken }) {
     this.#alert = alert;
     this.#status = status;
+    this.#note = note;
     this.#spoken = spoken;
     alert.querySelector("button").addEventListener("click", () => this.clearError());
   }
@@ -28,6 +33,11 @@ export class Messages {
   /** Tells what goes on; "" for nothing. */
   status(text) {
     this.#status.textContent = text;
+  }
+
+  /** Tells what is to be known of the results; "" for nothing. */
+  note(text) {
+    this.#note.textContent = text;
   }
 
   /** Lets screen readers tell another likeliest class, not too often. */

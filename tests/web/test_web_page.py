@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from drawn_videos import write_video
-from exported_files import CLASSES, VECTORS
+from exported_files import CLASSES, VECTORS, with_manifest
 
 from grw_tf.frames.clock import FrameClock
 from grw_tf.streaming.exported_file import read_exported_file
@@ -182,6 +182,13 @@ def test_site_without_a_model_asks_for_one(context, serve):
     page.get_by_text("Open or drop a .tflite file that grw_tf exported.").wait_for()
     assert page.get_by_role("alert").count() == 0
     page.get_by_label("Open model").set_input_files(STEP)
+    _wait_for_state(page, "ready")
+
+
+def test_file_that_failed_its_check_is_told(page, tmp_path):
+    path = with_manifest(STEP, tmp_path / "failed.tflite", parity={"passed": False})
+    page.get_by_label("Open model").set_input_files(path)
+    _wait_for_text(page, "status", "although it does not give its model's numbers")
     _wait_for_state(page, "ready")
 
 
@@ -401,3 +408,23 @@ def test_page_fits_its_screen_with_readable_text(browser, site, scheme, width, h
     )
     assert worst >= 4.5
     context.close()
+
+
+# A GPU in software takes half a second a step.
+@pytest.mark.slow
+def test_gpu_in_software_agrees_and_takes_over(launch, site, tmp_path):
+    browser = launch("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
+    page = browser.new_context().new_page()
+    page.goto(site.url)
+    _wait_for_state(page, "ready")
+    choice = page.get_by_label("Runs on")
+    if "GPU (untested)" not in choice.locator("option").all_inner_texts():
+        pytest.skip("this Chromium has no WebGPU in software")
+    choice.select_option("GPU (untested)")
+    _wait_for_state(page, "ready")
+    page.get_by_label("Open video").set_input_files(
+        _gray_video(tmp_path / "clip.webm", 5, 20)
+    )
+    _wait_for_text(page, "status", "Done")
+    _wait_for_text(page, "status", "The GPU gave the CPU's logits in the first 8")
+    assert page.get_by_role("alert").count() == 0

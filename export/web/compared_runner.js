@@ -52,7 +52,9 @@ export class ComparedRunner {
       const share = difference(...pair);
       // Not a number is no small difference.
       if (!(share <= TOLERANCE)) {
-        const told = Number.isFinite(share) ? `${(100 * share).toFixed(1)} %` : "more than all";
+        const told = Number.isFinite(share)
+          ? `${(100 * share).toFixed(1)} %`
+          : "more than all";
         this.#fallBack(`The GPU's logits differ from the CPU's by ${told} of the largest`);
         return expected;
       }

@@ -109,7 +109,9 @@ export class LiteRtRunner {
 
   async classify() {
     const { classify } = this.#model.signatures;
-    const inputs = classify.getInputDetails().map(({ name }) => [name, this.#states.get(name)]);
+    const inputs = classify
+      .getInputDetails()
+      .map(({ name }) => [name, this.#states.get(name)]);
     return taken((await classify.run(Object.fromEntries(inputs))).logits);
   }
 

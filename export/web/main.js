@@ -86,7 +86,10 @@ function closeSession() {
 
 /** Shows a stream that has seen nothing. */
 function forget() {
-  timeline.restart(exported?.labels ?? [], (exported?.framesPerStep ?? 1) / (exported?.fps ?? 1));
+  timeline.restart(
+    exported?.labels ?? [],
+    (exported?.framesPerStep ?? 1) / (exported?.fps ?? 1),
+  );
   pace.restart();
   latest = null;
   messages.forgetAnnounced();
@@ -113,6 +116,7 @@ async function start(makeFrames, file = null) {
     update();
   });
   running = { stopping, ended, file };
+  messages.status(file === null ? "Watching the camera." : `Reading ${file.name}.`);
   document.body.dataset.video = file === null ? "camera" : "file";
   update();
 }
@@ -160,7 +164,10 @@ function checkLag(time) {
 }
 
 async function finish(isFile) {
-  if (!isFile || running.stopping.signal.aborted) return;
+  if (!isFile || running.stopping.signal.aborted) {
+    messages.status("Stopped.");
+    return;
+  }
   draw();
   if (session.steps === 0) {
     const { framesPerStep } = exported;
@@ -253,13 +260,13 @@ function update() {
   byId("processor").disabled = !ready || running !== null;
   byId("stop").disabled = running === null;
   byId("model").hidden = !ready;
+  byId("rate").textContent = ready ? `${exported.fps} per s` : "–";
   if (ready) {
-    const { name, labels, size, fps, quantization } = exported;
+    const { name, labels, size, quantization } = exported;
     byId("model-name").textContent = name;
     const weights = quantization === "none" ? "float32" : quantization;
     const facts = [`${labels.length} classes`, `${size} px`, weights];
     byId("model-facts").textContent = facts.filter(Boolean).join(" · ");
-    byId("rate").textContent = `${fps} per s`;
   }
   draw();
 }
@@ -307,9 +314,16 @@ async function fetchModel(name) {
 async function begin() {
   listen();
   choices = await processors();
-  byId("processor").replaceChildren(...choices.map(({ kind, threads }) => new Option(
-    kind === "gpu" ? "GPU (untested)" : `CPU, ${threads} thread${threads > 1 ? "s" : ""}`,
-  )));
+  byId("processor").replaceChildren(
+    ...choices.map(
+      ({ kind, threads }) =>
+        new Option(
+          kind === "gpu"
+            ? "GPU (untested)"
+            : `CPU, ${threads} thread${threads > 1 ? "s" : ""}`,
+        ),
+    ),
+  );
   const { model, version } = await readSite();
   if (model) await openModel(model, () => fetchModel(encodeURIComponent(model)));
   byId("offline").hidden = !(await keepOffline(version));

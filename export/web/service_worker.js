@@ -87,5 +87,9 @@ function isolated(response) {
   if (response.status !== 200) return response;
   const headers = new Headers(response.headers);
   for (const [name, value] of Object.entries(ISOLATION)) headers.set(name, value);
-  return new Response(response.body, { headers, status: 200, statusText: response.statusText });
+  return new Response(response.body, {
+    headers,
+    status: 200,
+    statusText: response.statusText,
+  });
 }

@@ -56,7 +56,11 @@ export class StreamSession {
     this.#runner = runner;
     this.#clock = new FrameClock(exported.fps, maxGap, warn);
     this.#timeUnit = new TimeUnit(maxGap);
-    this.#preparation = new FramePreparation(exported.shortSide, exported.resize, exported.size);
+    this.#preparation = new FramePreparation(
+      exported.shortSide,
+      exported.resize,
+      exported.size,
+    );
     if (!exported.recordsFit) {
       warn(
         `${exported.name} was exported before frame_fit was recorded: frames are squashed to` +

@@ -109,7 +109,9 @@ export class Timeline {
     const shares = [...counts]
       .sort(([, one], [, other]) => other - one)
       .slice(0, 3)
-      .map(([index, count]) => `${this.#labels[index]} ${percent(count / this.#steps.length)}`);
+      .map(
+        ([index, count]) => `${this.#labels[index]} ${percent(count / this.#steps.length)}`,
+      );
     const seconds = Math.round(this.#steps.length * this.#secondsPerStep);
     return `Likeliest class over the last ${seconds} seconds: ${shares.join(", ")} of the time.`;
   }

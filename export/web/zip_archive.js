@@ -27,7 +27,8 @@ export class ZipArchive {
     for (let count = this.#short(end + 10); count > 0; count -= 1) {
       require(this.#int(entry) === ENTRY);
       this.#entries.push(entry);
-      entry += 46 + this.#short(entry + 28) + this.#short(entry + 30) + this.#short(entry + 32);
+      entry +=
+        46 + this.#short(entry + 28) + this.#short(entry + 30) + this.#short(entry + 32);
     }
     require(entry === end);
     this.begin = Math.min(end, ...this.#entries.map((each) => this.#int(each + 42)));
@@ -54,7 +55,9 @@ export class ZipArchive {
 
   #name(entry) {
     const start = entry + 46;
-    return new TextDecoder().decode(this.#bytes.subarray(start, start + this.#short(entry + 28)));
+    return new TextDecoder().decode(
+      this.#bytes.subarray(start, start + this.#short(entry + 28)),
+    );
   }
 
   #int(at) {

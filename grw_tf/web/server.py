@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import ClassVar
 
 # Threads need memory that they share, which browsers give to isolated pages alone.
 _HEADERS = {
@@ -59,7 +58,7 @@ class SiteServer(http.server.ThreadingHTTPServer):
 class _Handler(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # Those of the system may lack them, or be wrong.
-    extensions_map: ClassVar = {
+    extensions_map = {  # noqa: RUF012
         **http.server.SimpleHTTPRequestHandler.extensions_map,
         ".css": "text/css; charset=utf-8",
         ".html": "text/html; charset=utf-8",

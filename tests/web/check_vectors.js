@@ -48,7 +48,11 @@ function mean(values) {
 /** Returns frame `index` of the vectors, RGB. */
 export function frame(index, height, width) {
   return Uint8Array.from({ length: height * width * 3 }, (_, i) => {
-    const [row, column, channel] = [Math.floor(i / 3 / width), Math.floor(i / 3) % width, i % 3];
+    const [row, column, channel] = [
+      Math.floor(i / 3 / width),
+      Math.floor(i / 3) % width,
+      i % 3,
+    ];
     return (31 * index + 7 * row * row + 5 * column + 3 * row * column + 89 * channel) % 256;
   });
 }

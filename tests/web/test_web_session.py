@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 import pytest
 from exported_files import (
+    CLASSES,
     VECTORS,
     hostile_files,
     model_of,
@@ -14,9 +15,14 @@ from exported_files import (
     with_manifest,
 )
 from exported_streams import write_stream
-from toy_heads import HEADS
 
+from grw_tf.export import export as exporting
+from grw_tf.export.export import ExportConfig
+from grw_tf.models import build_model, preset
 from grw_tf.streaming import StreamSession
+from grw_tf.weights.model_variables import with_backbone
+from grw_tf.weights.restore import restore
+from grw_tf.weights.run_directory import Run
 
 CHECK = """async ([name, cases]) =>
   (await import("/tests/check_vectors.js")).firstDifference(name, cases)"""
@@ -148,20 +154,64 @@ def test_chunks_of_frames_give_pythons_logits(modules, nano, tmp_path):
     np.testing.assert_allclose(found[-1], expected, rtol=1e-4, atol=1e-4)
 
 
+def _exported(run, path, **options):
+    """Exports a model, compared briefly; returns what the check found."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exporting, "FRAMES", 30)
+        patch.setattr(exporting, "_STREAMS", 1)
+        config = ExportConfig(output=str(path), **options)
+        return exporting.export_run(run, config).parity
+
+
 @pytest.mark.slow
-def test_dynamic_export_differs_by_less_than_its_quantization(modules, nano, tmp_path):
-    model = nano(head=HEADS["official"])
-    path = write_stream(tmp_path / "dynamic.tflite", model, mode="dynamic")
-    plain = write_stream(tmp_path / "none.tflite", model)
+@pytest.mark.parametrize("layout", ["grw", "tensorflow_examples"])
+@pytest.mark.parametrize("quantization", ["none", "dynamic"])
+def test_export_gives_pythons_logits(modules, nano, tmp_path, layout, quantization):
+    path = tmp_path / f"{layout}_{quantization}.tflite"
+    run = Run(nano(), tuple(CLASSES), "ckpt")
+    parity = _exported(
+        run, path, layout=layout, quantization=quantization, allow_mismatch=True
+    )
     frames = random_frames(40)
     found, _ = _run(modules, path, frames)
-    exact, quantized = _python_logits(plain, frames), _python_logits(path, frames)
-    assert np.abs(found - quantized).max() < np.abs(exact - quantized).max()
+    expected = _python_logits(path, frames)
+    bound = max(1e-4, parity.largest_difference) * np.abs(expected).max()
+    assert np.abs(found - expected).max() <= bound
+
+
+@pytest.fixture(scope="module")
+def real_run(shared):
+    """A trained A0-stream."""
+    config = with_backbone(
+        preset("a0_stream", num_classes=7), gating_activation="hard_sigmoid_relu6"
+    )
+    model = build_model(config)
+    archive = "movinet_a0_stream_trained.tar.gz"
+    restore(model, str(shared / "data" / "real_a0_stream" / archive))
+    return Run(model, tuple("abcdefg"), "real")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quantization", ["none", "float16", "dynamic"])
+def test_real_model_gives_pythons_logits(modules, real_run, tmp_path, quantization):
+    path = tmp_path / f"real_{quantization}.tflite"
+    parity = _exported(real_run, path, quantization=quantization)
+    frames = random_frames(60, 172, 172)
+    found, heaps = _run(modules, path, frames)
+    expected = _python_logits(path, frames)
+    bound = max(1e-4, parity.largest_difference) * np.abs(expected).max()
+    assert np.abs(found - expected).max() <= bound
+    # If they were not deleted, a frame's tensors would take 2.7 MB each time.
+    assert _growth(heaps) < 20e6
 
 
 def _growth(heaps):
-    """Returns by how many bytes the heap grew, the first frames apart."""
-    return max(heaps[20:]) - min(heaps[20:])
+    """Returns by how many bytes the heap grew from the first third to the last.
+
+    Blocks of a frame take several places in turn.
+    """
+    third = len(heaps) // 3
+    return max(heaps[-third:]) - max(heaps[:third])
 
 
 def test_heap_stays_as_it_is(modules):

@@ -3,7 +3,7 @@ import { COLORS, ClassColors } from "./class_colors.js";
 import { ExportedFile } from "./exported_file.js";
 import { processors } from "./litert.js";
 import { Messages } from "./messages.js";
-import { keepOffline } from "./offline.js";
+import { isOutdated, keepOffline } from "./offline.js";
 import { openStream } from "./open_stream.js";
 import { Pace } from "./pace.js";
 import { Timeline } from "./timeline.js";
@@ -154,9 +154,10 @@ async function see({ pixels, width, height, time }) {
   drawing = true;
 }
 
+/** Tells of a device that falls behind for good, and not only after a pause. */
 function checkLag(time) {
   const lag = performance.now() / 1000 - time;
-  if (lag <= MOST_LAG) return;
+  if (lag <= MOST_LAG || pace.median * exported.fps <= 1000) return;
   throw new Error(
     `This device is too slow for a camera: a frame takes it ${inMilliseconds(pace.median)} and` +
       ` the model sees ${exported.fps} a second. Open a video instead, or a smaller model.`,
@@ -257,7 +258,8 @@ function update() {
     : "Open or drop a .tflite file that grw_tf exported.";
   byId("camera").disabled = !ready || (running !== null && running.file === null);
   byId("video-file").disabled = !ready;
-  byId("processor").disabled = !ready || running !== null;
+  // Also where LiteRT did not start: another processor may do.
+  byId("processor").disabled = exported === null || running !== null;
   byId("stop").disabled = running === null;
   byId("model").hidden = !ready;
   byId("rate").textContent = ready ? `${exported.fps} per s` : "–";
@@ -299,16 +301,12 @@ function listen() {
   });
 }
 
-async function readSite() {
-  const response = await fetch("site.json");
-  if (!response.ok) throw new Error("site.json is missing: export the site again.");
-  return response.json();
-}
-
-async function fetchModel(name) {
-  const response = await fetch(name);
-  if (!response.ok) throw new Error(`${name} cannot be fetched (${response.status}).`);
-  return response.arrayBuffer();
+async function fetched(name) {
+  const response = await fetch(name).catch((error) => ({ status: error.message }));
+  if (response.ok) return response;
+  throw new Error(
+    `${name} cannot be fetched (${response.status}): look whether the site is served whole.`,
+  );
 }
 
 async function begin() {
@@ -324,8 +322,15 @@ async function begin() {
         ),
     ),
   );
-  const { model, version } = await readSite();
-  if (model) await openModel(model, () => fetchModel(encodeURIComponent(model)));
+  const { model, version } = await (await fetched("site.json")).json();
+  if (isOutdated(version) && (await keepOffline(version))) {
+    location.reload();
+    return;
+  }
+  if (model) {
+    const read = async () => (await fetched(encodeURIComponent(model))).arrayBuffer();
+    await openModel(model, read);
+  }
   byId("offline").hidden = !(await keepOffline(version));
 }
 

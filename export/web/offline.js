@@ -1,3 +1,9 @@
+/** Whether the page comes from an older version of the site that was kept. */
+export function isOutdated(version) {
+  const kept = navigator.serviceWorker?.controller;
+  return Boolean(kept) && new URL(kept.scriptURL).searchParams.get("version") !== version;
+}
+
 /**
  * Keeps the page for use without a network.
  *

@@ -79,7 +79,11 @@ async function newest(request) {
 async function kept(request) {
   const cache = await caches.open(NAME);
   const found = await cache.match(request, { ignoreSearch: true });
-  return isolated(found ?? (await fetch(request)));
+  if (found) return isolated(found);
+  const response = await fetch(request);
+  // Such as another build of LiteRT, for another processor.
+  if (response.status === 200) await cache.put(request, response.clone());
+  return isolated(response);
 }
 
 function isolated(response) {

@@ -15,10 +15,13 @@ import zipfile
 import pytest
 from absl import flags
 from drawn_videos import write_video
+from litert_packages import write_packages
 from official_saved_models import write_saved_model
 
 from grw_tf.programs import console
 from grw_tf.programs.console import Program
+from grw_tf.web.page import page_files
+from grw_tf.web.runtime import pinned_version
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROGRAMS = {
@@ -228,6 +231,16 @@ def test_installed_programs_take_clips_to_a_stream(
     assert [json.loads(line)["top"] for line in without] == [
         json.loads(line)["top"] for line in lines
     ]
+
+
+def test_installed_program_writes_the_whole_page(run, with_packages, tmp_path):
+    write_packages(tmp_path / "packages", pinned_version())
+    done = run("grw-export-web", "--output_dir=site", "--runtime=packages")
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in page_files():
+        assert (tmp_path / "site" / name).read_bytes() == (
+            ROOT / "export" / "web" / name
+        ).read_bytes()
 
 
 @pytest.mark.slow

@@ -41,7 +41,8 @@ def runtime(tmp_path_factory):
     return str(folder)
 
 
-@pytest.fixture(scope="session")
+# Of a module: while Playwright runs, nothing else in the process can run an event loop.
+@pytest.fixture(scope="module")
 def launch():
     """A function that starts a browser with more flags."""
     playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright")
@@ -64,7 +65,7 @@ def launch():
             browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(launch):
     return launch()
 
@@ -88,7 +89,7 @@ def serve(runtime, tmp_path_factory):
         server.server_close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def modules(browser, serve):
     """A page of a site that has tests/vectors and these tests' modules too."""
     server = serve()

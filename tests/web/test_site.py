@@ -10,6 +10,7 @@ import threading
 
 import pytest
 from exported_files import VECTORS, foreign_files
+from litert_packages import BUILDS, write_packages
 
 from grw_tf.web.page import page_files, page_folder
 from grw_tf.web.runtime import pinned_version
@@ -17,30 +18,14 @@ from grw_tf.web.server import SiteServer
 from grw_tf.web.site import write_site
 
 STEP = VECTORS / "step.tflite"
-BUILDS = ("", "compat_", "threaded_", "jspi_")
 
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory):
     """A folder like npm's, whose files hold their names."""
     folder = tmp_path_factory.mktemp("packages")
-    _write_packages(folder / "node_modules", pinned_version())
+    write_packages(folder / "node_modules", pinned_version())
     return folder
-
-
-def _write_packages(folder, version):
-    core = folder / "@litertjs" / "core"
-    names = ["core/dist/index.js", "core/dist/index.js.map", "wasm-utils/dist/index.js"]
-    names += [
-        f"core/wasm/litert_wasm_{build}internal.{kind}"
-        for build in BUILDS
-        for kind in ("js", "wasm")
-    ]
-    for name in names:
-        path = folder / "@litertjs" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(name)
-    (core / "package.json").write_text(json.dumps({"version": version}))
 
 
 @pytest.fixture
@@ -135,7 +120,7 @@ def test_model_of_any_name_is_copied_beside_the_page(write, tmp_path):
 
 
 def test_runtime_of_another_version_is_refused(write, tmp_path):
-    _write_packages(tmp_path / "other", "1.0.0")
+    write_packages(tmp_path / "other", "1.0.0")
     with pytest.raises(ValueError, match=f"1.0.0, .* made for {pinned_version()}: run"):
         write(runtime=tmp_path / "other")
 
@@ -143,7 +128,7 @@ def test_runtime_of_another_version_is_refused(write, tmp_path):
 def test_folder_without_runtime_is_refused(write, tmp_path):
     with pytest.raises(ValueError, match="has no @litertjs/core: run npm install"):
         write(runtime=tmp_path)
-    _write_packages(tmp_path / "part", pinned_version())
+    write_packages(tmp_path / "part", pinned_version())
     next((tmp_path / "part").rglob("*_jspi_internal.wasm")).unlink()
     with pytest.raises(ValueError, match="lacks @litertjs/core/wasm/litert_wasm_jspi"):
         write(runtime=tmp_path / "part")

@@ -79,7 +79,7 @@ def serve(runtime, tmp_path_factory):
         folder = tmp_path_factory.mktemp("sites") / "site"
         write_site(folder, model, runtime)
         server = SiteServer(folder, 0)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         servers.append(server)
         return server
 

@@ -208,7 +208,7 @@ def test_modules_import_what_is_there():
 def get(write):
     """A function that asks a server of a site; returns status, headers and content."""
     server = SiteServer(write(), 0)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
 
     def get(path, method="GET", **headers):
         connection = http.client.HTTPConnection("localhost", server.server_port)

@@ -71,13 +71,17 @@ setup(
     long_description=(HERE / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    packages=[*find_packages(include=["grw_tf", "grw_tf.*"]), "grw_tf.configs"],
+    packages=[
+        *find_packages(include=["grw_tf", "grw_tf.*"]),
+        *("grw_tf.configs", "grw_tf.web.page"),
+    ],
     # Named variants of comparisons are overlays among the configs.
-    package_dir={"grw_tf.configs": "configs"},
+    package_dir={"grw_tf.configs": "configs", "grw_tf.web.page": "export/web"},
     package_data={
         "grw_tf": ["py.typed"],
         "grw_tf.comparison": ["templates/*"],
         "grw_tf.configs": ["*.yaml"],
+        "grw_tf.web.page": ["*", "runtime/*"],
     },
     entry_points={
         "console_scripts": [
@@ -102,6 +106,7 @@ setup(
             *HUB,
             "build~=1.6",
             "mypy~=2.4",
+            "playwright~=1.65",
             "pytest~=9.2",
             "pytest-xdist~=3.8",
             "ruff~=0.17.5",

@@ -152,7 +152,7 @@ def run_bare(tmp_path_factory):
     python = folder / "venv" / "bin" / "python"
     # A copy, for building leaves its traces.
     source = folder / "source"
-    for name in ("grw_tf", "configs"):
+    for name in ("grw_tf", "configs", "export/web"):
         shutil.copytree(TESTS.parent / name, source / name)
     for name in ("setup.py", "pyproject.toml", "README.md"):
         shutil.copy(TESTS.parent / name, source)

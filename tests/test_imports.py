@@ -24,6 +24,7 @@ ORDER = (
     "weights",
     "data",
     "streaming",
+    "web",
     "training",
     "evaluation",
     "export",

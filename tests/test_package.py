@@ -15,10 +15,13 @@ import zipfile
 import pytest
 from absl import flags
 from drawn_videos import write_video
+from litert_packages import write_packages
 from official_saved_models import write_saved_model
 
 from grw_tf.programs import console
 from grw_tf.programs.console import Program
+from grw_tf.web.page import page_files
+from grw_tf.web.runtime import pinned_version
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROGRAMS = {
@@ -41,7 +44,7 @@ def wheel(tmp_path_factory):
     # A copy, for building leaves its traces.
     source = folder / "source"
     unwanted = shutil.ignore_patterns("__pycache__")
-    for name in ("grw_tf", "configs"):
+    for name in ("grw_tf", "configs", "export/web"):
         shutil.copytree(ROOT / name, source / name, ignore=unwanted)
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
@@ -75,7 +78,13 @@ def test_wheel_has_all_modules_and_configs(wheel):
         held = set(files.namelist())
     modules = {str(path.relative_to(ROOT)) for path in ROOT.glob("grw_tf/**/*.py")}
     configs = {f"grw_tf/configs/{path.name}" for path in ROOT.glob("configs/*.yaml")}
-    assert modules | configs | {"grw_tf/py.typed"} <= held
+    page = ROOT / "export" / "web"
+    web = {
+        f"grw_tf/web/page/{path.relative_to(page)}"
+        for path in page.rglob("*")
+        if path.is_file()
+    }
+    assert modules | configs | web | {"grw_tf/py.typed"} <= held
     assert not [name for name in held if name.startswith(("tests/", "scripts/"))]
 
 
@@ -138,7 +147,7 @@ def test_program_without_its_packages_names_the_extra(run, name):
     done = run(PROGRAMS[name].command)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
-    extra = "video" if name == "stream" else "train"
+    extra = "video" if name in ("stream", "export_web") else "train"
     assert f"run pip install 'grw_tf[{extra}]'" in line
     assert line.startswith("The package ") and " is not installed" in line
 
@@ -222,6 +231,16 @@ def test_installed_programs_take_clips_to_a_stream(
     assert [json.loads(line)["top"] for line in without] == [
         json.loads(line)["top"] for line in lines
     ]
+
+
+def test_installed_program_writes_the_whole_page(run, with_packages, tmp_path):
+    write_packages(tmp_path / "packages", pinned_version())
+    done = run("grw-export-web", "--output_dir=site", "--runtime=packages")
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in page_files():
+        assert (tmp_path / "site" / name).read_bytes() == (
+            ROOT / "export" / "web" / name
+        ).read_bytes()
 
 
 @pytest.mark.slow

@@ -1,7 +1,8 @@
-"""Writes files that are complete or absent, even if the program is killed."""
+"""Writes files and folders completely or not at all, even if the program is killed."""
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,3 +28,25 @@ def replacing(path: Path, folder: Path | None = None) -> Iterator[Path]:
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Yields a new path to write, which then replaces the folder `path`."""
+    path = Path(os.path.abspath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Names that servers ignore, because they look for version numbers.
+    unfinished, old = (
+        path.with_name(f".{path.name}.{os.getpid()}.{what}")
+        for what in ("unfinished", "old")
+    )
+    try:
+        yield unfinished
+        if path.exists():
+            path.rename(old)
+        unfinished.rename(path)
+    finally:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        for folder in (unfinished, old):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -3,11 +3,9 @@
 `tf.saved_model.load` and TensorFlow Serving can run it without this project.
 """
 
-import contextlib
 import json
 import os
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,9 @@ import tensorflow as tf
 import tf_keras
 
 import grw_tf
+from grw_tf.common import output_folder
 from grw_tf.common.labels_file import check_class_names
+from grw_tf.common.replacing import replacing_folder
 from grw_tf.export.bundle import LABELS, MANIFEST
 from grw_tf.export.conversion import named, weights_module
 from grw_tf.export.manifest import FORMAT_VERSION, frame_entries
@@ -59,7 +59,8 @@ def write_saved_model(
         OSError: If it cannot be written.
     """
     check_class_names(class_names, model.config)
-    with _replacing_folder(Path(path)) as unfinished:
+    check_replaceable(path)
+    with replacing_folder(path) as unfinished:
         signatures = make_signatures(model)
         module = weights_module(model.weights)
         tf.saved_model.save(module, str(unfinished), signatures)
@@ -72,19 +73,7 @@ def write_saved_model(
 
 def check_replaceable(path: str | os.PathLike) -> None:
     """Raises a ValueError if a path exists and is not an earlier export."""
-    path = Path(path)
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        return
-    try:
-        manifest = json.loads((path / EXTRA / MANIFEST).read_text())
-        if manifest["producer"].startswith(_PRODUCER):
-            return
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        pass
-    raise ValueError(
-        f"{path} exists and is not an earlier export: give another --output_dir, or"
-        " remove it."
-    )
+    output_folder.check_replaceable(Path(path), Path(EXTRA, MANIFEST), _PRODUCER)
 
 
 def make_signatures(model: tf_keras.Model) -> dict[str, Any]:
@@ -176,26 +165,3 @@ def _describe(tensors):
         }
         for name, tensor in tensors.items()
     }
-
-
-@contextlib.contextmanager
-def _replacing_folder(path) -> Iterator[Path]:
-    """Yields a new path to write, which then replaces the folder `path`."""
-    check_replaceable(path)
-    path = Path(os.path.abspath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Names that servers ignore, because they look for version numbers.
-    unfinished, old = (
-        path.with_name(f".{path.name}.{os.getpid()}.{what}")
-        for what in ("unfinished", "old")
-    )
-    try:
-        yield unfinished
-        if path.exists():
-            path.rename(old)
-        unfinished.rename(path)
-    finally:
-        if old.exists() and not path.exists():
-            old.rename(path)
-        for folder in (unfinished, old):
-            shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,8 @@
 """Chooses, from frames with time stamps, those that a model at a steady rate sees.
 
 Training samples videos by the same clock (`grw_tf.data.videos.sampling`). `export/cpp`,
-`export/android` and `export/ios` implement it in C++, Kotlin and Swift.
+`export/android`, `export/ios` and `export/web` implement it in C++, Kotlin, Swift and
+JavaScript.
 """
 
 import logging

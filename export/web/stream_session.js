@@ -1,0 +1,221 @@
+import { checkEnd, checkTime, FrameClock } from "./frame_clock.js";
+import { FramePreparation } from "./frame_preparation.js";
+import { TimeUnit } from "./time_unit.js";
+
+/**
+ * Runs the model's steps and keeps its states; litert_runner.js has one.
+ *
+ * @typedef {object} Runner
+ * @property {function(): void} reset gives all states their initial values.
+ * @property {function(Uint8Array, number): void} takeFrame takes the frame of an index in a
+ *     step, bytes [size, size, 3].
+ * @property {function(): Promise<?Float32Array>} step runs a step; gives the logits, or null
+ *     if `classify` gives them on demand.
+ * @property {function(): Promise<Float32Array>} classify gives the logits of the states.
+ * @property {function(): void} close
+ */
+
+/**
+ * Classifies a video frame by frame. The JavaScript version of grw_tf/streaming.
+ *
+ * Without times, the model sees every frame pushed. With times, in seconds, it sees the
+ * frames that training would take from such a video: it sees a frame once the next one
+ * comes, because only then is it known how long the frame was on screen.
+ *
+ * Times that seem to be in a smaller unit than seconds are refused. While the first times
+ * of a stream leave that in doubt, its frames are kept until the unit is settled, or
+ * `flush`.
+ *
+ * Await each call before the next.
+ */
+export class StreamSession {
+  #runner;
+  #clock;
+  #timeUnit;
+  #preparation;
+  // Frames whose times may not be in seconds.
+  #kept = [];
+  #shown = null;
+  #filled = 0;
+  #logits = null;
+  #closed = false;
+
+  /** Steps the model has taken since the start or `reset`. */
+  steps = 0;
+
+  /**
+   * @param {import("./exported_file.js").ExportedFile} exported
+   * @param {Runner} runner runs its model; the session closes it.
+   * @param {{maxGap?: number, warn?: function(string): void}} options `maxGap`: seconds that
+   *     a frame is repeated for when times jump ahead; `warn` receives warnings.
+   */
+  constructor(exported, runner, { maxGap = 1, warn = () => {} } = {}) {
+    if (!(maxGap > 0)) throw new Error(`maxGap must be above 0 seconds, got ${maxGap}.`);
+    /** The file. */
+    this.exported = exported;
+    this.#runner = runner;
+    this.#clock = new FrameClock(exported.fps, maxGap, warn);
+    this.#timeUnit = new TimeUnit(maxGap);
+    this.#preparation = new FramePreparation(
+      exported.shortSide,
+      exported.resize,
+      exported.size,
+    );
+    if (!exported.recordsFit) {
+      warn(
+        `${exported.name} was exported before frame_fit was recorded: frames are squashed to` +
+          " a square, as they were then.",
+      );
+    }
+    if (!exported.passedParity) {
+      warn(`${exported.name} was exported although it does not give its model's numbers.`);
+    }
+    this.reset();
+  }
+
+  /**
+   * Takes the next frame, bytes [height, width, 3] in RGB or [height, width, 4] in RGBA, of
+   * any size; it is resized and cropped as the model was validated.
+   *
+   * @returns {Promise<?Float32Array>} the probabilities, if the model gives them at each
+   *     step and this frame completed one; otherwise null.
+   */
+  async push(pixels, width, height, time = null) {
+    const area = width * height;
+    if (!(area > 0) || (pixels.length !== 3 * area && pixels.length !== 4 * area)) {
+      throw new Error(
+        `A frame of ${width} x ${height} pixels has ${3 * area} bytes, or ${4 * area} with` +
+          ` alpha, got ${pixels.length}.`,
+      );
+    }
+    return this.#push({ pixels, width, height }, time);
+  }
+
+  /** The same for bytes [size, size, 3] that are already resized and cropped. */
+  async pushPrepared(square, time = null) {
+    const expected = this.exported.size ** 2 * 3;
+    if (square.length !== expected) {
+      throw new Error(`A prepared frame has ${expected} bytes, got ${square.length}.`);
+    }
+    return this.#push({ pixels: square, width: 0, height: 0 }, time);
+  }
+
+  /** Ends the video: the model sees the last of the frames with times. */
+  async flush(time = null) {
+    this.#checkOpen();
+    checkEnd(time);
+    this.#timeUnit.restart();
+    const before = await this.#takeKept();
+    return (await this.#showUntilNext(this.#clock.end(time))) ?? before;
+  }
+
+  /** Gives the probabilities for the frames seen so far. */
+  async classify() {
+    return softmax(await this.logits());
+  }
+
+  /** Gives the logits for the frames seen so far. */
+  async logits() {
+    this.#checkOpen();
+    if (this.steps === 0) {
+      throw new Error("Push frames first: the stream has seen no whole step.");
+    }
+    this.#logits ??= await this.#runner.classify();
+    return this.#logits.slice();
+  }
+
+  /** Gives the `k` likeliest classes as [name, probability], likeliest first. */
+  async top(k = 3) {
+    const probabilities = await this.classify();
+    return [...probabilities.keys()]
+      .sort((one, other) => probabilities[other] - probabilities[one])
+      .slice(0, k)
+      .map((index) => [this.exported.labels[index], probabilities[index]]);
+  }
+
+  /** Forgets all frames. */
+  reset() {
+    this.#checkOpen();
+    this.#runner.reset();
+    this.#clock.restart();
+    this.#timeUnit.restart();
+    this.#kept = [];
+    this.#shown = null;
+    this.#filled = 0;
+    this.steps = 0;
+    this.#logits = null;
+  }
+
+  close() {
+    if (!this.#closed) this.#runner.close();
+    this.#closed = true;
+  }
+
+  async #push(frame, time) {
+    this.#checkOpen();
+    if (time === null) {
+      if (this.#shown !== null || this.#kept.length > 0) {
+        throw new Error(
+          "This frame has no time, but those before it had: give one, or call flush() or" +
+            " reset() first.",
+        );
+      }
+      return this.#see(this.#prepared(frame));
+    }
+    checkTime(time);
+    const canBeShown = this.#timeUnit.check(time);
+    // The caller may write the next frame into the same memory.
+    this.#kept.push({ frame: { ...frame, pixels: frame.pixels.slice() }, time });
+    return canBeShown ? this.#takeKept() : null;
+  }
+
+  async #takeKept() {
+    const frames = this.#kept;
+    this.#kept = [];
+    let probabilities = null;
+    for (const { frame, time } of frames) {
+      const seen = await this.#showUntilNext(this.#clock.arrive(time));
+      probabilities = seen ?? probabilities;
+      this.#shown = frame;
+    }
+    return probabilities;
+  }
+
+  async #showUntilNext(ticks) {
+    const frame = this.#shown;
+    this.#shown = null;
+    if (frame === null || ticks === 0) return null;
+    const square = this.#prepared(frame);
+    let probabilities = null;
+    for (let tick = 0; tick < ticks; tick += 1) {
+      probabilities = (await this.#see(square)) ?? probabilities;
+    }
+    return probabilities;
+  }
+
+  #prepared({ pixels, width, height }) {
+    return width === 0 ? pixels : this.#preparation.prepare(pixels, width, height);
+  }
+
+  async #see(square) {
+    this.#runner.takeFrame(square, this.#filled);
+    this.#filled += 1;
+    if (this.#filled < this.exported.framesPerStep) return null;
+    this.#filled = 0;
+    this.#logits = await this.#runner.step();
+    this.steps += 1;
+    return this.#logits === null ? null : softmax(this.#logits);
+  }
+
+  #checkOpen() {
+    if (this.#closed) throw new Error("The session is closed: open another.");
+  }
+}
+
+/** Returns the probabilities of logits. */
+function softmax(logits) {
+  const largest = Math.max(...logits);
+  const exponentials = logits.map((logit) => Math.exp(logit - largest));
+  const sum = exponentials.reduce((one, other) => one + other, 0);
+  return exponentials.map((each) => each / sum);
+}

@@ -1,0 +1,127 @@
+import { percent } from "./class_bars.js";
+import { COLORS } from "./class_colors.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+// Steps that are shown; older ones are forgotten.
+const MOST_STEPS = 600;
+// Of the drawing's own coordinates.
+const WIDTH = 1000;
+const HEIGHT = 200;
+
+/** The probabilities of the classes that were once likely, as lines over time. */
+export class Timeline {
+  #svg;
+  #legend;
+  #start;
+  #end;
+  #colors;
+  #secondsPerStep = 1;
+  #labels = [];
+  #steps = [];
+  #count = 0;
+
+  /**
+   * @param {{svg: SVGElement, legend: HTMLElement, start: HTMLElement, end: HTMLElement}}
+   *     parts the drawing, its legend, and the texts at the ends of its axis.
+   * @param {import("./class_colors.js").ClassColors} colors
+   */
+  constructor({ svg, legend, start, end }, colors) {
+    this.#svg = svg;
+    this.#legend = legend;
+    this.#start = start;
+    this.#end = end;
+    this.#colors = colors;
+    svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+  }
+
+  /** Begins another stream. */
+  restart(labels, secondsPerStep) {
+    this.#labels = labels;
+    this.#secondsPerStep = secondsPerStep;
+    this.#steps = [];
+    this.#count = 0;
+    this.#colors.clear();
+  }
+
+  /** Adds a step's probabilities. */
+  add(probabilities) {
+    this.#count += 1;
+    this.#steps.push(probabilities);
+    if (this.#steps.length > MOST_STEPS) this.#steps.shift();
+    this.#colors.keep(this.#likeliest());
+  }
+
+  draw() {
+    const classes = this.#likeliest();
+    this.#svg.replaceChildren(...this.#grid(), ...classes.map((each) => this.#line(each)));
+    this.#legend.replaceChildren(...classes.map((each) => this.#key(each)));
+    const begin = this.#count - this.#steps.length;
+    this.#start.textContent = clockText(begin * this.#secondsPerStep);
+    this.#end.textContent = clockText(this.#count * this.#secondsPerStep);
+    this.#svg.setAttribute("aria-label", this.#inWords());
+  }
+
+  /** Returns the classes with the highest peaks. */
+  #likeliest() {
+    const peaks = new Float32Array(this.#labels.length);
+    for (const step of this.#steps) {
+      for (let i = 0; i < peaks.length; i += 1) peaks[i] = Math.max(peaks[i], step[i]);
+    }
+    return [...peaks.keys()]
+      .sort((one, other) => peaks[other] - peaks[one])
+      .slice(0, this.#steps.length > 0 ? COLORS : 0);
+  }
+
+  #grid() {
+    return [0, 0.5, 1].map((share) => {
+      const line = document.createElementNS(SVG, "line");
+      const y = HEIGHT * (1 - share);
+      setAll(line, { x1: 0, x2: WIDTH, y1: y, y2: y, class: "grid" });
+      return line;
+    });
+  }
+
+  #line(index) {
+    const line = document.createElementNS(SVG, "polyline");
+    // Few steps fill the width as many do.
+    const width = WIDTH / Math.max(this.#steps.length - 1, 1);
+    const points = this.#steps.map(
+      (step, i) => `${(i * width).toFixed(1)},${(HEIGHT * (1 - step[index])).toFixed(1)}`,
+    );
+    setAll(line, { points: points.join(" "), "data-color": this.#colors.of(index) });
+    return line;
+  }
+
+  #key(index) {
+    const item = document.createElement("li");
+    item.textContent = this.#labels[index];
+    item.dataset.color = this.#colors.of(index);
+    return item;
+  }
+
+  #inWords() {
+    if (this.#steps.length === 0) return "Nothing has been classified.";
+    const counts = new Map();
+    for (const step of this.#steps) {
+      const best = step.indexOf(Math.max(...step));
+      counts.set(best, (counts.get(best) ?? 0) + 1);
+    }
+    const shares = [...counts]
+      .sort(([, one], [, other]) => other - one)
+      .slice(0, 3)
+      .map(
+        ([index, count]) => `${this.#labels[index]} ${percent(count / this.#steps.length)}`,
+      );
+    const seconds = Math.round(this.#steps.length * this.#secondsPerStep);
+    return `Likeliest class over the last ${seconds} seconds: ${shares.join(", ")} of the time.`;
+  }
+}
+
+function setAll(element, attributes) {
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+}
+
+function clockText(seconds) {
+  const whole = Math.floor(seconds);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}

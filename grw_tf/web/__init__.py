@@ -1,0 +1,1 @@
+"""A page that runs exported files in browsers, as a static site."""

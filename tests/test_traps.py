@@ -26,7 +26,7 @@ PLACES = {
 }
 
 
-@pytest.fixture(params=slow_but(["official", "transformer"], HEADS))
+@pytest.fixture(params=slow_but(["transformer"], HEADS))
 def model(request, nano):
     smoothing = SmoothingConfig(layers=PLACES[request.param], window=4)
     return nano(head=HEADS[request.param], smoothing=smoothing)

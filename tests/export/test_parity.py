@@ -97,11 +97,12 @@ def test_crossed_states_are_caught(tmp_path, streams, model):
     assert not _check(crossed, tmp_path, streams).passed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, passes",
     [
         # A mean forgets what it started from; a sum of frames does not.
-        pytest.param(*("state_block1_layer0_pool_mean", True), marks=pytest.mark.slow),
+        ("state_block1_layer0_pool_mean", True),
         ("state_block0_layer0_stream_sum1", False),
     ],
 )

@@ -68,6 +68,7 @@ def test_a_model_that_passes_in_8_bits_stays_in_them(float_file, clips):
     assert not list(found.regret.failures())
 
 
+@pytest.mark.slow
 def test_choices_are_judged_after_each_frame_where_logits_are_on_demand(nano, clips):
     model = nano(head=HEADS["transformer"])
     floats = convert(StreamingNetwork(model))

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import tensorflow as tf
+from everyday import slow_but
 from toy_backbones import BACKBONES
 from toy_heads import HEADS
 
@@ -31,15 +32,7 @@ def test_family_has_its_own_momentum(nano, model_id):
     assert _momenta(model) == {FAMILY_MOMENTUM[model_id]}
 
 
-@pytest.mark.parametrize(
-    "model_id",
-    [
-        "nano",
-        "slowonly_nano",
-        pytest.param("slowonly_nano_bottleneck", marks=pytest.mark.slow),
-        pytest.param("mobilenet_v3_small", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("model_id", slow_but(["slowonly_nano"], BACKBONES))
 def test_given_momentum_reaches_every_batch_normalization(nano, model_id):
     backbone = {"model_id": model_id} | BACKBONES[model_id] | {"norm_momentum": 0.5}
     model = nano(backbone=backbone)
@@ -85,7 +78,7 @@ def test_checkpoint_of_another_momentum_is_restored(nano, tmp_path):
     restore(other, checkpoint)
 
 
-@pytest.mark.parametrize("head", ["official", "transformer"])
+@pytest.mark.parametrize("head", slow_but(["transformer"], ["official", "transformer"]))
 def test_heads_have_no_batch_normalization(nano, head):
     model = nano(head=HEADS[head])
     layers = batch_normalizations(model.backbone)

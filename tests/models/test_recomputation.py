@@ -122,6 +122,7 @@ def test_both_passes_draw_the_same_without_a_trainer(nano, clip):
     assert len(set(dropped)) == 2
 
 
+@pytest.mark.slow
 def test_checkpoints_and_logits_are_the_same(nano, clip, tmp_path):
     listed, logits = [], []
     for name, model in zip(("plain", "recomputed"), _pair(nano, BASE), strict=True):

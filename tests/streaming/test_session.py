@@ -65,7 +65,7 @@ def _all_logits(session, frames):
     return np.stack(logits)
 
 
-@pytest.mark.parametrize("head", slow_but(["official", "transformer"], HEADS))
+@pytest.mark.parametrize("head", slow_but(["transformer"], HEADS))
 def test_reset_forgets_all_frames(write, head):
     with StreamSession(write(head)) as session:
         first = _all_logits(session, random_frames(4))
@@ -135,7 +135,7 @@ def test_chunks_give_the_logits_of_single_frames(write, head):
 @pytest.mark.parametrize(
     "kind",
     [
-        *((head, 1, "none") for head in HEADS),
+        *(pytest.param((head, 1, "none"), marks=pytest.mark.slow) for head in HEADS),
         ("official", 3, "none"),
         pytest.param((ON_DEMAND, 3, "none"), marks=pytest.mark.slow),
         (ON_DEMAND, 1, "dynamic"),

@@ -36,14 +36,8 @@ def _same(left, right):
     return [key for key in left if np.array_equal(left[key], right[key])]
 
 
-@pytest.mark.parametrize(
-    "model_id",
-    [
-        "slowonly_nano",
-        pytest.param("mobilenet_v3_small", marks=pytest.mark.slow),
-        pytest.param("nano", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("model_id", ["slowonly_nano", "mobilenet_v3_small", "nano"])
 def test_interrupted_training_draws_and_ends_the_same(
     colored_records, tmp_path, model_id
 ):

@@ -73,6 +73,7 @@ def test_all_weights_come_from_a_saved_model(
     assert_equal_weights(model, nano(backbone=BACKBONES[kind]))
 
 
+@pytest.mark.slow
 def test_saved_model_is_named_as_one(saved_model):
     text = inspect(saved_model("stream"))
     assert "Keras SavedModel" in text

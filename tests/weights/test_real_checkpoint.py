@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
+from everyday import slow_but
 from official.projects.movinet.modeling import movinet, movinet_model
 
 from grw_tf.data.videos.clips import read_clip
@@ -70,6 +71,7 @@ def _litert_logits(path, clips):
     return np.reshape(logits, (*clips.shape[:2], -1))
 
 
+@pytest.mark.slow
 def test_stream_agrees_with_the_tflite_of_the_same_network(
     archive, official_model, clips, shared
 ):
@@ -116,7 +118,9 @@ def test_logits_are_those_of_a_model_garden_model_restored_by_hand(
     np.testing.assert_allclose(model(clips[:2]), expected, rtol=0, atol=atol)
 
 
-@pytest.mark.parametrize("type", ["transformer", "causal_transformer"])
+@pytest.mark.parametrize(
+    "type", slow_but(["transformer"], ["transformer", "causal_transformer"])
+)
 def test_backbone_comes_into_grw_models_of_each_head(archive, official_model, type):
     restore(official_model, archive)
     smoothing = SmoothingConfig(layers=("final",))
@@ -131,6 +135,7 @@ def test_backbone_comes_into_grw_models_of_each_head(archive, official_model, ty
     assert f"keeps its own {type} head of 3 classes" in restored.message
 
 
+@pytest.mark.slow
 def test_other_class_counts_get_a_new_classifier_only(archive):
     model = build_model(_config(num_classes=600))
     restored = restore(model, archive)

@@ -39,7 +39,7 @@ def _exported(model, folder):
 @pytest.mark.parametrize(
     "form, head",
     slow_but(
-        [("base", "official"), ("stream", "transformer")],
+        [("stream", "transformer")],
         itertools.product(FORMS, OFFICIAL_AND_TRANSFORMER),
     ),
 )

@@ -102,6 +102,7 @@ def float64_everywhere():
     tf_keras.mixed_precision.set_global_policy(policy)
 
 
+@pytest.mark.slow
 def test_float64_model_equals_pytorch(
     imported, outputs, float64_everywhere, monkeypatch
 ):

@@ -23,9 +23,6 @@ namespace {
 
 using grw::Json;
 
-// Logits of different processors differ by rounding.
-constexpr double kTolerance = 1e-4;
-
 std::vector<Json> Cases(const std::string& folder, const std::string& name) {
   std::ifstream file(folder + "/" + name + ".json", std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
@@ -105,6 +102,7 @@ void CheckStream(const Json& of, const std::string& folder) {
   grw::StreamSession session(folder + "/" + of["model"].text(), options);
   const int height = Integer(of, "height"), width = Integer(of, "width");
   const auto &times = of["times"].items(), &logits = of["logits"].items();
+  const double tolerance = of["tolerance"].number();
   // Twice, for a reset must forget all.
   for (int run = 0; run < 2; ++run) {
     for (size_t i = 0; i < logits.size(); ++i) {
@@ -124,7 +122,8 @@ void CheckStream(const Json& of, const std::string& folder) {
       const auto& found = session.Logits();
       Check(found.size() == expected.size(), "The number of classes");
       for (size_t j = 0; j < found.size(); ++j) {
-        Check(std::abs(found[j] - expected[j].number()) <= kTolerance, "A logit");
+        const double difference = std::abs(found[j] - expected[j].number());
+        Check(difference <= tolerance, "A logit");
       }
     }
     session.Reset();

@@ -91,4 +91,4 @@ def _assert_as_recorded(session, case, index):
     assert session.steps == case["steps"][index]
     if session.steps:
         expected = case["logits"][index]
-        np.testing.assert_allclose(session.logits(), expected, atol=1e-4)
+        np.testing.assert_allclose(session.logits(), expected, 0, case["tolerance"])

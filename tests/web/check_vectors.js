@@ -8,9 +8,6 @@ import { loadRuntime } from "../litert.js";
 import { StreamSession } from "../stream_session.js";
 import { TimeUnit } from "../time_unit.js";
 
-// Logits of different processors differ by rounding.
-const TOLERANCE = 1e-4;
-
 /** Answers as counter.tflite and chunks.tflite do; tests/vectors/README.md says how. */
 class CounterRunner {
   #exported;
@@ -98,7 +95,8 @@ function checkPreparation({ frame_fit, size, resize, height, width, pixels }) {
   }
 }
 
-async function checkStream({ model, prepared, height, width, frames, times, steps, logits }) {
+async function checkStream(of) {
+  const { model, prepared, height, width, frames, times, steps, logits, tolerance } = of;
   const exported = new ExportedFile(model, await fetched(`vectors/${model}`));
   const runner = [...exported.states.keys()].includes("level")
     ? new CounterRunner(exported)
@@ -116,7 +114,7 @@ async function checkStream({ model, prepared, height, width, frames, times, step
       const found = await session.logits();
       check(found.length === expected.length, "The number of classes");
       check(
-        found.every((logit, j) => Math.abs(logit - expected[j]) <= TOLERANCE),
+        found.every((logit, j) => Math.abs(logit - expected[j]) <= tolerance),
         "A logit",
       );
     }

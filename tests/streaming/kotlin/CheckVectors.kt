@@ -84,6 +84,7 @@ private fun checkStream(case: Map<*, *>, folder: File) {
     val exported = ExportedFile(File(folder, case["model"] as String))
     val session = StreamSession(exported, CounterRunner(exported))
     val (height, width) = case.int("height") to case.int("width")
+    val tolerance = case["tolerance"].real()
     repeat(2) {
         for ((index, expected) in case.list("logits").withIndex()) {
             val time = (case["times"] as List<*>?)?.getOrNull(index)?.real()
@@ -95,7 +96,7 @@ private fun checkStream(case: Map<*, *>, folder: File) {
             check(session.steps == (case.list("steps")[index] as Long).toInt())
             if (session.steps == 0) continue
             for ((one, other) in session.logits().toList() zip expected as List<*>) {
-                check(abs(one - other.real()) <= 1e-4)
+                check(abs(one - other.real()) <= tolerance)
             }
         }
         session.reset()

@@ -54,7 +54,7 @@ def _quieten_libraries():
         os.environ.setdefault("TQDM_MININTERVAL", "30")
 
 
-benchmark_tflite = Program("benchmark_tflite")
+benchmark_tflite = Program("benchmark_tflite", extra="video")
 compare = Program("compare")
 demo = Program("demo")
 download = Program("download")

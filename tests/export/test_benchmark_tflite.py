@@ -1,6 +1,7 @@
 """Tests of the benchmark of exported files, at toy size."""
 
 import json
+import pathlib
 import types
 
 import numpy as np
@@ -244,3 +245,19 @@ def test_threads_of_foreign_models_are_checked(tmp_path):
     for count in (0, "2", 10**10):
         with pytest.raises(ValueError, match=f"num_threads is {count!r}: it must"):
             open_stream(path, count)
+
+
+def test_files_are_timed_without_tensorflow(run_code):
+    code = """
+import sys
+for name in ("tensorflow", "tf_keras", "official"):
+    sys.modules[name] = None
+from grw_tf.programs import console
+console.benchmark_tflite()
+"""
+    model = pathlib.Path(__file__).parents[1] / "vectors" / "step.tflite"
+    done = run_code(
+        code, f"--models={model}", "--rounds=2", "--threads=1", "--frames=2"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 thread, a frame of bytes" in done.stdout

@@ -17,9 +17,7 @@ from grw_tf.common.checks import check_positive
 from grw_tf.common.flags import option
 from grw_tf.common.paired_timing import Ratio, Seconds, paired_ratio
 from grw_tf.export.benchmark.file_stream import open_step, open_stream
-from grw_tf.export.benchmark.model_garden_export import convert_stock
 from grw_tf.export.operations import step_partitions
-from grw_tf.weights.run_directory import load_best
 
 STOCK = "stock"
 _FRAME, _STEP, _NO_XNNPACK = "frame", "step", "step without XNNPACK"
@@ -158,6 +156,10 @@ def benchmark(config: BenchmarkConfig) -> tuple[dict[str, FileFigures], list[Tim
 
 def stock_exports(checkpoint_dir: str, folder: Path) -> dict[str, str]:
     """Writes what stock tools make of a model, and returns the paths by name."""
+    # They need TensorFlow, which devices lack that files are timed on.
+    from grw_tf.export.benchmark.model_garden_export import convert_stock
+    from grw_tf.weights.run_directory import load_best
+
     model = load_best(checkpoint_dir)
     paths = {}
     for name, dynamic in ((STOCK, False), (f"{STOCK}, dynamic", True)):

@@ -13,6 +13,7 @@ from ai_edge_litert.options import CpuOptions, Options
 
 from grw_tf.streaming.exported_file import ExportedFile
 from grw_tf.streaming.native_output import silenced
+from grw_tf.streaming.signature_names import CLASSIFY, IMAGE, LOGITS
 
 
 class CompiledRunner:
@@ -45,13 +46,13 @@ class CompiledRunner:
             )
             signatures = self._model.get_signature_list()
             step = self._step = exported.step_signature
-            self._image = self._input(step, "image")
+            self._image = self._input(step, IMAGE)
             self._now = {name: self._input(step, name) for name in self._specs}
             self._next = {name: self._output(step, name) for name in self._specs}
             # Steps give the logits, or "classify" does.
-            self._on_demand = "classify" in signatures
-            maker = "classify" if self._on_demand else step
-            self._logits = self._output(maker, "logits")
+            self._on_demand = CLASSIFY in signatures
+            maker = CLASSIFY if self._on_demand else step
+            self._logits = self._output(maker, LOGITS)
             self._classified = signatures[maker]["inputs"]
             # Writing to a buffer starts LiteRT's runtime, which writes messages.
             self.reset()
@@ -64,9 +65,9 @@ class CompiledRunner:
     def step(self, image: np.ndarray) -> np.ndarray | None:
         """Takes frames as the model does; returns their logits, or None."""
         self._image.write(image)
-        inputs, outputs = {"image": self._image, **self._now}, self._next
+        inputs, outputs = {IMAGE: self._image, **self._now}, self._next
         if not self._on_demand:
-            outputs = {"logits": self._logits, **outputs}
+            outputs = {LOGITS: self._logits, **outputs}
         self._model.run_by_name(self._step, inputs, outputs)
         self._now, self._next = self._next, self._now
         return None if self._on_demand else self._read_logits()
@@ -74,7 +75,7 @@ class CompiledRunner:
     def classify(self) -> np.ndarray:
         """Returns the logits of the states."""
         states = {name: self._now[name] for name in self._classified}
-        self._model.run_by_name("classify", states, {"logits": self._logits})
+        self._model.run_by_name(CLASSIFY, states, {LOGITS: self._logits})
         return self._read_logits()
 
     def close(self) -> None:

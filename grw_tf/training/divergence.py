@@ -5,6 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from grw_tf.common.first_few import first_few
+
 _SHOWN = 32
 _ADVICE = (
     "The checkpoint before it is kept: lower the learning rates or set"
@@ -43,7 +45,7 @@ def step_error_text(error: tf.errors.InvalidArgumentError, trainer: Any) -> str:
         broken = trainer.task.broken_clips(step)
         if broken:
             return (
-                f"A frame cannot be decoded in {', '.join(broken[:_SHOWN])}. The last"
+                f"A frame cannot be decoded in {first_few(broken, _SHOWN)}. The last"
                 " checkpoint is kept: prepare the clips again or leave them out, and"
                 " run again."
             )
@@ -64,10 +66,7 @@ def _place(trainer, step):
     if step is None:
         return f"at step {int(trainer.global_step.numpy())}, {rates}"
     names = trainer.task.names_of_step(step)
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return (
-        f"at step {step + 1}, {rates}, on the clips {', '.join(names[:_SHOWN])}{more}"
-    )
+    return f"at step {step + 1}, {rates}, on the clips {first_few(names, _SHOWN)}"
 
 
 @tf.function

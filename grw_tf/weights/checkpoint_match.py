@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Mapping
 
+from grw_tf.common.first_few import first_few
 from grw_tf.models import ModelConfig
 from grw_tf.weights.model_variables import CONVERTIBLE, model_layout, with_backbone
 from grw_tf.weights.saved import Saved
@@ -51,8 +52,7 @@ class CheckpointMatch:
             for name, (saved, built) in self.reshaped.items()
         ]
         for title, names in differing.items():
-            more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
-            yield title, len(names), ", ".join([*names[:_SHOWN], *more])
+            yield title, len(names), first_few(names, _SHOWN)
 
 
 def match_shapes(

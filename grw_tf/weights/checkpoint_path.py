@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from grw_tf.common.error_text import one_line
+from grw_tf.common.first_few import first_few
 from grw_tf.models import ModelConfig
 from grw_tf.weights import official
 from grw_tf.weights.download import fetch, fetch_grw
@@ -112,9 +113,7 @@ def _within(folder, given):
             f"{given} is a SavedModel without its variables: the folder `variables`"
             " must lie beside saved_model.pb, with variables.index in it."
         )
-    names = ", ".join(listed[:_LISTED]) or "nothing"
-    if len(listed) > _LISTED:
-        names += f" and {len(listed) - _LISTED} more"
+    names = first_few(listed, _LISTED) or "nothing"
     raise ValueError(
         f"Expected one checkpoint in {given}, found {len(found)}: name one by its"
         f" prefix, the path without .index. There is: {names}."

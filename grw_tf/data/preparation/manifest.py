@@ -3,10 +3,14 @@
 import collections
 from collections.abc import Mapping, Sequence
 
+from grw_tf.common.first_few import first_few
 from grw_tf.common.text_table import text_table
 from grw_tf.data.listing.left_out import LEFT_OUT_FILE
 from grw_tf.data.listing.left_out import describe as describe_left_out
 from grw_tf.data.listing.video_list import Video
+
+# Videos left out that the text names; the manifest names all.
+_SHOWN = 100
 
 
 def describe(
@@ -70,20 +74,18 @@ def report(manifest: dict) -> str:
         )
         empty = [label for label, clips in counts["classes"].items() if not clips]
         if empty:
-            lines.append(f"{split} has no clips of {_some(empty, 10, ', ')}.")
+            lines.append(f"{split} has no clips of {first_few(empty, 10)}.")
     if manifest["splits"]:
         lines.insert(0, text_table(rows, "<>>>><"))
     failures = manifest["failures"]
     if failures:
         lines.append(f"\n{len(failures)} of {manifest['videos']} videos are left out:")
         reasons = text_table([(f["path"], f["reason"]) for f in failures], "<")
-        lines.append(_some(reasons.split("\n"), 100, "\n"))
+        shown = reasons.split("\n")
+        lines += shown[:_SHOWN]
+        if len(shown) > _SHOWN:
+            lines.append(f"and {len(shown) - _SHOWN} more")
     if left_out := manifest.get("left_out"):
         lines.append(f"\nNot taken from the input folder; {LEFT_OUT_FILE} lists all:")
         lines.append(describe_left_out(left_out, "\n"))
     return "\n".join(lines)
-
-
-def _some(texts: Sequence[str], count: int, separator: str) -> str:
-    more = [f"and {len(texts) - count} more"] if len(texts) > count else []
-    return separator.join([*texts[:count], *more])

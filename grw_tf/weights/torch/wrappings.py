@@ -9,6 +9,7 @@ import re
 
 import numpy as np
 
+from grw_tf.common.first_few import first_few
 from grw_tf.weights.torch.inert_pickle import Unread
 
 # Words in the names of entries that are a model's state dict, such as model_state_dict,
@@ -191,7 +192,4 @@ def _words(path) -> set[str]:
 
 
 def _listed(paths) -> str:
-    paths = list(paths)
-    shown = [f"{'/'.join(map(str, path))!r:.80}" for path in paths[:_SHOWN]]
-    more = [f"{len(paths) - _SHOWN} more"] if len(paths) > _SHOWN else []
-    return ", ".join(shown + more)
+    return first_few([f"{'/'.join(map(str, path))!r:.80}" for path in paths], _SHOWN)

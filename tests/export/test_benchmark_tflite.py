@@ -65,6 +65,7 @@ def test_stock_export_of_a_transformer_gives_the_models_logits(nano, clip):
     _assert_gives_the_models_logits(convert_stock(model), model, clip)
 
 
+@pytest.mark.slow
 def test_stock_export_keeps_five_dimensional_tensors(stock):
     (graph,) = schema.ModelT.InitFromPackedBuf(stock).subgraphs
     assert max(len(tensor.shape) for tensor in graph.tensors) == 5
@@ -101,6 +102,7 @@ def test_partitions_are_of_the_step_alone():
     assert step_partitions(content) == Partitions(6, 2, 3)
 
 
+@pytest.mark.slow
 def test_files_of_both_kinds_take_frames(ours, stock, tmp_path):
     foreign = tmp_path / "stock.tflite"
     foreign.write_bytes(stock)

@@ -137,6 +137,7 @@ def test_xnnpack_takes_all_as_one(quantized, name, mode):
     assert step_partitions(quantized(name, mode).content).partitions == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_operations_of_a_mean_head_are_built_in(quantized, mode):
     counts = count_operations(quantized("mean", mode).content)

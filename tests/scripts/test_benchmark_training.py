@@ -79,6 +79,7 @@ def test_official_model_is_the_same_network(trainers, batch):
     )
 
 
+@pytest.mark.slow
 def test_official_optimizer_is_of_the_same_kind(trainers):
     official, own = (trainer.optimizer for trainer in trainers)
     assert isinstance(own, type(official))

@@ -41,6 +41,7 @@ def model(nano):
     return nano(scratch=True, backbone=BACKBONES["mobilenet_v3_small"])
 
 
+@pytest.mark.slow
 def test_network_sees_what_that_of_keras_applications_sees(
     model, official, weights_file, clip
 ):
@@ -58,6 +59,7 @@ def test_network_sees_what_that_of_keras_applications_sees(
     np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4 * wanted.std())
 
 
+@pytest.mark.slow
 def test_imagenet_is_fetched_as_keras_applications_fetches(
     model, weights_file, monkeypatch
 ):

@@ -145,7 +145,7 @@ CANNOT_RUN = {
 """Fields of models that PyTorch's code lacks, and what is said of them."""
 
 
-@pytest.mark.parametrize("case", slow_but(["mean head", "gate"], CANNOT_RUN))
+@pytest.mark.parametrize("case", slow_but(["mean head"], CANNOT_RUN))
 def test_what_pytorchs_code_cannot_run_is_refused(nano, tmp_path, case):
     fields, message = CANNOT_RUN[case]
     with pytest.raises(ValueError, match=message):

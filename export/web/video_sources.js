@@ -12,6 +12,8 @@ import { TOLERANCE } from "./frame_clock.js";
 
 // Further than any video lasts, in seconds.
 const FAR = 1e7;
+// How often a browser is asked for a picture that it does not show yet, each 5 ms.
+const MOST_TRIES = 60;
 
 /** Reads the pixels that a video element shows. */
 class FrameReader {
@@ -136,11 +138,13 @@ export async function* fileFrames(video, file, fps, signal, progress = () => {})
   try {
     await load(video, url, file.name, signal);
     if (signal.aborted) return;
-    const { begin, end } = await spanOfPictures(video, seek);
+    const { begin, end, interval } = await spanOfPictures(video, seek);
     const reader = new FrameReader(video);
     // The rule of FrameClock.
     for (let tick = 0; tick === 0 || tick / fps < end - begin - TOLERANCE; tick += 1) {
-      await seek(Math.min(begin + tick / fps + TOLERANCE, video.duration));
+      const time = begin + tick / fps + TOLERANCE;
+      await seek(Math.min(time, video.duration));
+      await pictureTime(video, (began) => began <= time && time - began <= interval + TOLERANCE);
       if (signal.aborted) return;
       progress(tick / fps / (end - begin));
       yield reader.read(null);
@@ -154,43 +158,59 @@ export async function* fileFrames(video, file, fps, signal, progress = () => {})
 async function load(video, url, name, signal) {
   video.srcObject = null;
   video.src = url;
-  await event(video, "loadedmetadata", name, signal);
+  await event(video, "loadeddata", name, signal);
   if (!signal.aborted && video.videoWidth === 0) {
     throw new Error(`${name} has no pictures: open another file.`);
   }
 }
 
 /**
- * Gives the seconds at which the first frame begins and the last one ends. Sound may begin
- * before the pictures, and go on after them.
+ * Gives the seconds at which the first frame begins and the last one ends, and how long the
+ * last one but one lasts. Sound may begin before the pictures, and go on after them.
  */
 async function spanOfPictures(video, seek) {
+  await seek(0);
+  const first = await pictureTime(video, () => true);
   // Some files do not say how long they are, or too little, until their end was sought.
   const known = () => Math.min(video.duration, FAR);
-  let sought;
+  let [sought, last] = [0, first];
   do {
     sought = known();
     await seek(sought);
+    const former = last;
+    last = await pictureTime(video, (time) => time !== former);
   } while (sought < known());
   const duration = video.currentTime;
-  const last = timeOfPicture(video);
   await seek(Math.max(0, last - TOLERANCE));
-  const interval = last - timeOfPicture(video);
+  const interval = last - (await pictureTime(video, (time) => time < last));
   // One picture, or a browser that does not tell its time.
-  if (!(interval > TOLERANCE)) return { begin: 0, end: duration };
-  await seek(0);
+  if (!(interval > TOLERANCE)) return { begin: 0, end: duration, interval: Infinity };
   // As FrameClock ends.
   const end = Math.max(Math.min(duration, last + interval), last + 2 * TOLERANCE);
-  return { begin: timeOfPicture(video), end };
+  return { begin: first, end, interval };
 }
 
-/** Returns the seconds at which the picture on screen began; 0 where browsers do not tell. */
-function timeOfPicture(video) {
-  if (!("VideoFrame" in globalThis) || video.readyState < video.HAVE_CURRENT_DATA) return 0;
-  const picture = new VideoFrame(video);
-  const { timestamp } = picture;
-  picture.close();
-  return timestamp / 1e6;
+/**
+ * Gives the seconds at which the picture on screen began; 0 where browsers do not tell.
+ *
+ * Chromium may tell of a seek before it shows the picture, so this waits for the one that is
+ * expected. Not for long: in a video with uneven frames, it may be another.
+ */
+async function pictureTime(video, isExpected) {
+  let time = 0;
+  if (!("VideoFrame" in globalThis)) return time;
+  for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+    try {
+      const picture = new VideoFrame(video);
+      time = picture.timestamp / 1e6;
+      picture.close();
+      if (isExpected(time)) break;
+    } catch {
+      // There is none yet.
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  return time;
 }
 
 /** Waits for an event, or until the source is stopped: a hidden page may get none. */

@@ -121,6 +121,30 @@ def _write_with_sound(path, times, seconds):
     return path
 
 
+def test_pictures_that_come_after_their_seek_are_waited_for(page, tmp_path):
+    page.evaluate(
+        """() => {
+          const video = document.getElementById("video");
+          const { drawImage } = CanvasRenderingContext2D.prototype;
+          const Frame = globalThis.VideoFrame;
+          // What a busy Chromium does: the former picture stays, or there is none yet.
+          let [late, former] = [3, null];
+          video.addEventListener("seeking", () => { late = 3; });
+          globalThis.VideoFrame = function (video) {
+            late -= 1;
+            if (late <= 0) former = new Frame(video).timestamp;
+            if (former === null) throw new DOMException("", "InvalidStateError");
+            return { timestamp: former, close: () => {} };
+          };
+          CanvasRenderingContext2D.prototype.drawImage = function (...given) {
+            if (late <= 0) drawImage.apply(this, given);
+          };
+        }"""
+    )
+    video = _gray_video(tmp_path / "gray.webm", 10, 10)
+    assert _frames_read(page, video, 5) == _frames_of_clock(np.arange(10) / 10, 5)
+
+
 @pytest.mark.parametrize("begin, seconds", [(0.5, 1.0), (0.0, 4.0)])
 def test_sound_before_or_after_the_pictures_changes_no_frame(
     page, tmp_path, begin, seconds
@@ -216,10 +240,10 @@ def test_file_that_is_no_video_is_told_in_a_line(page, tmp_path):
 
 def test_stop_ends_a_video_that_the_browser_does_not_seek(page, tmp_path):
     page.evaluate(
-        """() => Object.defineProperty(document.getElementById("video"), "currentTime", {
-          get: () => 0,
-          set: () => {},
-        })"""
+        """() => {
+          const video = document.getElementById("video");
+          Object.defineProperty(video, "currentTime", { get: () => 0, set: () => {} });
+        }"""
     )
     page.get_by_label("Open video").set_input_files(
         _gray_video(tmp_path / "clip.webm", 10, 10)
@@ -510,7 +534,7 @@ def test_part_of_a_site_is_not_said_to_work_offline(context, serve):
 
 
 def test_pages_of_others_below_the_site_are_left_alone(context, serve, monkeypatch):
-    headers = {"Cache-Control": "no-cache"}
+    headers = {"Cache-Control": "no-store"}
     monkeypatch.setattr("grw_tf.web.server._HEADERS", headers)
     server = serve(STEP)
     other = server.folder / "other.html"

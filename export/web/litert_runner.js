@@ -48,6 +48,7 @@ export class LiteRtRunner {
       throw new Error(
         `${exported.name} holds a damaged model (${inOneLine(error)}): copy it again, or export` +
           " the model again.",
+        { cause: error },
       );
     }
     const found = difference(exported, model.signatures);
@@ -135,7 +136,7 @@ async function taken(tensor) {
   }
 }
 
-function inOneLine(error) {
+export function inOneLine(error) {
   return String(error?.message ?? error)
     .trim()
     .replace(/\s+/g, " ");

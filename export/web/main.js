@@ -1,7 +1,7 @@
 import { ClassBars, percent } from "./class_bars.js";
 import { COLORS, ClassColors } from "./class_colors.js";
 import { ExportedFile } from "./exported_file.js";
-import { processors } from "./litert.js";
+import { loadRuntime, processors } from "./litert.js";
 import { Messages } from "./messages.js";
 import { isOutdated, keepOffline } from "./offline.js";
 import { openStream } from "./open_stream.js";
@@ -11,6 +11,14 @@ import { cameraFrames, fileFrames } from "./video_sources.js";
 
 // Seconds that a camera's frames may wait before the device counts as too slow.
 const MOST_LAG = 3;
+
+const HINTS = {
+  loading: "Loading…",
+  empty: "Open or drop a .tflite file that grw_tf exported.",
+  ready: "Use the camera, or open or drop a video.",
+  // A picture is in its place.
+  running: "",
+};
 
 const byId = (id) => document.getElementById(id);
 const video = byId("video");
@@ -40,6 +48,7 @@ let choices = [{ kind: "cpu", threads: 1 }];
 let running = null;
 // A camera's stream starts anew between two frames.
 let anew = false;
+let opening = false;
 let latest = null;
 let drawing = false;
 // Changes of model and source, one after the other.
@@ -56,32 +65,52 @@ function afterAll(task) {
 }
 
 async function openModel(name, read) {
-  await stop();
-  messages.clearError();
-  messages.status(`Opening ${name}…`);
+  await closeSession();
   exported = null;
-  closeSession();
-  update();
-  exported = new ExportedFile(name, new Uint8Array(await read()));
-  await openSession();
+  messages.status(`Opening ${name}…`);
+  await whileOpening(async () => {
+    exported = new ExportedFile(name, new Uint8Array(await read()));
+    await startSession();
+  });
 }
 
-async function openSession() {
-  closeSession();
+/** Opens the same model on another processor. */
+async function changeProcessor() {
+  await closeSession();
+  await whileOpening(startSession);
+}
+
+async function startSession() {
   messages.status("Starting LiteRT…");
-  messages.note("");
-  update();
   const processor = choices[byId("processor").selectedIndex];
-  session = await openStream(exported, processor, { warn: (text) => messages.note(text) });
-  forget();
+  session = await openStream(exported, processor, { warn: (text) => messages.warn(text) });
   messages.status("");
-  update();
 }
 
-function closeSession() {
+async function closeSession() {
+  await stop();
   session?.close();
   session = null;
+  messages.clear();
+  hideVideo();
   forget();
+}
+
+/** Lets the page say that it is busy during a task. */
+async function whileOpening(task) {
+  opening = true;
+  update();
+  try {
+    await task();
+  } finally {
+    opening = false;
+    forget();
+    update();
+  }
+}
+
+function hideVideo() {
+  delete document.body.dataset.video;
 }
 
 /** Shows a stream that has seen nothing. */
@@ -104,6 +133,9 @@ async function stop() {
 /** Starts a source in place of another; it runs until it ends or is stopped. */
 async function start(makeFrames, file = null) {
   await stop();
+  if (session === null) {
+    throw new Error("There is no model yet: open an exported .tflite file first.");
+  }
   messages.clearError();
   messages.status("");
   session.reset();
@@ -112,11 +144,11 @@ async function start(makeFrames, file = null) {
   const ended = run(makeFrames(stopping.signal), file !== null).finally(() => {
     running = null;
     byId("progress").hidden = true;
-    if (file === null) delete document.body.dataset.video;
+    if (file === null) hideVideo();
     update();
   });
   running = { stopping, ended, file };
-  messages.status(file === null ? "Watching the camera." : `Reading ${file.name}.`);
+  messages.status(file === null ? "Opening the camera…" : `Reading ${file.name}.`);
   document.body.dataset.video = file === null ? "camera" : "file";
   update();
 }
@@ -129,11 +161,13 @@ async function run(frames, isFile) {
         session.reset();
         forget();
       }
+      if (!isFile) messages.status("Watching the camera.");
       await see(frame);
       if (!isFile) checkLag(frame.time);
     }
     await finish(isFile);
   } catch (error) {
+    hideVideo();
     messages.status("");
     messages.error(error);
   }
@@ -160,7 +194,7 @@ function checkLag(time) {
   if (lag <= MOST_LAG || pace.median * exported.fps <= 1000) return;
   throw new Error(
     `This device is too slow for a camera: a frame takes it ${inMilliseconds(pace.median)} and` +
-      ` the model sees ${exported.fps} a second. Open a video instead, or a smaller model.`,
+      ` the model sees ${rounded(exported.fps)} a second. Open a video instead, or a smaller model.`,
   );
 }
 
@@ -192,34 +226,36 @@ function startFile(file) {
   }, file);
 }
 
-/** A camera goes on; a file begins again. */
+/** While a source runs, a camera goes on and a file begins again. */
 async function startAnew() {
   if (running?.file) return startFile(running.file);
   if (running) {
     anew = true;
     return;
   }
+  // A model may have failed to open since the click.
+  session?.reset();
   messages.status("");
-  session.reset();
-  delete document.body.dataset.video;
+  hideVideo();
   forget();
   update();
 }
 
-function openFile(file) {
-  if (file.name.endsWith(".tflite")) {
-    return afterAll(() => openModel(file.name, () => file.arrayBuffer()));
-  }
-  if (session === null) {
-    return afterAll(() => {
-      throw new Error("There is no model yet: open an exported .tflite file first.");
-    });
-  }
-  return afterAll(() => startFile(file));
+function openModelFile(file) {
+  return openModel(file.name, () => file.arrayBuffer());
+}
+
+function openDropped(file) {
+  return file.name.toLowerCase().endsWith(".tflite") ? openModelFile(file) : startFile(file);
 }
 
 function framesSeen() {
   return session === null ? 0 : session.steps * exported.framesPerStep;
+}
+
+/** Shortens a rate such as 8.333333. */
+function rounded(rate) {
+  return Number(rate.toPrecision(3));
 }
 
 function inMilliseconds(value) {
@@ -251,18 +287,18 @@ function likeliest(probabilities) {
 
 /** Shows what can be done now. */
 function update() {
-  const ready = session !== null;
-  document.body.dataset.state = running ? "running" : ready ? "ready" : "empty";
-  byId("hint").textContent = ready
-    ? "Use the camera, or open or drop a video."
-    : "Open or drop a .tflite file that grw_tf exported.";
+  const focused = document.activeElement;
+  const ready = session !== null && !opening;
+  const state = running ? "running" : opening ? "loading" : ready ? "ready" : "empty";
+  document.body.dataset.state = state;
+  byId("hint").textContent = HINTS[state];
   byId("camera").disabled = !ready || (running !== null && running.file === null);
   byId("video-file").disabled = !ready;
   // Also where LiteRT did not start: another processor may do.
-  byId("processor").disabled = exported === null || running !== null;
+  byId("processor").disabled = exported === null || opening || running !== null;
   byId("stop").disabled = running === null;
   byId("model").hidden = !ready;
-  byId("rate").textContent = ready ? `${exported.fps} per s` : "–";
+  byId("rate").textContent = ready ? `${rounded(exported.fps)} per s` : "–";
   if (ready) {
     const { name, labels, size, quantization } = exported;
     byId("model-name").textContent = name;
@@ -271,19 +307,24 @@ function update() {
     byId("model-facts").textContent = facts.filter(Boolean).join(" · ");
   }
   draw();
+  // Browsers take the focus from what is disabled, and keyboards would begin at the top.
+  if (focused?.disabled) byId("controls").focus({ preventScroll: true });
 }
 
 function listen() {
   byId("camera").addEventListener("click", () => afterAll(startCamera));
   byId("stop").addEventListener("click", () => afterAll(stop));
   byId("anew").addEventListener("click", () => afterAll(startAnew));
-  byId("processor").addEventListener("change", () => afterAll(openSession));
-  for (const id of ["video-file", "model-file"]) {
+  byId("processor").addEventListener("change", () => afterAll(changeProcessor));
+  for (const [id, open] of [
+    ["video-file", startFile],
+    ["model-file", openModelFile],
+  ]) {
     byId(id).addEventListener("change", ({ target }) => {
       const [file] = target.files;
       // The same file can be opened again.
       target.value = "";
-      if (file) openFile(file);
+      if (file) afterAll(() => open(file));
     });
   }
   addEventListener("dragover", (event) => {
@@ -297,7 +338,7 @@ function listen() {
     event.preventDefault();
     delete document.body.dataset.dragging;
     const [file] = event.dataTransfer.files;
-    if (file) openFile(file);
+    if (file) afterAll(() => openDropped(file));
   });
 }
 
@@ -310,7 +351,6 @@ async function fetched(name) {
 }
 
 async function begin() {
-  listen();
   choices = await processors();
   byId("processor").replaceChildren(
     ...choices.map(
@@ -330,9 +370,15 @@ async function begin() {
   if (model) {
     const read = async () => (await fetched(encodeURIComponent(model))).arrayBuffer();
     await openModel(model, read);
+  } else {
+    // Before the page says that it works offline.
+    await loadRuntime(choices[0]);
   }
-  byId("offline").hidden = !(await keepOffline(version));
+  // Not awaited: on a slow network, users need not wait for it.
+  keepOffline(version).then((kept) => {
+    byId("offline").hidden = !kept;
+  });
 }
 
-update();
-afterAll(begin);
+listen();
+afterAll(() => whileOpening(begin));

@@ -1,7 +1,7 @@
 // Milliseconds between two announcements of the likeliest class.
 const LEAST_PAUSE = 3000;
 
-/** Tells users what happens: errors, what is going on, and, for screen readers, results. */
+/** Tells users of errors, warnings and what is going on; screen readers also of results. */
 export class Messages {
   #alert;
   #status;
@@ -32,12 +32,22 @@ export class Messages {
 
   /** Tells what goes on; "" for nothing. */
   status(text) {
-    this.#status.textContent = text;
+    // Screen readers may read the same text again when it is written again.
+    if (this.#status.textContent !== text) this.#status.textContent = text;
   }
 
-  /** Tells what is to be known of the results; "" for nothing. */
-  note(text) {
-    this.#note.textContent = text;
+  /** Tells what to know of the results, below what it told before. */
+  warn(text) {
+    const line = document.createElement("p");
+    line.textContent = text;
+    this.#note.append(line);
+  }
+
+  /** Takes back all that it told. */
+  clear() {
+    this.clearError();
+    this.status("");
+    this.#note.replaceChildren();
   }
 
   /** Lets screen readers tell another likeliest class, not too often. */

@@ -1,6 +1,6 @@
 import { ComparedRunner } from "./compared_runner.js";
 import { loadRuntime } from "./litert.js";
-import { LiteRtRunner, ON_GPU, onCpu } from "./litert_runner.js";
+import { inOneLine, LiteRtRunner, ON_GPU, onCpu } from "./litert_runner.js";
 import { StreamSession } from "./stream_session.js";
 
 /**
@@ -30,7 +30,9 @@ async function gpuRunner(exported, tell) {
   try {
     return new ComparedRunner(await LiteRtRunner.open(exported, ON_GPU), cpu, tell);
   } catch (error) {
-    tell(`The GPU cannot run this model (${error.message}): the CPU computes instead.`);
+    // The CPU has opened it, so it is not damaged.
+    const reason = inOneLine(error.cause ?? error);
+    tell(`The GPU cannot run this model (${reason}): the CPU computes instead.`);
     return cpu;
   }
 }

@@ -5,6 +5,7 @@ const VERSION = new URL(location.href).searchParams.get("version");
 const PREFIX = `grw-${registration.scope}-`;
 const NAME = PREFIX + VERSION;
 const SITE = new URL("site.json", registration.scope).href;
+const RUNTIME = new URL("runtime/", registration.scope).href;
 
 // Threads need an isolated page. Hosts that cannot send these headers leave it to us.
 const ISOLATION = {
@@ -55,7 +56,9 @@ async function keep(addresses) {
         if (await cache.match(address)) return;
         // The browser's own cache may hold an older version.
         const response = await fetch(address, { cache: "no-cache" });
-        if (response.ok) await cache.put(address, response);
+        // The page would not work offline without it.
+        if (!response.ok) throw new Error(`${address} cannot be fetched`);
+        await cache.put(address, response);
       }),
   );
 }
@@ -68,12 +71,10 @@ async function forgetOthers() {
 }
 
 async function newest(request) {
-  const cache = await caches.open(NAME);
-  try {
-    return await fetch(request, { cache: "no-cache" });
-  } catch {
-    return (await cache.match(request)) ?? Response.error();
-  }
+  const response = await fetch(request, { cache: "no-cache" }).catch(() => Response.error());
+  if (response.ok) return response;
+  // There is no network, or the host has the site no more.
+  return (await (await caches.open(NAME)).match(request)) ?? response;
 }
 
 async function kept(request) {
@@ -81,7 +82,9 @@ async function kept(request) {
   const found = await cache.match(request, { ignoreSearch: true });
   if (found) return isolated(found);
   const response = await fetch(request);
-  // Such as another build of LiteRT, for another processor.
+  // A host may have pages of others below the site.
+  if (!request.url.startsWith(RUNTIME)) return response;
+  // Another build of LiteRT, for another processor.
   if (response.status === 200) await cache.put(request, response.clone());
   return isolated(response);
 }

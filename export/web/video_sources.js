@@ -12,6 +12,8 @@ import { TOLERANCE } from "./frame_clock.js";
 
 // Further than any video lasts, in seconds.
 const FAR = 1e7;
+// How often a browser is asked for a picture that it does not show yet, each 5 ms.
+const MOST_TRIES = 60;
 
 /** Reads the pixels that a video element shows. */
 class FrameReader {
@@ -44,7 +46,12 @@ class FrameReader {
  * @returns {AsyncGenerator<Frame>}
  */
 export async function* cameraFrames(video, signal) {
-  const stream = await openCamera();
+  const opening = openCamera();
+  const stream = await unlessStopped(opening, signal);
+  if (stream === null) {
+    opening.then(release, () => {});
+    return;
+  }
   const [track] = stream.getVideoTracks();
   try {
     video.srcObject = stream;
@@ -57,9 +64,22 @@ export async function* cameraFrames(video, signal) {
       yield reader.read(now / 1000);
     }
   } finally {
-    for (const each of stream.getTracks()) each.stop();
+    release(stream);
     video.srcObject = null;
   }
+}
+
+function release(stream) {
+  for (const track of stream.getTracks()) track.stop();
+}
+
+/** Gives what a promise does; null if the source is stopped, since users may never answer. */
+function unlessStopped(promise, signal) {
+  return new Promise((resolve, reject) => {
+    promise.then(resolve, reject);
+    signal.addEventListener("abort", () => resolve(null), { once: true });
+    if (signal.aborted) resolve(null);
+  });
 }
 
 async function openCamera() {
@@ -98,8 +118,8 @@ function nextFrame(video, track, signal) {
 }
 
 /**
- * Yields the frames of a video file that a model at a steady rate sees, at k / fps seconds.
- * The file is sought, because a player drops frames.
+ * Yields the frames of a video file that a model at a steady rate sees, at k / fps seconds
+ * after the first. It seeks each, because a player drops frames.
  *
  * @param {HTMLVideoElement} video shows it.
  * @param {File} file
@@ -110,15 +130,23 @@ function nextFrame(video, track, signal) {
  */
 export async function* fileFrames(video, file, fps, signal, progress = () => {}) {
   const url = URL.createObjectURL(file);
+  const seek = (time) => {
+    const sought = event(video, "seeked", file.name, signal);
+    video.currentTime = time;
+    return sought;
+  };
   try {
-    await load(video, url, file.name);
-    const duration = await durationOf(video);
+    await load(video, url, file.name, signal);
+    if (signal.aborted) return;
+    const { begin, end, interval } = await spanOfPictures(video, seek);
     const reader = new FrameReader(video);
     // The rule of FrameClock.
-    for (let tick = 0; tick === 0 || tick / fps < duration - TOLERANCE; tick += 1) {
+    for (let tick = 0; tick === 0 || tick / fps < end - begin - TOLERANCE; tick += 1) {
+      const time = begin + tick / fps + TOLERANCE;
+      await seek(Math.min(time, video.duration));
+      await pictureTime(video, (began) => began <= time && time - began <= interval + TOLERANCE);
       if (signal.aborted) return;
-      await seek(video, Math.min(tick / fps + TOLERANCE, duration), file.name);
-      progress(tick / fps / duration);
+      progress(tick / fps / (end - begin));
       yield reader.read(null);
     }
     progress(1);
@@ -127,48 +155,82 @@ export async function* fileFrames(video, file, fps, signal, progress = () => {})
   }
 }
 
-async function load(video, url, name) {
+async function load(video, url, name, signal) {
   video.srcObject = null;
   video.src = url;
-  await event(video, "loadeddata", name);
-  if (video.videoWidth === 0) throw new Error(`${name} has no pictures: open another file.`);
+  await event(video, "loadeddata", name, signal);
+  if (!signal.aborted && video.videoWidth === 0) {
+    throw new Error(`${name} has no pictures: open another file.`);
+  }
 }
 
-/** Files that browsers have recorded do not say how long they are. */
-async function durationOf(video) {
-  if (video.duration !== Infinity) return video.duration;
-  const sought = new Promise((resolve) => {
-    video.addEventListener("seeked", resolve, { once: true });
-  });
-  video.currentTime = FAR;
-  await sought;
-  return video.currentTime;
+/**
+ * Gives the seconds at which the first frame begins and the last one ends, and how long the
+ * last one but one lasts. Sound may begin before the pictures, and go on after them.
+ */
+async function spanOfPictures(video, seek) {
+  await seek(0);
+  const first = await pictureTime(video, () => true);
+  // Some files do not say how long they are, or too little, until their end was sought.
+  const known = () => Math.min(video.duration, FAR);
+  let [sought, last] = [0, first];
+  do {
+    sought = known();
+    await seek(sought);
+    const former = last;
+    last = await pictureTime(video, (time) => time !== former);
+  } while (sought < known());
+  const duration = video.currentTime;
+  await seek(Math.max(0, last - TOLERANCE));
+  const interval = last - (await pictureTime(video, (time) => time < last));
+  // One picture, or a browser that does not tell its time.
+  if (!(interval > TOLERANCE)) return { begin: 0, end: duration, interval: Infinity };
+  // As FrameClock ends.
+  const end = Math.max(Math.min(duration, last + interval), last + 2 * TOLERANCE);
+  return { begin: first, end, interval };
 }
 
-async function seek(video, time, name) {
-  // Browsers tell of no seek to where they are.
-  if (video.currentTime === time) return;
-  const sought = event(video, "seeked", name);
-  video.currentTime = time;
-  await sought;
+/**
+ * Gives the seconds at which the picture on screen began; 0 where browsers do not tell.
+ *
+ * Chromium may tell of a seek before it shows the picture, so this waits for the one that is
+ * expected. Not for long: in a video with uneven frames, it may be another.
+ */
+async function pictureTime(video, isExpected) {
+  let time = 0;
+  if (!("VideoFrame" in globalThis)) return time;
+  for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+    try {
+      const picture = new VideoFrame(video);
+      time = picture.timestamp / 1e6;
+      picture.close();
+      if (isExpected(time)) break;
+    } catch {
+      // There is none yet.
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  return time;
 }
 
-function event(video, type, name) {
+/** Waits for an event, or until the source is stopped: a hidden page may get none. */
+function event(video, type, name, signal) {
   return new Promise((resolve, reject) => {
     const listening = new AbortController();
-    const { signal } = listening;
+    const once = { signal: listening.signal };
     const end = (settle) => (value) => {
       listening.abort();
       settle(value);
     };
-    video.addEventListener(type, end(resolve), { signal });
-    const fail = end(() =>
+    const fail = () =>
       reject(
         new Error(
           `${name} cannot be played by this browser: convert it to MP4 with H.264, or WebM.`,
         ),
-      ),
-    );
-    video.addEventListener("error", fail, { signal });
+      );
+    video.addEventListener(type, end(resolve), once);
+    video.addEventListener("error", end(fail), once);
+    signal.addEventListener("abort", end(resolve), once);
+    if (signal.aborted) end(resolve)();
   });
 }

@@ -18,7 +18,15 @@ def page_folder() -> Path:
 
 
 def page_files() -> list[Path]:
-    """Returns the page's files, from its folder on."""
+    """Returns the page's files, from its folder on.
+
+    What npm, an editor or the system left in a checkout is not among them.
+    """
     folder = page_folder()
     files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in files if path.name not in PACKAGES)
+    return sorted(
+        path
+        for path in files
+        if path.name not in PACKAGES
+        and not any(part.startswith((".", "node_modules")) for part in path.parts)
+    )

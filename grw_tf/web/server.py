@@ -86,7 +86,9 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
     def send_head(self):
         """Sends the headers of a file, or of the part of it that is asked for."""
         path = Path(self.translate_path(self.path))
-        asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
+        asked = re.fullmatch(
+            r"bytes=(\d{0,18})-(\d{0,18})", self.headers.get("Range", "")
+        )
         # A condition on the file's version is not read: then all of it is right too.
         if not (asked and any(asked.groups()) and path.is_file()) or (
             "If-Range" in self.headers

@@ -83,7 +83,8 @@ def _write_record(site, model):
         "model": model,
         # A browser uses one of the builds in WebAssembly, and keeps that.
         "files": [
-            urllib.parse.quote(name)
+            # As encodeURIComponent, by which the page asks for its model.
+            urllib.parse.quote(name, safe="/!'()*")
             for name in names
             if not name.startswith("runtime/wasm/")
         ],

@@ -98,5 +98,7 @@ def modules(browser, serve):
     shutil.copytree(HERE, folder / "tests", ignore=shutil.ignore_patterns("*.py"))
     page = browser.new_page()
     page.goto(server.url)
+    # LiteRT can be loaded once only, and the page does it.
+    page.locator('body[data-state="empty"]').wait_for()
     page.folder = folder
     return page

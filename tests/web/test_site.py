@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import stat
 import threading
 
@@ -119,6 +120,28 @@ def test_model_of_any_name_is_copied_beside_the_page(write, tmp_path):
     assert (site / "main.js").read_text() == (page_folder() / "main.js").read_text()
 
 
+def test_model_is_kept_by_the_address_that_the_page_asks_for(write, tmp_path):
+    path = tmp_path / "my model (1)'é.tflite"
+    path.write_bytes(STEP.read_bytes())
+    record = json.loads((write(path) / "site.json").read_text())
+    # What JavaScript's encodeURIComponent gives.
+    assert "my%20model%20(1)'%C3%A9.tflite" in record["files"]
+
+
+def test_site_has_nothing_that_npm_or_an_editor_left(write, monkeypatch, tmp_path):
+    folder = tmp_path / "web"
+    shutil.copytree(page_folder(), folder)
+    expected = page_files()
+    write_packages(folder / "node_modules", pinned_version())
+    for name in (".DS_Store", ".main.js.swp"):
+        (folder / name).write_text("")
+    for module in ("page", "site", "runtime"):
+        monkeypatch.setattr(f"grw_tf.web.{module}.page_folder", lambda: folder)
+    assert page_files() == expected
+    site = write(runtime=folder)
+    assert not (site / "node_modules").exists() and not list(site.rglob(".*"))
+
+
 def test_runtime_of_another_version_is_refused(write, tmp_path):
     write_packages(tmp_path / "other", "1.0.0")
     with pytest.raises(ValueError, match=f"1.0.0, .* made for {pinned_version()}: run"):
@@ -183,6 +206,8 @@ def test_lock_pins_contents_and_no_registry():
     lock = json.loads((page_folder() / "package-lock.json").read_text())
     package = json.loads((page_folder() / "package.json").read_text())
     assert package["dependencies"] == {"@litertjs/core": pinned_version()}
+    docs = page_folder().parents[1] / "docs" / "browser.md"
+    assert f"@litertjs/core@{pinned_version()}`" in docs.read_text()
     own, *others = lock["packages"].values()
     assert own["dependencies"] == package["dependencies"]
     assert len(others) == 2
@@ -273,7 +298,11 @@ def test_server_refuses_parts_that_are_not_there(get, asked):
     assert headers["Content-Range"] == f"bytes */{STEP.stat().st_size}"
 
 
-@pytest.mark.parametrize("asked", ["bytes=", "lines=1-2", "bytes=1-2,4-5", "bytes=a-"])
+@pytest.mark.parametrize(
+    "asked",
+    ["bytes=", "lines=1-2", "bytes=1-2,4-5", "bytes=a-", f"bytes={5000 * '9'}-"],
+    ids=["none", "lines", "two", "letter", "huge"],
+)
 def test_server_gives_all_for_ranges_that_it_does_not_read(get, asked):
     status, _, content = get("/step.tflite", Range=asked)
     assert (status, content) == (200, STEP.read_bytes())

@@ -1,12 +1,14 @@
 """Tests of the page: what users see and do, in Chromium."""
 
 import re
+import threading
 
+import av
 import cv2
 import numpy as np
 import pytest
 from drawn_videos import write_video
-from exported_files import CLASSES, VECTORS, with_manifest
+from exported_files import CLASSES, VECTORS, manifest_of, with_manifest
 
 from grw_tf.frames.clock import FrameClock
 from grw_tf.streaming.exported_file import read_exported_file
@@ -58,11 +60,8 @@ def _gray_video(path, rate, count):
     return write_video(path, grays, rate, codec="libvpx", crf="4", **{"b:v": "2M"})
 
 
-@pytest.mark.parametrize("rate", [10, 24, 3])
-def test_video_is_read_at_the_frames_that_training_takes(page, tmp_path, rate):
-    """Compares the frames that are sought with those that the clock chooses."""
-    count = 40
-    video = _gray_video(tmp_path / "gray.webm", rate, count)
+def _frames_read(page, video, fps):
+    """Returns the indices of the frames that the page reads of a gray video."""
     page.evaluate(
         """async () => {
           const sources = await import("/video_sources.js");
@@ -80,15 +79,117 @@ def test_video_is_read_at_the_frames_that_training_takes(page, tmp_path, rate):
         }"""
     )
     page.set_input_files("#probe", video)
-    fps = 7.5
-    clock, expected = FrameClock(fps), []
-    for index in range(count):
-        expected += [index - 1] * clock.arrive(index / rate)
-    expected += [count - 1] * clock.end(count / rate)
     found = page.evaluate("(fps) => levels(fps)", fps)
     assert all(time is None for _, time in found)
-    indices = np.rint(np.array([level for level, _ in found]) / 4).astype(int)
-    assert indices.tolist() == expected
+    return np.rint(np.array([level for level, _ in found]) / 4).astype(int).tolist()
+
+
+def _frames_of_clock(times, fps):
+    """Returns the indices of the frames that training takes of a video."""
+    clock, indices = FrameClock(fps), []
+    for index, time in enumerate(times):
+        indices += [index - 1] * clock.arrive(time)
+    return indices + [len(times) - 1] * clock.end()
+
+
+@pytest.mark.parametrize("rate", [10, 24, 3])
+def test_video_is_read_at_the_frames_that_training_takes(page, tmp_path, rate):
+    video = _gray_video(tmp_path / "gray.webm", rate, 40)
+    expected = _frames_of_clock(np.arange(40) / rate, 7.5)
+    assert _frames_read(page, video, 7.5) == expected
+
+
+def _write_with_sound(path, times, seconds):
+    """Writes gray frames, lighter by 4 each, at times in seconds, and silence."""
+    rate = 48_000
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream("libvpx", rate=1000, options={"crf": "4"})
+        pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
+        pictures.bit_rate = 2_000_000
+        sound = container.add_stream("libopus", rate=rate, layout="mono")
+        for index, time in enumerate(times):
+            image = np.full((48, 64, 3), 4 * index, np.uint8)
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts = round(1000 * time)
+            container.mux(pictures.encode(frame))
+        container.mux(pictures.encode())
+        silence = np.zeros((1, int(rate * seconds)), np.float32)
+        frame = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
+        frame.sample_rate = rate
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode())
+    return path
+
+
+def test_pictures_that_come_after_their_seek_are_waited_for(page, tmp_path):
+    page.evaluate(
+        """() => {
+          const video = document.getElementById("video");
+          const { drawImage } = CanvasRenderingContext2D.prototype;
+          const Frame = globalThis.VideoFrame;
+          // What a busy Chromium does: the former picture stays, or there is none yet.
+          let [late, former] = [3, null];
+          video.addEventListener("seeking", () => { late = 3; });
+          globalThis.VideoFrame = function (video) {
+            late -= 1;
+            if (late <= 0) former = new Frame(video).timestamp;
+            if (former === null) throw new DOMException("", "InvalidStateError");
+            return { timestamp: former, close: () => {} };
+          };
+          CanvasRenderingContext2D.prototype.drawImage = function (...given) {
+            if (late <= 0) drawImage.apply(this, given);
+          };
+        }"""
+    )
+    video = _gray_video(tmp_path / "gray.webm", 10, 10)
+    assert _frames_read(page, video, 5) == _frames_of_clock(np.arange(10) / 10, 5)
+
+
+@pytest.mark.parametrize("begin, seconds", [(0.5, 1.0), (0.0, 4.0)])
+def test_sound_before_or_after_the_pictures_changes_no_frame(
+    page, tmp_path, begin, seconds
+):
+    times = begin + np.arange(40) / 20
+    video = _write_with_sound(tmp_path / "sound.webm", times, seconds)
+    assert _frames_read(page, video, 7.5) == _frames_of_clock(times, 7.5)
+
+
+def test_frames_at_uneven_times_are_at_most_an_interval_early(page, tmp_path):
+    steps = np.random.default_rng(0).integers(20, 80, 40)
+    times = 0.3 + np.cumsum(steps) / 1000
+    video = _write_with_sound(tmp_path / "uneven.webm", times, 1.0)
+    found = _frames_read(page, video, 7.5)
+    assert len(found) == pytest.approx(len(_frames_of_clock(times, 7.5)), abs=1)
+    # Chromium seeks as if frames lasted equally long: see docs/browser.md.
+    early = times[0] + np.arange(len(found)) / 7.5 - times[found]
+    assert early.min() >= -1e-3 and early.max() <= 0.08 + steps.mean() / 1000
+
+
+def test_recording_of_a_browser_that_lacks_its_length_is_read_whole(page, tmp_path):
+    content = page.evaluate(
+        """async () => {
+          const canvas = document.createElement("canvas");
+          Object.assign(canvas, { width: 64, height: 48 });
+          const context = canvas.getContext("2d");
+          const recorder = new MediaRecorder(canvas.captureStream(20));
+          const parts = [];
+          recorder.ondataavailable = ({ data }) => parts.push(data);
+          const stopped = new Promise((resolve) => { recorder.onstop = resolve; });
+          recorder.start();
+          for (let k = 0; k < 20; k += 1) {
+            context.fillStyle = `rgb(${4 * k} ${4 * k} ${4 * k})`;
+            context.fillRect(0, 0, 64, 48);
+            await new Promise((resolve) => setTimeout(resolve, 50));
+          }
+          recorder.stop();
+          await stopped;
+          return [...new Uint8Array(await new Blob(parts).arrayBuffer())];
+        }"""
+    )
+    path = tmp_path / "recorded.webm"
+    path.write_bytes(bytes(content))
+    found = _frames_read(page, path, 7.5)
+    assert len(found) >= 6 and found == sorted(found) and found[-1] > found[0]
 
 
 def test_video_is_classified_and_drawn(page, tmp_path):
@@ -133,6 +234,23 @@ def test_file_that_is_no_video_is_told_in_a_line(page, tmp_path):
     page.get_by_label("Open video").set_input_files(path)
     _wait_for_text(page, "alert", "notes.webm cannot be played by this browser")
     _wait_for_state(page, "ready")
+    # What to do next is shown in place of a picture.
+    assert page.get_by_text("Use the camera, or open or drop a video.").is_visible()
+
+
+def test_stop_ends_a_video_that_the_browser_does_not_seek(page, tmp_path):
+    page.evaluate(
+        """() => {
+          const video = document.getElementById("video");
+          Object.defineProperty(video, "currentTime", { get: () => 0, set: () => {} });
+        }"""
+    )
+    page.get_by_label("Open video").set_input_files(
+        _gray_video(tmp_path / "clip.webm", 10, 10)
+    )
+    page.get_by_role("button", name="Stop").click()
+    _wait_for_text(page, "status", "Stopped.")
+    _wait_for_state(page, "ready")
 
 
 def test_foreign_model_is_refused_in_a_line_and_another_can_be_opened(page, tmp_path):
@@ -158,22 +276,79 @@ def test_model_with_8_bit_states_is_told_in_a_line(page):
     _wait_for_text(page, "alert", "another --quantization than int8")
 
 
-def test_dropped_model_is_opened(page):
-    content = (VECTORS / "classify.tflite").read_bytes()
-    transfer = page.evaluate_handle(
-        """(bytes) => {
+def _transfer(page, name, content):
+    """Returns what is dropped with a file."""
+    return page.evaluate_handle(
+        """([name, bytes]) => {
           const transfer = new DataTransfer();
-          transfer.items.add(new File([Uint8Array.from(bytes)], "dropped.tflite"));
+          transfer.items.add(new File([Uint8Array.from(bytes)], name));
           return transfer;
         }""",
-        list(content),
+        [name, list(content)],
     )
+
+
+def test_dropped_model_is_opened(page):
+    content = (VECTORS / "classify.tflite").read_bytes()
+    transfer = _transfer(page, "DROPPED.TFLITE", content)
     page.dispatch_event("body", "dragover", {"dataTransfer": transfer})
     assert page.get_by_text("Drop a model or a video").is_visible()
     page.dispatch_event("body", "drop", {"dataTransfer": transfer})
-    page.get_by_text("dropped.tflite", exact=True).wait_for()
+    page.get_by_text("DROPPED.TFLITE", exact=True).wait_for()
     _wait_for_state(page, "ready")
     assert not page.get_by_text("Drop a model or a video").is_visible()
+
+
+def test_video_dropped_after_a_foreign_model_is_told_that_there_is_none(page):
+    for name in ("foreign.tflite", "clip.webm"):
+        transfer = _transfer(page, name, b"hello" * 100)
+        page.dispatch_event("body", "drop", {"dataTransfer": transfer})
+    _wait_for_text(page, "alert", "There is no model yet: open an exported .tflite")
+
+
+def test_model_of_any_name_is_opened_as_a_model(page, tmp_path):
+    path = tmp_path / "model.bin"
+    path.write_bytes((VECTORS / "classify.tflite").read_bytes())
+    page.get_by_label("Open model").set_input_files(path)
+    page.get_by_text("model.bin", exact=True).wait_for()
+    _wait_for_state(page, "ready")
+
+
+def test_other_model_hides_the_former_picture_and_error(page, tmp_path):
+    page.get_by_label("Open video").set_input_files(
+        _gray_video(tmp_path / "clip.webm", 10, 10)
+    )
+    _wait_for_text(page, "status", "Done")
+    page.get_by_label("Open model").set_input_files(VECTORS / "counter.tflite")
+    _wait_for_text(page, "alert", "states in int8")
+    assert page.get_by_text("Open or drop a .tflite file").is_visible()
+    page.get_by_label("Open model").set_input_files(STEP)
+    _wait_for_state(page, "ready")
+    assert page.get_by_role("alert").count() == 0
+
+
+def test_page_says_that_it_loads_and_users_need_not_wait_for_offline_use(
+    context, site, tmp_path
+):
+    page = context.new_page()
+    page.add_init_script(
+        "navigator.serviceWorker.register = () => new Promise(() => {});"
+    )
+    asked, answer = threading.Event(), []
+    page.route("**/step.tflite", lambda route: (answer.append(route), asked.set()))
+    page.goto(site.url)
+    page.get_by_text("Opening step.tflite…").wait_for()
+    assert page.get_by_text("Loading…").is_visible()
+    _wait_for_state(page, "loading")
+    while not asked.is_set():
+        page.wait_for_timeout(10)
+    answer[0].continue_()
+    _wait_for_state(page, "ready")
+    page.get_by_label("Open video").set_input_files(
+        _gray_video(tmp_path / "clip.webm", 10, 10)
+    )
+    _wait_for_text(page, "status", "Done")
+    assert not page.get_by_text("Works offline").is_visible()
 
 
 def test_site_without_a_model_asks_for_one(context, serve):
@@ -186,10 +361,21 @@ def test_site_without_a_model_asks_for_one(context, serve):
 
 
 def test_file_that_failed_its_check_is_told(page, tmp_path):
-    path = with_manifest(STEP, tmp_path / "failed.tflite", parity={"passed": False})
+    taken = dict(manifest_of(STEP)["input"])
+    del taken["frame_fit"]
+    changes = {"format_version": 1, "input": taken, "fps": 25 / 3}
+    path = with_manifest(
+        STEP, tmp_path / "failed.tflite", parity={"passed": False}, **changes
+    )
     page.get_by_label("Open model").set_input_files(path)
     _wait_for_text(page, "status", "although it does not give its model's numbers")
+    _wait_for_text(page, "status", "exported before frame_fit was recorded")
     _wait_for_state(page, "ready")
+    assert page.locator("#rate").inner_text() == "8.33 per s"
+    # Another file's are not told of this one.
+    page.get_by_label("Open model").set_input_files(STEP)
+    page.get_by_text("step.tflite", exact=True).wait_for()
+    assert page.locator("#note").inner_text() == ""
 
 
 @pytest.fixture(scope="module")
@@ -268,9 +454,36 @@ def test_refused_camera_is_told_in_a_line(page):
     _wait_for_state(page, "ready")
 
 
+def test_stop_does_not_wait_for_an_answer_about_the_camera_and_releases_it(page):
+    page.evaluate(
+        """() => {
+          const devices = navigator.mediaDevices;
+          const ask = devices.getUserMedia.bind(devices);
+          devices.getUserMedia = async (wanted) => {
+            await new Promise((resolve) => { globalThis.allow = resolve; });
+            globalThis.stream = await ask(wanted);
+            return globalThis.stream;
+          };
+        }"""
+    )
+    page.get_by_role("button", name="Use camera").press("Enter")
+    _wait_for_text(page, "status", "Opening the camera…")
+    # The next Tab goes on from the controls, though the button is disabled now.
+    assert page.evaluate("() => document.activeElement.id") == "controls"
+    page.get_by_role("button", name="Stop").click()
+    _wait_for_text(page, "status", "Stopped.")
+    page.evaluate("() => allow()")
+    page.wait_for_function(
+        "() => globalThis.stream?.getTracks().every((t) => t.readyState === 'ended')"
+    )
+    _wait_for_state(page, "ready")
+
+
 def test_page_asks_no_other_address_and_works_without_its_host(
-    context, serve, tmp_path
+    context, serve, tmp_path, monkeypatch
 ):
+    # An open connection would be served after the end.
+    monkeypatch.setattr("grw_tf.web.server._Handler.protocol_version", "HTTP/1.0")
     server = serve(STEP)
     page = context.new_page()
     asked = []
@@ -289,6 +502,50 @@ def test_page_asks_no_other_address_and_works_without_its_host(
     assert len(asked) > 20
     own = (server.url, f"blob:{server.url}", "data:")
     assert [url for url in asked if not url.startswith(own)] == []
+
+
+def test_site_without_a_model_works_when_its_host_has_it_no_more(context, serve):
+    server = serve()
+    page = context.new_page()
+    page.goto(server.url)
+    page.get_by_text("Works offline").wait_for()
+    server.folder.rename(server.folder.with_name("away"))
+    page.reload()
+    page.get_by_text("Open or drop a .tflite file").wait_for()
+    page.get_by_label("Open model").set_input_files(STEP)
+    _wait_for_state(page, "ready")
+
+
+def test_part_of_a_site_is_not_said_to_work_offline(context, serve):
+    server = serve(STEP)
+    (server.folder / "runtime" / "LICENSE.txt").unlink()
+    page = context.new_page()
+    page.goto(server.url)
+    _wait_for_state(page, "ready")
+    kept = page.evaluate(
+        """async () => {
+          const { keepOffline } = await import("/offline.js");
+          const { version } = await (await fetch("site.json")).json();
+          return keepOffline(version);
+        }"""
+    )
+    assert kept is False
+    assert not page.get_by_text("Works offline").is_visible()
+
+
+def test_pages_of_others_below_the_site_are_left_alone(context, serve, monkeypatch):
+    headers = {"Cache-Control": "no-store"}
+    monkeypatch.setattr("grw_tf.web.server._HEADERS", headers)
+    server = serve(STEP)
+    other = server.folder / "other.html"
+    page = context.new_page()
+    page.goto(server.url)
+    page.get_by_text("Works offline").wait_for()
+    for content in ("first", "second"):
+        other.write_text(content)
+        response = page.goto(f"{server.url}other.html")
+        assert page.locator("body").inner_text() == content
+        assert "cross-origin-embedder-policy" not in response.headers
 
 
 def test_another_export_is_seen_at_the_next_visit(context, serve, runtime, tmp_path):

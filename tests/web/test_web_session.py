@@ -226,6 +226,7 @@ def test_tensors_that_are_not_deleted_would_grow_the_heap(modules):
     )
     _, heaps = _run(modules, VECTORS / "classify.tflite", random_frames(400), leaking)
     modules.reload()
+    modules.locator('body[data-state="empty"]').wait_for()
     assert _growth(heaps) > 1 << 20
 
 
@@ -264,6 +265,30 @@ def test_manifest_of_another_model_is_told_in_a_line(modules, tmp_path):
     (modules.folder / path.name).write_bytes(path.read_bytes())
     told = modules.evaluate(REFUSED, path.name)
     assert "manifest of another model (the model has no input other)" in told
+
+
+def test_model_that_the_gpu_does_not_open_is_run_by_the_cpu(modules):
+    told, logits = modules.evaluate(
+        """async (name) => {
+          const { fetched, frame } = await import("/tests/check_vectors.js");
+          const { ExportedFile } = await import("/exported_file.js");
+          const { openStream } = await import("/open_stream.js");
+          const told = [];
+          const exported = new ExportedFile(name, await fetched(name));
+          const warn = (text) => told.push(text);
+          const session = await openStream(exported, { kind: "gpu" }, { warn });
+          await session.pushPrepared(frame(0, exported.size, exported.size));
+          const logits = await session.logits();
+          session.close();
+          return [told, [...logits]];
+        }""",
+        "vectors/step.tflite",
+    )
+    (line,) = told
+    assert line.startswith("The GPU cannot run this model (")
+    assert line.endswith("): the CPU computes instead.")
+    assert "damaged" not in line and "\n" not in line
+    assert len(logits) == len(CLASSES)
 
 
 COMPARED = """async (given) =>

@@ -16,6 +16,7 @@ from toy_heads import HEADS
 
 from grw_tf.common.paired_timing import Ratio
 from grw_tf.export.benchmark import file_comparison as benchmark
+from grw_tf.export.benchmark import model_garden_export
 from grw_tf.export.benchmark.file_stream import open_step, open_stream
 from grw_tf.export.benchmark.model_garden_export import convert_stock
 from grw_tf.export.conversion import convert_functions
@@ -129,7 +130,9 @@ def test_files_are_measured_beside_the_stock_exports(
     ours, stock, training, monkeypatch
 ):
     # Conversion takes long.
-    monkeypatch.setattr(benchmark, "convert_stock", lambda model, dynamic: stock)
+    monkeypatch.setattr(
+        model_garden_export, "convert_stock", lambda model, dynamic: stock
+    )
     config = benchmark.BenchmarkConfig(
         models=ours, checkpoint_dir=training, frames=2, rounds=2, threads="1"
     )

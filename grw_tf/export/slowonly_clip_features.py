@@ -27,12 +27,14 @@ class SlowOnlyClipFeatures:
     def __init__(self, model: tf_keras.Model, frames: int, unit: float) -> None:
         del frames
         config = model.config.backbone
-        self._activate = tf_utils.get_activation(config.activation, use_keras_layer=True)
-        stem = [
+        self._activate = tf_utils.get_activation(
+            config.activation, use_keras_layer=True
+        )
+        convolution, norm = (
             next(layer for layer in model.backbone.layers if isinstance(layer, kind))
             for kind in (tf_keras.layers.Conv3D, tf_keras.layers.BatchNormalization)
-        ]
-        self._stem = _Convolution(*stem, unit)
+        )
+        self._stem = _Convolution(convolution, norm, unit)
         self._blocks = [
             (block.name, *_folded(block.layer))
             for block in residual_blocks(model.backbone, config)
@@ -79,7 +81,7 @@ class _Convolution:
 
 
 def _folded(block):
-    """Returns the convolutions of a residual block, and that of its shortcut or None."""
+    """Returns a residual block's convolutions, and that of its shortcut or None."""
     if isinstance(block, BottleneckBlock3D):
         layers = [
             (block._temporal_conv, block._norm1),

@@ -57,11 +57,16 @@ def define_flags() -> None:
 
 
 class _Results:
-    """The results and times of a run: a number of milliseconds a frame, or a clip."""
+    """The results of a run, and its milliseconds a frame or a clip.
 
-    unit = "frame"
+    Args:
+        unit: What is classified, "frame" or "clip".
+        first: What the first result is of, in words.
+    """
 
-    def __init__(self):
+    def __init__(self, unit, first):
+        self.unit = unit
+        self.first = first
         self.top = []
         self.milliseconds = []
 
@@ -90,7 +95,7 @@ class _Run(_Results):
     """A run of a stream over a source."""
 
     def __init__(self, session):
-        super().__init__()
+        super().__init__("frame", f"the {session.frames_per_step} frames of a step")
         self._session = session
         self._spent = 0.0
 
@@ -113,10 +118,8 @@ class _Run(_Results):
 class _ClipRun(_Results):
     """A run of a classifier of clips over a video."""
 
-    unit = "clip"
-
     def __init__(self, classifier):
-        super().__init__()
+        super().__init__("clip", "its first frame")
         self._classifier = classifier
         self._frames = collections.deque(maxlen=classifier.frames)
         self._seconds = 0.0
@@ -172,19 +175,8 @@ def main(_: object) -> int:
             " file, or a stream model's file."
         )
     ended = _ending_signals()
-    given = {} if _FLAGS.max_gap is None else {"max_gap": _FLAGS.max_gap}
     with contextlib.ExitStack() as stack:
-        if of_clips:
-            classifier = ClipClassifier(_FLAGS.model, num_threads=_FLAGS.num_threads)
-            model = stack.enter_context(classifier)
-            run, read = _ClipRun(model), _clips
-        else:
-            session = StreamSession(
-                _FLAGS.model, num_threads=_FLAGS.num_threads, **given
-            )
-            model = stack.enter_context(session)
-            run, read = _Run(model), _live if is_live(source) else _recorded
-        frames = stack.enter_context(contextlib.closing(read(run, model, source)))
+        run, frames = (_open_clips if of_clips else _open_stream)(stack, source)
         video = None
         if _FLAGS.output:
             _check_output(source)
@@ -198,10 +190,29 @@ def main(_: object) -> int:
                 break
         _summarize(run, time.perf_counter() - start)
         if not (run.milliseconds or ended):
-            raise ValueError(
-                f"{source} ended before the {model.frames_per_step} frames of a step."
-            )
+            raise ValueError(f"{source} ended before {run.first}.")
     return 128 + ended[0] if ended else 0
+
+
+def _open_stream(stack, source):
+    """Returns a run of a stream, and the frames that it reads."""
+    given = {} if _FLAGS.max_gap is None else {"max_gap": _FLAGS.max_gap}
+    session = stack.enter_context(
+        StreamSession(_FLAGS.model, num_threads=_FLAGS.num_threads, **given)
+    )
+    run = _Run(session)
+    read = _live if is_live(source) else _recorded
+    return run, stack.enter_context(contextlib.closing(read(run, session, source)))
+
+
+def _open_clips(stack, source):
+    """Returns a run of a classifier of clips, and the frames that it reads."""
+    classifier = stack.enter_context(
+        ClipClassifier(_FLAGS.model, num_threads=_FLAGS.num_threads)
+    )
+    run = _ClipRun(classifier)
+    frames = contextlib.closing(_clips(run, classifier, source))
+    return run, stack.enter_context(frames)
 
 
 def _live(run, session, source):
@@ -242,11 +253,10 @@ def _check_output(source):
 
 
 def _summarize(run, seconds):
-    times = run.milliseconds
+    times, unit = run.milliseconds, run.unit
     if times:
         print(
-            f"{len(times)} {run.unit}s, median {statistics.median(times):.1f} ms a"
-            f" {run.unit}; {len(times) / seconds:.1f} {run.unit}s/s, reading and drawing"
-            " included.",
+            f"{len(times)} {unit}s, median {statistics.median(times):.1f} ms a {unit};"
+            f" {len(times) / seconds:.1f} {unit}s/s, reading and drawing included.",
             file=sys.stderr,
         )

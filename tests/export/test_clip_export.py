@@ -31,7 +31,7 @@ def few_clips(monkeypatch):
 
 @pytest.fixture
 def run(nano):
-    return Run(nano(backbone=BASE), CLASSES, "runs/own/best_ckpt")
+    return Run(nano(backbone=SLOWONLY), CLASSES, "runs/own/best_ckpt")
 
 
 @pytest.fixture
@@ -161,7 +161,10 @@ def test_wrong_file_is_written_with_a_warning_on_demand(
 @pytest.mark.parametrize(
     "fields, message",
     [
-        ({"quantization": "int8"}, "int8 is for stream models, and nano .*use auto"),
+        (
+            {"quantization": "int8"},
+            "int8 is for stream models, and slowonly_nano .*use auto",
+        ),
         ({"frames_per_step": 2}, "--frames_per_step=2 is for stream .*whole clips"),
         ({"target": "gpu"}, "--target=gpu is for stream models"),
         ({"layout": "tensorflow_examples"}, "--layout=tensorflow_examples is for"),

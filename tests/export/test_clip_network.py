@@ -9,7 +9,7 @@ from streamed_logits import assert_logits_close
 from toy_backbones import BACKBONES, BASE
 from toy_heads import HEADS
 
-from grw_tf.export.clip_network import ClipNetwork
+from grw_tf.export.clip_network import ClipNetwork, check_clip_model
 from grw_tf.export.clip_sums import at_offset, offsets
 from grw_tf.export.conversion import convert_clips
 from grw_tf.export.operations import count_operations, step_partitions
@@ -36,8 +36,8 @@ VARIANTS = [
         if head != "official"
     ),
 ]
-# The first parts differ most.
-SOME = slow_but([("2plus1d", "official"), ("slowonly_nano", "transformer")], VARIANTS)
+# The official head of a base model is in the file that is tested every day.
+SOME = slow_but([("slowonly_nano", "transformer")], VARIANTS)
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +58,17 @@ def test_network_gives_the_models_logits(nano, videos, network, head):
     assert_logits_close(np.stack(actual), _model_logits(model, videos))
 
 
-@pytest.mark.parametrize("frames", [1, 2, 3])
-def test_clips_shorter_than_kernels_are_padded_as_in_the_model(nano, videos, frames):
-    model = nano(backbone=BASE, frames=frames)
+@pytest.mark.parametrize(
+    "network, frames",
+    slow_but(
+        [("slowonly_nano", 1)],
+        [(network, n) for network in ("base", "slowonly_nano") for n in (1, 2, 3)],
+    ),
+)
+def test_clips_shorter_than_kernels_are_padded_as_in_the_model(
+    nano, videos, network, frames
+):
+    model = nano(backbone=NETWORKS[network], frames=frames)
     video = videos[:1, :frames]
     actual = ClipNetwork(model).classify_clip(tf.constant(video))
     assert_logits_close(actual, _model_logits(model, video))
@@ -91,7 +99,7 @@ def test_file_has_built_in_operations_of_four_axes_in_one_partition(
 
 
 def test_fractions_give_the_logits_of_bytes(nano, videos):
-    model = nano(backbone=BASE)
+    model = nano(backbone=NETWORKS["slowonly_nano"])
     network = ClipNetwork(model, "float32")
     actual = network.classify_clip(tf.constant(videos[:1], tf.float32) / 255)
     assert_logits_close(actual, _model_logits(model, videos[:1]))
@@ -111,9 +119,9 @@ def test_neighbors_beyond_the_clip_are_zeros():
 
 def test_causal_model_and_other_types_are_refused(nano):
     with pytest.raises(ValueError, match="A causal model .*saved_model"):
-        ClipNetwork(nano())
+        check_clip_model(preset("a0_stream"))
     with pytest.raises(ValueError, match="Unknown image_dtype 'int8'"):
-        ClipNetwork(nano(backbone=BASE), "int8")
+        ClipNetwork(nano(backbone=NETWORKS["slowonly_nano"]), "int8")
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from grw_tf.export.clip_sums import at_offset, offsets
+from grw_tf.export.frame_offsets import at_offset, offsets
 from grw_tf.export.movinet_features import MovinetFeatures
 from grw_tf.export.stream_states import StreamStates
 

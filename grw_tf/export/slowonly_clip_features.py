@@ -10,7 +10,7 @@ import tensorflow as tf
 import tf_keras
 from official.modeling import tf_utils
 
-from grw_tf.export.clip_sums import at_offset, offsets
+from grw_tf.export.frame_offsets import at_offset, offsets
 from grw_tf.layers.residual_blocks_3d import BottleneckBlock3D
 from grw_tf.models.backbone import residual_blocks
 

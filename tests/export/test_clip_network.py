@@ -10,8 +10,8 @@ from toy_backbones import BACKBONES, BASE
 from toy_heads import HEADS
 
 from grw_tf.export.clip_network import ClipNetwork, check_clip_model
-from grw_tf.export.clip_sums import at_offset, offsets
 from grw_tf.export.conversion import convert_clips
+from grw_tf.export.frame_offsets import at_offset, offsets
 from grw_tf.export.operations import count_operations, step_partitions
 from grw_tf.models import build_model
 from grw_tf.models.presets import preset

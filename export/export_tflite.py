@@ -1,4 +1,4 @@
-"""Exports a trained model as one streaming TFLite file.
+"""Exports a trained model as one TFLite file.
 
 Runs `grw_tf.programs.export`, as `grw-export` does.
 """

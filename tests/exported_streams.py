@@ -4,8 +4,9 @@ import tensorflow as tf
 from exported_files import CLASSES
 
 from grw_tf.export.bundle import bundle
-from grw_tf.export.conversion import convert, convert_functions
-from grw_tf.export.manifest import make_manifest
+from grw_tf.export.clip_network import ClipNetwork
+from grw_tf.export.conversion import convert, convert_clips, convert_functions
+from grw_tf.export.manifest import make_clip_manifest, make_manifest
 from grw_tf.export.quantization.quantize import quantize
 from grw_tf.export.streaming_network import StreamingNetwork
 
@@ -15,6 +16,14 @@ def write_stream(path, model, class_names=CLASSES, frames_per_step=1, mode="none
     network = StreamingNetwork(model, frames_per_step)
     content = quantize(convert(network), mode).content
     path.write_bytes(bundle(content, class_names, make_manifest(network, content)))
+    return path
+
+
+def write_clip_classifier(path, model, class_names=CLASSES, image_dtype="uint8"):
+    """Writes a model of clips, not compared with the model; returns the path."""
+    network = ClipNetwork(model, image_dtype)
+    content = convert_clips(network)
+    path.write_bytes(bundle(content, class_names, make_clip_manifest(network)))
     return path
 
 

@@ -1,4 +1,4 @@
-"""Converts a streaming network to a float32 TFLite model."""
+"""Converts a network rewritten for devices to a float32 TFLite model."""
 
 import re
 import tempfile
@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
+from grw_tf.export.clip_network import ClipNetwork
 from grw_tf.export.streaming_network import StreamingNetwork
+from grw_tf.streaming.signature_names import CLASSIFY_CLIP, IMAGE, LOGITS
 
 
 def convert(network: StreamingNetwork) -> bytes:
@@ -35,8 +37,29 @@ def convert(network: StreamingNetwork) -> bytes:
 
     functions = {"step": step, "classify": classify}
     signatures = {name: functions[name] for name in network.signatures}
+    return _convert(signatures, network.model)
+
+
+def convert_clips(network: ClipNetwork) -> bytes:
+    """Converts a network of clips to TFLite, with built-in operations only.
+
+    Its signature `classify_clip` takes a clip [1, frames, size, size, 3] as `image`. It
+    returns the `logits` [1, num_classes].
+
+    Raises:
+        ValueError: As `convert`.
+    """
+
+    @tf.function(autograph=False, input_signature=[{IMAGE: network.image_spec}])
+    def classify_clip(inputs):
+        return {LOGITS: network.classify_clip(inputs[IMAGE])}
+
+    return _convert({CLASSIFY_CLIP: classify_clip}, network.model)
+
+
+def _convert(signatures, model):
     try:
-        return convert_functions(signatures, network.model.weights)
+        return convert_functions(signatures, model.weights)
     except ConverterError as error:
         raise ValueError(_in_words(str(error))) from error
 

@@ -1,24 +1,26 @@
 """Exports a trained model as one checked TFLite file."""
 
 import dataclasses
-import json
 import logging
 import os
 import tempfile
 from pathlib import Path
 
-from grw_tf.common.flags import option
 from grw_tf.common.replacing import replacing
 from grw_tf.common.text_table import text_table
 from grw_tf.export.bundle import bundle
+from grw_tf.export.clip_export import ClipReport, export_clips
 from grw_tf.export.conversion import convert
 from grw_tf.export.delegate_rules import Finding, find_patterns
+from grw_tf.export.export_config import ExportConfig
+from grw_tf.export.judgement import judge_parity
 from grw_tf.export.manifest import make_manifest
 from grw_tf.export.operations import Partitions, count_operations, step_partitions
 from grw_tf.export.own_outputs import separate_outputs
 from grw_tf.export.parity import Parity, check_parity
-from grw_tf.export.quantization.quantize import AUTO, MODES, quantize
-from grw_tf.export.streaming_network import IMAGE_DTYPES, TARGETS, StreamingNetwork
+from grw_tf.export.quantization.quantize import AUTO, quantize
+from grw_tf.export.report import short_name, write_report
+from grw_tf.export.streaming_network import StreamingNetwork
 from grw_tf.export.streams import FRAMES, drawn_streams, real_streams
 from grw_tf.export.tensorflow_examples import (
     FEWEST_CLASSES,
@@ -31,112 +33,8 @@ from grw_tf.export.tensorflow_examples import (
 from grw_tf.export.tflite_metadata import add_metadata
 from grw_tf.weights.run_directory import Run, read_run
 
-REPORT_FILE = "export_report.json"
-GRW_LAYOUT = "grw"
-LAYOUTS = (GRW_LAYOUT, LAYOUT)
 _STREAMS = 3
 _CALIBRATION_STREAMS = 2
-
-
-@dataclasses.dataclass(frozen=True)
-class ExportConfig:
-    """What to export and how; each field is a flag.
-
-    Raises:
-        ValueError: At construction, for invalid values.
-    """
-
-    checkpoint_dir: str = option(
-        "", "--model_dir of a training, or a checkpoint that records its config."
-    )
-    output: str = option("", "The .tflite file to write.")
-    quantization: str = option(
-        AUTO,
-        "auto (the smallest file that makes the model's choices of class); none;"
-        " float16 (half the size); dynamic (8-bit weights, a quarter of the size);"
-        " weight_only (the same, computed in float32); or int8 (8-bit activations too,"
-        " calibrated on clips).",
-    )
-    frames_per_step: int = option(1, "Frames that the file takes at once.")
-    image_dtype: str = option(
-        AUTO,
-        "Type of frames: uint8 in 0..255, or float32 in 0..1; by default uint8, except"
-        " where --target or --layout needs float32.",
-    )
-    target: str = option(
-        "cpu",
-        "cpu, or gpu for a graph without the patterns that GPU delegates are known to"
-        " fail on: float32 throughout, in the file float16 by default.",
-    )
-    layout: str = option(
-        GRW_LAYOUT,
-        "grw, or tensorflow_examples for TensorFlow's own sample apps of video"
-        f" classification, with their {LABEL_FILE} beside the file.",
-    )
-    clips: str = option(
-        "",
-        "Clips to check and calibrate on: a folder of class folders of videos, or"
-        " records; by default the training's own if they are available, otherwise drawn"
-        " scenes, for checks only.",
-    )
-    labels: str = option(
-        "", "File with the names of the classes; by default labels.txt of the training."
-    )
-    allow_mismatch: bool = option(
-        False,
-        "Write the file even if it does not give the model's numbers, or has patterns"
-        " that its --target is known to fail on, with a warning inside.",
-    )
-
-    def __post_init__(self) -> None:
-        for name, known in (
-            ("quantization", MODES),
-            ("image_dtype", (*IMAGE_DTYPES, AUTO)),
-            ("target", TARGETS),
-            ("layout", LAYOUTS),
-        ):
-            value = getattr(self, name)
-            if value not in known:
-                raise ValueError(
-                    f"{name} is {value!r}: it must be one of {', '.join(known)}."
-                )
-        if not 1 <= self.frames_per_step <= FRAMES:
-            raise ValueError(
-                f"frames_per_step is {self.frames_per_step}: it must be from 1 to"
-                f" {FRAMES}."
-            )
-        gpu, samples = self.target == "gpu", self.layout == LAYOUT
-        if gpu and samples:
-            raise ValueError(
-                f"--layout={LAYOUT} has an image of five axes, which GPU delegates"
-                " refuse: leave --target at cpu."
-            )
-        if (gpu or samples) and self.image_dtype == "uint8":
-            flag = f"--target={self.target}" if gpu else f"--layout={LAYOUT}"
-            raise ValueError(f"image_dtype is uint8: {flag} takes float32.")
-        if samples and self.frames_per_step != 1:
-            raise ValueError(
-                f"frames_per_step is {self.frames_per_step}: --layout={LAYOUT} takes"
-                " one frame a step."
-            )
-        if "://" in self.output:
-            raise ValueError(
-                f"output is {self.output}: write a local file and copy it there."
-            )
-
-    @property
-    def frame_dtype(self) -> str:
-        """The type of frames that `image_dtype` stands for."""
-        if self.image_dtype != AUTO:
-            return self.image_dtype
-        bytes_fit = self.target == "cpu" and self.layout == GRW_LAYOUT
-        return "uint8" if bytes_fit else "float32"
-
-    @property
-    def mode(self) -> str:
-        """The mode of `quantize` that `quantization` stands for."""
-        to_floats = self.target == "gpu" and self.quantization == AUTO
-        return "float16" if to_floats else self.quantization
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,14 +95,28 @@ class Report:
         return text_table(rows, "<")
 
 
-def export(config: ExportConfig) -> Report:
+def export(config: ExportConfig) -> Report | ClipReport:
     """Exports a training's best model; see `export_run`."""
     _check_output(Path(config.output))
     return export_run(read_run(config.checkpoint_dir, config.labels), config)
 
 
-def export_run(run: Run, config: ExportConfig) -> Report:
+def export_run(run: Run, config: ExportConfig) -> Report | ClipReport:
     """Converts a model, compares the file with it, and writes file and report.
+
+    A causal model's file classifies streams, that of another whole clips.
+
+    Raises:
+        ValueError, OSError: As `export_streams`.
+    """
+    if run.model.config.backbone.causal:
+        return export_streams(run, config)
+    _check_output(Path(config.output))
+    return export_clips(run, config)
+
+
+def export_streams(run: Run, config: ExportConfig) -> Report:
+    """Exports a causal model, as `export_run`.
 
     The report is in the file too, and in `export_report.json` beside it, which holds
     the report of the folder's last export. The layout of TensorFlow's samples also has
@@ -236,7 +148,7 @@ def export_run(run: Run, config: ExportConfig) -> Report:
     )
     manifest = make_manifest(network, content) | {
         "quantization": quantized.report,
-        "training_run": {"checkpoint": _short(run.checkpoint)},
+        "training_run": {"checkpoint": short_name(run.checkpoint)},
     }
     names = run.class_names
     with replacing(output) as unfinished, tempfile.TemporaryDirectory() as folder:
@@ -267,8 +179,7 @@ def export_run(run: Run, config: ExportConfig) -> Report:
     if config.layout == LAYOUT:
         with replacing(output.parent / LABEL_FILE) as unfinished:
             unfinished.write_text("\n".join(names) + "\n", encoding="utf-8")
-    with replacing(output.parent / REPORT_FILE) as unfinished:
-        unfinished.write_text(json.dumps(report.to_dict(), indent=2) + "\n")
+    write_report(output, report)
     return report
 
 
@@ -276,18 +187,7 @@ def _judge(report, allow_mismatch):
     """Raises a `ValueError`, or warns, if a file is not what its target needs."""
     if report.target == "gpu" and report.delegate_findings:
         _judge_patterns(report, allow_mismatch)
-    if report.parity.passed:
-        return
-    failures = "; ".join(report.parity.failures)
-    if not allow_mismatch:
-        print(report.table(), flush=True)
-        raise ValueError(
-            f"The file does not give the model's numbers, and was not written:"
-            f" {failures}. Leave --quantization at {AUTO}, which looks for the smallest"
-            " file that does, or write this one with a warning inside with"
-            " --allow_mismatch."
-        )
-    logging.warning("%s does not give the model's numbers: %s", report.file, failures)
+    judge_parity(report, allow_mismatch)
 
 
 def _judge_patterns(report, allow_mismatch):
@@ -393,8 +293,3 @@ def _check_output(output):
         raise OSError(f"--output={output} {what}: give a file's path.")
     if not os.access(output.parent, os.W_OK):
         raise OSError(f"--output={output}: {output.parent} cannot be written to.")
-
-
-def _short(checkpoint):
-    """Returns the last parts of a path, to be written into a file for others."""
-    return "/".join(Path(checkpoint).parts[-2:])

@@ -3,11 +3,12 @@
 import json
 
 import grw_tf
+from grw_tf.export.clip_network import ClipNetwork
 from grw_tf.export.state_entries import state_entries
 from grw_tf.export.streaming_network import StreamingNetwork
 from grw_tf.frames.geometry import FrameGeometry
 from grw_tf.streaming.litert import make_interpreter
-from grw_tf.streaming.signature_names import IMAGE, step_signature
+from grw_tf.streaming.signature_names import CLASSIFY_CLIP, IMAGE, step_signature
 
 FORMAT_VERSION = 2
 
@@ -26,9 +27,22 @@ def make_manifest(network: StreamingNetwork, content: bytes) -> dict:
 
     It can be understood without this project; `model` is the model's config.
     """
+    signatures, shape = _interface(content)
+    return _described(network, signatures, shape) | {
+        "frames_per_step": network.frames_per_step,
+        "states": state_entries(content),
+    }
+
+
+def make_clip_manifest(network: ClipNetwork) -> dict:
+    """Returns the manifest of a model that classifies clips of `window` frames."""
+    shape = network.image_spec.shape.as_list()
+    return _described(network, [CLASSIFY_CLIP], shape)
+
+
+def _described(network, signatures, shape):
     config = network.model.config
     image = network.image_spec
-    signatures, shape = _interface(content)
     return {
         "format_version": FORMAT_VERSION,
         "producer": f"grw_tf {grw_tf.__version__}",
@@ -43,10 +57,8 @@ def make_manifest(network: StreamingNetwork, content: bytes) -> dict:
         },
         "output": {"name": "logits", "shape": [1, config.num_classes]},
         "fps": config.fps,
-        "frames_per_step": network.frames_per_step,
         "head": config.head.type,
         "window": config.frames,
-        "states": state_entries(content),
         "model": json.loads(config.to_json()),
     }
 

@@ -122,17 +122,24 @@ class MovinetFeatures:
         if time == 1 or self._config.conv_type == "3d":
             kernel, bias = self._weights.convolution(path, size)
             taps = [_either_conv2d(x, tap * unit, strides) for tap in kernel[::-1]]
-            taps[0] = tf.nn.bias_add(taps[0], _constant(bias))
+            now = self._tap_of_now(time)
+            taps[now] = tf.nn.bias_add(taps[now], _constant(bias))
         else:
             kernel, bias = self._weights.convolution(path, (1, height, width))
             x = _either_conv2d(x, kernel[0] * unit, strides)
             x = self._activate(tf.nn.bias_add(x, _constant(bias)))
             kernel, bias = self._weights.convolution(path, (time, 1, 1), "_temporal")
-            *earlier, last = kernel
+            taps = [x * _constant(tap[0, 0, 0]) for tap in kernel[::-1]]
+            now = self._tap_of_now(time)
             # A depthwise convolution adds the bias at no cost.
-            taps = [tf.nn.bias_add(_either_conv2d(x, last, 1), _constant(bias))]
-            taps += [x * _constant(tap[0, 0, 0]) for tap in reversed(earlier)]
+            same_frame = _either_conv2d(x, kernel[::-1][now], 1)
+            taps[now] = tf.nn.bias_add(same_frame, _constant(bias))
         return self._activate(self._sum_over_time(taps, states, f"state_{name}_stream"))
+
+    def _tap_of_now(self, count):
+        """Returns which of a kernel's taps, the last first, is of the same frame."""
+        del count
+        return 0
 
     def _sum_over_time(self, taps, states, name):
         """Sums over frames, tap 0 of the same frame, tap 1 of the one before, ...

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 
 import numpy as np
@@ -12,6 +12,7 @@ import tf_keras
 import tqdm
 
 from grw_tf.export.regret import Regret, regret_of
+from grw_tf.frames.geometry import FrameGeometry
 from grw_tf.frames.numpy_preparation import FramePreparation
 from grw_tf.frames.opencv_preparation import prepare_frame
 from grw_tf.models import StreamingModel
@@ -97,8 +98,8 @@ def check_parity(
     float_session = StreamSession(float_path) if float_path else nullcontext()
     with StreamSession(path) as session, float_session as floats:
         step = session.frames_per_step
-        preparation_difference = _compare_preparation(
-            session, model.config.frame_geometry
+        preparation_difference = compare_preparation(
+            session.geometry, model.config.frame_geometry
         )
         for stream in tqdm.tqdm(streams, desc="Comparing streams", unit="stream"):
             stream = stream[: len(stream) // step * step]
@@ -178,12 +179,7 @@ def _file_logits(session, frames):
 
 def _compare(expected, actual, converted, clip_differences, reset_differences):
     """Compares logits [streams, steps, classes], in units of the largest."""
-    scale = np.abs(expected).max()
-    if not scale > 0 or not np.isfinite(scale):
-        raise ValueError(
-            f"The model's largest logit is {scale}: its weights are broken or were"
-            " never trained, and no file can be compared with it."
-        )
+    scale = largest_logit(expected)
     numbers = {
         "largest_logit": scale,
         "clip_difference": clip_differences.max() / scale,
@@ -194,10 +190,30 @@ def _compare(expected, actual, converted, clip_differences, reset_differences):
     return {name: float(value) for name, value in numbers.items()}
 
 
-def _compare_preparation(session, geometry):
-    """Compares the preparation of wide, tall and small frames, in levels."""
+def largest_logit(logits: np.ndarray) -> float:
+    """Returns the largest absolute logit of a model.
+
+    Raises:
+        ValueError: If nothing can be compared with it.
+    """
+    largest = float(np.abs(logits).max())
+    if not largest > 0 or not np.isfinite(largest):
+        raise ValueError(
+            f"The model's largest logit is {largest}: its weights are broken or were"
+            " never trained, and no file can be compared with it."
+        )
+    return largest
+
+
+def compare_preparation(in_file: FrameGeometry, geometry: FrameGeometry) -> int:
+    """Compares how a file and its model prepare wide, tall and small frames, in levels.
+
+    Args:
+        in_file: The file's geometry.
+        geometry: The model's.
+    """
     rng = np.random.default_rng(0)
-    prepare = FramePreparation(session.geometry)
+    prepare = FramePreparation(in_file)
     size, largest = geometry.size, 0
     for shape in (
         (2 * size + 1, 3 * size + 2, 3),
@@ -211,28 +227,52 @@ def _compare_preparation(session, geometry):
 
 
 def _failures(numbers, regret, quantization):
-    if numbers["preparation_difference"] > _LEVELS:
-        yield (
-            "the file prepares frames differently from training: they"
-            f" differ by {numbers['preparation_difference']} of 255 levels"
-        )
+    yield from preparation_failures(numbers["preparation_difference"])
     exact = LARGEST_DIFFERENCE["none"]
-    limits = [
+    for name, limit, what in (
         ("clip", exact, "the streaming model differs from the clip model"),
         ("reset", 0, "after a reset the file gives other logits, which differ"),
-        (
-            "largest",
-            LARGEST_DIFFERENCE.get(quantization, LARGEST_8_BIT_DIFFERENCE),
-            "the file differs from the model",
-        ),
-    ]
+    ):
+        yield from difference_failures(numbers[f"{name}_difference"], limit, what)
+    yield from file_failures(numbers, regret, quantization)
+
+
+def preparation_failures(levels: int) -> Iterator[str]:
+    """Yields, in words, that frames are prepared differently, if they are."""
+    if levels > _LEVELS:
+        yield (
+            "the file prepares frames differently from training: they differ by"
+            f" {levels} of 255 levels"
+        )
+
+
+def file_failures(
+    numbers: Mapping[str, float], regret: Regret, quantization: str
+) -> Iterator[str]:
+    """Yields what in a file's logits is beyond the limits, in words.
+
+    Args:
+        numbers: `conversion_difference` and `largest_difference`, as in `Parity`.
+        regret: How the file's choices compare with the model's.
+        quantization: The file's quantization.
+    """
     if quantization != "none":
-        what = "before it was quantized the file differed from the model"
-        limits.insert(2, ("conversion", exact, what))
-    for name, limit, what in limits:
-        difference = numbers[f"{name}_difference"]
-        # Written so that NaN fails, too.
-        if not difference <= limit:
-            yield f"{what} by {difference:.1e} of the largest logit (limit {limit:.0e})"
+        yield from difference_failures(
+            numbers["conversion_difference"],
+            LARGEST_DIFFERENCE["none"],
+            "before it was quantized the file differed from the model",
+        )
+    yield from difference_failures(
+        numbers["largest_difference"],
+        LARGEST_DIFFERENCE.get(quantization, LARGEST_8_BIT_DIFFERENCE),
+        "the file differs from the model",
+    )
     if quantization not in LARGEST_DIFFERENCE:
         yield from regret.failures()
+
+
+def difference_failures(difference: float, limit: float, what: str) -> Iterator[str]:
+    """Yields, in words, that logits differ by more than a limit, if they do."""
+    # Written so that NaN fails, too.
+    if not difference <= limit:
+        yield f"{what} by {difference:.1e} of the largest logit (limit {limit:.0e})"

@@ -56,26 +56,15 @@ class StreamingNetwork:
         target: str = "cpu",
     ) -> None:
         check_causal(model.config)
-        if model.backbone.compute_dtype != "float32":
-            raise ValueError(
-                f"The model computes in {model.backbone.compute_dtype}: build it under"
-                " the float32 policy, with the same weights, to export it."
-            )
+        check_float32(model)
         check_positive(frames_per_step=frames_per_step)
-        for name, value, known in (
-            ("image_dtype", image_dtype, IMAGE_DTYPES),
-            ("target", target, TARGETS),
-        ):
-            if value not in known:
-                raise ValueError(
-                    f"Unknown {name} {value!r}; known: {', '.join(known)}."
-                )
+        unit = image_unit(image_dtype)
+        _check_known("target", target, TARGETS)
         self.model = model
         self.frames_per_step = frames_per_step
         self.image_dtype = image_dtype
         self._count_dtype = tf.float32 if target == "gpu" else tf.int32
         features = _FEATURES.get(model.config.backbone.family.name, FrameFeatures)
-        unit = 1 / 255 if image_dtype == "uint8" else 1.0
         self._head = streaming_head(model)
         self._features = features(model, frames_per_step, unit)
         self._specs = self._find_states()
@@ -148,3 +137,27 @@ class StreamingNetwork:
             else spec
             for name, spec in specs.items()
         }
+
+
+def check_float32(model: tf_keras.Model) -> None:
+    """Raises a ValueError if a model computes in another type than float32."""
+    if model.backbone.compute_dtype != "float32":
+        raise ValueError(
+            f"The model computes in {model.backbone.compute_dtype}: build it under the"
+            " float32 policy, with the same weights, to export it."
+        )
+
+
+def image_unit(image_dtype: str) -> float:
+    """Returns the value in 0..1 that 1 stands for in frames of a type.
+
+    Raises:
+        ValueError: If the type is none of IMAGE_DTYPES.
+    """
+    _check_known("image_dtype", image_dtype, IMAGE_DTYPES)
+    return 1 / 255 if image_dtype == "uint8" else 1.0
+
+
+def _check_known(name, value, known):
+    if value not in known:
+        raise ValueError(f"Unknown {name} {value!r}; known: {', '.join(known)}.")

@@ -118,8 +118,8 @@ def check_causal(config: ModelConfig) -> None:
     if not config.backbone.causal:
         raise ValueError(
             f"A base model ({config.backbone.model_id}, causal=False) sees later frames"
-            " and cannot be streamed: use a stream model, or classify whole clips, on"
-            " servers with export.export_saved_model."
+            " and cannot be streamed: use a stream model, or classify whole clips, with"
+            " export.export_tflite or, on servers, with export.export_saved_model."
         )
     if lasting_rms(config):
         raise ValueError(

@@ -30,7 +30,7 @@ from grw_tf.comparison.picture import draw_embeddings, draw_training
 from grw_tf.comparison.plan import Plan
 from grw_tf.comparison.preflight import make_plan
 from grw_tf.comparison.report import HTML_FILE, summarize
-from grw_tf.export.export import ExportConfig, export_run
+from grw_tf.export.export import ExportConfig, export_streams
 from grw_tf.streaming import StreamSession
 from grw_tf.training.experiments.config_files import shipped_configs
 from grw_tf.weights.run_directory import read_run
@@ -136,7 +136,7 @@ def finish(plan: Plan, findings: Findings, name: str) -> None:
     model = folder / "model.tflite"
     smoothed = plan.run(plan.variants[1], plan.seeds[0])
     config = ExportConfig(output=str(model), quantization="none")
-    parity = export_run(read_run(smoothed.folder), config).parity
+    parity = export_streams(read_run(smoothed.folder), config).parity
     print(
         f"Streamed frame by frame, {model} gives the model's logits to"
         f" {parity.largest_difference:.1e} of the largest, over {parity.streams} x"

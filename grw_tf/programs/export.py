@@ -1,7 +1,9 @@
-r"""Exports a trained model as one streaming TFLite file.
+r"""Exports a trained model as one TFLite file.
 
 Converts and quantizes the model, replays streams through model and file, and, if they
-agree, writes the file with its labels, manifest and report inside.
+agree, writes the file with its labels, manifest and report inside. A model that sees
+later frames and so cannot be streamed, such as a base MoViNet, becomes a file that
+classifies whole clips.
 
     grw-export --checkpoint_dir=runs/own --output=model.tflite \
         [--quantization=auto|none|float16|dynamic|weight_only|int8] \
@@ -9,7 +11,9 @@ agree, writes the file with its labels, manifest and report inside.
 """
 
 from grw_tf.common import flags
-from grw_tf.export.export import REPORT_FILE, ExportConfig, export
+from grw_tf.export.export import export
+from grw_tf.export.export_config import ExportConfig
+from grw_tf.export.report import REPORT_FILE
 from grw_tf.export.tensorflow_examples import LABEL_FILE, LAYOUT
 
 

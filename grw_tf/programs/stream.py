@@ -10,9 +10,13 @@ cameras and network streams have the time of their arrival, those of a file at a
     grw-stream --model=model.tflite --source=rtsp://camera/stream \
         --output=annotated.mp4
 
+A file that classifies whole clips, as that of a base model, takes a video file in
+clips, one after the other; the last one ends where the video does.
+
 It needs no TensorFlow: `pip install 'grw_tf[video]'` installs all that it needs.
 """
 
+import collections
 import contextlib
 import json
 import os
@@ -26,7 +30,8 @@ from absl import flags
 from grw_tf.data.videos.annotated_video import AnnotatedVideo
 from grw_tf.data.videos.video_sources import as_path, file_frames, is_live, live_frames
 from grw_tf.frames.opencv_preparation import prepare_frame
-from grw_tf.streaming import StreamSession
+from grw_tf.streaming import ClipClassifier, StreamSession
+from grw_tf.streaming.exported_file import read_stream_or_clip_file
 
 _FLAGS = flags.FLAGS
 
@@ -51,13 +56,47 @@ def define_flags() -> None:
     flags.DEFINE_integer("num_threads", 1, "Number of threads.")
 
 
-class _Run:
-    """A run of a model over a source: its results and times."""
+class _Results:
+    """The results of a run, and its milliseconds a frame or a clip.
 
-    def __init__(self, session):
-        self._session = session
+    Args:
+        unit: What is classified, "frame" or "clip".
+        first: What the first result is of, in words.
+    """
+
+    def __init__(self, unit, first):
+        self.unit = unit
+        self.first = first
         self.top = []
         self.milliseconds = []
+
+    def _print(self, seconds, frame):
+        milliseconds = self.milliseconds[-1]
+        if _FLAGS.json:
+            line = json.dumps(
+                {
+                    "time": round(seconds, 3),
+                    "frame": frame,
+                    "top": [
+                        {"class": name, "probability": round(probability, 6)}
+                        for name, probability in self.top
+                    ],
+                    "ms": round(milliseconds, 3),
+                },
+                ensure_ascii=False,
+            )
+        else:
+            classes = "  ".join(f"{name} {share:.2f}" for name, share in self.top)
+            line = f"{seconds:7.2f} s  {classes}  ({milliseconds:.1f} ms)"
+        print(line, flush=True)
+
+
+class _Run(_Results):
+    """A run of a stream over a source."""
+
+    def __init__(self, session):
+        super().__init__("frame", f"the {session.frames_per_step} frames of a step")
+        self._session = session
         self._spent = 0.0
 
     def push(self, seconds, push, *arguments):
@@ -73,27 +112,41 @@ class _Run:
             frames = steps * self._session.frames_per_step
             self.milliseconds += [self._spent * 1e3 / frames] * frames
             self._spent = 0.0
-            self._print(seconds)
+            self._print(seconds, len(self.milliseconds) - 1)
 
-    def _print(self, seconds):
-        milliseconds = self.milliseconds[-1]
-        if _FLAGS.json:
-            line = json.dumps(
-                {
-                    "time": round(seconds, 3),
-                    "frame": len(self.milliseconds) - 1,
-                    "top": [
-                        {"class": name, "probability": round(probability, 6)}
-                        for name, probability in self.top
-                    ],
-                    "ms": round(milliseconds, 3),
-                },
-                ensure_ascii=False,
-            )
-        else:
-            classes = "  ".join(f"{name} {share:.2f}" for name, share in self.top)
-            line = f"{seconds:7.2f} s  {classes}  ({milliseconds:.1f} ms)"
-        print(line, flush=True)
+
+class _ClipRun(_Results):
+    """A run of a classifier of clips over a video."""
+
+    def __init__(self, classifier):
+        super().__init__("clip", "its first frame")
+        self._classifier = classifier
+        self._frames = collections.deque(maxlen=classifier.frames)
+        self._seconds = 0.0
+        self._seen = 0
+        # Frames since the last clip.
+        self._new = 0
+
+    def push(self, seconds, frame):
+        """Takes a prepared frame, and classifies the clip that it ends, if it does."""
+        self._seconds = seconds
+        self._frames.append(frame)
+        self._seen += 1
+        self._new += 1
+        if self._new == self._classifier.frames:
+            self._classify()
+
+    def flush(self):
+        """Classifies the video's last clip, if frames of it are new."""
+        if self._new:
+            self._classify()
+
+    def _classify(self):
+        self._new = 0
+        start = time.perf_counter()
+        self.top = self._classifier.top(self._frames, _FLAGS.top, prepared=True)
+        self.milliseconds.append((time.perf_counter() - start) * 1e3)
+        self._print(self._seconds, self._seen - 1)
 
 
 def _ending_signals():
@@ -115,15 +168,15 @@ def _ending_signals():
 def main(_: object) -> int:
     """Runs the stream; returns the exit status."""
     source = as_path(_FLAGS.source)
-    ended = _ending_signals()
-    given = {} if _FLAGS.max_gap is None else {"max_gap": _FLAGS.max_gap}
-    with contextlib.ExitStack() as stack:
-        session = stack.enter_context(
-            StreamSession(_FLAGS.model, num_threads=_FLAGS.num_threads, **given)
+    of_clips = read_stream_or_clip_file(_FLAGS.model).classifies_clips
+    if of_clips and is_live(source):
+        raise ValueError(
+            f"{_FLAGS.model} classifies whole clips, and {source} is live: use a video"
+            " file, or a stream model's file."
         )
-        run = _Run(session)
-        read = _live if is_live(source) else _recorded
-        frames = stack.enter_context(contextlib.closing(read(run, session, source)))
+    ended = _ending_signals()
+    with contextlib.ExitStack() as stack:
+        run, frames = (_open_clips if of_clips else _open_stream)(stack, source)
         video = None
         if _FLAGS.output:
             _check_output(source)
@@ -137,10 +190,29 @@ def main(_: object) -> int:
                 break
         _summarize(run, time.perf_counter() - start)
         if not (run.milliseconds or ended):
-            raise ValueError(
-                f"{source} ended before the {session.frames_per_step} frames of a step."
-            )
+            raise ValueError(f"{source} ended before {run.first}.")
     return 128 + ended[0] if ended else 0
+
+
+def _open_stream(stack, source):
+    """Returns a run of a stream, and the frames that it reads."""
+    given = {} if _FLAGS.max_gap is None else {"max_gap": _FLAGS.max_gap}
+    session = stack.enter_context(
+        StreamSession(_FLAGS.model, num_threads=_FLAGS.num_threads, **given)
+    )
+    run = _Run(session)
+    read = _live if is_live(source) else _recorded
+    return run, stack.enter_context(contextlib.closing(read(run, session, source)))
+
+
+def _open_clips(stack, source):
+    """Returns a run of a classifier of clips, and the frames that it reads."""
+    classifier = stack.enter_context(
+        ClipClassifier(_FLAGS.model, num_threads=_FLAGS.num_threads)
+    )
+    run = _ClipRun(classifier)
+    frames = contextlib.closing(_clips(run, classifier, source))
+    return run, stack.enter_context(frames)
 
 
 def _live(run, session, source):
@@ -165,6 +237,15 @@ def _recorded(run, session, path):
         yield seconds, picture
 
 
+def _clips(run, classifier, path):
+    frames = file_frames(path, classifier.fps, all_frames=bool(_FLAGS.output))
+    for seconds, picture, is_seen in frames:
+        if is_seen:
+            run.push(seconds, prepare_frame(picture, classifier.geometry))
+        yield seconds, picture
+    run.flush()
+
+
 def _check_output(source):
     both = os.path.exists(source) and os.path.exists(_FLAGS.output)
     if both and os.path.samefile(source, _FLAGS.output):
@@ -172,10 +253,10 @@ def _check_output(source):
 
 
 def _summarize(run, seconds):
-    times = run.milliseconds
+    times, unit = run.milliseconds, run.unit
     if times:
         print(
-            f"{len(times)} frames, median {statistics.median(times):.1f} ms a frame;"
-            f" {len(times) / seconds:.1f} frames/s, reading and drawing included.",
+            f"{len(times)} {unit}s, median {statistics.median(times):.1f} ms a {unit};"
+            f" {len(times) / seconds:.1f} {unit}s/s, reading and drawing included.",
             file=sys.stderr,
         )

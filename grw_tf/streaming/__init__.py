@@ -1,7 +1,8 @@
-"""Runs an exported stream with numpy and LiteRT alone."""
+"""Runs an exported file with numpy and LiteRT alone."""
 
 # First, because what it does at the end of the process must come last.
 from grw_tf.streaming import native_output as native_output
+from grw_tf.streaming.clip_classifier import ClipClassifier
 from grw_tf.streaming.session import StreamSession
 
-__all__ = ["StreamSession"]
+__all__ = ["ClipClassifier", "StreamSession"]

@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import json
+import logging
 import os
 import struct
 import zipfile
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from grw_tf.frames.geometry import FRAME_FITS, UNRECORDED_FIT, FrameGeometry
-from grw_tf.streaming.signature_names import step_signature
+from grw_tf.streaming.signature_names import CLASSIFY_CLIP, step_signature
 
 # The same keys may mean something else in a newer format.
 NEWEST_FORMAT = 2
@@ -49,6 +50,11 @@ class ExportedFile:
         return FrameGeometry(taken["shape"][-2], fit, taken["resize"])
 
     @property
+    def classifies_clips(self) -> bool:
+        """Whether the model takes whole clips, and no streams."""
+        return CLASSIFY_CLIP in self.manifest["signatures"]
+
+    @property
     def step_signature(self) -> str:
         """Name of the signature that takes a step."""
         return step_signature(self.manifest["signatures"])
@@ -72,12 +78,42 @@ def state_specs(entries: Iterable[Mapping[str, Any]]) -> dict[str, StateSpec]:
 
 
 def read_exported_file(path: str | os.PathLike) -> ExportedFile:
-    """Reads an export of this project, except the model.
+    """Reads an exported stream, except the model.
 
     Raises:
         OSError: If there is no such file, or it cannot be read.
-        ValueError: If it is not an export of this project, is damaged, or has a newer
-            format.
+        ValueError: If it is not an export of this project, is damaged, has a newer
+            format, or classifies whole clips.
+    """
+    exported = read_stream_or_clip_file(path)
+    if exported.classifies_clips:
+        raise ValueError(
+            f"{exported.path} classifies whole clips and cannot be streamed: open it"
+            " with grw_tf.streaming.ClipClassifier, or give a video file to grw-stream."
+        )
+    return exported
+
+
+def read_clip_file(path: str | os.PathLike) -> ExportedFile:
+    """Reads an exported file that classifies whole clips, except the model.
+
+    Raises:
+        OSError, ValueError: As `read_exported_file`, or if it is a stream.
+    """
+    exported = read_stream_or_clip_file(path)
+    if not exported.classifies_clips:
+        raise ValueError(
+            f"{exported.path} classifies streams frame by frame, not whole clips: open"
+            " it with grw_tf.streaming.StreamSession."
+        )
+    return exported
+
+
+def read_stream_or_clip_file(path: str | os.PathLike) -> ExportedFile:
+    """Reads an export of this project of either kind, except the model.
+
+    Raises:
+        OSError, ValueError: As `read_exported_file`.
     """
     path = os.fspath(path)
     if os.path.isdir(path):
@@ -114,6 +150,16 @@ def read_exported_file(path: str | os.PathLike) -> ExportedFile:
     return ExportedFile(path, labels, manifest)
 
 
+def warn_of_mismatch(exported: ExportedFile) -> None:
+    """Warns if a file was exported although it does not give its model's numbers."""
+    if not (exported.manifest.get("parity") or {}).get("passed", True):
+        logging.getLogger(__name__).warning(
+            "%s was exported although it does not give its model's numbers; its"
+            " manifest.json says by how much, under parity.",
+            exported.path,
+        )
+
+
 def _check(path, labels, manifest):
     version = manifest.get("format_version") if isinstance(manifest, dict) else None
     if _is_count(version) and version > NEWEST_FORMAT:
@@ -122,40 +168,57 @@ def _check(path, labels, manifest):
             f" {NEWEST_FORMAT}: install a newer grw_tf."
         )
     try:
-        taken = manifest["input"]
-        # The layout of TensorFlow's samples has another axis of 1 before them.
-        *before, count, height, width, channels = taken["shape"]
-        known_input = (
-            (taken["dtype"], taken["range"]) in _INPUTS
-            and all(map(_is_count, [*taken["shape"], taken["resize"]]))
-            and before in ([], [1])
-            and height == width <= taken["resize"] <= _MOST_RESIZE
-            and channels == 3
-            and taken.get("channels", "RGB") == "RGB"
-            and (version == 1 or taken["frame_fit"] in FRAME_FITS)
-        )
-        states = manifest["states"]
-        known_states = all(map(_is_known_state, states)) and len(states) == len(
-            {state["name"] for state in states}
-        )
+        of_clips = CLASSIFY_CLIP in manifest["signatures"]
         known = (
             _is_count(version)
-            and known_input
-            and known_states
+            and _is_known_input(manifest["input"], version)
             and _is_finite(manifest["fps"])
             and manifest["fps"] > 0
-            and manifest["frames_per_step"] == count
-            and step_signature(manifest["signatures"]) in manifest["signatures"]
             and manifest["output"]["shape"][-1] == len(labels)
             and isinstance(manifest.get("parity") or {}, dict)
+            and (_takes_clips(manifest) if of_clips else _takes_steps(manifest))
         )
     except (AttributeError, LookupError, TypeError, ValueError):
-        known = False
+        known = of_clips = False
     if not known:
+        what = "clips" if of_clips else "a stream of frames"
         raise ValueError(
-            f"{path} has a manifest that does not describe a stream of frames with"
-            f" {len(labels)} labels: it is damaged, or another program wrote it."
+            f"{path} has a manifest that does not describe {what} with {len(labels)}"
+            " labels: it is damaged, or another program wrote it."
         )
+
+
+def _is_known_input(taken, version):
+    # The layout of TensorFlow's samples, and clips, have another axis of 1 first.
+    *before, _, height, width, channels = taken["shape"]
+    return (
+        (taken["dtype"], taken["range"]) in _INPUTS
+        and all(map(_is_count, [*taken["shape"], taken["resize"]]))
+        and before in ([], [1])
+        and height == width <= taken["resize"] <= _MOST_RESIZE
+        and channels == 3
+        and taken.get("channels", "RGB") == "RGB"
+        and (version == 1 or taken["frame_fit"] in FRAME_FITS)
+    )
+
+
+def _takes_steps(manifest):
+    states = manifest["states"]
+    return (
+        all(map(_is_known_state, states))
+        and len(states) == len({state["name"] for state in states})
+        and manifest["frames_per_step"] == manifest["input"]["shape"][-4]
+        and step_signature(manifest["signatures"]) in manifest["signatures"]
+    )
+
+
+def _takes_clips(manifest):
+    _, frames, *_ = manifest["input"]["shape"]
+    return (
+        len(manifest["input"]["shape"]) == 5
+        and manifest["window"] == frames
+        and manifest["signatures"] == [CLASSIFY_CLIP]
+    )
 
 
 def _is_known_state(state):

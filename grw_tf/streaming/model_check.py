@@ -5,6 +5,7 @@ import numpy as np
 from grw_tf.common.error_text import one_line
 from grw_tf.streaming.exported_file import ExportedFile
 from grw_tf.streaming.litert import Interpreter
+from grw_tf.streaming.signature_names import CLASSIFY_CLIP
 
 
 def check_model(exported: ExportedFile) -> None:
@@ -51,9 +52,14 @@ def _differences(exported, details):
     if missing:
         yield f"the model has no signature {missing[0]}"
         return
-    states = {name: spec[:2] for name, spec in exported.states.items()}
     image = (tuple(manifest["input"]["shape"]), np.dtype(manifest["input"]["dtype"]))
     logits = {"logits": ((1, len(exported.labels)), np.dtype(np.float32))}
+    if exported.classifies_clips:
+        inputs, outputs = details[CLASSIFY_CLIP]
+        yield from _unlike("input", inputs, {"image": image})
+        yield from _unlike("output", outputs, logits)
+        return
+    states = {name: spec[:2] for name, spec in exported.states.items()}
     on_demand = "classify" in details
     inputs, outputs = details[exported.step_signature]
     yield from _unlike("input", inputs, {"image": image, **states})

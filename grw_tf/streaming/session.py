@@ -10,7 +10,9 @@ import numpy as np
 from grw_tf.frames.clock import FrameClock, seconds
 from grw_tf.frames.numpy_preparation import FramePreparation
 from grw_tf.frames.time_unit import TimeUnit
-from grw_tf.streaming.exported_file import read_exported_file
+from grw_tf.streaming.answers import likeliest, softmax
+from grw_tf.streaming.exported_file import read_exported_file, warn_of_mismatch
+from grw_tf.streaming.frame_check import check_frame
 from grw_tf.streaming.runners import open_runner
 
 
@@ -91,12 +93,7 @@ class StreamSession:
                 " a square, as they were then.",
                 path,
             )
-        if not (self.manifest.get("parity") or {}).get("passed", True):
-            logging.getLogger(__name__).warning(
-                "%s was exported although it does not give its model's numbers; its"
-                " manifest.json says by how much, under parity.",
-                path,
-            )
+        warn_of_mismatch(exported)
 
     def __enter__(self) -> "StreamSession":
         return self
@@ -178,7 +175,7 @@ class StreamSession:
         Raises:
             ValueError: If no step is complete, or the session is closed.
         """
-        return _softmax(self.logits())
+        return softmax(self.logits())
 
     def logits(self) -> np.ndarray:
         """Returns the logits [num_classes], and otherwise as `classify`."""
@@ -198,11 +195,7 @@ class StreamSession:
         Raises:
             ValueError: As `classify`, or if k is below 1.
         """
-        if k < 1:
-            raise ValueError(f"k is {k}: ask for at least 1 class.")
-        probabilities = self.classify()
-        best = np.argsort(-probabilities, kind="stable")[:k]
-        return [(self.labels[index], float(probabilities[index])) for index in best]
+        return likeliest(self.labels, self.classify(), k)
 
     def reset(self) -> None:
         """Starts another stream.
@@ -280,7 +273,7 @@ class StreamSession:
         logits = self._runner.step(self._image)
         self.steps += 1
         self._logits = None if logits is None else logits[0]
-        return None if logits is None else _softmax(self._logits)
+        return None if logits is None else softmax(self._logits)
 
     def _what_lacks(self):
         if self._filled:
@@ -298,29 +291,4 @@ class StreamSession:
 
     def _check_frame(self, frame):
         self._check_open()
-        if not isinstance(frame, np.ndarray):
-            raise ValueError(
-                "A frame must be a NumPy array, uint8 [height, width, 3], got"
-                f" {type(frame).__name__}."
-            )
-        if frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3:
-            if frame.size:
-                return
-            hint = "it is empty"
-        elif frame.dtype != np.uint8:
-            hint = "give bytes, 0 to 255"
-        elif frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] == 1):
-            hint = "give a gray frame's values three times"
-        elif frame.ndim == 3 and frame.shape[2] == 4:
-            hint = "leave out the fourth channel"
-        else:
-            hint = "give one frame at a time, the channels last"
-        raise ValueError(
-            f"A frame must be uint8 [height, width, 3], RGB, got {frame.dtype}"
-            f" {list(frame.shape)}: {hint}."
-        )
-
-
-def _softmax(logits):
-    exponentials = np.exp(logits - logits.max())
-    return exponentials / exponentials.sum()
+        check_frame(frame)

@@ -5,6 +5,8 @@ from collections.abc import Container
 STEP, CLASSIFY = "step", "classify"
 SERVING = "serving_default"
 """Name of the signature of steps in the layout of TensorFlow's samples."""
+CLASSIFY_CLIP = "classify_clip"
+"""Name of the only signature of a file that classifies whole clips."""
 IMAGE, LOGITS = "image", "logits"
 
 

@@ -8,10 +8,11 @@ import pytest
 import tensorflow as tf
 from everyday import slow_but
 from exported_files import random_frames
-from exported_streams import write_stream
+from exported_streams import write_clip_classifier, write_stream
+from toy_backbones import BACKBONES
 from toy_heads import HEADS
 
-from grw_tf.streaming import StreamSession
+from grw_tf.streaming import ClipClassifier, StreamSession
 
 README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
 EXPORT = README.parent / "docs" / "export.md"
@@ -23,7 +24,7 @@ def test_code_of_the_export_page_runs_a_file(nano, head, tmp_path, monkeypatch, 
     path = tmp_path / "model.tflite"
     write_stream(path, nano(head=HEADS[head]))
     frames = random_frames(5)
-    (code,) = re.findall(r"```python\n(.*?)```", EXPORT.read_text(), re.DOTALL)
+    code, *_ = re.findall(r"```python\n(.*?)```", EXPORT.read_text(), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     exec(code, {"frames": frames})
     expected = []
@@ -32,6 +33,21 @@ def test_code_of_the_export_page_runs_a_file(nano, head, tmp_path, monkeypatch, 
             session.push_prepared(frame)
             expected.append(session.top(1)[0][0])
     assert capsys.readouterr().out.split() == expected
+
+
+def test_code_of_the_export_page_classifies_clips(nano, tmp_path, monkeypatch, capsys):
+    model = nano(backbone=BACKBONES["slowonly_nano"])
+    path = write_clip_classifier(tmp_path / "clips.tflite", model)
+    clip = random_frames(8)
+    _, *codes = re.findall(r"```python\n(.*?)```", EXPORT.read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    for code in codes:
+        exec(code, {"clip": clip, "frames": list(clip)})
+    with ClipClassifier(path) as classifier:
+        best = classifier.logits(list(clip), prepared=True).argmax()
+        top = classifier.top(list(clip), 3)
+    assert capsys.readouterr().out.splitlines() == [str(best), str(top)]
+    assert len(codes) == 2
 
 
 def test_code_of_the_readme_and_of_models_runs(nano, tmp_path, monkeypatch, capsys):

@@ -10,12 +10,13 @@ from ai_edge_litert.interpreter import Interpreter
 from drawn_videos import write_video
 from everyday import slow_but
 from exported_files import CLASSES, manifest_of
+from toy_backbones import BACKBONES, BASE
 from toy_heads import HEADS
 
 from grw_tf.export import export as exporting
 from grw_tf.export.export import ExportConfig, export, export_run
 from grw_tf.export.quantization.quantize import MODES
-from grw_tf.models import BackboneConfig
+from grw_tf.export.streaming_network import StreamingNetwork
 from grw_tf.streaming import StreamSession
 from grw_tf.weights.run_directory import Run
 
@@ -166,17 +167,16 @@ def test_int8_without_clips_is_refused(run, configured):
         export_run(run, configured(quantization="int8"))
 
 
-BASE = {"causal": False, "conv_type": "3d", "se_type": "3d"}
-SLOWONLY = dataclasses.asdict(BackboneConfig.of_family("slowonly_nano"))
-
-
-@pytest.mark.parametrize("backbone, name", [(BASE, "nano"), (SLOWONLY, "slowonly")])
-def test_base_model_is_refused(nano, configured, tmp_path, backbone, name):
-    run = Run(nano(backbone=backbone), CLASSES, "ckpt")
-    message = f"{name}.* cannot be streamed: use a stream model, or .*saved_model"
+@pytest.mark.parametrize(
+    "backbone, name", [(BASE, "nano"), (BACKBONES["slowonly_nano"], "slowonly")]
+)
+def test_base_model_is_refused_as_a_stream(nano, backbone, name):
+    message = (
+        f"{name}.* cannot be streamed: use a stream model, or .*export_tflite.*"
+        "saved_model"
+    )
     with pytest.raises(ValueError, match=message):
-        export_run(run, configured())
-    assert not list(tmp_path.iterdir())
+        StreamingNetwork(nano(backbone=backbone))
 
 
 def test_int8_needs_clips_to_calibrate_and_others_to_check_on(

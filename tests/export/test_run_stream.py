@@ -19,14 +19,15 @@ import cv2
 import numpy as np
 import pytest
 from drawn_videos import BLUE, RED, write_video
-from exported_streams import write_counter, write_stream
+from exported_streams import write_clip_classifier, write_counter, write_stream
+from toy_backbones import BACKBONES
 from toy_heads import HEADS
 
 from grw_tf.data.videos import video_sources
 from grw_tf.data.videos.annotated_video import AnnotatedVideo, draw_classes
 from grw_tf.data.videos.clips import stream_frames
 from grw_tf.data.videos.video_sources import file_frames, live_frames
-from grw_tf.streaming import StreamSession
+from grw_tf.streaming import ClipClassifier, StreamSession
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
@@ -46,6 +47,13 @@ def model(folder):
 def on_demand(nano, folder):
     model = nano(head=HEADS["transformer"])
     return write_stream(folder / "on_demand.tflite", model, frames_per_step=2)
+
+
+@pytest.fixture(scope="module")
+def of_clips(nano, folder):
+    """A tiny model of clips of 8 frames, 5 a second."""
+    model = nano(backbone=BACKBONES["slowonly_nano"])
+    return write_clip_classifier(folder / "clips.tflite", model)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +123,33 @@ def test_head_on_demand_classifies_after_each_step(run, on_demand, video):
     # 5 frames a second make 15, of which a step takes 2.
     assert [line["frame"] for line in lines] == [1, 3, 5, 7, 9, 11, 13]
     assert all(len(line["top"]) == 3 for line in lines)
+
+
+def test_video_is_classified_clip_by_clip(run, of_clips, video, tmp_path):
+    output = tmp_path / "annotated.mp4"
+    done = run(video, "--json", f"--output={output}", model=of_clips)
+    results = _results(done)
+    # Of 15 frames a clip takes 8, and the last clip ends where the video does.
+    assert [result["frame"] for result in results] == [7, 14]
+    with ClipClassifier(of_clips) as classifier:
+        read = list(stream_frames(video, classifier.fps, classifier.geometry))
+        frames = [frame for _, frame in read]
+        for result, end in zip(results, (8, 15), strict=True):
+            assert result["time"] == pytest.approx(read[end - 1][0])
+            ((name, probability),) = classifier.top(
+                frames[end - 8 : end], 1, prepared=True
+            )
+            assert result["top"][0]["class"] == name
+            assert result["top"][0]["probability"] == pytest.approx(
+                probability, abs=1e-5
+            )
+    assert "2 clips, median " in done.stderr and " ms a clip; " in done.stderr
+    assert len(_decode(output)) == 30
+
+
+def test_live_source_of_a_classifier_of_clips_is_refused(run, of_clips):
+    line = _one_line(run(0, model=of_clips))
+    assert "classifies whole clips, and 0 is live: use a video file" in line
 
 
 def test_annotated_video_has_all_frames_at_their_times(run, video, tmp_path):

@@ -25,13 +25,14 @@ NOISE_BUDGET = 0.01
 It is less than dynamic's own, so that near ties come out alike.
 """
 
-_WEIGHTS = {
+WEIGHTS = {
     "none": "float32",
     "float16": "float16, computed with in float32",
     "dynamic": "int8 by channel; activations in int8 by each frame's own range, or"
     " float32 in depthwise convolutions",
     "weight_only": "int8 by channel, computed with in float32",
 }
+"""By mode, what a file's weights are, in words."""
 _FLOAT_STATE = "as precise as the activations"
 _MEAN = "a running mean: it moves by 1/n, in int8 it would stand still"
 _COUNT = "a count"
@@ -124,7 +125,7 @@ def _report(content, mode):
         _state(entry, _FLOAT_STATE if entry["dtype"] == "float32" else _COUNT)
         for entry in state_entries(content)
     ]
-    return {"mode": mode, "weights": _WEIGHTS[mode], "states": states}
+    return {"mode": mode, "weights": WEIGHTS[mode], "states": states}
 
 
 def _int8(content, clips, noise_budget, threads):
@@ -139,7 +140,7 @@ def _int8(content, clips, noise_budget, threads):
     choice = choose(content, parts, calibration, noise_budget, threads)
     report = {
         "mode": "int8",
-        "weights": _WEIGHTS["dynamic"],
+        "weights": WEIGHTS["dynamic"],
         "noise_budget": noise_budget,
         "logits_error": round(choice.error, 4),
         "calibration": {

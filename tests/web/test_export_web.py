@@ -52,5 +52,5 @@ def test_site_is_written_and_served_until_it_is_interrupted(runtime, tmp_path):
     with urllib.request.urlopen(f"{url}step.tflite") as response:
         assert response.read() == STEP.read_bytes()
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=20)
+    _, told = process.communicate(timeout=120)
     assert (process.returncode, told) == (0, "")

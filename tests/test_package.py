@@ -147,7 +147,7 @@ def test_program_without_its_packages_names_the_extra(run, name):
     done = run(PROGRAMS[name].command)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
-    extra = "video" if name in ("stream", "export_web") else "train"
+    extra = "video" if name in ("stream", "export_web", "benchmark_tflite") else "train"
     assert f"run pip install 'grw_tf[{extra}]'" in line
     assert line.startswith("The package ") and " is not installed" in line
 

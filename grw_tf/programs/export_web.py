@@ -8,6 +8,7 @@ fetched by npm (Node.js), or taken from --runtime.
 """
 
 import dataclasses
+import signal
 from pathlib import Path
 
 from grw_tf.common import flags
@@ -48,6 +49,9 @@ def main(_: object) -> None:
 
 
 def _serve(folder, port):
+    # A shell's background job ignores SIGINT, and Python then leaves it so.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     with SiteServer(folder, port) as server:
         print(f"Serving at {server.url} until Ctrl-C.", flush=True)
         try:

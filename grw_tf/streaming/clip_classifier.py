@@ -92,7 +92,15 @@ class ClipClassifier:
     def logits(
         self, frames: Sequence[np.ndarray], prepared: bool = False
     ) -> np.ndarray:
-        """Returns the logits [num_classes], and otherwise as `classify`."""
+        """Returns the logits [num_classes] of a clip.
+
+        Args:
+            frames: As of `classify`.
+            prepared: As of `classify`.
+
+        Raises:
+            ValueError: As `classify`.
+        """
         if self._run is None:
             raise ValueError(f"The classifier of {self._path} is closed: open another.")
         if not 1 <= len(frames) <= self.frames:
@@ -116,8 +124,13 @@ class ClipClassifier:
     ) -> list[tuple[str, float]]:
         """Returns a clip's k likeliest classes as (name, probability), likeliest first.
 
-        Args, Raises: As `classify`; k must be 1 or more, and if there are fewer
-            classes, all are returned.
+        Args:
+            frames: As of `classify`.
+            k: Number of classes; all of them if there are fewer.
+            prepared: As of `classify`.
+
+        Raises:
+            ValueError: As `classify`, or if k is below 1.
         """
         return likeliest(self.labels, self.classify(frames, prepared), k)
 

@@ -86,6 +86,7 @@ def test_smoothing_changes_no_output_and_adds_moving_statistics_only(nano, clip)
     np.testing.assert_array_equal(model(clip), nano()(clip))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "head",
     slow_but([TRANSFORMER], [MEAN, TRANSFORMER, CAUSAL]),
@@ -116,6 +117,7 @@ def test_embeddings_of_a_mean_head_are_affine_in_the_features(nano, clip):
     np.testing.assert_allclose(model.embed(clip), z, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_embeddings_have_the_backbones_width_by_default(nano, clip):
     model = nano(head=HeadConfig(type="mean"))
     assert model.embed(clip).shape[-1] == endpoint_channels(model.backbone)["head"]

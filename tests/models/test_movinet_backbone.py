@@ -37,6 +37,7 @@ def test_3d_convolutions_by_frames_give_the_same_logits(nano, clip, backbone):
     _assert_equal(own(clip), official(clip))
 
 
+@pytest.mark.slow
 def test_3d_convolutions_by_frames_give_the_same_stream(nano, clip):
     own, official = (StreamingModel(m) for m in _pair(nano, SOLID["causal"]))
     states = [model.initial_states(len(clip)) for model in (own, official)]

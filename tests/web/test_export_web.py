@@ -37,7 +37,8 @@ def test_folder_of_something_else_is_told_in_a_line(run_bare_program, tmp_path):
     assert "exists and is not an earlier export" in line
 
 
-def test_site_is_written_and_served_until_it_is_interrupted(runtime, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
+def test_site_is_written_and_served_until_a_signal(runtime, tmp_path, number):
     command = [sys.executable, "-m", "export.export_web", f"--model={STEP}"]
     flags = f"--output_dir={tmp_path / 'site'}", f"--runtime={runtime}"
     process = subprocess.Popen(
@@ -45,12 +46,14 @@ def test_site_is_written_and_served_until_it_is_interrupted(runtime, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # As a shell starts background jobs.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )
     assert process.stdout.readline() == f"Written to {tmp_path / 'site'}.\n"
     line = process.stdout.readline()
     url = line.removeprefix("Serving at ").removesuffix(" until Ctrl-C.\n")
     with urllib.request.urlopen(f"{url}step.tflite") as response:
         assert response.read() == STEP.read_bytes()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, told = process.communicate(timeout=120)
     assert (process.returncode, told) == (0, "")

@@ -24,7 +24,7 @@ MEAN = HeadConfig(type="mean", embed_dim=32)
 @pytest.mark.parametrize(
     "conv_type, se_type, positions",
     slow_but(
-        [("2plus1d", "2plus3d", True), ("3d_2plus1d", "3d", False)],
+        [("3d_2plus1d", "3d", False)],
         [
             (conv_type, se_type, positions)
             for conv_type in ("2plus1d", "3d_2plus1d", "3d")
@@ -47,7 +47,9 @@ def test_backbone_is_told_by_its_variables(
 
 
 @pytest.mark.parametrize(
-    "head", [HeadConfig(), MEAN, TRANSFORMER], ids=lambda h: h.type
+    "head",
+    slow_but([HeadConfig(), TRANSFORMER], [HeadConfig(), MEAN, TRANSFORMER]),
+    ids=lambda h: h.type,
 )
 def test_head_is_told_by_its_variables(nano, tmp_path, head):
     model = nano(head=head)
@@ -146,6 +148,7 @@ def test_unrecorded_backbone_of_another_family_is_no_movinet(nano, tmp_path, mod
     assert "\n" not in str(info.value)
 
 
+@pytest.mark.slow
 def test_record_that_does_not_fit_is_refused(nano, tmp_path):
     model = nano(fresh=True)
     model.config = dataclasses.replace(model.config, num_classes=6)

@@ -80,6 +80,7 @@ def test_saved_model_is_named_as_one(saved_model):
     assert "nano" in text
 
 
+@pytest.mark.slow
 def test_saved_model_of_another_network_is_refused(nano, saved_model):
     model = nano(scratch=True, backbone={"se_type": "3d"})
     with pytest.raises(ValueError, match="does not hold this model's backbone"):

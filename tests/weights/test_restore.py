@@ -109,9 +109,9 @@ def test_head_of_another_kind_or_size_starts_anew(nano, tmp_path, how, caplog):
 @pytest.mark.parametrize(
     "head, unused",
     [
-        (HeadConfig(), {"num_heads": 4}),
+        pytest.param(HeadConfig(), {"num_heads": 4}, marks=pytest.mark.slow),
         (MEAN, {"num_heads": 4, "activation": "relu", "depth": 2}),
-        (TRANSFORMER, {"activation": "relu"}),
+        pytest.param(TRANSFORMER, {"activation": "relu"}, marks=pytest.mark.slow),
     ],
     ids=["official", "mean", "transformer"],
 )
@@ -138,7 +138,10 @@ def test_smoothing_keeps_its_own_state(nano, tmp_path):
 
 @pytest.mark.parametrize(
     "name, value",
-    [("activation", "swish"), ("gating_activation", "hard_sigmoid_relu6")],
+    slow_but(
+        [("gating_activation", "hard_sigmoid_relu6")],
+        [("activation", "swish"), ("gating_activation", "hard_sigmoid_relu6")],
+    ),
 )
 def test_recorded_backbone_of_another_function_is_refused(nano, tmp_path, name, value):
     path = _save(nano(), tmp_path)
@@ -261,6 +264,7 @@ def test_prefix_comes_before_a_folder_of_its_name(nano, tmp_path):
     assert_equal_weights(model, nano())
 
 
+@pytest.mark.slow
 def test_config_is_that_of_the_model_beside_others(nano, tmp_path):
     teacher = nano(backbone={"gating_activation": "hard_sigmoid_relu6"})
     path = tf.train.Checkpoint(a_teacher=teacher, model=nano()).save(tmp_path / "ckpt")

@@ -54,10 +54,12 @@ def test_best_checkpoint_is_taken(write_run):
     assert run.model.config.size == 32
 
 
+@pytest.mark.slow
 def test_averages_are_taken_without_a_best(write_run):
     assert _number(read_run(write_run(["", "ema_checkpoints"]))) == 2
 
 
+@pytest.mark.slow
 def test_last_weights_are_taken_without_averages(write_run):
     run = write_run([""], trainer={"best_checkpoint_export_subdir": ""})
     assert _number(read_run(run)) == 1
@@ -69,6 +71,7 @@ def test_checkpoint_alone_takes_the_labels_of_the_folder_above(write_run):
     assert _number(run) == 2
 
 
+@pytest.mark.slow
 def test_records_are_found_if_they_are_at_hand(write_run, tmp_path):
     (tmp_path / "train-0.tfrecord").touch()
     data = {
@@ -126,6 +129,7 @@ def test_config_that_is_none_is_refused(write_run, text):
         read_run(run)
 
 
+@pytest.mark.slow
 def test_config_with_nothing_in_it_is_read(write_run):
     run = write_run([""])
     (run / "params.yaml").write_text("task: {validation_data: null}\ntrainer: null\n")

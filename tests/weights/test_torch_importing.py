@@ -54,6 +54,7 @@ def _clips(outputs, dtype="float32"):
     return tf.constant(outputs["X"].transpose(0, 1, 3, 4, 2), dtype)
 
 
+@pytest.mark.slow
 def test_what_was_imported_is_told(imported):
     assert imported[1].text() == (
         "a0s, transformer head (embed_dim 480, depth 2, num_heads 8, mlp_dim 512), 600"

@@ -5,15 +5,14 @@
 #   make demo ARGS='--epochs=3'       any flag of scripts/demo.py
 #   make demo GPU=1                   the same on NVIDIA GPUs, with CUDA's packages; each
 #                                     target takes GPU=1
-#   make test [PROCESSES=3]           linter, formatter, type checker, tests
+#   make test [PROCESSES=2]           linter, formatter, type checker, tests
 #   make test-slow                    the longer tests
 #   make docs                         the pages and the API reference, in build/docs
 #   make format                       rewrites the code as the formatter wants it
 
 PYTHON ?= python3
-# Of tests at once: more than cores, for they wait for processes of their own. Each takes
-# up to 3 GB.
-PROCESSES ?= 3
+# Of tests at once; each takes up to 3 GB.
+PROCESSES ?= 2
 BIN := .venv/bin
 LOCK := requirements$(if $(GPU),-gpu).lock
 INSTALLED := .venv/installed$(if $(GPU),-gpu)

@@ -21,7 +21,7 @@ from grw_tf.export.manifest import make_clip_manifest
 from grw_tf.export.operations import Partitions, count_operations, step_partitions
 from grw_tf.export.quantization.operation_recipes import quantize_layers
 from grw_tf.export.quantization.quantize import AUTO, WEIGHTS
-from grw_tf.export.report import short_name, write_report
+from grw_tf.export.report import graph_rows, short_name, write_report
 from grw_tf.export.streams import drawn_streams, real_streams
 from grw_tf.export.tflite_metadata import add_metadata
 from grw_tf.weights.run_directory import Run
@@ -58,18 +58,12 @@ class ClipReport:
 
     def table(self) -> str:
         """Returns the report as text."""
-        parity, parts, regret = self.parity, self.partitions, self.parity.regret
-        most = list(self.operations.items())[:4]
-        listed = ", ".join(f"{number} {name}" for name, number in most)
+        parity, regret = self.parity, self.parity.regret
         rows = (
             ("classifies", f"clips of {parity.frames} frames, not streams"),
             ("size", f"{self.megabytes:.2f} MB"),
             ("quantization", self.quantization["mode"]),
-            ("operations", f"{parts.operations} ({listed}, ...)"),
-            (
-                "XNNPACK partitions",
-                f"{parts.partitions}, {parts.outside} operations outside",
-            ),
+            *graph_rows(self.operations, self.partitions),
             ("ms a clip, one thread", f"{parity.milliseconds:.1f}"),
             ("compared", f"{parity.count} {parity.clips} clips"),
             ("largest logit", f"{parity.largest_logit:.3g}"),

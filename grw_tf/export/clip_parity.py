@@ -18,6 +18,7 @@ from grw_tf.export.parity import (
 )
 from grw_tf.export.regret import Regret, regret_of
 from grw_tf.streaming import ClipClassifier
+from grw_tf.streaming.exported_file import read_clip_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,8 +108,8 @@ def check_clip_parity(
         quantization: The file's quantization, which says what is limited.
     """
     actual, seconds = file_logits(path, clips)
-    with ClipClassifier(path) as classifier:
-        levels = compare_preparation(classifier.geometry, model.config.frame_geometry)
+    in_file = read_clip_file(path).geometry
+    levels = compare_preparation(in_file, model.config.frame_geometry)
     scale = largest_logit(expected)
     converted = actual if converted is None else converted
     numbers = {

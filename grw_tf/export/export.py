@@ -19,7 +19,7 @@ from grw_tf.export.operations import Partitions, count_operations, step_partitio
 from grw_tf.export.own_outputs import separate_outputs
 from grw_tf.export.parity import Parity, check_parity
 from grw_tf.export.quantization.quantize import AUTO, quantize
-from grw_tf.export.report import short_name, write_report
+from grw_tf.export.report import graph_rows, short_name, write_report
 from grw_tf.export.streaming_network import StreamingNetwork
 from grw_tf.export.streams import FRAMES, drawn_streams, real_streams
 from grw_tf.export.tensorflow_examples import (
@@ -67,17 +67,11 @@ class Report:
 
     def table(self) -> str:
         """Returns the report as text."""
-        parity, parts, regret = self.parity, self.partitions, self.parity.regret
-        most = list(self.operations.items())[:4]
-        listed = ", ".join(f"{number} {name}" for name, number in most)
+        parity, regret = self.parity, self.parity.regret
         rows = (
             ("size", f"{self.megabytes:.2f} MB"),
             ("quantization", _quantization_text(self.quantization)),
-            ("operations", f"{parts.operations} ({listed}, ...)"),
-            (
-                "XNNPACK partitions",
-                f"{parts.partitions}, {parts.outside} operations outside",
-            ),
+            *graph_rows(self.operations, self.partitions),
             ("known to fail on GPUs", _findings_text(self.delegate_findings)),
             ("ms a frame, one thread", f"{parity.milliseconds:.2f}"),
             ("replayed", f"{parity.streams} x {parity.frames} {parity.clips} frames"),

@@ -1,7 +1,6 @@
 """Tests of exporting models that cannot be streamed, as files that classify clips."""
 
 import dataclasses
-import functools
 import json
 
 import numpy as np
@@ -32,18 +31,6 @@ def few_clips(monkeypatch):
 @pytest.fixture
 def run(nano):
     return Run(nano(backbone=SLOWONLY), CLASSES, "runs/own/best_ckpt")
-
-
-@pytest.fixture
-def output(tmp_path):
-    """The path of a file to export."""
-    return tmp_path / "model.tflite"
-
-
-@pytest.fixture
-def configured(output):
-    """A function that returns a config of these fields and the output."""
-    return functools.partial(ExportConfig, output=str(output))
 
 
 def test_file_says_all_that_is_needed_to_run_it(run, configured, output):

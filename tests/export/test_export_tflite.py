@@ -1,7 +1,6 @@
 """Tests of exporting what a training left, as users do."""
 
 import dataclasses
-import functools
 import json
 
 import numpy as np
@@ -38,18 +37,6 @@ def short_streams(monkeypatch):
 @pytest.fixture
 def run(nano, short_streams):
     return Run(nano(), CLASSES, "runs/own/best_ckpt")
-
-
-@pytest.fixture
-def output(tmp_path):
-    """The path of a file to export."""
-    return tmp_path / "model.tflite"
-
-
-@pytest.fixture
-def configured(output):
-    """A function that returns a config of these fields and the output."""
-    return functools.partial(ExportConfig, output=str(output))
 
 
 def test_training_is_exported_by_its_folder_alone(exported, colored_records):

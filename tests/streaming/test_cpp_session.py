@@ -16,6 +16,7 @@ import pytest
 from cpp_programs import STREAM_MAIN
 from drawn_videos import write_video
 from exported_files import hostile_files, model_of, random_frames, with_manifest
+from vector_changes import CHANGES
 
 from grw_tf.streaming import StreamSession
 
@@ -84,19 +85,7 @@ def test_session_does_what_the_vectors_record(built):
         assert line == f"{name}: {count} cases agree"
 
 
-@pytest.mark.parametrize(
-    "name, change, message",
-    [
-        ("clock", lambda case: case["ticks"].append(case["ticks"].pop() + 1), "ticks"),
-        (
-            "time_unit",
-            lambda case: case["answers"].__setitem__(0, "days"),
-            "A time's unit",
-        ),
-        ("preparation", lambda case: case["pixels"].append(0), "prepared frame's size"),
-        ("streams", lambda case: case["logits"][-1].reverse(), "A logit"),
-    ],
-)
+@pytest.mark.parametrize("name, change, message", CHANGES)
 def test_check_of_vectors_finds_a_difference(built, tmp_path, name, change, message):
     shutil.copytree(VECTORS, tmp_path, dirs_exist_ok=True)
     cases = json.loads((tmp_path / f"{name}.json").read_text())

@@ -15,6 +15,7 @@ from exported_files import (
     with_manifest,
 )
 from exported_streams import write_stream
+from vector_changes import CHANGES
 
 from grw_tf.export import export as exporting
 from grw_tf.export.export import ExportConfig
@@ -74,19 +75,7 @@ def test_session_does_what_the_vectors_record(modules, name):
     assert modules.evaluate(CHECK, [name, _cases(name)]) is None
 
 
-@pytest.mark.parametrize(
-    "name, change, message",
-    [
-        ("clock", lambda case: case["ticks"].append(case["ticks"].pop() + 1), "ticks"),
-        (
-            "time_unit",
-            lambda case: case["answers"].__setitem__(0, "days"),
-            "A time's unit",
-        ),
-        ("preparation", lambda case: case["pixels"].append(0), "prepared frame's size"),
-        ("streams", lambda case: case["logits"][-1].reverse(), "A logit"),
-    ],
-)
+@pytest.mark.parametrize("name, change, message", CHANGES)
 def test_check_of_vectors_finds_a_difference(modules, name, change, message):
     cases = _cases(name)
     change(cases[0])

@@ -53,7 +53,7 @@ def test_every_penalty_is_there_and_its_gradient_reaches_the_backbone(model, cli
         assert np.isfinite(gradient).all() and np.any(gradient)
 
 
-@pytest.mark.parametrize("head", ["mean", "transformer"])
+@pytest.mark.parametrize("head", slow_but(["transformer"], ["mean", "transformer"]))
 def test_penalty_of_the_embeddings_is_the_loss_of_the_embeddings(nano, clip, head):
     smoothing = SmoothingConfig(layers=("final",), window=4)
     model = nano(fresh=True, head=HEADS[head], smoothing=smoothing)
@@ -63,7 +63,7 @@ def test_penalty_of_the_embeddings_is_the_loss_of_the_embeddings(nano, clip, hea
     np.testing.assert_allclose(model.losses[0], 0.1 * loss, rtol=1e-5)
 
 
-@pytest.mark.parametrize("mode", ["eager", "graph"])
+@pytest.mark.parametrize("mode", slow_but(["graph"], ["eager", "graph"]))
 def test_garden_sums_the_penalty_in_training_and_never_in_validation(
     model, clip, task, mode
 ):

@@ -110,6 +110,7 @@ def test_regularised_step_compiles(model_id):
     assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
+@pytest.mark.slow
 def test_compiled_dropout_draws_by_the_step():
     # XLA draws by another algorithm, so other numbers.
     step = tf.Variable(0, dtype=tf.int64)

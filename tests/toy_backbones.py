@@ -1,6 +1,6 @@
 """Backbones of each family, small, as the `nano` fixture takes them."""
 
-import pytest
+from everyday import slow_but
 from toy_heads import HEADS
 
 from grw_tf.models import BackboneConfig, preset
@@ -24,13 +24,12 @@ BACKBONES = {
 OTHERS = [model_id for model_id in BACKBONES if model_id != "nano"]
 """Those that are no MoViNets."""
 
-OTHERS_WITH_HEADS = [
-    *(("slowonly_nano", head) for head in HEADS),
-    ("slowonly_nano_bottleneck", "official"),
-    *(
-        # Building it takes seconds.
-        pytest.param("mobilenet_v3_small", head, marks=pytest.mark.slow)
-        for head in HEADS
-    ),
-]
+OTHERS_WITH_HEADS = slow_but(
+    [("slowonly_nano", "official"), ("slowonly_nano", "transformer")],
+    [
+        *(("slowonly_nano", head) for head in HEADS),
+        ("slowonly_nano_bottleneck", "official"),
+        *(("mobilenet_v3_small", head) for head in HEADS),
+    ],
+)
 """Pairs of one of them and the name of a head."""

@@ -1,6 +1,7 @@
 """What the names of variants mean: fragments of an experiment's YAML."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ class Fragment:
     values: dict[str, Any]
 
 
+@functools.cache
 def named_variants() -> dict[str, Path]:
     """Returns the overlays that change the model alone, by their names."""
     return {

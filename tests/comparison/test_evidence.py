@@ -116,6 +116,7 @@ def test_a_report_kept_again_replaces_the_first(docs, parts):
     assert len(read_evidence(docs)["odd"].files) == 2
 
 
+@pytest.mark.slow
 def test_other_comparisons_and_seeds_twice_are_refused(docs, reported):
     _, other = reported(3, 1, variants="grw,rms")
     with pytest.raises(ValueError, match="seeds_3.json is of another comparison than"):

@@ -106,6 +106,7 @@ def test_values_that_convolutions_give_are_counted():
     assert convolution_outputs(traced) == 4 * 4 * 6 + 4 * 4 * 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("causal", slow_but([False], [True, False]))
 def test_official_network_costs_so_much_a_frame_and_so_much_a_clip(nano, causal):
     kind = {} if causal else {"causal": False, "conv_type": "3d", "se_type": "3d"}

@@ -446,6 +446,7 @@ def test_wrong_settings_are_told(videos, tmp_path, fields, message):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_shared_videos_come_through(shared, tmp_path):
     manifest = _prepare(shared / "data" / "videos", tmp_path, workers=2)
     assert manifest["failures"] == [] and manifest["videos"] == 239

@@ -225,6 +225,7 @@ def test_what_does_not_fit_is_refused(
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_the_program_says_what_is_wrong_in_one_line(run_program, tmp_path):
     done = run_program(
         "scripts.frequency_sensitivity",

@@ -28,7 +28,7 @@ def _logits(predicted, classes=3, largest=2.0):
     return largest * np.eye(classes)[np.array(predicted)]
 
 
-@pytest.mark.parametrize("head", slow_but(["official", "transformer"], HEADS))
+@pytest.mark.parametrize("head", slow_but(["transformer"], HEADS))
 def test_the_last_frame_gives_the_clip_models_accuracy(nano, batches, head):
     model = nano(head=HEADS[head])
     whole = np.concatenate([model(clips).numpy() for clips, _, _ in batches])
@@ -50,6 +50,7 @@ def test_the_last_frame_gives_the_clip_models_accuracy(nano, batches, head):
     assert measured.accuracy[-1] == accuracy
 
 
+@pytest.mark.slow
 def test_logits_after_a_frame_are_those_of_a_shorter_clip(nano, batches):
     model = nano(head=HEADS["transformer"])
     clips, labels, names = batches[0]

@@ -120,6 +120,7 @@ def _labels(path):
     return (path / "assets.extra" / "labels.txt").read_text().split()
 
 
+@pytest.mark.slow
 def test_labels_and_manifest_lie_beside_the_graph(exported):
     path, model = exported("transformer")
     assert _labels(path) == CLASSES

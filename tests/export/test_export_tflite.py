@@ -131,6 +131,7 @@ def test_fractions_are_taken_on_demand(run, configured, output):
     assert image["shape"].tolist() == [2, 32, 32, 3]
 
 
+@pytest.mark.slow
 def test_folder_of_videos_serves_as_clips(run, configured, colored_records):
     clips = str(colored_records.parent / "videos")
     config = configured(quantization="none", clips=clips)

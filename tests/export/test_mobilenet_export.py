@@ -115,6 +115,7 @@ def test_mean_of_embeddings_gives_logits_at_each_step(model, video):
     assert_logits_close(logits, model_logits(averaged, video))
 
 
+@pytest.mark.slow
 def test_only_the_head_has_states(model, transformer):
     for streamed, state in ((model, "mean"), (transformer, "embeddings")):
         states = set(StreamingNetwork(streamed).state_specs())

@@ -71,6 +71,7 @@ def test_wrong_gate_is_caught(nano, tmp_path, streams, model):
     assert "the file differs from the model by" in parity.failures[0]
 
 
+@pytest.mark.slow
 def test_wrong_scale_of_the_input_is_caught(tmp_path, streams, model):
     class Unscaled(StreamingNetwork):
         def step(self, image, states):
@@ -116,12 +117,14 @@ def test_wrong_start_is_caught(tmp_path, streams, model, name, passes):
     assert parity.passed == passes
 
 
+@pytest.mark.slow
 def test_state_that_survives_a_reset_is_caught(tmp_path, streams, model, monkeypatch):
     monkeypatch.setattr(StreamSession, "reset", lambda session: None)
     parity = _check(StreamingNetwork(model), tmp_path, streams)
     assert "after a reset the file gives other logits" in " ".join(parity.failures)
 
 
+@pytest.mark.slow
 def test_logits_that_are_no_numbers_are_caught(tmp_path, streams, model):
     broken = _changed(model, lambda logits, new: (logits * tf.constant(np.nan), new))
     assert not _check(broken, tmp_path, streams).passed

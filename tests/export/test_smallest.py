@@ -55,6 +55,7 @@ def test_all_layers_are_found(nano, float_file):
     assert stem.multiplications == 16 * 16 * stem.weights
 
 
+@pytest.mark.slow
 def test_layers_of_both_signatures_are_found(nano):
     model = nano(head=HEADS["transformer"])
     layers = find_layers(convert(StreamingNetwork(model)))
@@ -92,6 +93,7 @@ def _logits_after_each_frame(content, clip):
     return np.stack(found)
 
 
+@pytest.mark.slow
 def test_layers_that_cost_most_compute_in_float32(float_file, clips, limited, error_of):
     low, high = (
         error_of(quantize_layers(float_file, precision))
@@ -124,6 +126,7 @@ def test_layers_whose_weights_cost_most_have_them_in_float16(
     assert sizes[0] < len(found.content) < sizes[1]
 
 
+@pytest.mark.slow
 def test_a_model_that_never_passes_ends_in_float16(float_file, clips, limited):
     limited(-1)
     found = find_smallest(float_file, clips)
@@ -132,6 +135,7 @@ def test_a_model_that_never_passes_ends_in_float16(float_file, clips, limited):
     assert len(found.content) == pytest.approx(len(in_float16), rel=0.01)
 
 
+@pytest.mark.slow
 def test_report_names_the_layers_and_what_they_cost(
     float_file, clips, limited, error_of
 ):

@@ -36,7 +36,7 @@ BACKBONES = {
 }
 FRAMES = 13
 # Each takes seconds, and the first ones differ most.
-SOME_BACKBONES = slow_but(["3d", "positions"], BACKBONES)
+SOME_BACKBONES = slow_but(["positions"], BACKBONES)
 STEPS = [(head, frames) for head in HEADS for frames in (1, 2, 3)]
 SOME_STEPS = slow_but([(head, 3 if head == "mean" else 1) for head in HEADS], STEPS)
 
@@ -108,6 +108,7 @@ def test_base_model_is_refused(nano):
         StreamingNetwork(nano(backbone=base))
 
 
+@pytest.mark.slow
 def test_model_of_mixed_precision_is_refused(nano):
     tf_keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:

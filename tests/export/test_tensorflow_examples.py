@@ -105,6 +105,7 @@ def test_head_that_gives_logits_on_demand_is_refused(nano, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_states_in_8_bits_start_from_bytes_of_zero(nano):
     content = convert(StreamingNetwork(nano(), image_dtype="float32"))
     name = "state_block0_layer0_stream_sum1"
@@ -135,6 +136,7 @@ def test_settings_that_the_samples_exclude_are_refused(fields, message):
         ExportConfig(**{"layout": "tensorflow_examples"} | fields)
 
 
+@pytest.mark.slow
 def test_what_an_app_must_change_is_said(nano, tmp_path, monkeypatch, caplog):
     def stop(network):
         raise InterruptedError

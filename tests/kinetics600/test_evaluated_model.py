@@ -26,6 +26,7 @@ def test_checkpoint_is_built_with_its_weights(model, checkpoint, clip):
     tf.debugging.assert_equal(opened.build()(clip), model(clip))
 
 
+@pytest.mark.slow
 def test_other_weights_have_another_fingerprint(model, nano, checkpoint, tmp_path):
     opened = open_whole_model(checkpoint)
     same = tf.train.Checkpoint(model=model).save(tmp_path / "same")
@@ -38,6 +39,7 @@ def test_other_weights_have_another_fingerprint(model, nano, checkpoint, tmp_pat
     assert open_whole_model(other).fingerprint != opened.fingerprint
 
 
+@pytest.mark.slow
 def test_frames_may_be_changed(checkpoint, clip):
     opened = open_whole_model(checkpoint, frames=4, fps=2.5)
     assert (opened.config.frames, opened.config.fps) == (4, 2.5)

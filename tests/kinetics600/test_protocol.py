@@ -235,6 +235,7 @@ def test_a_run_that_has_ended_is_not_repeated(whole, run, tmp_path, monkeypatch)
     assert run(folder).results == whole[1].results
 
 
+@pytest.mark.slow
 def test_shards_share_the_work_in_any_order(whole, run, tmp_path):
     assert run(tmp_path, shard="2/2") is None
     assert not (tmp_path / "results.json").exists()
@@ -263,6 +264,7 @@ def test_an_archive_gives_the_same(whole, run, videos, tmp_path):
     assert (tmp_path / "test" / "k600" / "test" / "run").is_dir()
 
 
+@pytest.mark.slow
 def test_broken_videos_are_listed_and_come_in_when_mended(whole, run, videos, tmp_path):
     clips = tmp_path / "clips"
     shutil.copytree(videos, clips)

@@ -124,7 +124,7 @@ def test_saved_models_are_the_same(tmp_path, kind, arguments, format):
     ("make", "jit_compile"),
     [
         (RandomMeanScaling, False),
-        (RandomMeanScaling, True),
+        pytest.param(RandomMeanScaling, True, marks=pytest.mark.slow),
         (RandomDrop, False),
         (lambda: ShakeDrop(0.9, (0, 1)), False),
     ],

@@ -24,7 +24,7 @@ def _momenta(model):
     return {layer.momentum for layer in batch_normalizations(model.backbone)}
 
 
-@pytest.mark.parametrize("model_id", BACKBONES)
+@pytest.mark.parametrize("model_id", slow_but(["nano", "slowonly_nano"], BACKBONES))
 def test_family_has_its_own_momentum(nano, model_id):
     config = BackboneConfig.of_family(model_id)
     assert config.norm_momentum == FAMILY_MOMENTUM[model_id]
@@ -40,6 +40,7 @@ def test_given_momentum_reaches_every_batch_normalization(nano, model_id):
     assert _momenta(model) == {0.5}
 
 
+@pytest.mark.slow
 def test_momentum_moves_the_statistics(nano, clip):
     model = nano(scratch=True, backbone={"norm_momentum": 0.0})
     layer = batch_normalizations(model.backbone)[0]

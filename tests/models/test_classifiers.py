@@ -211,6 +211,7 @@ def test_files_of_transformer_models_name_the_class_as_ever(nano):
     assert name == "grw_tf>TransformerClassifier"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", slow_but(["transformer"], HEAD_TYPES))
 def test_shapes_that_the_input_does_not_know_come_from_the_config(nano, clip, head):
     places = ("stem",) if head == "official" else ("stem", "final")

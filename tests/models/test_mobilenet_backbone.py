@@ -51,6 +51,7 @@ def _official_endpoints(backbone):
     return tf_keras.Model(whole.input, found)
 
 
+@pytest.mark.slow
 def test_endpoints_are_those_of_keras_applications(backbone, frames, features):
     wanted = _official_endpoints(backbone)(255 * frames)
     wanted["head"] = tf.reduce_mean(wanted["head"], (1, 2), keepdims=True)
@@ -88,6 +89,7 @@ def test_size_that_is_too_small_is_refused():
         MobileNetV3(BackboneConfig.of_family("mobilenet_v3_small"), 31)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model_id, cost, stem, channels, last",
     [

@@ -80,6 +80,7 @@ def test_by_default_3d_convolutions_are_by_frames_on_a_cpu(nano, monkeypatch):
     assert not compiled(BASE | {"conv3d_by_frames": True})
 
 
+@pytest.mark.slow
 def test_batches_are_normalized_by_the_fused_operation_on_one_replica(nano):
     model = nano(fresh=True)
     graph = tf.function(

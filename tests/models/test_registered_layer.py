@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from everyday import slow_but
 
 from grw_tf.layers.unregistered import Unregistered
 from grw_tf.models import BackboneConfig, ModelConfig, RegularizationConfig, build_model
@@ -45,7 +46,7 @@ def _placed(model):
     ]
 
 
-@pytest.mark.parametrize("model_id", ["slowonly_nano", "nano"])
+@pytest.mark.parametrize("model_id", slow_but(["nano"], ["slowonly_nano", "nano"]))
 def test_layer_acts_in_training_alone_where_it_is_put(model_id):
     places = {"slowonly_nano": ("res5",), "nano": ("block1_layer1",)}[model_id]
     config = _config(DOUBLING, model_id=model_id, blocks=places)

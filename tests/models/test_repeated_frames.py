@@ -39,6 +39,7 @@ def test_their_windows_take_no_part_in_a_models_loss(nano, clips):
     np.testing.assert_allclose(loss, 0.1 * expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_intermediate_smoothing_leaves_them_out_too(nano, clips):
     smoothing = SmoothingConfig(layers=("head",), window=WINDOW)
     losses = []

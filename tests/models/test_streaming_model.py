@@ -67,7 +67,7 @@ def test_logits_depend_on_the_order_of_frames(nano, clip, head):
     assert difference > 1e-3 * np.abs(logits).max()
 
 
-@pytest.mark.parametrize("head", slow_but(["official", "causal_transformer"], HEADS))
+@pytest.mark.parametrize("head", slow_but(["official"], HEADS))
 def test_a_short_stream_gives_the_logits_of_a_model_of_fewer_frames(nano, clip, head):
     model = nano(head=HEADS[head])
     short = nano(scratch=True, head=HEADS[head], frames=3)
@@ -103,6 +103,7 @@ def test_logits_come_on_demand_from_the_transformer_head_alone(nano):
     assert [name for name, is_so in on_demand.items() if is_so] == ["transformer"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "head", slow_but(["causal_transformer"], ["mean", "causal_transformer"])
 )
@@ -146,6 +147,7 @@ def test_official_head_cannot_classify_from_states(nano):
         stream.classify(stream.initial_states())
 
 
+@pytest.mark.slow
 def test_step_can_be_traced(nano, clip):
     stream = StreamingModel(nano())
     step = tf.function(stream.step)

@@ -144,6 +144,7 @@ def test_what_cannot_be_shown_is_said_in_one_line(colored_records, options, mess
     assert str(refused.value).isprintable()
 
 
+@pytest.mark.slow
 def test_program_writes_a_png(colored_records, run_program, tmp_path):
     output = tmp_path / "batch.png"
     done = run_program(

@@ -99,7 +99,7 @@ def test_logits_may_be_changed(counter):
         np.testing.assert_array_equal(session.logits(), expected)
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", slow_but(["official", ON_DEMAND], HEADS))
 def test_push_tells_probabilities_where_the_model_does(write, head):
     with StreamSession(write(head)) as session:
         pushed = session.push(random_frames(1)[0])

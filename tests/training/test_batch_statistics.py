@@ -169,6 +169,7 @@ def test_model_infers_with_the_estimates_and_as_before_after(small):
     assert not any("call" in vars(layer) for layer in small.layers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "methods",
     [

@@ -375,6 +375,7 @@ def test_truncated_file_is_told_before_training(colored_records, tmp_path):
     assert not (tmp_path / "run" / "checkpoint").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "override",
     [

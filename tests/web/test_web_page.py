@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from drawn_videos import write_video
+from everyday import slow_but
 from exported_files import CLASSES, VECTORS, manifest_of, with_manifest
 
 from grw_tf.frames.clock import FrameClock
@@ -92,7 +93,7 @@ def _frames_of_clock(times, fps):
     return indices + [len(times) - 1] * clock.end()
 
 
-@pytest.mark.parametrize("rate", [10, 24, 3])
+@pytest.mark.parametrize("rate", slow_but([24], [10, 24, 3]))
 def test_video_is_read_at_the_frames_that_training_takes(page, tmp_path, rate):
     video = _gray_video(tmp_path / "gray.webm", rate, 40)
     expected = _frames_of_clock(np.arange(40) / rate, 7.5)
@@ -216,6 +217,7 @@ def test_video_is_classified_and_drawn(page, tmp_path):
     assert names[0] in told.get_attribute("aria-label")
 
 
+@pytest.mark.slow
 def test_start_anew_forgets_all(page, tmp_path):
     page.get_by_label("Open video").set_input_files(
         _gray_video(tmp_path / "clip.webm", 10, 10)
@@ -270,6 +272,7 @@ def test_foreign_model_is_refused_in_a_line_and_another_can_be_opened(page, tmp_
     assert page.locator("#model-facts").inner_text() == "5 classes · 32 px"
 
 
+@pytest.mark.slow
 def test_model_with_8_bit_states_is_told_in_a_line(page):
     page.get_by_label("Open model").set_input_files(VECTORS / "counter.tflite")
     _wait_for_text(page, "alert", "states in int8, which LiteRT does not take")
@@ -351,6 +354,7 @@ def test_page_says_that_it_loads_and_users_need_not_wait_for_offline_use(
     assert not page.get_by_text("Works offline").is_visible()
 
 
+@pytest.mark.slow
 def test_site_without_a_model_asks_for_one(context, serve):
     page = context.new_page()
     page.goto(serve().url)
@@ -360,6 +364,7 @@ def test_site_without_a_model_asks_for_one(context, serve):
     _wait_for_state(page, "ready")
 
 
+@pytest.mark.slow
 def test_file_that_failed_its_check_is_told(page, tmp_path):
     taken = dict(manifest_of(STEP)["input"])
     del taken["frame_fit"]
@@ -417,6 +422,7 @@ def test_camera_is_seen_at_the_models_rate(camera, site):
     context.close()
 
 
+@pytest.mark.slow
 def test_device_that_cannot_follow_a_camera_is_told_in_a_line(page):
     page.evaluate(
         """async () => {
@@ -441,6 +447,7 @@ def test_site_without_its_files_is_told_in_a_line(context, serve):
     _wait_for_text(page, "alert", "step.tflite cannot be fetched (404)")
 
 
+@pytest.mark.slow
 def test_refused_camera_is_told_in_a_line(page):
     page.evaluate(
         """() => {
@@ -479,6 +486,7 @@ def test_stop_does_not_wait_for_an_answer_about_the_camera_and_releases_it(page)
     _wait_for_state(page, "ready")
 
 
+@pytest.mark.slow
 def test_page_asks_no_other_address_and_works_without_its_host(
     context, serve, tmp_path, monkeypatch
 ):
@@ -548,6 +556,7 @@ def test_pages_of_others_below_the_site_are_left_alone(context, serve, monkeypat
         assert "cross-origin-embedder-policy" not in response.headers
 
 
+@pytest.mark.slow
 def test_another_export_is_seen_at_the_next_visit(context, serve, runtime, tmp_path):
     model = tmp_path / "model.tflite"
     model.write_bytes(STEP.read_bytes())
@@ -576,6 +585,7 @@ def test_another_export_is_seen_at_the_next_visit(context, serve, runtime, tmp_p
     assert kept == [0, ["/runtime/wasm/litert_wasm_internal.wasm"]]
 
 
+@pytest.mark.slow
 def test_host_without_headers_gets_threads_from_the_second_visit_on(
     context, serve, monkeypatch
 ):
@@ -589,6 +599,7 @@ def test_host_without_headers_gets_threads_from_the_second_visit_on(
     assert page.evaluate("() => crossOriginIsolated")
 
 
+@pytest.mark.slow
 def test_other_processor_gives_the_same_classes(page, tmp_path):
     video = _gray_video(tmp_path / "clip.webm", 10, 20)
 
@@ -609,6 +620,7 @@ def test_other_processor_gives_the_same_classes(page, tmp_path):
     assert classify() == first
 
 
+@pytest.mark.slow
 def test_all_can_be_done_by_keyboard(page):
     names = []
     for _ in range(12):
@@ -635,6 +647,7 @@ def test_all_can_be_done_by_keyboard(page):
     assert outline == "solid"
 
 
+@pytest.mark.slow
 def test_everything_has_a_name_for_screen_readers(page):
     snapshot = page.locator("body").aria_snapshot()
     for line in (

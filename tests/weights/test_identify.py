@@ -82,6 +82,7 @@ def _tampered(nano, folder):
     return tf.train.Checkpoint(backbone=model.backbone).save(folder / "ckpt")
 
 
+@pytest.mark.slow
 def test_network_of_another_shape_is_refused_with_a_table(nano, tmp_path):
     with pytest.raises(ValueError, match=r"shape differs +1 .*saved \[3, 3, 3, 9\]"):
         identify(SavedVariables(_tampered(nano, tmp_path)))
@@ -95,6 +96,7 @@ def _rows(path):
     return dict((line[:20].strip(), line[21:]) for line in inspect(path).splitlines())
 
 
+@pytest.mark.slow
 def test_report_on_a_recorded_model_tells_all(nano, tmp_path):
     model = nano(backbone={"gating_activation": "sigmoid"}, head=TRANSFORMER)
     tf.train.Checkpoint(model=model, step=tf.Variable(3)).save(tmp_path / "ckpt")

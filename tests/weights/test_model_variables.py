@@ -47,6 +47,7 @@ def test_layout_names_every_variable_of_models_with_embeddings(nano, head):
     _check(nano(head=head))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("se_type", slow_but(["none"], ["none", "2d"]))
 def test_layout_knows_other_squeeze_excitations(nano, se_type):
     _check(nano(backbone={"se_type": se_type}))

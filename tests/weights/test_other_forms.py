@@ -111,6 +111,7 @@ def test_pytorch_file_is_a_checkpoint_whatever_its_name(grw_file, tmp_path):
     assert "PyTorch file" in inspect(plain)
 
 
+@pytest.mark.slow
 def test_backbone_comes_from_a_pytorch_file_into_another_head(nano, tmp_path):
     saved = nano()
     path = tmp_path / "saved.pt"

@@ -94,6 +94,7 @@ def test_stream_agrees_with_the_tflite_of_the_same_network(
     assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] >= 0.99
 
 
+@pytest.mark.slow
 def test_logits_are_those_of_a_model_garden_model_restored_by_hand(
     archive, official_model, clips, tmp_path
 ):

@@ -45,6 +45,7 @@ def test_backbone_comes_from_either_root_into_any_head(nano, tmp_path, root, hea
     )
 
 
+@pytest.mark.slow
 def test_backbone_comes_from_saved_weights_of_a_keras_model(nano, tmp_path):
     nano().save_weights(str(tmp_path / "weights"))
     model = zeroed(nano(scratch=True))
@@ -106,6 +107,7 @@ def test_head_of_another_kind_or_size_starts_anew(nano, tmp_path, how, caplog):
     assert f"the model keeps its own {head.type} head of 5 classes" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "head, unused",
     [

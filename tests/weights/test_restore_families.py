@@ -10,7 +10,7 @@ from everyday import slow_but
 from official.projects.movinet.modeling import movinet, movinet_model
 from official.vision.modeling.backbones import resnet_3d
 from random_weights import randomize
-from toy_backbones import BACKBONES, OTHERS_WITH_HEADS
+from toy_backbones import BACKBONES, OTHERS, OTHERS_WITH_HEADS
 from toy_heads import HEADS
 
 from grw_tf.models import RegularizationConfig
@@ -62,9 +62,7 @@ def _keys(path):
     "model_id",
     [
         "nano",
-        "slowonly_nano",
-        "slowonly_nano_bottleneck",
-        pytest.param("mobilenet_v3_small", marks=pytest.mark.slow),
+        *(pytest.param(model_id, marks=pytest.mark.slow) for model_id in OTHERS),
     ],
 )
 def test_regularizers_add_no_variables(nano, regularized, tmp_path, model_id):
@@ -77,6 +75,7 @@ def test_regularizers_add_no_variables(nano, regularized, tmp_path, model_id):
     _assert_values(model, plain.get_weights())
 
 
+@pytest.mark.slow
 def test_weights_trained_with_regularizers_come_into_a_model_without(
     nano, regularized, tmp_path
 ):
@@ -89,6 +88,7 @@ def test_weights_trained_with_regularizers_come_into_a_model_without(
     _assert_values(model, regularized(model_id).get_weights())
 
 
+@pytest.mark.slow
 def test_movinet_of_the_model_garden_comes_into_a_regularized_one(
     regularized, clip, tmp_path
 ):

@@ -65,6 +65,7 @@ def test_last_weights_are_taken_without_averages(write_run):
     assert _number(read_run(run)) == 1
 
 
+@pytest.mark.slow
 def test_checkpoint_alone_takes_the_labels_of_the_folder_above(write_run):
     run = read_run(write_run(["", "best_ckpt"]) / "best_ckpt")
     assert run.class_names == tuple(CLASSES)

@@ -83,6 +83,7 @@ def test_features_embeddings_and_logits_equal_pytorch(model, outputs):
     np.testing.assert_allclose(model(clips), outputs["logits"], rtol=0, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_stream_gives_the_logits_of_pytorch(model, outputs):
     stream = StreamingModel(model)
     step = tf.function(stream.step, autograph=False)

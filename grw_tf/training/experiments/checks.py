@@ -138,11 +138,16 @@ def _ranges(params):
         yield path, fits(_get(params, path)), f"must be {needed}"
 
 
-def _unused(params):
+@functools.cache
+def _unused_defaults():
     # These keys have the same default in all experiments.
     defaults = experiment(next(iter(PRESETS)))
-    for path, reason in UNUSED.items():
-        default = _get(defaults, path)
+    return {path: _get(defaults, path) for path in UNUSED}
+
+
+def _unused(params):
+    for path, default in _unused_defaults().items():
+        reason = UNUSED[path]
         needed = f"does nothing here, so leave it {_text(default)}: {reason}"
         yield path, _get(params, path) == default, needed
 

@@ -186,8 +186,6 @@ def _noting_labels(batches, labels):
 
 
 def _export(run, trained):
-    if not trained.model.config.backbone.causal:
-        return {"refused": "a base model sees later frames, so it cannot stream"}
     config = ExportConfig(
         output=str(run.folder / MODEL_FILE),
         quantization=run.export_as,

@@ -221,7 +221,8 @@ class TrajectoriesFound:
 class ExportFound(Sparse):
     """An exported file, or the reason `refused` why there is none.
 
-    For the fields from `milliseconds` on, see `Parity` and `Regret`.
+    For the fields from `milliseconds` on, see `Parity` and `Regret`; a file that
+    classifies whole clips has a `count` of them in place of streams (`ClipParity`).
     """
 
     refused: str | None = None
@@ -234,6 +235,7 @@ class ExportFound(Sparse):
     conversion_difference: float | None = None
     agreement: float | None = None
     streams: int | None = None
+    count: int | None = None
     frames: int | None = None
     clips: str | None = None
     passed: bool | None = None

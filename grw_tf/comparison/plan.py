@@ -112,7 +112,9 @@ class Plan:
         """
         finished = {BASELINE} | {run.variant for run in self.runs() if run.finished}
         first = [self.run(variant, self.seeds[0]) for variant in self.variants]
-        files = {run.variant: run.folder / MODEL_FILE for run in first}
+        # Files of base models have no frames to time.
+        causal = self.baseline.config.backbone.causal
+        files = {run.variant: run.folder / MODEL_FILE for run in first if causal}
         data = self.baseline.experiment["task"]["train_data"]
         return Timing(
             file=self.folder / _TIMING_FILE,

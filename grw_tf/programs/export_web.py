@@ -7,6 +7,7 @@ device, and once loaded it works without a network. LiteRT.js, which runs the mo
 fetched by npm (Node.js), or taken from --runtime.
 """
 
+import contextlib
 import dataclasses
 import signal
 from pathlib import Path
@@ -41,20 +42,25 @@ def main(_: object) -> None:
     options = flags.config_from_flags(Options)
     # Before anything is fetched.
     check_site(options.output_dir)
-    check_writable(Path(options.output_dir))
-    write_site(options.output_dir, options.model, options.runtime)
-    print(f"Written to {options.output_dir}.", flush=True)
-    if options.serve:
-        _serve(Path(options.output_dir), options.port)
+    folder = Path(options.output_dir)
+    check_writable(folder)
+    with contextlib.ExitStack() as stack:
+        # The port too is had before anything is fetched.
+        server = None
+        if options.serve:
+            server = stack.enter_context(SiteServer(folder, options.port))
+        write_site(options.output_dir, options.model, options.runtime)
+        print(f"Written to {options.output_dir}.", flush=True)
+        if server:
+            _serve(server)
 
 
-def _serve(folder, port):
+def _serve(server):
     # A shell's background job ignores SIGINT, and Python then leaves it so.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    with SiteServer(folder, port) as server:
-        print(f"Serving at {server.url} until Ctrl-C.", flush=True)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print()
+    print(f"Serving at {server.url} until Ctrl-C.", flush=True)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        print()

@@ -19,6 +19,8 @@ _HEADERS = {
     "Accept-Ranges": "bytes",
 }
 
+_HOSTS = ("localhost", "127.0.0.1")
+
 
 class SiteServer(http.server.ThreadingHTTPServer):
     """Serves a site's files to this machine alone.
@@ -85,6 +87,11 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
     def send_head(self):
         """Sends the headers of a file, or of the part of it that is asked for."""
+        # A page of another site may have its name point here, and would read the model.
+        host = re.sub(r":\d+$", "", self.headers.get("Host", ""))
+        if host not in _HOSTS:
+            self.send_error(403, "Open the page as localhost")
+            return None
         path = Path(self.translate_path(self.path))
         asked = re.fullmatch(
             r"bytes=(\d{0,18})-(\d{0,18})", self.headers.get("Range", "")

@@ -16,7 +16,8 @@ from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.evaluation.directions import directions
 from grw_tf.evaluation.perturbations import PERTURBATIONS
 from grw_tf.evaluation.smoothness import smoothness
-from grw_tf.streaming import StreamSession
+from grw_tf.models import preset
+from grw_tf.streaming import ClipClassifier, StreamSession
 from grw_tf.weights.restore import load_model
 
 
@@ -50,14 +51,14 @@ def test_processes_tell_why_they_failed(function, reason):
     assert failure_of(function, "argument") == reason
 
 
-def _command(records, folder, **fields):
+def _command(records, folder, changes=(), **fields):
     override = {
         "task.model.num_classes": 2,
         "task.model.smoothing.window": 4,
         "trainer.train_steps": 10,
         "task.train_data.input_path": f"{records}/train-*",
         "task.validation_data.input_path": f"{records}/train-*",
-    }
+    } | dict(changes)
     fields = {
         "variants": "grw",
         "seeds": 2,
@@ -158,6 +159,28 @@ def test_files_are_exported_checked_and_timed(compared):
         assert cost["milliseconds_per_frame"] > 0 and cost["seconds_per_step"] > 0
     assert costs["baseline"]["step_ratio"]["median"] == 1
     assert not (folder / "seed_1" / "baseline" / "model.tflite").exists()
+
+
+@pytest.mark.slow
+def test_base_models_are_exported_as_classifiers_of_clips(
+    colored_records, tmp_path, run_program
+):
+    override = {
+        f"task.model.backbone.{key}": value
+        for key, value in vars(preset("a0_base").backbone).items()
+        if key in ("causal", "conv_type", "se_type", "activation", "gating_activation")
+    }
+    fields = {"seeds": 1, "quantization": "none"}
+    command = _command(colored_records, tmp_path / "base", override, **fields)
+    done = run_program(*command)
+    assert done.returncode == 0, done.stderr
+    findings = json.loads((tmp_path / "base" / "report.json").read_text())
+    for name, cost in findings["costs"]["by_variant"].items():
+        with ClipClassifier(tmp_path / "base/seed_0" / name / "model.tflite") as file:
+            assert file.labels == ["blue", "red"]
+        assert cost["export"]["count"] > 0 and "streams" not in cost["export"]
+        assert "milliseconds_per_frame" not in cost and cost["seconds_per_step"] > 0
+    assert " clips; before quant" in (tmp_path / "base" / "report.html").read_text()
 
 
 def _numbers(folder):

@@ -18,6 +18,10 @@ from grw_tf.comparison.report import fairness, render, summarize, write_report
 from grw_tf.comparison.trajectories import choose_examples
 from grw_tf.comparison.verdict import judge
 from grw_tf.evaluation.perturbations import PERTURBATIONS
+from grw_tf.export.clip_export import ClipReport
+from grw_tf.export.clip_parity import ClipParity
+from grw_tf.export.operations import Partitions
+from grw_tf.export.regret import Regret
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +244,37 @@ def test_failed_runs_are_told_and_left_out_of_differences(finishing):
     page = render(findings)
     assert "5 of 6 runs have finished" in page
     assert "The loss is nan &lt;at&gt; step 3" in page
+
+
+def test_file_that_classifies_clips_is_described_as_such(finishing):
+    plan = finishing(lambda variant, seed: first_right(12), seeds=1)
+    parity = ClipParity(
+        count=20,
+        frames=8,
+        clips="real",
+        largest_logit=3.0,
+        conversion_difference=2e-6,
+        largest_difference=1e-3,
+        regret=Regret(0.0, 0.0, 0.0, 1.0, 0.95, 1.0),
+        preparation_difference=0,
+        milliseconds=12.5,
+        passed=True,
+        failures=(),
+    )
+    exported = ClipReport(
+        file="model.tflite",
+        quantization={"mode": "dynamic"},
+        megabytes=3.4,
+        operations={"ADD": 2, "CONV_2D": 3},
+        partitions=Partitions(5, 1, 0),
+        parity=parity,
+    )
+    path = plan.run(plan.variants[1], 0).folder / "measures.json"
+    measures = json.loads(path.read_text()) | {"export": exported.to_dict()}
+    path.write_text(json.dumps(measures))
+    page = render(find(plan, plan.seeds, ""))
+    assert "the same class at 95.0 % of 20 real clips" in page
+    assert "12.50 a clip" in page and "5 operations, dynamic" in page
 
 
 def test_a_variant_that_always_fails_leaves_the_others_their_tables(finishing):

@@ -1,6 +1,7 @@
 """Tests of the program that writes and serves the site."""
 
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -35,6 +36,21 @@ def test_folder_of_something_else_is_told_in_a_line(run_bare_program, tmp_path):
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "exists and is not an earlier export" in line
+
+
+def test_port_that_cannot_be_had_is_told_before_anything_is_written(
+    run_bare_program, tmp_path
+):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        flags = f"--model={STEP}", "--serve", f"--port={port}"
+        done = run_bare_program(
+            "export.export_web", f"--output_dir={tmp_path / 'site'}", *flags
+        )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert f"Port {port} cannot be served at (it is in use)" in line
+    assert not (tmp_path / "site").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])

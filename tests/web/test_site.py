@@ -317,6 +317,18 @@ def test_server_gives_nothing_else(get, path):
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example:8000", ""])
+def test_server_answers_no_other_name_of_this_machine(get, method, host):
+    status, _, content = get("/step.tflite", method, Host=host)
+    assert status == 403 and STEP.read_bytes() not in content
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000"])
+def test_server_answers_its_own_names(get, host):
+    assert get("/step.tflite", Host=host)[0] == 200
+
+
 def test_server_listens_to_this_machine_alone(write):
     with SiteServer(write(), 0) as server:
         assert server.server_address[0] == "127.0.0.1"

@@ -13,7 +13,6 @@ import venv
 
 import numpy as np
 import pytest
-from official.modeling.hyperparams.base_config import Config
 from random_weights import randomize
 
 from grw_tf.common.file_lock import locked
@@ -45,10 +44,13 @@ def annotations_read_once():
 
     That takes a third of the time that experiments take.
     """
-    annotations = functools.cache(Config._get_annotations.__func__)
+    # Tests that were collected have imported it, unless they must not.
+    module = sys.modules.get("official.modeling.hyperparams.base_config")
     with pytest.MonkeyPatch.context() as patch:
-        kept = classmethod(lambda cls: dict(annotations(cls)))
-        patch.setattr(Config, "_get_annotations", kept)
+        if module is not None:
+            annotations = functools.cache(module.Config._get_annotations.__func__)
+            kept = classmethod(lambda cls: dict(annotations(cls)))
+            patch.setattr(module.Config, "_get_annotations", kept)
         yield
 
 

@@ -64,6 +64,13 @@ _ELEMENTWISE = (
     "Sub",
     "Tanh",
 )
+_TINY = {
+    ("BroadcastGradientArgs", 0),
+    ("BroadcastGradientArgs", 1),
+    # Empty, but for cuDNN's flags.
+    ("FusedBatchNormV3", 5),
+}
+"""Outputs of operations in gradients, of unknown length and without weight here."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,6 +221,9 @@ class _Schedule:
         return outputs
 
     def _new(self, operation, tensor, known):
-        shape = shape_of(operation or tensor.op, tensor, known)
+        operation = operation or tensor.op
+        if (operation.type, tensor.value_index) in _TINY:
+            return _NOTHING
+        shape = shape_of(operation, tensor, known)
         self.sizes.append(math.prod(shape) * tensor.dtype.size)
         return len(self.sizes) - 1

@@ -74,6 +74,14 @@ def run_experiment(
         )
         try:
             return _run(params, options, strategy, folder, at_start, stop_at)
+        except tf.errors.ResourceExhaustedError as error:
+            batch = params.task.train_data.global_batch_size
+            raise OSError(
+                f"Memory ran out with task.train_data.global_batch_size {batch}"
+                f" ({one_line(error)}). --print_memory estimates how many clips fit:"
+                " take fewer, or set task.model.backbone.recompute to true or"
+                " runtime.mixed_precision_dtype to bfloat16."
+            ) from error
         except tf.errors.OpError as error:
             lost = lost_worker(error, options.model_dir)
             raise OSError(lost or one_line(error, limit=2000)) from error

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy.special import logsumexp
+from literal_loss import literal_loss, log_densities
 
 from grw_tf.losses import grw_loss, grw_terms, tensorflow_ops
 from grw_tf.random_walk import orders as orders_lib
@@ -17,18 +17,6 @@ def _embeddings(frames, kind="walk", windows=3, channels=4):
     rng = np.random.default_rng(frames)
     steps = 1 + SMOOTHNESS[kind] * rng.normal(size=(windows, frames, channels))
     return np.cumsum(steps, axis=1) / channels**0.5
-
-
-def _log_densities(z, orders):
-    accelerations = np.diff(z[:, orders], n=2, axis=2)
-    return -0.5 * (accelerations**2).sum(axis=(2, 3))
-
-
-def _literal_loss(z, orders, alpha=0.5):
-    """The published form, orders[0] the true one, in numpy."""
-    log_f = _log_densities(z, orders)
-    velocity = 0.5 * (np.diff(z, axis=1) ** 2).sum(axis=(1, 2))
-    return logsumexp(log_f, axis=1) - log_f[:, 0] + alpha * velocity
 
 
 def _loss_and_gradient_tensors(z, **arguments):
@@ -69,7 +57,7 @@ def test_loss_equals_the_published_implementation(
 def test_exact_equals_brute_force(frames):
     windows = 3 if frames < 10 else 1
     z = _embeddings(frames, windows=windows)
-    expected = _literal_loss(z, orders_lib.enumerate_orders(frames))
+    expected = literal_loss(z, orders_lib.enumerate_orders(frames))
     np.testing.assert_allclose(grw_loss(z, orders="exact"), expected, rtol=1e-9)
     np.testing.assert_allclose(grw_loss(tf.cast(z, "float32")), expected, rtol=2e-6)
 
@@ -77,7 +65,7 @@ def test_exact_equals_brute_force(frames):
 @pytest.mark.parametrize("frames", [8, 9])
 def test_exact_gradient_equals_brute_force(frames):
     z, orders = _embeddings(frames), orders_lib.enumerate_orders(frames)
-    weights = tf.nn.softmax(_log_densities(z, orders)).numpy()
+    weights = tf.nn.softmax(log_densities(z, orders)).numpy()
     weights[:, 0] -= 1
     form = orders_lib.acceleration_form(frames)
     places = np.argsort(orders, axis=1)
@@ -101,7 +89,7 @@ def test_sum_over_orders_does_not_depend_on_the_order_it_starts_from(frames):
     z = _embeddings(frames)
     shuffled = z[:, [0, *reversed(range(2, frames)), 1]]
     sums = [
-        grw_loss(each, alpha=0.0) + _log_densities(each, np.arange(frames)[None])[:, 0]
+        grw_loss(each, alpha=0.0) + log_densities(each, np.arange(frames)[None])[:, 0]
         for each in (z, shuffled)
     ]
     np.testing.assert_allclose(*sums, rtol=1e-12)
@@ -139,7 +127,7 @@ def test_tiny_losses_of_smooth_embeddings_are_relatively_accurate(frames):
 @pytest.mark.parametrize("frames", [4, 6, 8])
 def test_order_accuracy_says_whether_the_true_order_is_the_likeliest(frames, kind):
     z = _embeddings(frames, kind, windows=20)
-    log_f = _log_densities(z, orders_lib.enumerate_orders(frames))
+    log_f = log_densities(z, orders_lib.enumerate_orders(frames))
     expected = log_f[:, 0] > log_f[:, 1:].max(axis=1)
     np.testing.assert_array_equal(grw_terms(z).order_accuracy, expected)
 
@@ -159,7 +147,7 @@ def test_sampled_equals_the_literal_form_of_the_same_orders(frames):
     true = np.arange(frames)[None]
     others = orders_lib.sample_orders(frames, 99, seed=3)
     others = others[(others != true).any(axis=1)]
-    expected = _literal_loss(z, np.concatenate([true, others]))
+    expected = literal_loss(z, np.concatenate([true, others]))
     loss = grw_loss(z, orders="sampled", max_orders=100, seed=3)
     np.testing.assert_allclose(loss, expected, rtol=1e-9)
 

@@ -45,6 +45,7 @@ $(INSTALLED): requirements.lock $(LOCK) setup.py
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13) and "Python 3.11, 3.12 or 3.13 is needed, $(PYTHON) is %d.%d: give another by PYTHON=..." % v)'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --requirement $(LOCK)
+	# Compiling all modules takes a minute; Python compiles those that are imported.
+	$(BIN)/python -m pip install --quiet --no-compile --requirement $(LOCK)
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $@

@@ -85,6 +85,7 @@ def test_tpu_is_named_with_its_cores():
     assert devices_text("bfloat16", tpu_cores=8) == "TPU: 8 cores, mixed_bfloat16"
 
 
+@pytest.mark.slow
 def test_programs_start_with_this_line_and_without_tensorflows_own():
     command = [sys.executable, "-m", "scripts.evaluate", "--records=/nowhere"]
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}

@@ -126,6 +126,7 @@ def training(nano, tmp_path_factory):
     return str(folder / "ckpt")
 
 
+@pytest.mark.slow
 def test_files_are_measured_beside_the_stock_exports(
     ours, stock, training, monkeypatch
 ):

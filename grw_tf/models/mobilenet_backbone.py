@@ -10,7 +10,7 @@ from grw_tf.layers.perturbed_add import PerturbedAdd
 from grw_tf.layers.perturbed_batch_normalization import PerturbedBatchNormalization
 from grw_tf.models.config import BackboneConfig
 from grw_tf.models.families import NORM_MOMENTUM, Family, register
-from grw_tf.models.residual_block import NormSite, ResidualBlock
+from grw_tf.models.residual_block import ResidualBlock, Site, after_norm, before_norm
 
 # By model id: the network, and channels of the hidden layer of its own head.
 _NETWORKS = {
@@ -119,23 +119,38 @@ def residual_blocks(backbone: MobileNetV3) -> list[ResidualBlock]:
     blocks, stage = [], -1
     for name, layers in by_block.items():
         stage += layers["depthwise"].strides != (1, 1) or stage < 0
-        norms: dict[str, tuple[NormSite, ...]] = {
-            place: (NormSite(layers[f"{part}/BatchNorm"], "time"),)
+        places = {
+            name: sites
             for place, part in _PLACES.items()
             if part in layers
+            for name, sites in _places(place, part, layers).items()
         }
         blocks.append(
             ResidualBlock(
                 name=name,
                 stage=f"stage{stage}",
-                norms=norms,
-                default=tuple(norms),
+                places=places,
+                default=tuple(place for place in _PLACES if place in places),
                 branch_owner=layers.get("Add"),
                 branch_attribute="branch",
                 branch_fold="time",
             )
         )
     return blocks
+
+
+def _places(place, part, layers):
+    """Returns the places of one convolution of a block by name."""
+    norm = layers[f"{part}/BatchNorm"]
+    # Strided convolutions have a layer that pads before them.
+    first = layers.get(f"{part}/pad", layers[part])
+    found: dict[str, tuple[Site, ...]] = {
+        f"{place}_conv": (Site(first, first.input.shape[-1], fold="time"),),
+        place: (before_norm(norm, "time"),),
+    }
+    if place != "projection":
+        found[f"{place}_activation"] = (after_norm(norm, "time"),)
+    return found
 
 
 register(

@@ -42,6 +42,11 @@ class BottleneckBlock3D(nn_blocks_3d.BottleneckBlock3D):
         self._stochastic_depth = drop_branch(self._stochastic_depth_drop_rate)
 
     @property
+    def activation(self) -> str:
+        """The activation's name."""
+        return self._activation
+
+    @property
     def branch(self) -> tuple[NormedConvolution, ...]:
         """The convolutions of the residual branch of a built block, in its order."""
         return (

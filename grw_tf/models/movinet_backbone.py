@@ -112,9 +112,10 @@ def _residual_block(block, conv_type):
 
 
 def _input_channels(convolution):
-    kernel = convolution._conv.weights[0].shape
-    depthwise = convolution._depthwise
-    return convolution._filters if depthwise else kernel[-2]
+    if convolution._depthwise:
+        return convolution._filters
+    kernel = next(w for w in convolution.weights if "kernel" in w.name)
+    return kernel.shape[-2]
 
 
 def _seedable(backbone):

@@ -117,8 +117,9 @@ def _place_own(blocks, own, config):
     for site in chosen_sites(blocks, own, "regularization.own_layer."):
         if site.taken_by is not None:
             raise ValueError(
-                "regularization.own_layer and regularization.rms come to the same"
-                f" place, {site.side} {site.beside.name}: choose other places for one."
+                "regularization.own_layer and regularization.rms come before the same"
+                f" part of a block, {site.side} {site.beside.name}: choose other places"
+                " for one."
             )
         layer = make_registered_layer(own, site.channels)
         site.give_to(_unfolded(layer, site.fold, config.frames))

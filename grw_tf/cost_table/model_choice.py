@@ -21,6 +21,10 @@ _ALL = (
     *(f"{name}_grw" for name in MOBILENETS),
     "slowonly_34",
     "slowonly_50",
+    "slowfast_50_4x16",
+    "slowfast_50_8x8",
+    "csn_ip_50",
+    "csn_ir_50",
 )
 
 

@@ -108,11 +108,12 @@ STREAMS = (
 The README says so; they have the digits of `BY_FLOPS` where that has both.
 """
 
-SLOWONLY_50_GFLOPS, SLOWONLY_50_SIZE = 54.5, 256
-"""GFLOPs of a view of 8 frames, and its size in pixels.
+VIEW_GFLOPS = {"slowonly_50": 54.5, "slowfast_50_4x16": 36.1, "slowfast_50_8x8": 65.7}
+"""GFLOPs of a view of `VIEW_SIZE` pixels by presets.
 
-Source: Feichtenhofer et al., SlowFast, ICCV 2019, slow pathway.
+Source: Feichtenhofer et al., SlowFast, ICCV 2019; SlowOnly is the slow pathway.
 """
+VIEW_SIZE = 256
 
 
 def find(preset: str) -> Published | None:

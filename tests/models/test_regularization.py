@@ -181,9 +181,7 @@ def _branch_doubled_at(layer, x, place):
         y = 2 * y if place == f"relu{number}" else y
         y = tf.nn.relu(y) if activated and number < last else y
     shortcut = layer.shortcut
-    return tf.nn.relu(
-        y + (shortcut.norm(shortcut.convolution(x)) if shortcut else x)
-    )
+    return tf.nn.relu(y + (shortcut.norm(shortcut.convolution(x)) if shortcut else x))
 
 
 @pytest.mark.parametrize(

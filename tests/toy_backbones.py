@@ -21,7 +21,7 @@ BACKBONES = {
         )
     },
 }
-"""By model id: a MoViNet, SlowOnlys of both blocks, other 3-D ResNets, a MobileNetV3."""
+"""By model id: a MoViNet, 3-D ResNets of all blocks, and a MobileNetV3."""
 
 OTHERS = [model_id for model_id in BACKBONES if model_id != "nano"]
 """Those that are no MoViNets."""

@@ -4,6 +4,7 @@ from grw_tf.common.suggestions import suggest
 from grw_tf.models import ModelConfig
 from grw_tf.models.mobilenet_backbone import MODEL_IDS as MOBILENETS
 from grw_tf.models.presets import PRESETS, official_config
+from grw_tf.models.tsm_backbone import MODEL_IDS as SHIFTED
 
 _SIZES = ("a0", "a1", "a2", "a3", "a4", "a5")
 # Models with published weights.
@@ -18,6 +19,7 @@ _ALL = (
     *(f"{size}_stream" for size in ("t0", *_SIZES)),
     *_PUBLISHED_GRW,
     *MOBILENETS,
+    *SHIFTED,
     *(f"{name}_grw" for name in MOBILENETS),
     "slowonly_34",
     "slowonly_50",

@@ -11,6 +11,7 @@ from grw_tf.models import (  # noqa: F401
     movinet_backbone,
     slowfast_backbone,
     slowonly_backbone,
+    tsm_backbone,
 )
 from grw_tf.models.batch_normalization import batch_normalizations, synchronize
 from grw_tf.models.config import BackboneConfig, ModelConfig

@@ -39,7 +39,8 @@ class BackboneConfig:
     Attributes:
         model_id: "a0" to "a5" or "t0" for MoViNets; "slowonly_34", "slowonly_50",
             "slowfast_50_8x8", "slowfast_50_4x16", "csn_ip_50", "csn_ir_50",
-            "mobilenet_v3_small" or "mobilenet_v3_large"; and for toy data "nano" (a
+            "mobilenet_v3_small" or "mobilenet_v3_large", with "tsm_" before them for
+            temporal shifts; and for toy data "nano" (a
             MoViNet), "slowonly_nano" (basic blocks), "slowonly_nano_bottleneck",
             "slowfast_nano" and "csn_nano".
         causal: Whether it is a stream model (frames see only earlier ones).

@@ -53,7 +53,7 @@ def build(config: ModelConfig) -> tf_keras.Model:
     """Builds a channel-separated network from clips [batch, N, height, width, 3].
 
     The endpoints are "res2" to "res5" [batch, time, height, width, channels] with N,
-    N / 2, N / 4 and N / 8 frames, rounded up, and "head" [batch, N / 8, 1, 1, channels],
+    N / 2, N / 4 and N / 8 frames, rounded up, and "head" [batch, time, 1, 1, channels],
     the mean of "res5" over space.
 
     Args:

@@ -1,8 +1,8 @@
 """Configs of the official and the published models, by name.
 
 Official: tensorflow/models, official/projects/movinet. Published: arXiv 2511.20928 and
-its PyTorch weights. SlowOnly, SlowFast and CSN: Kim et al., the RMS paper. MobileNetV3 frame by frame:
-Kondratyuk et al., MoViNets, CVPR 2021, and arXiv 2511.20928.
+its PyTorch weights. SlowOnly, SlowFast and CSN: Kim et al., the RMS paper. MobileNetV3
+frame by frame: Kondratyuk et al., MoViNets, CVPR 2021, and arXiv 2511.20928.
 """
 
 import dataclasses
@@ -17,6 +17,7 @@ from grw_tf.models import (
     movinet_backbone,  # noqa: F401
     slowfast_backbone,  # noqa: F401
     slowonly_backbone,  # noqa: F401
+    tsm_backbone,
 )
 from grw_tf.models.config import (
     BackboneConfig,
@@ -113,7 +114,10 @@ PRESETS = {
         name: resnet_config(name, frames=32)
         for name in ("slowfast_50_8x8", "slowfast_50_4x16")
     },
-    **{name: mobilenet_config(name) for name in mobilenet_backbone.MODEL_IDS},
+    **{
+        name: mobilenet_config(name)
+        for name in (*mobilenet_backbone.MODEL_IDS, *tsm_backbone.MODEL_IDS)
+    },
     **{
         f"{name}_grw": _with_grw(mobilenet_config(name))
         for name in mobilenet_backbone.MODEL_IDS
@@ -122,8 +126,8 @@ PRESETS = {
 """Configs by name: `<id>_stream` and `<id>_base` are the official MoViNets, with `_grw`
 the published recipe on them (weights exist for a0, a1, a2 stream and a3 base);
 `slowonly_34` and `slowonly_50`; `slowfast_50_8x8` and `slowfast_50_4x16`; `csn_ip_50`
-and `csn_ir_50`; `mobilenet_v3_small` and `mobilenet_v3_large`, with `_grw` the
-published recipe."""
+and `csn_ir_50`; `mobilenet_v3_small` and `mobilenet_v3_large`, with `tsm_` before them
+temporal shifts, with `_grw` after them the published recipe."""
 
 
 def preset(name: str, **changes: Any) -> ModelConfig:

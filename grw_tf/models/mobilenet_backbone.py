@@ -73,7 +73,6 @@ class MobileNetV3(tf_keras.Model):
             for name, x in endpoints.items()
         }
 
-
     def _build_network(self, whole):
         return tf_keras.Model(whole.input, endpoints_of(whole), name="network")
 

@@ -24,7 +24,10 @@ MOVINETS = {
     "causal_3d": {"conv_type": "3d"},
     "base": BASE,
 }
-OTHERS = (*toy_backbones.OTHERS, "mobilenet_v3_large")
+OTHERS = (
+    *toy_backbones.OTHERS,
+    *("mobilenet_v3_large", "tsm_mobilenet_v3_small"),
+)
 BACKBONES = {
     **{n: BackboneConfig(**{"model_id": "nano"} | f) for n, f in MOVINETS.items()},
     **{name: BackboneConfig.of_family(name) for name in OTHERS},
@@ -51,6 +54,7 @@ LAST_BLOCK = {
     "csn_nano": "res5",
     "mobilenet_v3_small": "block10",
     "mobilenet_v3_large": "block14",
+    "tsm_mobilenet_v3_small": "block10",
 }
 FRAMES = dict.fromkeys(BACKBONES, 4) | {"csn_nano": 32}
 """For a window of 4 frames where there are fewest."""

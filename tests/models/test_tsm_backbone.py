@@ -92,9 +92,7 @@ def test_stream_in_parts_gives_the_clips_features(backbone, clip):
     for start, stop in ((0, 1), (1, 4), (4, 5)):
         found, states = backbone.step(clip[:, start:stop], states)
         parts.append(found["head"])
-    np.testing.assert_allclose(
-        tf.concat(parts, 1), whole["head"], rtol=1e-4, atol=1e-5
-    )
+    np.testing.assert_allclose(tf.concat(parts, 1), whole["head"], rtol=1e-4, atol=1e-5)
 
 
 def test_streaming_model_ends_with_the_clips_logits(clip):

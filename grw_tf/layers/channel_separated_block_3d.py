@@ -117,14 +117,13 @@ class ChannelSeparatedBlock3D(tf_keras.layers.Layer):
     @property
     def branch(self) -> tuple[NormedConvolution, ...]:
         """The convolutions of the residual branch of a built block, in its order."""
-        interaction = ()
+        found = [NormedConvolution(self._reduction, self._reduction_norm)]
         if self._interaction is not None:
-            interaction = (
-                NormedConvolution(self._interaction, self._interaction_norm, False),
-            )
+            found += [
+                NormedConvolution(self._interaction, self._interaction_norm, False)
+            ]
         return (
-            NormedConvolution(self._reduction, self._reduction_norm),
-            *interaction,
+            *found,
             NormedConvolution(self._depthwise, self._depthwise_norm),
             NormedConvolution(self._expansion, self._expansion_norm),
         )

@@ -10,8 +10,8 @@ import tf_keras
 class TemporalShift(tf_keras.layers.Layer):
     """Gives each frame some channels of the frame before, in place of its own.
 
-    So the 2-D convolution that follows sees two frames, at no cost. A frame sees earlier
-    ones alone.
+    So the 2-D convolution that follows sees two frames, at no cost. A frame sees
+    earlier ones alone.
 
     Args:
         fraction: One of how many channels moves.

@@ -108,9 +108,10 @@ def endpoints_of(
     first = next(layer for layer in whole.layers if block_name(layer))
     endpoints = {"stem": standing_for(first.get_input_at(0))}
     for layer in whole.layers:
-        if block_name(layer):
+        name = block_name(layer)
+        if name:
             # The last layer of each block stays.
-            endpoints[block_name(layer)] = standing_for(layer.get_output_at(0))
+            endpoints[name] = standing_for(layer.get_output_at(0))
     last = standing_for(whole.output)
     endpoints["head"] = tf.reduce_mean(last, (1, 2), keepdims=True)
     return endpoints
@@ -167,7 +168,7 @@ def _places(place, part, layers):
     norm = layers[f"{part}/BatchNorm"]
     # Strided convolutions have a layer that pads before them.
     first = layers.get(f"{part}/pad", layers[part])
-    found: dict[str, tuple[Site, ...]] = {
+    found = {
         f"{place}_conv": (Site(first, first.input_shape[-1], fold="time"),),
         place: (before_norm(norm, "time"),),
     }

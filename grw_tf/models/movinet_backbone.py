@@ -79,7 +79,7 @@ def residual_blocks(backbone: movinet.Movinet) -> list[ResidualBlock]:
 def _residual_block(block, conv_type):
     # The types that convolve in 2-D fold frames into the batch, then pixels into rows.
     folds = ("time", "space") if conv_type == "2plus1d" else (None, None)
-    places: dict[str, tuple[Site, ...]] = {}
+    places = {}
     for name, convolution in (
         ("expansion", block._expansion),
         ("feature", block._feature),

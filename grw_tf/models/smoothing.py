@@ -99,8 +99,8 @@ def smooth_endpoints(
     for name, layer in layers.items():
         if name != FINAL:
             x = features[name]
-            layer(x, training=training, new_frames=_at_steps(new, x.shape[1]))
-    return _at_steps(new, features["head"].shape[1])
+            layer(x, training=training, new_frames=new_at_steps(new, x.shape[1]))
+    return new_at_steps(new, features["head"].shape[1])
 
 
 def new_frames(clips: tf.Tensor) -> tf.Tensor:
@@ -114,11 +114,18 @@ def new_frames(clips: tf.Tensor) -> tf.Tensor:
     return tf.concat([tf.ones_like(repeated[:, :1]), ~repeated], axis=1)
 
 
-def _at_steps(new, steps):
-    """Returns which of fewer frames at equal distances are new, bool [batch, steps]."""
+def new_at_steps(new: tf.Tensor, steps: int | None) -> tf.Tensor:
+    """Returns which of fewer frames at equal distances are new, bool [batch, steps].
+
+    A step is new if a frame since the step before differs from the one before it.
+
+    Args:
+        new: Which frames of the clips are new, bool [batch, N].
+        steps: Number of frames of an endpoint; None for as many as the clip's.
+    """
     if steps in (None, new.shape[1]):
         return new
-    stride = -(-new.shape[1] // steps)
+    at = [step * new.shape[1] // steps for step in range(steps)]
     # Frames of the clip that differ from the one before, up to each of the fewer.
-    count = tf.cumsum(tf.cast(new, tf.int32), axis=1)[:, ::stride]
+    count = tf.gather(tf.cumsum(tf.cast(new, tf.int32), axis=1), at, axis=1)
     return tf.concat([tf.ones_like(new[:, :1]), count[:, 1:] > count[:, :-1]], axis=1)

@@ -71,7 +71,7 @@ def test_intermediate_smoothing_leaves_them_out_too(nano, clips):
     ],
 )
 def test_fewer_frames_are_new_if_one_since_the_step_before_is(steps, expected):
-    new = tf.constant([[1, 0, 0, 1, 1, 0, 0, 0]], tf.bool)
+    new = tf.constant([[1, 0, 0, 1, 1, 0, 0, 0]]) > 0
     actual = new_at_steps(new, steps)
     np.testing.assert_array_equal(actual, np.array([expected], bool))
 

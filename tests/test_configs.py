@@ -33,6 +33,7 @@ DATA = [file for file in FILES if file not in OVERLAYS]
 PREPARED = [file for file in DATA if "scripts.prepare_videos" in file.read_text()]
 KINETICS600 = [file for file in DATA if file.stem.startswith("kinetics600_")]
 SLOWONLY = [file for file in DATA if file.stem.endswith("_25fps")]
+SOMETHING = CONFIGS / "something_something_v2.yaml"
 
 EPOCHS = 14
 # The official training split of Kinetics-600.
@@ -50,6 +51,8 @@ NETWORKS = [
     ("mini_kinetics_25fps", "slowonly_34"),
     ("mini_kinetics_25fps", "slowonly_50"),
     ("kinetics400_25fps", "slowonly_50"),
+    ("kinetics400_25fps", "slowfast_50_8x8"),
+    ("kinetics400_25fps", "csn_ip_50"),
 ]
 
 each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -137,7 +140,7 @@ def test_each_file_is_of_a_data_set_or_an_overlay():
     assert {file.stem for file in OVERLAYS} >= {"grw", "rms", "rms_gf"}
     assert {file.stem for file in DATA} == {
         *("kinetics600_5fps", "kinetics600_12fps"),
-        *("kinetics400_25fps", "mini_kinetics_25fps"),
+        *("kinetics400_25fps", "mini_kinetics_25fps", "something_something_v2"),
         *("own_clips", "motion_clips", "ucf101", "smoke"),
         *("airplanes", "airplanes_hard", "airplanes_regularizers"),
     }
@@ -291,13 +294,15 @@ def test_slowonly_is_fed_as_in_the_paper(data, network, rms):
     params = _slowonly(data, network, rms)
     model, clips = params.task.model, params.task.train_data
     assert model.num_classes == (200 if data.startswith("mini") else 400)
-    assert (model.frames, model.size, model.frames * 25 / model.fps) == (8, 224, 64)
+    frames = 32 if network.startswith("slowfast") else 8
+    assert (model.frames, model.size) == (frames, 224)
+    assert model.frames * 25 / model.fps == 64
     assert (clips.aug_min_area_ratio, clips.aug_max_area_ratio) == (0.25, 1)
     aspects = (clips.aug_min_aspect_ratio, clips.aug_max_aspect_ratio)
     assert aspects == pytest.approx((3 / 4, 4 / 3))
 
 
-@pytest.mark.parametrize("file", SLOWONLY, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", [*SLOWONLY, SOMETHING], ids=lambda file: file.stem)
 def test_slowonly_is_evaluated_as_in_the_paper(file):
     command = _command(file, "scripts.evaluate")
     flags = {key: int(command[key][0]) for key in ("clips", "crops", "size")}
@@ -317,6 +322,23 @@ def test_slowonly_schedule_covers_its_epochs(data, network, rms):
     assert trainer.validation_interval == epoch
     assert trainer.optimizer_config.warmup.linear.warmup_steps == 34 * epoch
     assert trainer.optimizer_config.learning_rate.cosine.initial_learning_rate == 0.1
+
+
+@pytest.mark.parametrize("rms", [False, True])
+def test_something_something_is_trained_as_in_the_paper(rms):
+    overlays = ["configs/rms.yaml"] * rms
+    params = _composed("slowfast_50_8x8", f"configs/{SOMETHING.name}", *overlays)
+    model, trainer = params.task.model, params.trainer
+    assert (model.num_classes, model.frames, model.size) == (174, 64, 224)
+    assert model.regularization.methods == (("rms",) if rms else ())
+    assert not params.task.train_data.aug_random_flip
+    assert "kinetics400_slowfast_50_8x8" in params.task.init_checkpoint
+    epoch = 168_913 // params.task.train_data.global_batch_size
+    assert trainer.train_steps == 22 * epoch
+    rate = trainer.optimizer_config.learning_rate
+    assert rate.type == "stepwise"
+    assert rate.stepwise.values == [0.01, 0.001, 0.0001]
+    assert rate.stepwise.boundaries == [14 * epoch, 18 * epoch]
 
 
 def _replacement(name, *files):

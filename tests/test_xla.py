@@ -86,7 +86,10 @@ def test_compiled_step_is_the_step(nano, clip, places):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model_id", ["nano", "slowonly_nano", "mobilenet_v3_small"])
+@pytest.mark.parametrize(
+    "model_id",
+    ["nano", "slowonly_nano", "slowfast_nano", "csn_nano", "mobilenet_v3_small"],
+)
 def test_regularised_step_compiles(model_id):
     regularization = RegularizationConfig(methods=("rms", "shake_drop"))
     model = build_model(

@@ -15,11 +15,13 @@ BACKBONES = {
         for model_id in (
             "slowonly_nano",
             "slowonly_nano_bottleneck",
+            "slowfast_nano",
+            "csn_nano",
             "mobilenet_v3_small",
         )
     },
 }
-"""By model id: a MoViNet, SlowOnlys of both blocks, and a MobileNetV3."""
+"""By model id: a MoViNet, 3-D ResNets of all blocks, and a MobileNetV3."""
 
 OTHERS = [model_id for model_id in BACKBONES if model_id != "nano"]
 """Those that are no MoViNets."""
@@ -29,6 +31,8 @@ OTHERS_WITH_HEADS = slow_but(
     [
         *(("slowonly_nano", head) for head in HEADS),
         ("slowonly_nano_bottleneck", "official"),
+        ("slowfast_nano", "official"),
+        ("csn_nano", "official"),
         *(("mobilenet_v3_small", head) for head in HEADS),
     ],
 )

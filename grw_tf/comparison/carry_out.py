@@ -167,7 +167,7 @@ def _measure_embeddings(run, model, clips):
         "direction_accuracy": directed.accuracy,
         "displacement_explained": directed.explained,
     }
-    if model.config.frames >= window:
+    if z.shape[1] >= window:
         measured |= dataclasses.asdict(smoothness(z, window))
     defined = {
         k: value if np.isfinite(value) else None for k, value in measured.items()

@@ -8,7 +8,7 @@ import tensorflow as tf
 from grw_tf.cost_table.multiply_adds import convolution_outputs, multiply_adds
 from grw_tf.cost_table.peak_memory import peak_memory
 from grw_tf.models import ModelConfig, StreamingModel, build_model
-from grw_tf.models.backbone import endpoint_channels
+from grw_tf.models.backbone import endpoint_channels, endpoint_frames
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +109,8 @@ def _trace_head(model):
     """
     pools = model.config.backbone_pools_time
     channels = endpoint_channels(model.backbone)["head"]
-    shape = (1, 1 if pools else model.config.frames, 1, 1, channels)
+    frames = endpoint_frames(model.backbone, model.config.frames)["head"]
+    shape = (1, 1 if pools else frames, 1, 1, channels)
 
     def head(features):
         return model.head(features if pools else model.project(features))

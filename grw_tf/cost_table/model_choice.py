@@ -4,6 +4,7 @@ from grw_tf.common.suggestions import suggest
 from grw_tf.models import ModelConfig
 from grw_tf.models.mobilenet_backbone import MODEL_IDS as MOBILENETS
 from grw_tf.models.presets import PRESETS, official_config
+from grw_tf.models.tsm_backbone import MODEL_IDS as SHIFTED
 
 _SIZES = ("a0", "a1", "a2", "a3", "a4", "a5")
 # Models with published weights.
@@ -18,9 +19,14 @@ _ALL = (
     *(f"{size}_stream" for size in ("t0", *_SIZES)),
     *_PUBLISHED_GRW,
     *MOBILENETS,
+    *SHIFTED,
     *(f"{name}_grw" for name in MOBILENETS),
     "slowonly_34",
     "slowonly_50",
+    "slowfast_50_4x16",
+    "slowfast_50_8x8",
+    "csn_ip_50",
+    "csn_ir_50",
 )
 
 

@@ -52,14 +52,14 @@ BY_FLOPS = (
     _flops("MoViNet-A0-S-GRW", 78.4, 2.7, "1x50", "a0_stream_grw"),
     _flops("MoViNet-A0", 72.3, 2.7, "1x50", "a0_base"),
     _flops("MobileNetV3-S", 61.3, 2.8, "1x50", "mobilenet_v3_small"),
-    _flops("MobileNetV3-S+TSM", 65.5, 2.8, "1x50"),
+    _flops("MobileNetV3-S+TSM", 65.5, 2.8, "1x50", "tsm_mobilenet_v3_small"),
     _flops("X3D-XS", 70.2, 3.9, "1x20"),
     _flops("MoViNet-A1-S-GRW", 81.9, 6.0, "1x50", "a1_stream_grw"),
     _flops("MoViNet-A1", 76.7, 6.0, "1x50", "a1_base"),
     _flops("X3D-S", 73.4, 7.8, "1x40"),
     _flops("MoViNet-A2", 78.6, 10.3, "1x50", "a2_base"),
     _flops("MobileNetV3-L", 68.1, 11.0, "1x50", "mobilenet_v3_large"),
-    _flops("MobileNetV3-L+TSM", 71.4, 11.0, "1x50"),
+    _flops("MobileNetV3-L+TSM", 71.4, 11.0, "1x50", "tsm_mobilenet_v3_large"),
     _flops("MoViNet-A2-S-GRW", 83.3, 11.3, "1x50", "a2_stream_grw"),
     _flops("X3D-M", 76.9, 19.4, "1x50"),
     _flops("X3D-XS", 72.3, 23.3, "30x4"),
@@ -108,11 +108,12 @@ STREAMS = (
 The README says so; they have the digits of `BY_FLOPS` where that has both.
 """
 
-SLOWONLY_50_GFLOPS, SLOWONLY_50_SIZE = 54.5, 256
-"""GFLOPs of a view of 8 frames, and its size in pixels.
+VIEW_GFLOPS = {"slowonly_50": 54.5, "slowfast_50_4x16": 36.1, "slowfast_50_8x8": 65.7}
+"""GFLOPs of a view of `VIEW_SIZE` pixels by presets.
 
-Source: Feichtenhofer et al., SlowFast, ICCV 2019, slow pathway.
+Source: Feichtenhofer et al., SlowFast, ICCV 2019; SlowOnly is the slow pathway.
 """
+VIEW_SIZE = 256
 
 
 def find(preset: str) -> Published | None:

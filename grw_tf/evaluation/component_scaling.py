@@ -10,7 +10,7 @@ import tf_keras
 
 from grw_tf.layers import RandomMeanScaling
 from grw_tf.models.backbone import residual_blocks
-from grw_tf.models.regularization import norm_sites, place_scaling
+from grw_tf.models.regularization import chosen_sites, place_scaling
 from grw_tf.models.regularization_config import RMSConfig
 
 
@@ -89,17 +89,17 @@ def _scaled(model, rms, alpha, named):
         return ComponentScaling(alpha, **arguments)
 
     blocks = residual_blocks(model.backbone, model.config.backbone)
-    sites = norm_sites(blocks, rms, named)
-    earlier = [site.norm.before for site in sites]
+    sites = chosen_sites(blocks, rms, named)
+    earlier = [site.taken_by for site in sites]
     try:
         place_scaling(sites, make_layer, rms, model.config)
         for site, layer in zip(sites, earlier, strict=True):
             if layer is not None:
-                site.norm.before = _in_turn(layer, site.norm.before)
+                site.give_to(_in_turn(layer, site.taken_by))
         yield
     finally:
         for site, layer in zip(sites, earlier, strict=True):
-            site.norm.before = layer
+            site.give_to(layer)
 
 
 def _in_turn(first, second):

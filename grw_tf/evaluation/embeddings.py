@@ -24,6 +24,8 @@ def embed_clips(
 ) -> np.ndarray:
     """Returns the embeddings of clips' frames at inference, float32 [clips, N, K].
 
+    There are fewer than N where the network has strides in time.
+
     Batches are tuples that begin with clips [batch, N, size, size, 3] in 0..1. The
     layer is one of `embedding_layers`; features of an endpoint are averaged over space.
 

@@ -16,8 +16,8 @@ class RMSOptions:
     before: str = option(
         ",".join(_DEFAULT.before),
         "Batch normalizations in a block: expansion, feature and projection of MoViNet"
-        " and MobileNetV3, bn1 to bn3 of SlowOnly; empty for those where RMS acts by"
-        " default.",
+        " and MobileNetV3, bn1 to bn4 of 3-D ResNets; or other parts, see"
+        " docs/regularizers.md. Empty for those where RMS acts by default.",
     )
     blocks: str = option(
         ",".join(_DEFAULT.blocks),

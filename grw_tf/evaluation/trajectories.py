@@ -106,7 +106,9 @@ def write_trajectories(config: TrajectoryConfig) -> str:
     header = ["clip", "label", "frame", "seconds"]
     for name, values in columns.items():
         header += [f"{name}{number + 1}" for number in range(values.shape[-1])]
-    rows = _rows(names, called, model.config.fps, columns)
+    # A network with strides in time makes fewer frames.
+    fps = model.config.fps * z.shape[1] / model.config.frames
+    rows = _rows(names, called, fps, columns)
     write_csv(folder / CSV_FILE, header, rows)
     return summary
 

@@ -10,7 +10,8 @@ import tensorflow as tf
 import tf_keras
 
 from grw_tf.export.movinet_clip_features import MovinetClipFeatures
-from grw_tf.export.slowonly_clip_features import SlowOnlyClipFeatures
+from grw_tf.export.resnet_clip_features import ResNetClipFeatures
+from grw_tf.export.slowfast_clip_features import SlowFastClipFeatures
 from grw_tf.export.streaming_network import check_float32, image_unit
 from grw_tf.models.config import ModelConfig
 from grw_tf.models.regularization import lasting_rms
@@ -18,7 +19,9 @@ from grw_tf.models.regularization import lasting_rms
 # By the backbone's family.
 _FEATURES: dict[str, Any] = {
     "movinet": MovinetClipFeatures,
-    "slowonly": SlowOnlyClipFeatures,
+    "slowonly": ResNetClipFeatures,
+    "csn": ResNetClipFeatures,
+    "slowfast": SlowFastClipFeatures,
 }
 
 

@@ -1,4 +1,4 @@
-"""Streaming features of backbones that see each frame by itself."""
+"""Streaming features of backbones that see each frame by itself, or with shifts."""
 
 import tensorflow as tf
 import tf_keras
@@ -6,6 +6,7 @@ import tf_keras
 from grw_tf.export.stream_states import StreamStates
 from grw_tf.models.backbone import endpoints
 from grw_tf.models.mobilenet_backbone import scaled
+from grw_tf.models.tsm_backbone import FRAMES
 
 
 class FrameFeatures:
@@ -41,3 +42,24 @@ class MobileNetFeatures(FrameFeatures):
     def __call__(self, image: tf.Tensor, states: StreamStates) -> tf.Tensor:
         """Returns features [frames, 1, 1, channels] of [frames, size, size, 3]."""
         return self._backbone.network(scaled(image, self._unit))["head"]
+
+
+class ShiftedMobileNetFeatures(FrameFeatures):
+    """Features of a stream's frames by a MobileNetV3 with temporal shifts.
+
+    Its states are the channels that move from the last frame to the next.
+
+    Args: as `FrameFeatures`.
+    """
+
+    def __call__(self, image: tf.Tensor, states: StreamStates) -> tf.Tensor:
+        """Returns features [frames, 1, 1, channels] of [frames, size, size, 3]."""
+        given = {
+            name: states.get(name, spec.shape)
+            for name, spec in self._backbone.state_specs(1).items()
+        }
+        found, new = self._backbone.network(
+            {FRAMES: scaled(image, self._unit), **given}
+        )
+        states.new |= new
+        return found["head"]

@@ -12,7 +12,11 @@ import tensorflow as tf
 import tf_keras
 
 from grw_tf.common.checks import check_positive
-from grw_tf.export.frame_features import FrameFeatures, MobileNetFeatures
+from grw_tf.export.frame_features import (
+    FrameFeatures,
+    MobileNetFeatures,
+    ShiftedMobileNetFeatures,
+)
 from grw_tf.export.movinet_features import MovinetFeatures
 from grw_tf.export.stream_states import StreamStates
 from grw_tf.models.input_checks import check_states
@@ -30,6 +34,7 @@ TARGETS = ("cpu", "gpu")
 _FEATURES: dict[str, Any] = {
     "movinet": MovinetFeatures,
     "mobilenet_v3": MobileNetFeatures,
+    "tsm": ShiftedMobileNetFeatures,
 }
 
 

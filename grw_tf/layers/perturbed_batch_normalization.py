@@ -1,4 +1,4 @@
-"""A batch normalization that something can come before, without a place of its own."""
+"""A batch normalization that layers can come before and after, without variables."""
 
 from typing import Any
 
@@ -15,6 +15,7 @@ class PerturbedBatchNormalization(tf_keras.layers.BatchNormalization):
 
     Attributes:
         before: The layer that its input goes through first, or None.
+        after: The layer that its output goes through, or None.
 
     Args, call arguments, output shape: as `tf_keras.layers.BatchNormalization`.
     """
@@ -22,10 +23,14 @@ class PerturbedBatchNormalization(tf_keras.layers.BatchNormalization):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.before = None
+        self.after = None
 
     def call(
         self, inputs: tf.Tensor, training: bool | tf.Tensor | None = None
     ) -> tf.Tensor:
         if self.before is not None:
             inputs = self.before(inputs, training=training)
-        return super().call(inputs, training=training)
+        outputs = super().call(inputs, training=training)
+        if self.after is not None:
+            outputs = self.after(outputs, training=training)
+        return outputs

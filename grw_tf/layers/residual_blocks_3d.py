@@ -1,6 +1,6 @@
 """Residual blocks over time and space that regularizers can act in."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tf_keras
@@ -9,6 +9,21 @@ from official.vision.modeling.layers import nn_blocks_3d
 
 from grw_tf.layers.perturbed_batch_normalization import PerturbedBatchNormalization
 from grw_tf.layers.stochastic_depth import StochasticDepth
+
+
+class NormedConvolution(NamedTuple):
+    """A convolution of a block, and what follows it.
+
+    Attributes:
+        convolution: The convolution.
+        norm: The batch normalization after it.
+        activated: Whether an activation follows, after the shortcut's sum if there is
+            one.
+    """
+
+    convolution: tf_keras.layers.Layer
+    norm: PerturbedBatchNormalization
+    activated: bool = True
 
 
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
@@ -24,7 +39,28 @@ class BottleneckBlock3D(nn_blocks_3d.BottleneckBlock3D):
 
     def build(self, input_shape: tf.TensorShape) -> None:
         super().build(input_shape)
-        self._stochastic_depth = _drop(self._stochastic_depth_drop_rate)
+        self._stochastic_depth = drop_branch(self._stochastic_depth_drop_rate)
+
+    @property
+    def activation(self) -> str:
+        """The activation's name."""
+        return self._activation
+
+    @property
+    def branch(self) -> tuple[NormedConvolution, ...]:
+        """The convolutions of the residual branch of a built block, in its order."""
+        return (
+            NormedConvolution(self._temporal_conv, self._norm1),
+            NormedConvolution(self._spatial_conv, self._norm2),
+            NormedConvolution(self._expand_conv, self._norm3),
+        )
+
+    @property
+    def shortcut(self) -> NormedConvolution | None:
+        """The shortcut's convolution, None if the shortcut is the input."""
+        # It is there even if it is not used.
+        used = self._shortcut_conv.built
+        return NormedConvolution(self._shortcut_conv, self._norm0) if used else None
 
 
 @tf_keras.utils.register_keras_serializable(package="grw_tf")
@@ -95,8 +131,23 @@ class BasicBlock3D(tf_keras.layers.Layer):
         if input_shape[-1] != self.filters or strides != (1, 1, 1):
             self._shortcut_conv = self._convolution(1, strides)
             self._norm0 = self._batch_norm()
-        self._stochastic_depth = _drop(self.stochastic_depth_drop_rate)
+        self._stochastic_depth = drop_branch(self.stochastic_depth_drop_rate)
         super().build(input_shape)
+
+    @property
+    def branch(self) -> tuple[NormedConvolution, ...]:
+        """The convolutions of the residual branch of a built block, in its order."""
+        return (
+            NormedConvolution(self._conv1, self._norm1),
+            NormedConvolution(self._conv2, self._norm2),
+        )
+
+    @property
+    def shortcut(self) -> NormedConvolution | None:
+        """The shortcut's convolution, None if the shortcut is the input."""
+        if self._shortcut_conv is None:
+            return None
+        return NormedConvolution(self._shortcut_conv, self._norm0)
 
     def call(
         self, inputs: tf.Tensor, training: bool | tf.Tensor | None = None
@@ -145,6 +196,7 @@ class BasicBlock3D(tf_keras.layers.Layer):
         )
 
 
-def _drop(rate):
+def drop_branch(rate: float) -> StochasticDepth | None:
+    """Returns what drops a block's branch at a rate, None at rate 0."""
     # The Model Garden's draws from TensorFlow's global stream.
     return StochasticDepth(rate) if rate else None

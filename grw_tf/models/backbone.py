@@ -6,9 +6,12 @@ import tf_keras
 
 from grw_tf.layers.recomputation import recompute
 from grw_tf.models import (  # noqa: F401
+    csn_backbone,
     mobilenet_backbone,
     movinet_backbone,
+    slowfast_backbone,
     slowonly_backbone,
+    tsm_backbone,
 )
 from grw_tf.models.batch_normalization import batch_normalizations, synchronize
 from grw_tf.models.config import BackboneConfig, ModelConfig
@@ -70,9 +73,9 @@ def endpoints(
             statistics.
 
     Returns:
-        Features [batch, N, height, width, channels] by name. "head" is the last, after
-        pooling over space. For a MoViNet with the official head it is pooled over time
-        too.
+        Features [batch, N, height, width, channels] by name, with fewer frames where
+        the network has strides in time. "head" is the last, after pooling over space.
+        For a MoViNet with the official head it is pooled over time too.
     """
     found = backbone(clips, training=training)
     # The Model Garden's MoViNets return their states too.
@@ -81,10 +84,27 @@ def endpoints(
 
 def endpoint_channels(backbone: tf_keras.Model) -> dict[str, int]:
     """Returns the channels of each endpoint by its name, in the network's order."""
-    network = getattr(backbone, "network", backbone)
-    found = network.output
-    found = found[0] if isinstance(found, tuple) else found
-    return {name: tensor.shape[-1] for name, tensor in found.items()}
+    return {name: tensor.shape[-1] for name, tensor in _outputs(backbone).items()}
+
+
+def endpoint_frames(backbone: tf_keras.Model, frames: int) -> dict[str, int]:
+    """Returns the frames of each endpoint by its name, in the network's order.
+
+    Args:
+        backbone: A backbone of `build_backbone`.
+        frames: Of a clip. Endpoints have as many, unless the network was built for the
+            clip's length and has strides in time.
+    """
+    # Networks of single frames have four axes.
+    return {
+        name: (tensor.shape[1] if tensor.shape.rank == 5 else None) or frames
+        for name, tensor in _outputs(backbone).items()
+    }
+
+
+def _outputs(backbone):
+    found = getattr(backbone, "network", backbone).output
+    return found[0] if isinstance(found, tuple) else found
 
 
 def endpoint_names(config: ModelConfig) -> list[str]:

@@ -9,7 +9,12 @@ import tf_keras
 from official.projects.movinet.modeling import movinet_layers, movinet_model
 
 from grw_tf import layers
-from grw_tf.models.backbone import build_backbone, endpoint_channels, endpoints
+from grw_tf.models.backbone import (
+    build_backbone,
+    endpoint_channels,
+    endpoint_frames,
+    endpoints,
+)
 from grw_tf.models.config import ModelConfig
 from grw_tf.models.config_record import ConfigRecord
 from grw_tf.models.convolution_forms import choose_convolutions
@@ -43,7 +48,11 @@ class MovinetClassifier(ClipInput, ConfigRecord, movinet_model.MovinetClassifier
             dropout_rate=config.head.dropout_rate,
         )
         self.config = config
-        self.smoothing = build_smoothing(config, endpoint_channels(backbone))
+        self.smoothing = build_smoothing(
+            config,
+            endpoint_channels(backbone),
+            endpoint_frames(backbone, config.frames),
+        )
         (self.head,) = (
             layer
             for layer in self.layers
@@ -87,18 +96,19 @@ class MeanClassifier(_HeadedBackbone):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
         channels = endpoint_channels(self.backbone)
-        self.smoothing = build_smoothing(config, channels)
+        frames = endpoint_frames(self.backbone, config.frames)
+        self.smoothing = build_smoothing(config, channels, frames)
         model_id = config.backbone.model_id
         hidden = config.backbone.family.head_hidden_channels(model_id)
         self.head = layers.MeanHead(
             num_classes=config.num_classes,
-            frames=config.frames,
+            frames=frames["head"],
             hidden_dim=hidden,
             activation=config.head.activation,
             dropout_rate=config.head.dropout_rate,
             name="head",
         )
-        self.head(tf_keras.Input((config.frames, channels["head"])))
+        self.head(tf_keras.Input((frames["head"], channels["head"])))
         self.built = True
 
     def call(
@@ -132,12 +142,13 @@ class EmbeddingClassifier(_HeadedBackbone):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
         channels = endpoint_channels(self.backbone)
+        frames = endpoint_frames(self.backbone, config.frames)
         width = channels["head"]
         embed_dim = config.head.embed_dim or width
         self.affine = tf_keras.layers.Dense(embed_dim, name="affine")
-        self.smoothing = build_smoothing(config, channels)
-        self.head = _head_on_embeddings(config)
-        z = self.affine(tf_keras.Input((config.frames, width)))
+        self.smoothing = build_smoothing(config, channels, frames)
+        self.head = _head_on_embeddings(config, frames["head"])
+        z = self.affine(tf_keras.Input((frames["head"], width)))
         if FINAL in self.smoothing:
             z = self.smoothing[FINAL](z)
         self.head(z)
@@ -165,7 +176,7 @@ class EmbeddingClassifier(_HeadedBackbone):
         return self.affine(tf.squeeze(features, axis=(2, 3)))
 
 
-def _head_on_embeddings(config):
+def _head_on_embeddings(config, frames):
     head = config.head
     make = {
         "mean": layers.MeanHead,
@@ -182,7 +193,7 @@ def _head_on_embeddings(config):
         )
     return make(
         num_classes=config.num_classes,
-        frames=config.frames,
+        frames=frames,
         dropout_rate=head.dropout_rate,
         name="head",
     )

@@ -38,8 +38,11 @@ class BackboneConfig:
 
     Attributes:
         model_id: "a0" to "a5" or "t0" for MoViNets; "slowonly_34", "slowonly_50",
-            "mobilenet_v3_small" or "mobilenet_v3_large"; and for toy data "nano" (a
-            MoViNet), "slowonly_nano" (basic blocks) and "slowonly_nano_bottleneck".
+            "slowfast_50_8x8", "slowfast_50_4x16", "csn_ip_50", "csn_ir_50",
+            "mobilenet_v3_small" or "mobilenet_v3_large", with "tsm_" before them for
+            temporal shifts; and for toy data "nano" (a
+            MoViNet), "slowonly_nano" (basic blocks), "slowonly_nano_bottleneck",
+            "slowfast_nano" and "csn_nano".
         causal: Whether it is a stream model (frames see only earlier ones).
         conv_type: "2plus1d", "3d" or "3d_2plus1d" ("2d" if frames are seen one by one).
         se_type: "2plus3d", "3d", "2d" or "none".
@@ -55,9 +58,10 @@ class BackboneConfig:
         norm_momentum: Momentum of the moving statistics of batch normalizations, from 0
             to below 1. None takes the family's, 0.99 for MoViNets. It only affects
             training.
-        conv3d_by_frames: Whether a MoViNet's 3-D convolutions ("3d", "3d_2plus1d") are
-            computed as sums of 2-D ones, with the same numbers and many times faster on
-            a CPU. None: on a machine without other devices.
+        conv3d_by_frames: Whether a MoViNet's 3-D convolutions ("3d", "3d_2plus1d") and
+            the depthwise ones of a CSN are computed as sums of 2-D ones, with the same
+            numbers and many times faster on a CPU. None: on a machine without other
+            devices.
         recompute: Whether training keeps only the inputs of blocks and computes their
             activations again in the backward pass, with the same numbers, in less
             memory and more time. Not for MobileNetV3.
@@ -92,7 +96,7 @@ class BackboneConfig:
 
     @property
     def family(self) -> Family:
-        """The kind of network: "movinet", "slowonly", "mobilenet_v3" or your own."""
+        """The kind of network, such as "movinet" or "slowonly"."""
         return family_of(self.model_id)
 
     @classmethod

@@ -30,7 +30,8 @@ class Family:
             [batch, N, size, size, 3] in 0..1 to a dict of endpoints
             [batch, N, height, width, channels] by name, in the network's order. "head"
             is the last, of height and width 1. The model is functional, or has a
-            functional model with the same endpoints as `network`.
+            functional model with the same endpoints as `network`. Where endpoints have
+            fewer frames than the clip, its input has `config.frames` frames.
         residual_blocks: Function from a built backbone to its `ResidualBlock`s, in the
             network's order. By default there are none, and no regularizer can act.
         fixed: Values that fields of `BackboneConfig` must have. If `causal` is fixed to

@@ -3,6 +3,9 @@
 Reference: Howard et al., Searching for MobileNetV3, ICCV 2019.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
 import tf_keras
 
@@ -10,7 +13,7 @@ from grw_tf.layers.perturbed_add import PerturbedAdd
 from grw_tf.layers.perturbed_batch_normalization import PerturbedBatchNormalization
 from grw_tf.models.config import BackboneConfig
 from grw_tf.models.families import NORM_MOMENTUM, Family, register
-from grw_tf.models.residual_block import NormSite, ResidualBlock
+from grw_tf.models.residual_block import ResidualBlock, Site, after_norm, before_norm
 
 # By model id: the network, and channels of the hidden layer of its own head.
 _NETWORKS = {
@@ -18,6 +21,9 @@ _NETWORKS = {
     "mobilenet_v3_large": (tf_keras.applications.MobileNetV3Large, 1280),
 }
 MODEL_IDS = tuple(_NETWORKS)
+
+SHIFTED_PREFIX = "tsm_"
+"""What model ids of MobileNetV3s with temporal shifts begin with."""
 
 LEAST_SIZE = 32
 
@@ -54,7 +60,7 @@ class MobileNetV3(tf_keras.Model):
                 f"size is {size}: {config.model_id} needs frames of at least"
                 f" {LEAST_SIZE} pixels."
             )
-        self.network = _build_network(config.model_id, size)
+        self.network = self._build_network(_whole_network(config.model_id, size))
         self.built = True
 
     def call(
@@ -67,15 +73,18 @@ class MobileNetV3(tf_keras.Model):
             for name, x in endpoints.items()
         }
 
+    def _build_network(self, whole):
+        return tf_keras.Model(whole.input, endpoints_of(whole), name="network")
+
 
 def scaled(frames: tf.Tensor, unit: float = 1.0) -> tf.Tensor:
     """Returns frames in 0..1 / unit in the range of Keras Applications' weights."""
     return 2.0 * unit * frames - 1.0
 
 
-def _build_network(model_id, size):
-    network, _ = _NETWORKS[model_id]
-    whole = tf_keras.models.clone_model(
+def _whole_network(model_id, size):
+    network, _ = _NETWORKS[model_id.removeprefix(SHIFTED_PREFIX)]
+    return tf_keras.models.clone_model(
         network(
             input_shape=(size, size, 3),
             include_top=False,
@@ -84,21 +93,35 @@ def _build_network(model_id, size):
         ),
         clone_function=_perturbed,
     )
-    first = next(layer for layer in whole.layers if _block_name(layer))
-    endpoints = {"stem": first.input}
+
+
+def endpoints_of(
+    whole: tf_keras.Model, standing_for: Callable[[Any], Any] = lambda tensor: tensor
+) -> dict[str, Any]:
+    """Returns the endpoints of a network of Keras Applications, in its order.
+
+    Args:
+        whole: The network.
+        standing_for: Function from a tensor of the network to the tensor of another
+            graph of the same layers.
+    """
+    first = next(layer for layer in whole.layers if block_name(layer))
+    endpoints = {"stem": standing_for(first.get_input_at(0))}
     for layer in whole.layers:
-        if _block_name(layer):
+        name = block_name(layer)
+        if name:
             # The last layer of each block stays.
-            endpoints[_block_name(layer)] = layer.output
-    endpoints["head"] = tf.reduce_mean(whole.output, (1, 2), keepdims=True)
-    return tf_keras.Model(whole.input, endpoints, name="network")
+            endpoints[name] = standing_for(layer.get_output_at(0))
+    last = standing_for(whole.output)
+    endpoints["head"] = tf.reduce_mean(last, (1, 2), keepdims=True)
+    return endpoints
 
 
 def _perturbed(layer):
     return _PERTURBED.get(type(layer), type(layer)).from_config(layer.get_config())
 
 
-def _block_name(layer):
+def block_name(layer: tf_keras.layers.Layer) -> str | None:
     """Returns "block3" of a layer called "expanded_conv_3/...", else None."""
     block, _, part = layer.name.partition("/")
     if not part or not block.startswith("expanded_conv"):
@@ -113,23 +136,25 @@ def residual_blocks(backbone: MobileNetV3) -> list[ResidualBlock]:
     """
     by_block: dict[str, dict[str, tf_keras.layers.Layer]] = {}
     for layer in backbone.network.layers:
-        if _block_name(layer):
+        name = block_name(layer)
+        if name:
             part = layer.name.partition("/")[2]
-            by_block.setdefault(_block_name(layer), {})[part] = layer
+            by_block.setdefault(name, {})[part] = layer
     blocks, stage = [], -1
     for name, layers in by_block.items():
         stage += layers["depthwise"].strides != (1, 1) or stage < 0
-        norms: dict[str, tuple[NormSite, ...]] = {
-            place: (NormSite(layers[f"{part}/BatchNorm"], "time"),)
+        places = {
+            name: sites
             for place, part in _PLACES.items()
             if part in layers
+            for name, sites in _places(place, part, layers).items()
         }
         blocks.append(
             ResidualBlock(
                 name=name,
                 stage=f"stage{stage}",
-                norms=norms,
-                default=tuple(norms),
+                places=places,
+                default=tuple(place for place in _PLACES if place in places),
                 branch_owner=layers.get("Add"),
                 branch_attribute="branch",
                 branch_fold="time",
@@ -138,24 +163,47 @@ def residual_blocks(backbone: MobileNetV3) -> list[ResidualBlock]:
     return blocks
 
 
+def _places(place, part, layers):
+    """Returns the places of one convolution of a block by name."""
+    norm = layers[f"{part}/BatchNorm"]
+    # Strided convolutions have a layer that pads before them.
+    first = layers.get(f"{part}/pad", layers[part])
+    found = {
+        f"{place}_conv": (Site(first, first.input_shape[-1], fold="time"),),
+        place: (before_norm(norm, "time"),),
+    }
+    if place != "projection":
+        found[f"{place}_activation"] = (after_norm(norm, "time"),)
+    return found
+
+
+def head_hidden_channels(model_id: str) -> int:
+    """Returns the channels of the hidden layer of a MobileNetV3's own head."""
+    _, hidden = _NETWORKS[model_id.removeprefix(SHIFTED_PREFIX)]
+    return hidden
+
+
+FIXED = {
+    "causal": True,
+    "conv_type": "2d",
+    "se_type": "2d",
+    "activation": "hard_swish",
+    "gating_activation": "hard_sigmoid_relu6",
+    "use_positional_encoding": False,
+    "stochastic_depth_drop_rate": 0.0,
+}
+"""Values that fields of a `BackboneConfig` must have."""
+
 register(
     Family(
         "mobilenet_v3",
         MODEL_IDS,
         build=lambda config: MobileNetV3(config.backbone, config.size),
         residual_blocks=residual_blocks,
-        fixed={
-            "causal": True,
-            "conv_type": "2d",
-            "se_type": "2d",
-            "activation": "hard_swish",
-            "gating_activation": "hard_sigmoid_relu6",
-            "use_positional_encoding": False,
-            "stochastic_depth_drop_rate": 0.0,
-        },
+        fixed=FIXED,
         # With Keras Applications' 0.999, statistics would cover half of the way in a
         # thousand steps.
         norm_momentum=NORM_MOMENTUM,
-        head_hidden_channels=lambda model_id: _NETWORKS[model_id][1],
+        head_hidden_channels=head_hidden_channels,
     )
 )

@@ -14,7 +14,7 @@ from grw_tf.models.config import ModelConfig
 from grw_tf.models.convolution_forms import choose_convolutions
 from grw_tf.models.families import MOVINET, Family, register
 from grw_tf.models.movinet_variables import movinet_variables
-from grw_tf.models.residual_block import NormSite, ResidualBlock
+from grw_tf.models.residual_block import ResidualBlock, Site, after_norm, before_norm
 
 CONV_TYPES = ("2plus1d", "3d_2plus1d", "3d")
 _SE_TYPES = ("2plus3d", "3d", "2d", "none")
@@ -79,31 +79,43 @@ def residual_blocks(backbone: movinet.Movinet) -> list[ResidualBlock]:
 def _residual_block(block, conv_type):
     # The types that convolve in 2-D fold frames into the batch, then pixels into rows.
     folds = ("time", "space") if conv_type == "2plus1d" else (None, None)
-    norms = {
-        place: tuple(
-            NormSite(norm, fold)
+    places = {}
+    for name, convolution in (
+        ("expansion", block._expansion),
+        ("feature", block._feature),
+        ("projection", block._projection),
+    ):
+        # A kernel over time and space may be two convolutions.
+        norms = [
+            (norm, fold)
             for norm, fold in zip(
                 (convolution._batch_norm, convolution._batch_norm_temporal),
                 folds,
                 strict=True,
             )
             if norm is not None
-        )
-        for place, convolution in (
-            ("expansion", block._expansion),
-            ("feature", block._feature),
-            ("projection", block._projection),
-        )
-    }
+        ]
+        # Before frames are folded, and padded with those of a stream.
+        places[f"{name}_conv"] = (Site(convolution, _input_channels(convolution)),)
+        places[name] = tuple(before_norm(*norm) for norm in norms)
+        if convolution._activation_layer is not None:
+            places[f"{name}_activation"] = tuple(after_norm(*norm) for norm in norms)
     return ResidualBlock(
         name=block.name,
         stage=block.name.split("_")[0],
-        norms=norms,
-        default=tuple(norms),
+        places=places,
+        default=("expansion", "feature", "projection"),
         branch_owner=block._mobile_bottleneck,
         branch_attribute="_stochastic_depth",
         layer=block,
     )
+
+
+def _input_channels(convolution):
+    if convolution._depthwise:
+        return convolution._filters
+    kernel = next(w for w in convolution.weights if "kernel" in w.name)
+    return kernel.shape[-2]
 
 
 def _seedable(backbone):

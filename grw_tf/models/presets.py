@@ -1,8 +1,8 @@
 """Configs of the official and the published models, by name.
 
 Official: tensorflow/models, official/projects/movinet. Published: arXiv 2511.20928 and
-its PyTorch weights. SlowOnly: Kim et al., the RMS paper. MobileNetV3 frame by frame:
-Kondratyuk et al., MoViNets, CVPR 2021, and arXiv 2511.20928.
+its PyTorch weights. SlowOnly, SlowFast and CSN: Kim et al., the RMS paper. MobileNetV3
+frame by frame: Kondratyuk et al., MoViNets, CVPR 2021, and arXiv 2511.20928.
 """
 
 import dataclasses
@@ -12,9 +12,12 @@ from grw_tf.frames.geometry import SQUARE
 
 # Importing the module of a family registers it, which its configs need.
 from grw_tf.models import (
+    csn_backbone,  # noqa: F401
     mobilenet_backbone,
     movinet_backbone,  # noqa: F401
+    slowfast_backbone,  # noqa: F401
     slowonly_backbone,  # noqa: F401
+    tsm_backbone,
 )
 from grw_tf.models.config import (
     BackboneConfig,
@@ -59,16 +62,21 @@ def published_config(model_id: str, causal: bool) -> ModelConfig:
     return _with_grw(config, window=6 if config.fps == 12.0 else 5)
 
 
-def slowonly_config(model_id: str) -> ModelConfig:
-    """Returns a SlowOnly's config: 8 of 64 frames at 25 per second, 224 px."""
+def resnet_config(model_id: str, frames: int = 8) -> ModelConfig:
+    """Returns a 3-D ResNet's config: frames of 64 at 25 per second, 224 px.
+
+    Args:
+        model_id: Of a SlowOnly, a SlowFast or a channel-separated network.
+        frames: Of a clip, at equal distances.
+    """
     return ModelConfig(
         backbone=BackboneConfig.of_family(model_id),
-        # As in the Model Garden and the slow pathway's paper.
+        # As in the Model Garden and the papers of these networks.
         head=HeadConfig(dropout_rate=0.5),
         num_classes=400,
-        frames=8,
+        frames=frames,
         size=224,
-        fps=25 / 8,
+        fps=25 / 64 * frames,
     )
 
 
@@ -98,8 +106,18 @@ PRESETS = {
         for kind in ("stream", "base")
         for model_id in _INPUTS
     },
-    **{name: slowonly_config(name) for name in ("slowonly_34", "slowonly_50")},
-    **{name: mobilenet_config(name) for name in mobilenet_backbone.MODEL_IDS},
+    **{
+        name: resnet_config(name)
+        for name in ("slowonly_34", "slowonly_50", "csn_ip_50", "csn_ir_50")
+    },
+    **{
+        name: resnet_config(name, frames=32)
+        for name in ("slowfast_50_8x8", "slowfast_50_4x16")
+    },
+    **{
+        name: mobilenet_config(name)
+        for name in (*mobilenet_backbone.MODEL_IDS, *tsm_backbone.MODEL_IDS)
+    },
     **{
         f"{name}_grw": _with_grw(mobilenet_config(name))
         for name in mobilenet_backbone.MODEL_IDS
@@ -107,8 +125,9 @@ PRESETS = {
 }
 """Configs by name: `<id>_stream` and `<id>_base` are the official MoViNets, with `_grw`
 the published recipe on them (weights exist for a0, a1, a2 stream and a3 base);
-`slowonly_34` and `slowonly_50`; `mobilenet_v3_small` and `mobilenet_v3_large`, with
-`_grw` the published recipe."""
+`slowonly_34` and `slowonly_50`; `slowfast_50_8x8` and `slowfast_50_4x16`; `csn_ip_50`
+and `csn_ir_50`; `mobilenet_v3_small` and `mobilenet_v3_large`, with `tsm_` before them
+temporal shifts, with `_grw` after them the published recipe."""
 
 
 def preset(name: str, **changes: Any) -> ModelConfig:

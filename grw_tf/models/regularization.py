@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable
 
-import tensorflow as tf
 import tf_keras
 
 from grw_tf.layers import RandomDrop, RandomMeanScaling, ShakeDrop
@@ -12,7 +11,7 @@ from grw_tf.layers.unfolded import Unfolded
 from grw_tf.models.config import ModelConfig
 from grw_tf.models.registered_layer import make_registered_layer
 from grw_tf.models.regularization_config import OwnLayerConfig, RMSConfig
-from grw_tf.models.residual_block import NormSite, ResidualBlock
+from grw_tf.models.residual_block import ResidualBlock, Site, attach
 
 _LATE_STAGES = 2
 
@@ -33,7 +32,7 @@ def regularize(blocks: list[ResidualBlock], config: ModelConfig) -> None:
     """
     chosen = config.regularization
     if "rms" in chosen.methods:
-        sites = norm_sites(blocks, chosen.rms)
+        sites = chosen_sites(blocks, chosen.rms)
         place_scaling(sites, RandomMeanScaling, chosen.rms, config)
     if "own_layer" in chosen.methods:
         _place_own(blocks, chosen.own_layer, config)
@@ -62,12 +61,12 @@ def lasting_rms(config: ModelConfig) -> RMSConfig | None:
     )
 
 
-def norm_sites(
+def chosen_sites(
     blocks: list[ResidualBlock],
     rms: RMSConfig | OwnLayerConfig,
     named: str = "regularization.rms.",
-) -> list[NormSite]:
-    """Returns the batch normalizations that RMS comes before, in the network's order.
+) -> list[Site]:
+    """Returns the places that RMS takes, in the network's order.
 
     Args:
         blocks: All blocks of a backbone, in the network's order.
@@ -78,31 +77,31 @@ def norm_sites(
         ValueError: If they name something that the blocks lack.
     """
     selected = _select(blocks, rms.blocks, named)
-    if not any(block.norms for block in selected):
+    if not any(block.places for block in selected):
         raise ValueError(
-            f"{named}before names batch normalizations, and the blocks"
+            f"{named}before names batch normalizations and other parts, and the blocks"
             f" {', '.join(_names(selected)) or '(none)'} have none: choose other blocks"
             " or leave the method out."
         )
-    _check_norms(selected, rms.before, named)
+    _check_places(selected, rms.before, named)
     return [
         site
         for block in selected
         for place in rms.before or block.default
-        for site in block.norms.get(place, ())
+        for site in block.places.get(place, ())
     ]
 
 
 def place_scaling(
-    sites: list[NormSite],
+    sites: list[Site],
     make_layer: Callable[..., tf_keras.layers.Layer],
     rms: RMSConfig,
     config: ModelConfig,
 ) -> None:
-    """Puts a new layer before each of the batch normalizations of `norm_sites`.
+    """Gives a new layer to each of the places of `chosen_sites`.
 
     Args:
-        sites: Results of `norm_sites`.
+        sites: Results of `chosen_sites`.
         make_layer: `RandomMeanScaling`, or a function of the same arguments.
         rms: The layers' arguments.
         config: The model's config.
@@ -111,18 +110,19 @@ def place_scaling(
     del arguments["before"], arguments["blocks"]
     for site in sites:
         layer = make_layer(causal=config.backbone.causal, **arguments)
-        _attach(site.norm, "before", _unfolded(layer, site.fold, config.frames))
+        site.give_to(_unfolded(layer, site.fold, config.frames))
 
 
 def _place_own(blocks, own, config):
-    for site in norm_sites(blocks, own, "regularization.own_layer."):
-        if site.norm.before is not None:
+    for site in chosen_sites(blocks, own, "regularization.own_layer."):
+        if site.taken_by is not None:
             raise ValueError(
                 "regularization.own_layer and regularization.rms come before the same"
-                f" batch normalization, {site.norm.name}: choose other places for one."
+                f" part of a block, {site.side} {site.beside.name}: choose other places"
+                " for one."
             )
-        layer = make_registered_layer(own, site.norm.moving_mean.shape[0])
-        _attach(site.norm, "before", _unfolded(layer, site.fold, config.frames))
+        layer = make_registered_layer(own, site.channels)
+        site.give_to(_unfolded(layer, site.fold, config.frames))
 
 
 def _select(blocks, wanted, named):
@@ -138,8 +138,8 @@ def _select(blocks, wanted, named):
     return [block for block in blocks if {block.name, block.stage} & set(wanted)]
 
 
-def _check_norms(selected, before, named):
-    there = list(dict.fromkeys(place for block in selected for place in block.norms))
+def _check_places(selected, before, named):
+    there = list(dict.fromkeys(place for block in selected for place in block.places))
     unknown = [place for place in before if place not in there]
     if unknown:
         raise ValueError(
@@ -166,13 +166,7 @@ def _place_drops(blocks, layer_class, drop, frames):
         if block.branch_owner is not None:
             layer = layer_class(rate=rate * number / len(blocks), **arguments)
             layer = _unfolded(layer, block.branch_fold, frames)
-            _attach(block.branch_owner, block.branch_attribute, layer)
-
-
-@tf.__internal__.tracking.no_automatic_dependency_tracking
-def _attach(owner, attribute, layer):
-    """Sets an attribute that is not saved in checkpoints."""
-    setattr(owner, attribute, layer)
+            attach(block.branch_owner, block.branch_attribute, layer)
 
 
 def _unfolded(layer, fold, frames):

@@ -27,10 +27,14 @@ class RMSConfig:
     """Random Mean Scaling: where it acts, and the arguments of `RandomMeanScaling`.
 
     Attributes:
-        before: Which batch normalizations of a block it comes before: "expansion",
-            "feature" and "projection" of MoViNets and MobileNetV3, "bn1" to "bn3" of
-            SlowOnly. Empty for the default: all, or only the last in bottlenecks, as in
-            the paper.
+        before: Which parts of a block it comes before. In MoViNets and MobileNetV3,
+            "expansion", "feature" and "projection" are the batch normalizations of the
+            block's convolutions; with "_conv" at the end, the convolutions themselves,
+            and with "_activation" their activations. In 3-D ResNets (SlowOnly,
+            SlowFast, CSN), "conv1", "bn1" and "relu1" are the first convolution and
+            what follows it, and so on; before the last ReLU means before the sum with
+            the shortcut, as in the paper. Empty for the default: all batch
+            normalizations, or only the last in bottlenecks, as in the paper.
         blocks: Names of blocks, such as "block4_layer1", or of stages, such as "block4"
             or "res5". Empty for the last two stages.
         filter, kernel_size, std, distribution, component, level: See

@@ -12,9 +12,9 @@ from official.vision.modeling.backbones import resnet_3d
 from grw_tf.layers.residual_blocks_3d import BasicBlock3D, BottleneckBlock3D
 from grw_tf.models.config import BackboneConfig
 from grw_tf.models.families import Family, register
-from grw_tf.models.residual_block import NormSite, ResidualBlock
+from grw_tf.models.residual_block import ResidualBlock
+from grw_tf.models.residual_block_3d import STAGES, residual_block_3d
 
-_STAGES = ("res2", "res3", "res4", "res5")
 _TEMPORAL_KERNELS = (1, 1, 3, 3)
 _FULL, _NANO = (64, 128, 256, 512), (8, 16, 24, 32)
 
@@ -46,7 +46,7 @@ class SlowOnly(resnet_3d.ResNet3D):
         self._block, _, repeats = _NETWORKS[config.model_id]
         super().__init__(
             model_id=config.model_id,
-            temporal_strides=[1] * len(_STAGES),
+            temporal_strides=[1] * len(STAGES),
             temporal_kernel_sizes=[
                 (size,) * count
                 for size, count in zip(_TEMPORAL_KERNELS, repeats, strict=True)
@@ -62,8 +62,8 @@ class SlowOnly(resnet_3d.ResNet3D):
 
     def _build_model(self, inputs):
         stages = super()._build_model(inputs)
-        endpoints = dict(zip(_STAGES, stages.values(), strict=True))
-        last = endpoints[_STAGES[-1]]
+        endpoints = dict(zip(STAGES, stages.values(), strict=True))
+        last = endpoints[STAGES[-1]]
         return endpoints | {"head": tf.reduce_mean(last, (2, 3), keepdims=True)}
 
     def _block_group(self, *args, block_fn=None, **kwargs):
@@ -87,29 +87,13 @@ def residual_blocks(backbone: SlowOnly) -> list[ResidualBlock]:
     _, _, repeats = _NETWORKS[backbone._model_id]
     names = [
         (stage, f"{stage}_layer{index}")
-        for stage, count in zip(_STAGES, repeats, strict=True)
+        for stage, count in zip(STAGES, repeats, strict=True)
         for index in range(count)
     ]
     return [
-        _residual_block(block, *name) for block, name in zip(blocks, names, strict=True)
+        residual_block_3d(block, *name)
+        for block, name in zip(blocks, names, strict=True)
     ]
-
-
-def _residual_block(block, stage, name):
-    norms = {"bn1": (NormSite(block._norm1),), "bn2": (NormSite(block._norm2),)}
-    default = tuple(norms)
-    if isinstance(block, BottleneckBlock3D):
-        norms["bn3"] = (NormSite(block._norm3),)
-        default = ("bn3",)
-    return ResidualBlock(
-        name=name,
-        stage=stage,
-        norms=norms,
-        default=default,
-        branch_owner=block,
-        branch_attribute="_stochastic_depth",
-        layer=block,
-    )
 
 
 register(

@@ -8,6 +8,7 @@ import tf_keras
 
 from grw_tf.layers import GRWSmoothing, IntermediateGRWSmoothing
 from grw_tf.models.config import ModelConfig
+from grw_tf.random_walk.windows import count_windows
 
 FINAL = "final"
 
@@ -24,12 +25,20 @@ def frame_places(config: ModelConfig, endpoints: Iterable[str]) -> list[str]:
 
 
 def build_smoothing(
-    config: ModelConfig, endpoint_channels: Mapping[str, int]
+    config: ModelConfig,
+    endpoint_channels: Mapping[str, int],
+    endpoint_frames: Mapping[str, int],
 ) -> dict[str, tf_keras.layers.Layer]:
     """Builds the smoothing layers that the config names, by the places they attach to.
 
+    Args:
+        config: The model's config.
+        endpoint_channels: Channels of the backbone's endpoints.
+        endpoint_frames: Frames of the backbone's endpoints.
+
     Raises:
-        ValueError: For a place that the model does not have.
+        ValueError: For a place that the model does not have, or that has fewer frames
+            than a window.
     """
     known = frame_places(config, endpoint_channels)
     arguments = dataclasses.asdict(config.smoothing)
@@ -45,13 +54,25 @@ def build_smoothing(
                 f"Unknown smoothing layer {place!r} for head.type="
                 f"{config.head.type!r}{hint}; known: {', '.join(known)}."
             )
+        frames = endpoint_frames["head" if place == FINAL else place]
+        _check_frames(place, frames, config)
         if place == FINAL:
             layers[place] = GRWSmoothing(name="grw", **arguments)
         else:
             layer = IntermediateGRWSmoothing(name=f"grw_{place}", **arguments)
-            layer(tf_keras.Input((config.frames, None, None, endpoint_channels[place])))
+            layer(tf_keras.Input((frames, None, None, endpoint_channels[place])))
             layers[place] = layer
     return layers
+
+
+def _check_frames(place, frames, config):
+    try:
+        count_windows(frames, config.smoothing.window)
+    except ValueError as error:
+        raise ValueError(
+            f"smoothing.layers has {place!r}, where {config.backbone.model_id} makes"
+            f" {frames} of a clip's {config.frames} frames. {error}"
+        ) from None
 
 
 def smooth_endpoints(
@@ -69,16 +90,17 @@ def smooth_endpoints(
         training: Whether losses are added.
 
     Returns:
-        Which frames are new, bool [batch, N], for the smoothing of the head; None if
-        nothing is smoothed.
+        Which frames of "head" are new, bool [batch, N], for the smoothing of the head;
+        None if nothing is smoothed.
     """
     if not (layers and training):
         return None
     new = new_frames(clips)
     for name, layer in layers.items():
         if name != FINAL:
-            layer(features[name], training=training, new_frames=new)
-    return new
+            x = features[name]
+            layer(x, training=training, new_frames=new_at_steps(new, x.shape[1]))
+    return new_at_steps(new, features["head"].shape[1])
 
 
 def new_frames(clips: tf.Tensor) -> tf.Tensor:
@@ -90,3 +112,20 @@ def new_frames(clips: tf.Tensor) -> tf.Tensor:
     """
     repeated = tf.reduce_all(clips[:, 1:] == clips[:, :-1], axis=(2, 3, 4))
     return tf.concat([tf.ones_like(repeated[:, :1]), ~repeated], axis=1)
+
+
+def new_at_steps(new: tf.Tensor, steps: int | None) -> tf.Tensor:
+    """Returns which of fewer frames at equal distances are new, bool [batch, steps].
+
+    A step is new if a frame since the step before differs from the one before it.
+
+    Args:
+        new: Which frames of the clips are new, bool [batch, N].
+        steps: Number of frames of an endpoint; None for as many as the clip's.
+    """
+    if steps in (None, new.shape[1]):
+        return new
+    at = [step * new.shape[1] // steps for step in range(steps)]
+    # Frames of the clip that differ from the one before, up to each of the fewer.
+    count = tf.gather(tf.cumsum(tf.cast(new, tf.int32), axis=1), at, axis=1)
+    return tf.concat([tf.ones_like(new[:, :1]), count[:, 1:] > count[:, :-1]], axis=1)

@@ -2,9 +2,11 @@
 
     grw-prepare --input=DIR --output_dir=records
     grw-prepare --csv=FILE --output_dir=records
+    grw-prepare --annotations=LABELS --input=WEBM --output_dir=records
 
 DIR holds class folders of videos (any kind that FFmpeg reads), or split folders (train,
-validation, test, or other usual names) of class folders. The program writes
+validation, test, or other usual names) of class folders. LABELS holds the json files of
+Something-Something-v2, and WEBM its videos. The program writes
 `<split>-00000-of-0000N.tfrecord`, `labels.txt` and `manifest.json`. It can be killed
 and rerun.
 

@@ -12,7 +12,7 @@ from tf_keras.src.applications import mobilenet_v3
 
 from grw_tf.common.error_text import one_line
 from grw_tf.models import BackboneConfig
-from grw_tf.models.mobilenet_backbone import MODEL_IDS
+from grw_tf.models.mobilenet_backbone import MODEL_IDS, SHIFTED_PREFIX
 from grw_tf.weights.checkpoint_match import match_shapes
 
 IMAGENET = "imagenet"
@@ -23,6 +23,11 @@ def is_keras_weights(init_checkpoint: str | os.PathLike) -> bool:
     """Says whether an `init_checkpoint` is "imagenet" or an .h5 file."""
     name = os.fspath(init_checkpoint)
     return name == IMAGENET or name.endswith(".h5")
+
+
+def has_keras_weights(model_id: str) -> bool:
+    """Says whether Keras Applications has weights of a backbone."""
+    return model_id.removeprefix(SHIFTED_PREFIX) in MODEL_IDS
 
 
 def read_keras_weights(
@@ -44,7 +49,7 @@ def read_keras_weights(
         OSError: If it cannot be downloaded or read.
     """
     backbone = model.config.backbone
-    if backbone.model_id not in MODEL_IDS:
+    if not has_keras_weights(backbone.model_id):
         raise ValueError(
             f"{init_checkpoint} is for mobilenet_v3_small and mobilenet_v3_large, and"
             f" the model's backbone is {backbone.model_id}: give a checkpoint of that."
@@ -97,7 +102,7 @@ def describe_keras_weights(path: str | os.PathLike) -> dict[str, str | int]:
 
 
 def _fetch(backbone: BackboneConfig):
-    kind = f"{backbone.model_id.removeprefix('mobilenet_v3_')}_224_1.0_float"
+    kind = f"{backbone.model_id.rpartition('_')[2]}_224_1.0_float"
     name = f"weights_mobilenet_v3_{kind}_no_top_v2.h5"
     url = mobilenet_v3.BASE_WEIGHT_PATH + name
     _, without_top = mobilenet_v3.WEIGHTS_HASHES[kind]

@@ -79,6 +79,7 @@ def test_table_is_of_all_models_that_are_published():
     names = set(choose_models(""))
     assert {row.preset for row in (*BY_FLOPS, *BY_MEMORY, *STREAMS)} - {""} <= names
     assert {"t0_base", "t0_stream", "slowonly_34", "slowonly_50"} < names
+    assert {"slowfast_50_4x16", "slowfast_50_8x8", "csn_ip_50", "csn_ir_50"} < names
 
 
 @pytest.mark.parametrize(
@@ -109,6 +110,8 @@ def test_chosen_models_keep_their_order():
         ("a2_stream", 10.7, ["a", "b", "e"]),
         ("a3_base_grw", 50.0, ["c"]),
         ("slowonly_50", 41.7, ["d"]),
+        ("slowfast_50_8x8", 50.3, ["d"]),
+        ("csn_ip_50", 11.9, []),
         ("t0_stream", 1.0, []),
         ("mobilenet_v3_small_grw", 1.0, ["e"]),
     ],
@@ -134,13 +137,15 @@ def test_footnotes_say_counted_figures():
         row("a2_base", 11.56),
         row("a1_stream_grw", 5.7, head=0.2),
         row("slowonly_50", 41.7),
+        row("slowfast_50_8x8", 50.3),
     ]
     by_mark = {text[0]: text for text in footnotes(rows)}
     assert "a0_stream 2.43, in 3-D 2.63" in by_mark["a"]
     assert "In 3-D it deviates by +12.2%" in by_mark["b"]
     assert "the other base models deviate by -2.6% to -2.6%" in by_mark["b"]
     assert "a1_stream_grw 0.50 against 0.20" in by_mark["c"]
-    assert "the count here is 54.5" in by_mark["d"]
+    assert "slowonly_50 54.5, the count here is 54.5" in by_mark["d"]
+    assert "slowfast_50_8x8 65.7, the count here is 65.7" in by_mark["d"]
 
 
 def test_memory_is_compared_by_each_definition():

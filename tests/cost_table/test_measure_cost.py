@@ -32,6 +32,8 @@ _FIELDS = {
         "smoothing": SmoothingConfig(layers=("final",)),
     },
     "slowonly": {"backbone": BackboneConfig.of_family("slowonly_nano")},
+    "slowfast": {"backbone": BackboneConfig.of_family("slowfast_nano")},
+    "csn": {"backbone": BackboneConfig.of_family("csn_nano")},
 }
 
 

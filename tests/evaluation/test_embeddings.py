@@ -226,3 +226,24 @@ def test_program_writes_both(nano, tmp_path, run_program):
         "embeddings.csv",
         "trajectories.png",
     }
+
+
+def test_frames_of_a_network_with_strides_in_time_have_their_own_seconds(
+    nano, tmp_path, monkeypatch
+):
+    model = nano(backbone=BACKBONES["csn_nano"], num_classes=6)
+    monkeypatch.setattr(trajectories, "load_model", lambda checkpoint: model)
+    records = write_records(
+        tmp_path / "records", *(example_of(8, label=k, name=f"{k}.mp4") for k in (0, 1))
+    )
+    write_trajectories(
+        TrajectoryConfig(
+            checkpoint="ckpt",
+            clips=records,
+            output_dir=str(tmp_path / "out"),
+            layer="res4",
+        )
+    )
+    # Two of eight frames at five a second.
+    rows = _rows(tmp_path / "out")
+    assert [row["seconds"] for row in rows] == ["0", "0.8"] * 2

@@ -205,7 +205,11 @@ def test_settings_that_make_no_sense_are_refused(fields, message):
             6,
             "^blocks has 'res9', which matches nothing; .* res5_lay",
         ),
-        ({"before": "bn3"}, 6, "^before has 'bn3', .* have bn1, bn2.$"),
+        (
+            {"before": "bn3"},
+            6,
+            "^before has 'bn3', .* have conv1, bn1, relu1, conv2, bn2, relu2.$",
+        ),
         ({}, 5, "has 5 classes, and the model 6"),
         ({"records": "gone-*"}, 6, "No file matches gone-"),
     ],

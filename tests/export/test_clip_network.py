@@ -26,18 +26,27 @@ NETWORKS = {
     "hard gate": BASE | {"gating_activation": "hard_sigmoid_keras"},
     "slowonly_nano": BACKBONES["slowonly_nano"],
     "slowonly_nano_bottleneck": BACKBONES["slowonly_nano_bottleneck"],
+    "slowfast_nano": BACKBONES["slowfast_nano"],
+    "csn_nano": BACKBONES["csn_nano"],
 }
 VARIANTS = [
     *((network, "official") for network in NETWORKS),
     *(
         (network, head)
-        for network in ("base", "slowonly_nano")
+        for network in ("base", "slowonly_nano", "slowfast_nano", "csn_nano")
         for head in HEADS
         if head != "official"
     ),
 ]
 # The official head of a base model is in the file that is tested every day.
-SOME = slow_but([("slowonly_nano", "transformer")], VARIANTS)
+SOME = slow_but(
+    [
+        ("slowonly_nano", "transformer"),
+        ("slowfast_nano", "transformer"),
+        ("csn_nano", "official"),
+    ],
+    VARIANTS,
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +71,15 @@ def test_network_gives_the_models_logits(nano, videos, network, head):
     "network, frames",
     slow_but(
         [("slowonly_nano", 1)],
-        [(network, n) for network in ("base", "slowonly_nano") for n in (1, 2, 3)],
+        [
+            *(
+                (network, n)
+                for network in ("base", "slowonly_nano", "csn_nano")
+                for n in (1, 2, 3)
+            ),
+            ("slowfast_nano", 2),
+            ("slowfast_nano", 4),
+        ],
     ),
 )
 def test_clips_shorter_than_kernels_are_padded_as_in_the_model(
@@ -74,7 +91,7 @@ def test_clips_shorter_than_kernels_are_padded_as_in_the_model(
     assert_logits_close(actual, _model_logits(model, video))
 
 
-@pytest.mark.parametrize("network", slow_but(["base"], NETWORKS))
+@pytest.mark.parametrize("network", slow_but(["base", "slowfast_nano"], NETWORKS))
 def test_file_has_built_in_operations_of_four_axes_in_one_partition(
     nano, videos, network
 ):

@@ -16,6 +16,8 @@ FAMILY_MOMENTUM = {
     "nano": 0.99,
     "slowonly_nano": 0.9,
     "slowonly_nano_bottleneck": 0.9,
+    "slowfast_nano": 0.9,
+    "csn_nano": 0.9,
     "mobilenet_v3_small": 0.99,
 }
 

@@ -20,6 +20,8 @@ FORMS = {
     "3d_2plus1d": {"conv_type": "3d_2plus1d"},
     "slowonly": BACKBONES["slowonly_nano"] | DROPS,
     "slowonly, bottlenecks": BACKBONES["slowonly_nano_bottleneck"],
+    "slowfast": BACKBONES["slowfast_nano"] | DROPS,
+    "csn": BACKBONES["csn_nano"] | DROPS,
 }
 RMS = RegularizationConfig(methods=("rms",))
 

@@ -53,17 +53,17 @@ def _blocks(backbone):
 
 
 def _place(config):
-    """Returns the layers before batch normalizations, and those on branches."""
+    """Returns the layers in places within branches, and those on branches."""
     (backbone,) = (n for n, known in BACKBONES.items() if known == config.backbone)
     blocks = _blocks(backbone)
-    sites = [site for b in blocks for norms in b.norms.values() for site in norms]
+    sites = [site for b in blocks for sites in b.places.values() for site in sites]
     owners = [b for b in blocks if b.branch_owner is not None]
     for site in sites:
-        site.norm.before = None
+        site.give_to(None)
     for block in owners:
         setattr(block.branch_owner, block.branch_attribute, None)
     regularize(blocks, config)
-    before = [site.norm.before for site in sites]
+    before = [site.taken_by for site in sites]
     branches = [getattr(b.branch_owner, b.branch_attribute) for b in owners]
     return [[x for x in layers if x is not None] for layers in (before, branches)]
 
@@ -82,6 +82,8 @@ def _inner(layer):
         ("base", 9 * [None]),
         ("slowonly_nano", 4 * [None]),
         ("slowonly_nano_bottleneck", 2 * [None]),
+        ("slowfast_nano", 4 * [None]),
+        ("csn_nano", 2 * [None]),
         pytest.param("mobilenet_v3_small", 8 * 3 * ["time"], marks=pytest.mark.slow),
     ],
 )
@@ -100,6 +102,14 @@ def test_rms_acts_in_the_last_two_stages(backbone, folds):
         ("stream", {"before": ("expansion",), "blocks": ("block1_layer1",)}, 1),
         ("slowonly_nano", {"before": ("bn1",), "blocks": ("res3", "res5")}, 2),
         ("slowonly_nano_bottleneck", {"before": ("bn1", "bn2", "bn3")}, 6),
+        ("slowonly_nano", {"before": ("conv1",)}, 2),
+        ("slowonly_nano", {"before": ("conv2", "relu1", "relu2")}, 6),
+        ("slowfast_nano", {"blocks": ("slow_res4_layer0", "res5")}, 3),
+        ("slowfast_nano", {"before": ("conv1", "relu3")}, 8),
+        ("csn_nano", {"before": ("relu1", "bn2", "relu3", "conv4")}, 8),
+        ("stream", {"before": ("expansion_conv", "projection_conv")}, 6),
+        ("stream", {"before": ("feature_activation",), "blocks": ("block1",)}, 4),
+        ("base", {"before": ("feature_conv", "expansion_activation")}, 6),
         ("mobilenet_v3_small", {"blocks": ("stage1", "block10")}, 9),
     ],
 )
@@ -122,12 +132,26 @@ def test_places_are_chosen_by_name(backbone, rms, count):
             "slowonly_nano",
             {"before": ("bn3",)},
             "rms.before has 'bn3', which matches nothing; the blocks res4_layer0,"
-            " res5_layer0 have bn1, bn2.",
+            " res5_layer0 have conv1, bn1, relu1, conv2, bn2, relu2.",
+        ),
+        (
+            "csn_nano",
+            {"before": ("relu2",)},
+            "rms.before has 'relu2', which matches nothing; the blocks res4_layer0,"
+            " res5_layer0 have conv1, bn1, relu1, conv2, bn2, conv3, bn3, relu3,"
+            " conv4, bn4, relu4.",
+        ),
+        (
+            "stream",
+            {"before": ("projection_activation",)},
+            "have expansion_conv, expansion, expansion_activation, feature_conv,"
+            " feature, feature_activation, projection_conv, projection.",
         ),
         (
             "mobilenet_v3_small",
             {"before": ("expansion",), "blocks": ("stage0",)},
-            "the blocks block0 have feature, projection.",
+            "the blocks block0 have feature_conv, feature, feature_activation,"
+            " projection_conv, projection.",
         ),
         ("stream", {"kernel_size": 4}, "regularization.rms: kernel_size must be odd"),
         ("stream", {"kernel_size": 10**9 + 1}, "odd and from 1 to 99, got 1000000001"),
@@ -146,6 +170,95 @@ def test_bad_settings_are_refused_in_one_line(backbone, rms, message):
         _place(_config(backbone, rms=RMSConfig(**rms)))
     assert message in str(caught.value)
     assert str(caught.value).isprintable()
+
+
+def _branch_doubled_at(layer, x, place):
+    """Returns what a block of a 3-D ResNet makes of x if one place has a factor 2."""
+    y, last = x, len(layer.branch)
+    for number, (convolution, norm, activated) in enumerate(layer.branch, start=1):
+        y = convolution(2 * y if place == f"conv{number}" else y)
+        y = norm(2 * y if place == f"bn{number}" else y)
+        y = 2 * y if place == f"relu{number}" else y
+        y = tf.nn.relu(y) if activated and number < last else y
+    shortcut = layer.shortcut
+    return tf.nn.relu(y + (shortcut.norm(shortcut.convolution(x)) if shortcut else x))
+
+
+@pytest.mark.parametrize(
+    "backbone", ["slowonly_nano", "slowonly_nano_bottleneck", "csn_nano"]
+)
+def test_places_of_3d_resnets_are_where_their_names_say(backbone):
+    block = _blocks(backbone)[-1]
+    x = tf.random.normal((1, 4, 3, 3, block.layer.input_shape[-1]))
+    double = tf_keras.layers.Lambda(lambda y: 2 * y)
+    plain = block.layer(x).numpy()
+    for name, (site,) in block.places.items():
+        expected = _branch_doubled_at(block.layer, x, name)
+        assert np.abs(expected - plain).max() > 1e-3, name
+        site.give_to(double)
+        actual = block.layer(x)
+        site.give_to(None)
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(block.layer(x), plain)
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        *("stream", "base", "slowfast_nano"),
+        pytest.param("mobilenet_v3_small", marks=pytest.mark.slow),
+    ],
+)
+def test_a_layer_in_any_place_acts_and_leaves_no_trace(backbone):
+    tf_keras.utils.set_random_seed(0)
+    model = build_model(_config(backbone, ()))
+    # A MoViNet's branches begin at 0.
+    randomize(model)
+    clips = tf.random.uniform((1, 4, 32, 32, 3))
+    plain = model(clips).numpy()
+    weights = len(model.weights)
+    block = residual_blocks(model.backbone, model.config.backbone)[0]
+    for name, sites in block.places.items():
+        for site in sites:
+            seen = []
+            site.give_to(
+                tf_keras.layers.Lambda(
+                    lambda y, seen=seen: seen.append(y.shape[-1]) or 3 * y
+                )
+            )
+            assert np.abs(model(clips) - plain).max() > 1e-6, name
+            assert seen == [site.channels], name
+            assert len(model.weights) == weights
+            site.give_to(None)
+    np.testing.assert_array_equal(model(clips), plain)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "before"),
+    [
+        ("slowonly_nano", ("conv1", "relu2")),
+        ("csn_nano", ("conv3", "relu3")),
+        ("slowfast_nano", ("conv1", "relu1")),
+        ("stream", ("feature_conv", "feature_activation")),
+        pytest.param(
+            "mobilenet_v3_small",
+            ("feature_conv", "expansion_activation"),
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_rms_before_convolutions_and_activations_acts_in_training_alone(
+    backbone, before
+):
+    tf_keras.utils.set_random_seed(0)
+    plain = build_model(_config(backbone, ()))
+    randomize(plain)
+    model = build_model(_config(backbone, rms=RMSConfig(before=before)))
+    model.set_weights(plain.get_weights())
+    clips = tf.random.uniform((2, 4, 32, 32, 3))
+    np.testing.assert_array_equal(model(clips), plain(clips))
+    draws = [model(clips, training=True).numpy() for _ in range(2)]
+    assert np.abs(draws[0] - draws[1]).max() > 1e-5
 
 
 def test_blocks_without_batch_normalization_are_refused():
@@ -188,6 +301,8 @@ def test_rms_that_acts_at_inference_belongs_to_the_weights(tmp_path):
         ("base", 3, 3),
         ("slowonly_nano", 4, 4),
         ("slowonly_nano_bottleneck", 4, 4),
+        ("slowfast_nano", 8, 8),
+        ("csn_nano", 4, 4),
         # Six of eleven blocks have a shortcut.
         ("mobilenet_v3_small", 11, 6),
     ],

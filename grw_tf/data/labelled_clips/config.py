@@ -14,7 +14,8 @@ class LabelledClipsConfig(tfds.core.BuilderConfig):
     """One set of labeled clips.
 
     Besides the attributes of TFDS, it has those of `PreparationConfig`, with the same
-    defaults. `input` and `csv` are made absolute, since workers run in other folders.
+    defaults. Paths of videos and tables are made absolute, since workers run in other
+    folders.
 
     Raises:
         ValueError: If a setting has the wrong type or is out of its range.
@@ -22,6 +23,7 @@ class LabelledClipsConfig(tfds.core.BuilderConfig):
 
     input: str = PreparationConfig.input
     csv: str = PreparationConfig.csv
+    annotations: str = PreparationConfig.annotations
     labels: str = PreparationConfig.labels
     fps: float = PreparationConfig.fps
     short_side: int = PreparationConfig.short_side
@@ -43,6 +45,7 @@ class LabelledClipsConfig(tfds.core.BuilderConfig):
                 )
         self.input = self.input and os.path.abspath(self.input)
         self.csv = self.csv and os.path.abspath(self.csv)
+        self.annotations = self.annotations and os.path.abspath(self.annotations)
         # It checks the values.
         self.preparation()
 

@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from grw_tf.common.class_names import sort_class_names
 from grw_tf.common.labels_file import LABELS_FILE, read_labels
 from grw_tf.data.listing.left_out import LeftOut
+from grw_tf.data.listing.something_something import (
+    list_published,
+    read_published_labels,
+)
 from grw_tf.data.listing.split_names import SPLITS
 from grw_tf.data.listing.splits import assign_splits
 from grw_tf.data.listing.video_list import (
@@ -42,7 +46,10 @@ def choose_videos(config: PreparationConfig) -> tuple[list[Video], list[LeftOut]
         ValueError: As `list_videos`.
         OSError: As `list_videos`.
     """
-    if config.csv:
+    if config.annotations:
+        videos = list_published(config.annotations, config.input)
+        left_out = list_unlisted(config.input, videos)
+    elif config.csv:
         videos = list_table(config.csv, config.input or None)
         # Without --input, the table's folder may hold anything.
         left_out = list_unlisted(config.input, videos) if config.input else []
@@ -75,7 +82,7 @@ def class_names(videos: Sequence[Video], config: PreparationConfig) -> tuple[str
 
     Raises:
         ValueError: If a name cannot be a line of text, or is not in `config.labels`.
-        OSError: If `config.labels` cannot be read.
+        OSError: If a file of names cannot be read.
     """
     found = {video.label: video.name for video in videos}
     for label, name in found.items():
@@ -90,7 +97,12 @@ def class_names(videos: Sequence[Video], config: PreparationConfig) -> tuple[str
             raise ValueError(
                 f"The class of {name!r} is not text in UTF-8: rename it."
             ) from None
-    labels = read_labels(config.labels) if config.labels else sort_class_names(found)
+    if config.annotations:
+        labels = read_published_labels(config.annotations)
+    elif config.labels:
+        labels = read_labels(config.labels)
+    else:
+        labels = sort_class_names(found)
     unknown = sorted(set(found) - set(labels))
     if unknown:
         raise ValueError(

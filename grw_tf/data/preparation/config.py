@@ -23,6 +23,11 @@ class PreparationConfig:
         " to the table), label, and optionally split, start, end (seconds) and group;"
         " or the annotations of Kinetics, whose clips are in --input.",
     )
+    annotations: str = option(
+        "",
+        "Folder of the json files of Something-Something-v2 (labels, train and"
+        " validation), whose videos <id>.webm are in --input.",
+    )
     output_dir: str = option("", "Folder for the records.")
     labels: str = option(
         "",
@@ -52,6 +57,16 @@ class PreparationConfig:
             min_frames=self.min_frames,
             clips_per_shard=self.clips_per_shard,
         )
+        if self.annotations and (self.csv or self.labels):
+            raise ValueError(
+                f"annotations is {self.annotations!r:.80}: it names videos and classes,"
+                " so leave out csv and labels."
+            )
+        if self.annotations and not self.input:
+            raise ValueError(
+                f"annotations is {self.annotations!r:.80}: give the folder of the"
+                " videos as input too."
+            )
         if not 1 <= self.jpeg_quality <= 100:
             raise ValueError(
                 f"jpeg_quality is {self.jpeg_quality}: it must be 1 to 100."

@@ -12,12 +12,12 @@ from official.core import config_definitions as cfg
 from official.core import exp_factory
 from official.vision.configs import video_classification
 
-from grw_tf.models import ModelConfig, mobilenet_backbone
+from grw_tf.models import ModelConfig
 from grw_tf.models.presets import PRESETS
 from grw_tf.models.smoothing_places import LAST_BLOCK, last_block
 from grw_tf.training.experiments.yaml_config import frozen, mirrored
 from grw_tf.training.optimization.two_rates import TwoRatesConfig
-from grw_tf.weights.keras_applications import IMAGENET
+from grw_tf.weights.keras_applications import IMAGENET, has_keras_weights
 from grw_tf.weights.official import OFFICIAL
 
 _BATCH_SIZE = 16
@@ -210,7 +210,7 @@ def _name_last_block(model):
 
 def _official_weights(backbone):
     model_id = backbone.model_id
-    if model_id in mobilenet_backbone.MODEL_IDS:
+    if has_keras_weights(model_id):
         return IMAGENET
     name = f"movinet_{model_id}_{'stream' if backbone.causal else 'base'}"
     if name not in OFFICIAL:

@@ -17,6 +17,8 @@ _DEFINE = {
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
     str: flags.DEFINE_string,
+    # None unless given.
+    float | None: flags.DEFINE_float,
 }
 
 

@@ -1,5 +1,6 @@
 """Runs a stream of frames through an exported model."""
 
+import dataclasses
 import logging
 import math
 import os
@@ -11,9 +12,12 @@ from grw_tf.frames.clock import FrameClock, seconds
 from grw_tf.frames.numpy_preparation import FramePreparation
 from grw_tf.frames.time_unit import TimeUnit
 from grw_tf.streaming.answers import likeliest, softmax
+from grw_tf.streaming.events import Event, EventRules
 from grw_tf.streaming.exported_file import read_exported_file, warn_of_mismatch
 from grw_tf.streaming.frame_check import check_frame
+from grw_tf.streaming.none_of_these import read_none_of_these
 from grw_tf.streaming.runners import open_runner
+from grw_tf.streaming.stream_events import StreamEvents
 
 
 class StreamSession:
@@ -34,6 +38,14 @@ class StreamSession:
     first times of a stream leave that in doubt, its frames are kept, about five of
     them. They are processed when it is settled, or at `flush`.
 
+    With `find_events` it also finds events:
+
+        with StreamSession("model.tflite", find_events=True) as session:
+            for frame in frames:
+                session.push(frame)
+                for event in session.events():
+                    print(event.start, event.end, event.label, event.score)
+
     A session must not be used by several threads at once, and cannot be pickled or
     copied: open one in each process and for each stream.
 
@@ -43,6 +55,9 @@ class StreamSession:
         runner: "compiled", which copies no states, or "interpreter"; by default the
             first of them that runs here.
         max_gap: Most seconds for which a frame is repeated when times jump ahead.
+        find_events: Whether to find events by the rules that `grw-calibrate` put into
+            the file, or rules to take instead. `answer` takes them too. A model that
+            gives logits on demand is then asked for them at each step.
 
     Attributes:
         labels: Names of the classes.
@@ -53,6 +68,7 @@ class StreamSession:
         frames_per_step: Frames that a step of the model takes.
         runner: Name of the runner in use.
         steps: Number of steps that the model has run since the start or `reset`.
+        none_of_these: When an answer counts, a `NoneOfThese`.
 
     Raises:
         OSError: If the file is not there, or cannot be read.
@@ -66,14 +82,23 @@ class StreamSession:
         num_threads: int = 1,
         runner: str | None = None,
         max_gap: float = 1.0,
+        find_events: bool | EventRules = False,
     ) -> None:
         exported = read_exported_file(path)
+        self.none_of_these = read_none_of_these(
+            exported.path, exported.labels, exported.manifest
+        )
+        if isinstance(find_events, EventRules):
+            self.none_of_these = dataclasses.replace(
+                self.none_of_these, rules=find_events
+            )
         self.labels = exported.labels
         self.manifest = exported.manifest
         self.geometry = exported.geometry
         self.size = self.geometry.size
         self.fps = self.manifest["fps"]
         self.frames_per_step = self.manifest["frames_per_step"]
+        self._events = self._new_events() if find_events else None
         self._path = exported.path
         self._clock = FrameClock(self.fps, max_gap)
         self._time_unit = TimeUnit(max_gap)
@@ -151,7 +176,7 @@ class StreamSession:
         return self._push(frame, time, prepared=True)
 
     def flush(self, time: float | None = None) -> np.ndarray | None:
-        """Processes the last frame with a time, at the end of a video.
+        """Processes the last frame with a time, and ends events, as a video ends.
 
         Args:
             time: Time of the end; by default the frame lasts as long as the one before
@@ -166,7 +191,10 @@ class StreamSession:
         time = None if time is None else seconds(time, most=math.inf)
         self._time_unit.restart()
         kept = self._take_kept()
+        self._skipped = self._clock.skipped
         last = self._show_until_next(self._clock.end(time))
+        if self._events is not None:
+            self._events.finish()
         return kept if last is None else last
 
     def classify(self) -> np.ndarray:
@@ -197,8 +225,36 @@ class StreamSession:
         """
         return likeliest(self.labels, self.classify(), k)
 
+    def answer(self) -> tuple[str | None, float]:
+        """Returns the likeliest class after the frames so far, and its score.
+
+        The class is None, "none of these", if the score does not reach the threshold of
+        `none_of_these`, or if it is "background". The score is the probability at the
+        calibrated temperature.
+
+        Raises:
+            ValueError: As `classify`.
+        """
+        return self.none_of_these.answer(self.logits())
+
+    def events(self) -> list[Event]:
+        """Returns the events found since the last call, by start.
+
+        An event is found when it is over and too long ago to be merged with a later
+        one. `flush` ends all events. Times are seconds since the first frame.
+
+        Raises:
+            ValueError: If the session was opened without `find_events`.
+        """
+        if self._events is None:
+            raise ValueError(
+                "This session finds no events: open it with find_events=True, or with"
+                " an EventRules."
+            )
+        return self._events.take()
+
     def reset(self) -> None:
-        """Starts another stream.
+        """Starts another stream. Events that nobody has taken are lost.
 
         Raises:
             ValueError: If the session is closed.
@@ -207,6 +263,8 @@ class StreamSession:
         self._runner.reset()
         self._clock.restart()
         self._time_unit.restart()
+        if self._events is not None:
+            self._events = self._new_events()
         self._forget()
 
     def close(self) -> None:
@@ -222,6 +280,11 @@ class StreamSession:
         self._shown = None
         # Frames whose times may not be in seconds.
         self._kept = []
+        # Seconds before the frame on screen that times skipped.
+        self._skipped = 0.0
+
+    def _new_events(self):
+        return StreamEvents(self.none_of_these, self.frames_per_step / self.fps)
 
     def _push(self, frame, time, prepared):
         if time is None:
@@ -241,6 +304,7 @@ class StreamSession:
         kept, self._kept = self._kept, []
         probabilities = None
         for frame, prepared, time in kept:
+            self._skipped = self._clock.skipped
             seen = self._show_until_next(self._clock.arrive(time))
             probabilities = probabilities if seen is None else seen
             self._shown = (frame, prepared)
@@ -273,6 +337,8 @@ class StreamSession:
         logits = self._runner.step(self._image)
         self.steps += 1
         self._logits = None if logits is None else logits[0]
+        if self._events is not None:
+            self._events.step(self.steps - 1, self._skipped, self.logits())
         return None if logits is None else softmax(self._logits)
 
     def _what_lacks(self):

@@ -1,0 +1,99 @@
+"""Decides whether a model's likeliest class is its answer, or "none of these"."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from grw_tf.common.class_names import BACKGROUND
+from grw_tf.streaming.answers import softmax
+from grw_tf.streaming.events import EventRules
+
+MANIFEST_KEY = "none_of_these"
+"""Entry of a manifest with the result of a calibration."""
+
+NONE = "none"
+"""What programs print where no class is the answer."""
+
+
+@dataclasses.dataclass(frozen=True)
+class NoneOfThese:
+    """When an answer counts.
+
+    Attributes:
+        labels: Names of the classes.
+        temperature: What logits are divided by before the softmax that gives scores.
+        rules: The rules of events; their on-threshold is that of answers. None if the
+            file is not calibrated: every score then passes.
+
+    Raises:
+        ValueError: If the temperature is not above 0.
+    """
+
+    labels: Sequence[str]
+    temperature: float = 1.0
+    rules: EventRules | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.temperature < np.inf:
+            raise ValueError(
+                f"temperature is {self.temperature:g}: it must be above 0."
+            )
+
+    @property
+    def may_say_none(self) -> bool:
+        """Whether there is a threshold, or a class "background"."""
+        return self.rules is not None or BACKGROUND in self.labels
+
+    def scores(self, logits: np.ndarray) -> np.ndarray:
+        """Returns the calibrated probabilities of logits, both [num_classes]."""
+        return softmax(np.asarray(logits, np.float64) / self.temperature)
+
+    def answer(self, logits: np.ndarray) -> tuple[str | None, float]:
+        """Returns the likeliest class and its score.
+
+        The class is None if the score does not reach the on-threshold, or if it is
+        "background".
+        """
+        scores = self.scores(logits)
+        best = int(scores.argmax())
+        label, score = self.labels[best], float(scores[best])
+        fails = self.rules is not None and score < self.rules.on_threshold
+        return (None if fails or label == BACKGROUND else label), score
+
+
+def manifest_entry(temperature: float, rules: EventRules, calibration: Mapping) -> dict:
+    """Returns the entry of a manifest.
+
+    Args:
+        temperature: What logits are divided by.
+        rules: The rules of events.
+        calibration: How both were chosen, in types that JSON has.
+    """
+    return {
+        "temperature": temperature,
+        **dataclasses.asdict(rules),
+        "calibration": dict(calibration),
+    }
+
+
+def read_none_of_these(
+    path: str, labels: Sequence[str], manifest: Mapping[str, Any]
+) -> NoneOfThese:
+    """Returns what the calibration of an exported file says, if it has one.
+
+    Raises:
+        ValueError: If the entry is damaged.
+    """
+    entry = manifest.get(MANIFEST_KEY)
+    if entry is None:
+        return NoneOfThese(labels)
+    try:
+        names = [field.name for field in dataclasses.fields(EventRules)]
+        rules = EventRules(**{name: float(entry[name]) for name in names})
+        return NoneOfThese(labels, float(entry["temperature"]), rules)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} has thresholds that cannot be used ({error}): calibrate it again."
+        ) from None

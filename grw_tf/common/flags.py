@@ -19,6 +19,7 @@ _DEFINE = {
     str: flags.DEFINE_string,
     # None unless given.
     float | None: flags.DEFINE_float,
+    int | None: flags.DEFINE_integer,
 }
 
 

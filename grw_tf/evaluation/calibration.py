@@ -1,6 +1,5 @@
 """Chooses the temperature of scores and the threshold of answers."""
 
-import bisect
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
@@ -16,6 +15,8 @@ from grw_tf.streaming.none_of_these import NoneOfThese
 _LEAST, _MOST = 0.05, 20.0
 _TOLERANCE = 1e-4
 _SECONDS_AN_HOUR = 3600.0
+# Thresholds tried at most.
+_MOST_TRIED = 256
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -109,7 +110,7 @@ def answers(
     names = list(none_of_these.labels)
     both = np.concatenate([logits, background])
     labels = np.concatenate([labels, np.full(len(background), -1)])
-    scores = np.array([none_of_these.scores(row) for row in both])
+    scores = none_of_these.scores(both)
     best = scores.argmax(axis=1)
     negative = names.index(BACKGROUND) if BACKGROUND in names else -1
     return Answers(
@@ -165,8 +166,8 @@ def threshold_of_false_alarms(
 ) -> float:
     """Returns the lowest threshold with as few false alarms an hour as asked.
 
-    Lower thresholds that by chance have as few again, because alarms merge, are not
-    sought.
+    All higher thresholds that were tried have as few too. (At very low ones there may
+    be few again, because alarms merge into one without end.)
 
     Args:
         videos: Scores of videos that show none of the classes.
@@ -177,26 +178,26 @@ def threshold_of_false_alarms(
     Raises:
         ValueError: If no threshold has as few.
     """
-    scores = [
-        none_of_these.scores(logits).max()
-        for video in videos
-        for logits in video.logits
-    ]
-    # The likeliest class always has a score of 1 / classes. Above the highest score
-    # there is no event.
-    above = np.nextafter(max(scores), np.inf)
+    rows = np.concatenate([video.logits for video in videos])
+    scores = none_of_these.scores(rows).max(axis=1)
+    # Above the highest score there is no event. The likeliest class always has a score
+    # of 1 / classes.
+    above = min(1.0, float(np.nextafter(max(scores), np.inf)))
     lowest = 1 / len(none_of_these.labels)
-    tried = np.unique([lowest, *(s for s in scores if s > lowest), min(1.0, above)])
-
-    def few(threshold):
-        rate = false_alarms_an_hour(videos, none_of_these, rules(float(threshold)))
-        return rate <= target
-
-    if not few(tried[-1]):
+    falling = np.unique([lowest, *(s for s in scores if s > lowest), above])[::-1]
+    # The higher, the denser.
+    places = np.geomspace(1, len(falling), min(_MOST_TRIED, len(falling)))
+    tried = falling[np.unique(places.round().astype(int)) - 1].tolist()
+    chosen = None
+    for threshold in tried:
+        rate = false_alarms_an_hour(videos, none_of_these, rules(threshold))
+        if rate > target:
+            break
+        chosen = threshold
+    if chosen is None:
         raise ValueError(
-            f"false_alarms_per_hour is {target:g}, and even events of score"
-            f" {tried[-1]:.6g} are more frequent on the background: allow more, train a"
-            " class background (grw-prepare --background_ratio), or raise"
-            " --least_seconds."
+            f"false_alarms_per_hour is {target:g}, and even events of score {above:.6g}"
+            " are more frequent on the background: allow more, train a class background"
+            " (grw-prepare --background_ratio), or raise --least_seconds."
         )
-    return float(tried[bisect.bisect_left(tried, True, key=few)])
+    return chosen

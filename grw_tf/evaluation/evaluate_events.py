@@ -83,7 +83,7 @@ def evaluate_events(config: EventEvaluationConfig) -> str:
         )
     videos = _videos(config, exported.labels)
     found, true, seconds, rows = [], [], 0.0, []
-    with FileScorer(config.model, config.num_threads) as scorer:
+    with FileScorer(config.model, config.num_threads, config.memory_frames) as scorer:
         for path, (name, segments) in tqdm.tqdm(videos.items(), "Events", unit="video"):
             scores = scorer.video(path)
             events = scores.events(scorer.none_of_these, rules)

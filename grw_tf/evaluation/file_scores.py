@@ -39,10 +39,13 @@ class VideoScores:
             none_of_these: Gives the scores.
             rules: The rules of events.
         """
+        scores = none_of_these.scores(self.logits)
+        if scores.max() < rules.on_threshold:
+            return []
         detector = EventDetector(none_of_these.labels, rules)
         found = []
-        for (start, end), logits in zip(self.spans, self.logits, strict=True):
-            found += detector.push(start, end, none_of_these.scores(logits))
+        for (start, end), row in zip(self.spans.tolist(), scores, strict=True):
+            found += detector.push(start, end, row)
         return found + detector.finish()
 
 
@@ -52,6 +55,7 @@ class FileScorer:
     Args:
         path: The exported file.
         num_threads: Number of threads.
+        memory_frames: As of `StreamSession`; of no use with clips.
 
     Attributes:
         none_of_these: What the file's calibration says.
@@ -63,10 +67,18 @@ class FileScorer:
         OSError, ValueError: If the file cannot be used.
     """
 
-    def __init__(self, path: str | os.PathLike, num_threads: int = 1) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        num_threads: int = 1,
+        memory_frames: int | None = None,
+    ) -> None:
         of_clips = read_stream_or_clip_file(path).classifies_clips
-        opened: Any = ClipClassifier if of_clips else StreamSession
-        self._runner = opened(path, num_threads=num_threads)
+        self._runner: Any
+        if of_clips:
+            self._runner = ClipClassifier(path, num_threads)
+        else:
+            self._runner = StreamSession(path, num_threads, memory_frames=memory_frames)
         self._of_clips = of_clips
         self.none_of_these = self._runner.none_of_these
         self.fps = self._runner.fps

@@ -1,10 +1,12 @@
 """Calibrates an exported file, so that it can answer "none of these"."""
 
+import contextlib
 import dataclasses
 import json
 import logging
 import math
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +85,11 @@ class CalibrationConfig:
         MERGE_GAP,
         "Most seconds between two events of one class that are taken for one.",
     )
+    memory_frames: int | None = option(
+        None,
+        "Frames beyond which a stream's model forgets, so that answers follow a long"
+        " stream; 0 for never; by default a quarter of a clip's.",
+    )
     num_threads: int = option(1, "Number of threads.")
 
     def __post_init__(self) -> None:
@@ -146,7 +153,8 @@ def calibrate(config: CalibrationConfig) -> str:
     _check_output(output)
     listed = list_background(config.background) if config.background else []
     clips = _clips(config.clips, exported, listed)
-    with FileScorer(config.model, config.num_threads) as scorer:
+    memory = _memory(config, exported)
+    with _scorer(config, memory) as scorer:
         logits, labels = [], []
         for clip in clips:
             logits.append(scorer.frames(clip.frames).logits[-1])
@@ -154,7 +162,7 @@ def calibrate(config: CalibrationConfig) -> str:
         background = _background(listed, scorer)
     stacked, indices = np.stack(logits), np.array(labels)
     others = _clip_logits(background, exported)
-    plain = NoneOfThese(exported.labels)
+    plain = NoneOfThese(exported.labels, memory_frames=memory or None)
     scored = dataclasses.replace(plain, temperature=fit_temperature(stacked, indices))
     if (stacked.argmax(axis=1) == indices).all():
         logging.warning(
@@ -173,8 +181,7 @@ def calibrate(config: CalibrationConfig) -> str:
         threshold = threshold_of_false_alarms(background, scored, config.rules, rate)
     rules = config.rules(threshold)
     measures = [
-        measure(indices, np.array([s.scores(row) for row in stacked]), exported.labels)
-        for s in (plain, scored)
+        measure(indices, s.scores(stacked), exported.labels) for s in (plain, scored)
     ]
     calibration = {
         "target": target,
@@ -190,7 +197,7 @@ def calibrate(config: CalibrationConfig) -> str:
             false_alarms_an_hour(background, scored, rules) if background else None
         ),
     }
-    entry = manifest_entry(scored.temperature, rules, calibration)
+    entry = manifest_entry(dataclasses.replace(scored, rules=rules), calibration)
     add_to_manifest(Path(config.model), output, {MANIFEST_KEY: entry})
     return _table(entry)
 
@@ -297,6 +304,29 @@ def _warn_if_short(background, rate):
         )
 
 
+@contextlib.contextmanager
+def _scorer(config, memory):
+    """Yields a scorer of the file without an earlier calibration."""
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / Path(config.model).name
+        add_to_manifest(Path(config.model), plain, {MANIFEST_KEY: None})
+        with FileScorer(plain, config.num_threads, memory) as scorer:
+            yield scorer
+
+
+def _memory(config, exported):
+    if exported.classifies_clips:
+        if config.memory_frames:
+            raise ValueError(
+                f"{exported.path} classifies whole clips, and remembers nothing: leave"
+                " out --memory_frames."
+            )
+        return 0
+    if config.memory_frames is not None:
+        return config.memory_frames
+    return max(1, round(exported.manifest["window"] / 4))
+
+
 def _check_output(output):
     if output.suffix != ".tflite":
         raise ValueError(f"--output={output}: name a .tflite file.")
@@ -316,6 +346,7 @@ def _table(entry):
 
     rows = [
         ("validation clips", f"{told['clips']}, {told['accuracy']:.1%} right"),
+        ("memory", _frames(entry["memory_frames"])),
         ("temperature", f"{entry['temperature']:.3f}"),
         ("NLL", both(told["negative_log_likelihood"], 3)),
         ("ECE", both(told["calibration_error"], 3)),
@@ -334,3 +365,7 @@ def _table(entry):
 
 def _share(value, of):
     return "none" if value is None else f"{value:.1%} {of}"
+
+
+def _frames(count):
+    return "all frames" if count is None else f"{count} frames"

@@ -298,6 +298,7 @@ def _open_stream(stack, source, rules, events):
             _FLAGS.model,
             num_threads=_FLAGS.num_threads,
             find_events=rules or False,
+            memory_frames=_FLAGS.memory_frames,
             **given,
         )
     )

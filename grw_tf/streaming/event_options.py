@@ -1,14 +1,16 @@
-"""The flags that change the rules of events; only programs need this module."""
+"""The flags that change when answers count; only programs need this module."""
 
 import dataclasses
 
 from grw_tf.common.flags import option
 from grw_tf.streaming.events import EventRules
 
+_NAMES = [field.name for field in dataclasses.fields(EventRules)]
+
 
 @dataclasses.dataclass(frozen=True)
 class EventOptions:
-    """Changes of the rules of events; each field is a flag."""
+    """Changes of what a file's calibration says; each field is a flag."""
 
     on_threshold: float | None = option(
         None,
@@ -28,6 +30,11 @@ class EventOptions:
         "Most seconds between two events of one class that are taken for one; by"
         " default the file's calibrated ones, or 0.5 s.",
     )
+    memory_frames: int | None = option(
+        None,
+        "Frames beyond which a stream's model forgets, so that answers follow a long"
+        " stream; 0 for never; by default as the file was calibrated.",
+    )
 
     def rules(self, calibrated: EventRules | None) -> EventRules | None:
         """Returns the rules of a file, changed as asked.
@@ -43,9 +50,7 @@ class EventOptions:
                 no on-threshold.
         """
         given = {
-            name: value
-            for name, value in dataclasses.asdict(self).items()
-            if value is not None
+            name: value for name in _NAMES if (value := getattr(self, name)) is not None
         }
         if not given:
             return calibrated

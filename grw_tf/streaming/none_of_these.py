@@ -26,19 +26,26 @@ class NoneOfThese:
         temperature: What logits are divided by before the softmax that gives scores.
         rules: The rules of events; their on-threshold is that of answers. None if the
             file is not calibrated: every score then passes.
+        memory_frames: Frames beyond which a stream's model forgets, as while it was
+            calibrated; see `StreamSession`. None for no limit.
 
     Raises:
-        ValueError: If the temperature is not above 0.
+        ValueError: If the temperature or the memory is not above 0.
     """
 
     labels: Sequence[str]
     temperature: float = 1.0
     rules: EventRules | None = None
+    memory_frames: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.temperature < np.inf:
             raise ValueError(
                 f"temperature is {self.temperature:g}: it must be above 0."
+            )
+        if self.memory_frames is not None and not self.memory_frames > 0:
+            raise ValueError(
+                f"memory_frames is {self.memory_frames}: it must be above 0."
             )
 
     @property
@@ -47,7 +54,7 @@ class NoneOfThese:
         return self.rules is not None or BACKGROUND in self.labels
 
     def scores(self, logits: np.ndarray) -> np.ndarray:
-        """Returns the calibrated probabilities of logits, both [num_classes]."""
+        """Returns the calibrated probabilities of logits, both [..., num_classes]."""
         return softmax(np.asarray(logits, np.float64) / self.temperature)
 
     def answer(self, logits: np.ndarray) -> tuple[str | None, float]:
@@ -63,17 +70,18 @@ class NoneOfThese:
         return (None if fails or label == BACKGROUND else label), score
 
 
-def manifest_entry(temperature: float, rules: EventRules, calibration: Mapping) -> dict:
+def manifest_entry(none_of_these: NoneOfThese, calibration: Mapping) -> dict:
     """Returns the entry of a manifest.
 
     Args:
-        temperature: What logits are divided by.
-        rules: The rules of events.
-        calibration: How both were chosen, in types that JSON has.
+        none_of_these: What it says; it has rules.
+        calibration: How it was chosen, in types that JSON has.
     """
+    assert none_of_these.rules is not None
     return {
-        "temperature": temperature,
-        **dataclasses.asdict(rules),
+        "temperature": none_of_these.temperature,
+        **dataclasses.asdict(none_of_these.rules),
+        "memory_frames": none_of_these.memory_frames,
         "calibration": dict(calibration),
     }
 
@@ -92,7 +100,9 @@ def read_none_of_these(
     try:
         names = [field.name for field in dataclasses.fields(EventRules)]
         rules = EventRules(**{name: float(entry[name]) for name in names})
-        return NoneOfThese(labels, float(entry["temperature"]), rules)
+        memory = entry["memory_frames"]
+        memory = None if memory is None else int(memory)
+        return NoneOfThese(labels, float(entry["temperature"]), rules, memory)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} has thresholds that cannot be used ({error}): calibrate it again."

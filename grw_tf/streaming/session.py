@@ -17,6 +17,7 @@ from grw_tf.streaming.exported_file import read_exported_file, warn_of_mismatch
 from grw_tf.streaming.frame_check import check_frame
 from grw_tf.streaming.none_of_these import read_none_of_these
 from grw_tf.streaming.runners import open_runner
+from grw_tf.streaming.signature_names import FRAME_COUNT
 from grw_tf.streaming.stream_events import StreamEvents
 
 
@@ -58,6 +59,11 @@ class StreamSession:
         find_events: Whether to find events by the rules that `grw-calibrate` put into
             the file, or rules to take instead. `answer` takes them too. A model that
             gives logits on demand is then asked for them at each step.
+        memory_frames: Frames beyond which the model forgets: its means over the stream
+            then forget at rate 1 / `memory_frames`, and its head sees no earlier ones.
+            An official head's mean otherwise is that of all frames so far, so that
+            after a minute nothing new counts for much. 0 for no such limit; by default
+            that of the file's calibration, if it has one.
 
     Attributes:
         labels: Names of the classes.
@@ -83,6 +89,7 @@ class StreamSession:
         runner: str | None = None,
         max_gap: float = 1.0,
         find_events: bool | EventRules = False,
+        memory_frames: int | None = None,
     ) -> None:
         exported = read_exported_file(path)
         self.none_of_these = read_none_of_these(
@@ -99,6 +106,9 @@ class StreamSession:
         self.fps = self.manifest["fps"]
         self.frames_per_step = self.manifest["frames_per_step"]
         self._events = self._new_events() if find_events else None
+        # States that count frames, and what they count to before a step.
+        self._counts = [name for name in exported.states if name.endswith(FRAME_COUNT)]
+        self._most_count = self._count_limit(memory_frames)
         self._path = exported.path
         self._clock = FrameClock(self.fps, max_gap)
         self._time_unit = TimeUnit(max_gap)
@@ -283,6 +293,15 @@ class StreamSession:
         # Seconds before the frame on screen that times skipped.
         self._skipped = 0.0
 
+    def _count_limit(self, memory_frames):
+        if memory_frames is None:
+            memory_frames = self.none_of_these.memory_frames or 0
+        if memory_frames < 0:
+            raise ValueError(f"memory_frames is {memory_frames}: it must be 0 or more.")
+        if not memory_frames:
+            return math.inf
+        return max(0, memory_frames - self.frames_per_step)
+
     def _new_events(self):
         return StreamEvents(self.none_of_these, self.frames_per_step / self.fps)
 
@@ -334,6 +353,9 @@ class StreamSession:
         if self._filled < self.frames_per_step:
             return None
         self._filled = 0
+        if self.steps * self.frames_per_step > self._most_count:
+            for name in self._counts:
+                self._runner.set_state(name, self._most_count)
         logits = self._runner.step(self._image)
         self.steps += 1
         self._logits = None if logits is None else logits[0]

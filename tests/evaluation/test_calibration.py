@@ -66,9 +66,7 @@ def test_threshold_is_the_lowest_with_the_precision():
     wrong = answers(
         NoneOfThese(LABELS), _logits([0.8, 0.1, 0.1]), np.array([1]), np.empty((0, 3))
     )
-    with pytest.raises(
-        ValueError, match="target_precision is 0.9, and the highest"
-    ):
+    with pytest.raises(ValueError, match="target_precision is 0.9, and the highest"):
         threshold_of_precision(wrong, 0.9)
 
 

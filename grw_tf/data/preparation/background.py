@@ -127,7 +127,8 @@ def _windows(of_file, duration, length):
     windows, free_from = [], 0.0
     ends = [(v.start, duration if v.end is None else v.end) for v in of_file]
     for start, end in [*sorted(ends), (duration, duration)]:
-        gap = start - free_from
+        # A table may list more than there is.
+        gap = min(start, duration) - free_from
         count = max(0, math.floor(gap / length + _ROUNDING))
         for index in range(count):
             middle = free_from + (index + 0.5) * gap / count

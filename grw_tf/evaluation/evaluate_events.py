@@ -19,7 +19,7 @@ from grw_tf.evaluation.event_measures import Segment, match, measure_events
 from grw_tf.evaluation.file_scores import FileScorer
 from grw_tf.streaming.event_options import EventOptions
 from grw_tf.streaming.exported_file import read_stream_or_clip_file
-from grw_tf.streaming.none_of_these import read_none_of_these
+from grw_tf.streaming.none_of_these import read_none_of_these, refuse_several_labels
 
 EVENTS_FILE = "events.csv"
 RESULTS_FILE = "results.json"
@@ -75,6 +75,7 @@ def evaluate_events(config: EventEvaluationConfig) -> str:
     check_writable(folder)
     exported = read_stream_or_clip_file(config.model)
     calibrated = read_none_of_these(exported.path, exported.labels, exported.manifest)
+    refuse_several_labels(exported.path, exported.manifest)
     rules = config.rules(calibrated.rules)
     if rules is None:
         raise ValueError(

@@ -126,7 +126,8 @@ def _write_sheet(path, clips, told, columns, top):
     title = f"{path.stem}: {name} {probability:.0%}"
     sheet = contact_sheet(clips, ["frames", f"for {told}"], title, columns)
     with replacing(path) as unfinished:
-        _, png = cv2.imencode(".png", sheet.pixels[..., ::-1])
+        options = [cv2.IMWRITE_PNG_COMPRESSION, 9]
+        _, png = cv2.imencode(".png", sheet.pixels[..., ::-1], options)
         unfinished.write_bytes(png.tobytes())
 
 

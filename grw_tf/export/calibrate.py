@@ -45,6 +45,7 @@ from grw_tf.streaming.none_of_these import (
     MANIFEST_KEY,
     NoneOfThese,
     manifest_entry,
+    refuse_several_labels,
 )
 
 
@@ -149,6 +150,7 @@ def calibrate(config: CalibrationConfig) -> str:
         OSError: If a file cannot be read or written.
     """
     exported = read_stream_or_clip_file(config.model)
+    refuse_several_labels(exported.path, exported.manifest)
     output = Path(config.output or config.model)
     _check_output(output)
     listed = list_background(config.background) if config.background else []

@@ -46,7 +46,11 @@ from grw_tf.streaming.event_file import STANDARD_OUTPUT, EventFile
 from grw_tf.streaming.event_options import EventOptions
 from grw_tf.streaming.events import EventDetector
 from grw_tf.streaming.exported_file import read_stream_or_clip_file
-from grw_tf.streaming.none_of_these import NONE, read_none_of_these
+from grw_tf.streaming.none_of_these import (
+    NONE,
+    read_none_of_these,
+    refuse_several_labels,
+)
 
 _FLAGS = flags.FLAGS
 
@@ -282,6 +286,8 @@ def _rules(exported):
     """
     calibrated = read_none_of_these(exported.path, exported.labels, exported.manifest)
     rules = config_from_flags(EventOptions).rules(calibrated.rules)
+    if rules is not None or _FLAGS.events:
+        refuse_several_labels(exported.path, exported.manifest)
     if _FLAGS.events and rules is None:
         raise ValueError(
             f"--events needs a threshold, and {exported.path} has none: calibrate it"

@@ -70,6 +70,22 @@ class NoneOfThese:
         return (None if fails or label == BACKGROUND else label), score
 
 
+def refuse_several_labels(path: str, manifest: Mapping[str, Any]) -> None:
+    """Checks that a file's model names one class, and not several at once.
+
+    Raises:
+        ValueError: If its scores are sigmoids. They have thresholds of their own, one
+            for each class.
+    """
+    activation = manifest["output"].get("activation", "softmax")
+    if activation != "softmax":
+        raise ValueError(
+            f"{path} is the file of a model with several labels at once ({activation}),"
+            " each with its own threshold: events and calibration are for models that"
+            " name one class."
+        )
+
+
 def manifest_entry(none_of_these: NoneOfThese, calibration: Mapping) -> dict:
     """Returns the entry of a manifest.
 

@@ -15,7 +15,7 @@ from grw_tf.streaming.answers import likeliest, softmax
 from grw_tf.streaming.events import Event, EventRules
 from grw_tf.streaming.exported_file import read_exported_file, warn_of_mismatch
 from grw_tf.streaming.frame_check import check_frame
-from grw_tf.streaming.none_of_these import read_none_of_these
+from grw_tf.streaming.none_of_these import read_none_of_these, refuse_several_labels
 from grw_tf.streaming.runners import open_runner
 from grw_tf.streaming.signature_names import FRAME_COUNT
 from grw_tf.streaming.stream_events import StreamEvents
@@ -95,6 +95,8 @@ class StreamSession:
         self.none_of_these = read_none_of_these(
             exported.path, exported.labels, exported.manifest
         )
+        if find_events:
+            refuse_several_labels(exported.path, exported.manifest)
         if isinstance(find_events, EventRules):
             self.none_of_these = dataclasses.replace(
                 self.none_of_these, rules=find_events

@@ -17,6 +17,7 @@ from grw_tf.streaming.none_of_these import (
     NoneOfThese,
     manifest_entry,
     read_none_of_these,
+    refuse_several_labels,
 )
 
 LABELS = ["a", "b", "background"]
@@ -284,6 +285,12 @@ def test_session_without_rules_says_how_to_get_them(colors):
             session.events()
         session.push(_frame(RED))
         assert session.answer()[0] == "red"
+
+
+def test_model_of_several_labels_is_refused():
+    refuse_several_labels("x.tflite", {"output": {"shape": [1, 2]}})
+    with pytest.raises(ValueError, match="x.tflite is the file of a model with"):
+        refuse_several_labels("x.tflite", {"output": {"activation": "sigmoid"}})
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_evidence_of_a_trained_model_is_where_something_moves(nano):
     share, area, hottest = np.mean(near, axis=0)
     assert np.mean(right) >= 0.85
     # Heat that is the same everywhere would have the share of the area.
-    assert share > 1.6 * area and hottest >= 0.8, (share, area, hottest)
+    assert share > 1.6 * area and hottest >= 0.5, (share, area, hottest)
 
 
 @pytest.fixture(scope="module")

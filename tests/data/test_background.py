@@ -9,6 +9,7 @@ import tensorflow as tf
 from drawn_videos import greys, write_video
 
 from grw_tf.common.labels_file import read_labels
+from grw_tf.data.listing.background_videos import refuse_labeled_names
 from grw_tf.data.listing.video_list import list_table
 from grw_tf.data.preparation.background import sample_background
 from grw_tf.data.preparation.chosen_videos import choose_videos, class_names
@@ -72,6 +73,14 @@ def test_background_lies_outside_all_segments_and_within_the_video(folder):
         assert taken[0][0] >= 0 and taken[-1][1] <= 10.01
     assert {(v.label, v.split) for v in found} == {("background", "train")}
     assert all(v.end - v.start == pytest.approx(1, abs=2e-3) for v in found)
+
+
+def test_sources_of_records_are_no_background(tmp_path):
+    paths = [tmp_path / "street" / "1.mp4", tmp_path / "x.mp4"]
+    refuse_labeled_names(paths, ["run/1.mp4", "reet/1.mp4", "y.mp4"])
+    for name in ("street/1.mp4", "x.mp4", "street\\1.mp4"):
+        with pytest.raises(ValueError, match="has the name of a clip of the classes"):
+            refuse_labeled_names(paths, ["other.mp4", name])
 
 
 def test_count_is_the_share_asked_for_and_spread_over_videos(folder):

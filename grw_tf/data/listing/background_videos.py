@@ -59,16 +59,22 @@ def refuse_labeled_names(background: Iterable[Path], names: Iterable[str]) -> No
 
     Args:
         background: The videos.
-        names: Sources in records, as listed when they were made. Names without a
-            folder are not compared, because they say too little.
+        names: Sources in records, as listed when they were made: a video is one if its
+            path ends in that name.
+
+    Raises:
+        ValueError: Names both.
     """
-    ends = {name.replace("\\", "/") for name in names if "/" in name.strip("/")}
+    ends = {name.replace("\\", "/") for name in names}
     for path in background:
         parts = path.resolve().as_posix().split("/")
-        tails = {"/".join(parts[start:]) for start in range(len(parts) - 1)}
-        shared = tails & ends
+        shared = ends & {"/".join(parts[start:]) for start in range(len(parts))}
         if shared:
-            raise _shared(path, min(shared))
+            raise ValueError(
+                f"{path} is given as background, but has the name of a clip of the"
+                f" classes, {min(shared)}: take it out, or rename it if it is another"
+                " video."
+            )
 
 
 def _shared(path, labeled):

@@ -152,9 +152,7 @@ def test_records_are_validation_clips(nano, tmp_path, colored_records):
     assert manifest_of(path)[MANIFEST_KEY]["calibration"]["clips"] == 8
     # Sources of records are known by their names.
     videos = str(colored_records.parent / "videos" / "test")
-    with pytest.raises(
-        ValueError, match="has the name of a clip of the cl.*, test/"
-    ):
+    with pytest.raises(ValueError, match="has the name of a clip of the cl.*, test/"):
         calibrate(CalibrationConfig(**fields, background=videos))
     other = write_stream(tmp_path / "other.tflite", model, ["red", "blue"])
     with pytest.raises(ValueError, match="has other classes than .*blue, red, not red"):

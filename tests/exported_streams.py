@@ -74,3 +74,56 @@ def write_counter(path, image_dtype="uint8", frames_per_step=1):
     content = convert_functions({"step": step})
     path.write_bytes(bundle(content, ["n", "mean", "level"], manifest))
     return path
+
+
+def write_colors(path, labels=("red", "green"), remembers=False):
+    """Writes a model of 5 frames a second that sees how red, green and blue frames are.
+
+    Its logits are 8 times the mean of each color in 0..1, in the last frame, or if it
+    `remembers` in all frames so far, as with an official head. Its clips have 4 frames.
+    """
+    shape, classes = (1, 8, 8, 3), len(labels)
+    states = {
+        "state_frame_count": tf.TensorSpec((1,), tf.int32, "state_frame_count"),
+        "state_mean": tf.TensorSpec((1, classes), tf.float32, "state_mean"),
+    }
+    image = tf.TensorSpec(shape, tf.uint8, "image")
+
+    @tf.function(autograph=False, input_signature=[{"image": image, **states}])
+    def step(inputs):
+        count = inputs["state_frame_count"] + 1
+        seen = tf.reduce_mean(tf.cast(inputs["image"], tf.float32), (1, 2)) / 255
+        share = 1.0 / tf.cast(count, tf.float32) if remembers else 1.0
+        mean = inputs["state_mean"]
+        mean += (seen[:, :classes] - mean) * share
+        return {"state_frame_count": count, "state_mean": mean, "logits": 8.0 * mean}
+
+    manifest = {
+        "format_version": 2,
+        "signatures": ["step"],
+        "input": {
+            "name": "image",
+            "shape": list(shape),
+            "dtype": "uint8",
+            "range": [0, 255],
+            "resize": 8,
+            "frame_fit": "square",
+        },
+        "output": {"name": "logits", "shape": [1, classes]},
+        "fps": 5.0,
+        "frames_per_step": 1,
+        "head": "official",
+        "window": 4,
+        "states": [
+            {
+                "name": name,
+                "shape": spec.shape.as_list(),
+                "dtype": spec.dtype.name,
+                "initial_value": 0,
+            }
+            for name, spec in states.items()
+        ],
+    }
+    content = convert_functions({"step": step})
+    path.write_bytes(bundle(content, labels, manifest))
+    return path

@@ -10,6 +10,9 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+BACKGROUND = "background"
+"""The class of what is none of the others; answers and events are never of it."""
+
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
 
 

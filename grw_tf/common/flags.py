@@ -17,6 +17,9 @@ _DEFINE = {
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
     str: flags.DEFINE_string,
+    # None unless given.
+    float | None: flags.DEFINE_float,
+    int | None: flags.DEFINE_integer,
 }
 
 

@@ -55,12 +55,15 @@ def _quieten_libraries():
 
 
 benchmark_tflite = Program("benchmark_tflite", extra="video")
+calibrate = Program("calibrate")
 compare = Program("compare")
 demo = Program("demo")
 download = Program("download")
 embeddings = Program("embeddings")
 evaluate = Program("evaluate")
+evaluate_events = Program("evaluate_events")
 evaluate_kinetics600 = Program("evaluate_kinetics600")
+explain = Program("explain")
 export = Program("export")
 export_saved_model = Program("export_saved_model")
 export_torch = Program("export_torch")

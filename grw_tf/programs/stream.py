@@ -13,11 +13,19 @@ cameras and network streams have the time of their arrival, those of a file at a
 A file that classifies whole clips, as that of a base model, takes a video file in
 clips, one after the other; the last one ends where the video does.
 
+Where no class reaches the threshold that `grw-calibrate` put into the file, or
+--on_threshold, the line begins with "none". --events writes events, each of one class
+from a start to an end, as they are found:
+
+    grw-stream --model=model.tflite --source=0 --events=events.csv
+    grw-stream --model=model.tflite --source=video.mp4 --events=-
+
 It needs no TensorFlow: `pip install 'grw_tf[video]'` installs all that it needs.
 """
 
 import collections
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -27,11 +35,22 @@ import time
 
 from absl import flags
 
+from grw_tf.common.flags import config_from_flags
+from grw_tf.common.flags import define_flags as define_options
 from grw_tf.data.videos.annotated_video import AnnotatedVideo
 from grw_tf.data.videos.video_sources import as_path, file_frames, is_live, live_frames
 from grw_tf.frames.opencv_preparation import prepare_frame
 from grw_tf.streaming import ClipClassifier, StreamSession
+from grw_tf.streaming.answers import likeliest, softmax
+from grw_tf.streaming.event_file import STANDARD_OUTPUT, EventFile
+from grw_tf.streaming.event_options import EventOptions
+from grw_tf.streaming.events import EventDetector
 from grw_tf.streaming.exported_file import read_stream_or_clip_file
+from grw_tf.streaming.none_of_these import (
+    NONE,
+    read_none_of_these,
+    refuse_several_labels,
+)
 
 _FLAGS = flags.FLAGS
 
@@ -54,6 +73,13 @@ def define_flags() -> None:
         " that of StreamSession.",
     )
     flags.DEFINE_integer("num_threads", 1, "Number of threads.")
+    flags.DEFINE_string(
+        "events",
+        None,
+        "File of events to write, .csv or .jsonl, or - to print them as lines of JSON"
+        " in place of the classes.",
+    )
+    define_options(EventOptions)
 
 
 class _Results:
@@ -62,17 +88,34 @@ class _Results:
     Args:
         unit: What is classified, "frame" or "clip".
         first: What the first result is of, in words.
+        none_of_these: When an answer counts.
     """
 
-    def __init__(self, unit, first):
+    def __init__(self, unit, first, none_of_these):
         self.unit = unit
         self.first = first
+        self.none_of_these = none_of_these
         self.top = []
+        self.drawn = []
         self.milliseconds = []
+        self._answer = None
+
+    def _take(self, top, logits):
+        """Takes the likeliest classes and the logits of a result."""
+        self.top = self.drawn = top
+        if self.none_of_these.may_say_none:
+            self._answer = self.none_of_these.answer(logits)
+            if self._answer[0] is None:
+                self.drawn = [(NONE, None)]
 
     def _print(self, seconds, frame):
+        if _FLAGS.events == STANDARD_OUTPUT:
+            return
         milliseconds = self.milliseconds[-1]
         if _FLAGS.json:
+            told = {}
+            if self._answer is not None:
+                told = dict(zip(("answer", "score"), self._answer, strict=True))
             line = json.dumps(
                 {
                     "time": round(seconds, 3),
@@ -81,12 +124,15 @@ class _Results:
                         {"class": name, "probability": round(probability, 6)}
                         for name, probability in self.top
                     ],
+                    **told,
                     "ms": round(milliseconds, 3),
                 },
                 ensure_ascii=False,
             )
         else:
             classes = "  ".join(f"{name} {share:.2f}" for name, share in self.top)
+            if self._answer is not None and self._answer[0] is None:
+                classes = f"{NONE}  {classes}"
             line = f"{seconds:7.2f} s  {classes}  ({milliseconds:.1f} ms)"
         print(line, flush=True)
 
@@ -94,9 +140,11 @@ class _Results:
 class _Run(_Results):
     """A run of a stream over a source."""
 
-    def __init__(self, session):
-        super().__init__("frame", f"the {session.frames_per_step} frames of a step")
+    def __init__(self, session, events):
+        first = f"the {session.frames_per_step} frames of a step"
+        super().__init__("frame", first, session.none_of_these)
         self._session = session
+        self._events = events
         self._spent = 0.0
 
     def push(self, seconds, push, *arguments):
@@ -106,21 +154,35 @@ class _Run(_Results):
         push(*arguments)
         steps = self._session.steps - steps
         if steps:
-            self.top = self._session.top(_FLAGS.top)
+            self._take(self._session.top(_FLAGS.top), self._session.logits())
         self._spent += time.perf_counter() - start
         if steps:
             frames = steps * self._session.frames_per_step
             self.milliseconds += [self._spent * 1e3 / frames] * frames
             self._spent = 0.0
             self._print(seconds, len(self.milliseconds) - 1)
+        self._write_events()
+
+    def finish(self):
+        """Ends all events."""
+        self._session.flush()
+        self._write_events()
+
+    def _write_events(self):
+        if self._events is not None:
+            for event in self._session.events():
+                self._events.write(event)
 
 
 class _ClipRun(_Results):
     """A run of a classifier of clips over a video."""
 
-    def __init__(self, classifier):
-        super().__init__("clip", "its first frame")
+    def __init__(self, classifier, none_of_these, events):
+        super().__init__("clip", "its first frame", none_of_these)
         self._classifier = classifier
+        self._events = events
+        if events is not None:
+            self._detector = EventDetector(classifier.labels, none_of_these.rules)
         self._frames = collections.deque(maxlen=classifier.frames)
         self._seconds = 0.0
         self._seen = 0
@@ -141,12 +203,27 @@ class _ClipRun(_Results):
         if self._new:
             self._classify()
 
+    def finish(self):
+        """Ends all events."""
+        if self._events is not None:
+            for event in self._detector.finish():
+                self._events.write(event)
+
     def _classify(self):
+        # A clip covers the frames since the last one.
+        begun = self._seen - self._new
         self._new = 0
         start = time.perf_counter()
-        self.top = self._classifier.top(self._frames, _FLAGS.top, prepared=True)
+        logits = self._classifier.logits(self._frames, prepared=True)
         self.milliseconds.append((time.perf_counter() - start) * 1e3)
+        top = likeliest(self._classifier.labels, softmax(logits), _FLAGS.top)
+        self._take(top, logits)
         self._print(self._seconds, self._seen - 1)
+        if self._events is not None:
+            scores = self.none_of_these.scores(logits)
+            span = (frame / self._classifier.fps for frame in (begun, self._seen))
+            for event in self._detector.push(*span, scores):
+                self._events.write(event)
 
 
 def _ending_signals():
@@ -168,15 +245,21 @@ def _ending_signals():
 def main(_: object) -> int:
     """Runs the stream; returns the exit status."""
     source = as_path(_FLAGS.source)
-    of_clips = read_stream_or_clip_file(_FLAGS.model).classifies_clips
+    exported = read_stream_or_clip_file(_FLAGS.model)
+    of_clips = exported.classifies_clips
     if of_clips and is_live(source):
         raise ValueError(
             f"{_FLAGS.model} classifies whole clips, and {source} is live: use a video"
             " file, or a stream model's file."
         )
+    rules = _rules(exported)
     ended = _ending_signals()
     with contextlib.ExitStack() as stack:
-        run, frames = (_open_clips if of_clips else _open_stream)(stack, source)
+        events = None
+        if _FLAGS.events:
+            events = stack.enter_context(contextlib.closing(EventFile(_FLAGS.events)))
+        open_source = _open_clips if of_clips else _open_stream
+        run, frames = open_source(stack, source, rules, events)
         video = None
         if _FLAGS.output:
             _check_output(source)
@@ -185,32 +268,58 @@ def main(_: object) -> int:
         start = time.perf_counter()
         for seconds, picture in frames:
             if video is not None:
-                video.write(seconds, picture, run.top)
+                video.write(seconds, picture, run.drawn)
             if ended:
                 break
+        run.finish()
         _summarize(run, time.perf_counter() - start)
         if not (run.milliseconds or ended):
             raise ValueError(f"{source} ended before {run.first}.")
     return 128 + ended[0] if ended else 0
 
 
-def _open_stream(stack, source):
+def _rules(exported):
+    """Returns the rules of a file's events, changed by flags; None if there are none.
+
+    Raises:
+        ValueError: If they are invalid, or --events needs them and there are none.
+    """
+    calibrated = read_none_of_these(exported.path, exported.labels, exported.manifest)
+    rules = config_from_flags(EventOptions).rules(calibrated.rules)
+    if rules is not None or _FLAGS.events:
+        refuse_several_labels(exported.path, exported.manifest)
+    if _FLAGS.events and rules is None:
+        raise ValueError(
+            f"--events needs a threshold, and {exported.path} has none: calibrate it"
+            " with grw-calibrate, or give --on_threshold."
+        )
+    return rules
+
+
+def _open_stream(stack, source, rules, events):
     """Returns a run of a stream, and the frames that it reads."""
     given = {} if _FLAGS.max_gap is None else {"max_gap": _FLAGS.max_gap}
     session = stack.enter_context(
-        StreamSession(_FLAGS.model, num_threads=_FLAGS.num_threads, **given)
+        StreamSession(
+            _FLAGS.model,
+            num_threads=_FLAGS.num_threads,
+            find_events=rules or False,
+            memory_frames=_FLAGS.memory_frames,
+            **given,
+        )
     )
-    run = _Run(session)
+    run = _Run(session, events)
     read = _live if is_live(source) else _recorded
     return run, stack.enter_context(contextlib.closing(read(run, session, source)))
 
 
-def _open_clips(stack, source):
+def _open_clips(stack, source, rules, events):
     """Returns a run of a classifier of clips, and the frames that it reads."""
     classifier = stack.enter_context(
         ClipClassifier(_FLAGS.model, num_threads=_FLAGS.num_threads)
     )
-    run = _ClipRun(classifier)
+    none_of_these = dataclasses.replace(classifier.none_of_these, rules=rules)
+    run = _ClipRun(classifier, none_of_these, events)
     frames = contextlib.closing(_clips(run, classifier, source))
     return run, stack.enter_context(frames)
 

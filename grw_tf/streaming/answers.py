@@ -6,9 +6,9 @@ import numpy as np
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Returns the probabilities of logits, both [num_classes]."""
-    exponentials = np.exp(logits - logits.max())
-    return exponentials / exponentials.sum()
+    """Returns the probabilities of logits, both [..., num_classes]."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 def likeliest(

@@ -15,6 +15,7 @@ from grw_tf.streaming.frame_check import check_frame
 from grw_tf.streaming.litert import make_interpreter
 from grw_tf.streaming.model_check import check_model
 from grw_tf.streaming.native_output import silenced
+from grw_tf.streaming.none_of_these import read_none_of_these
 from grw_tf.streaming.runners import check_threads
 from grw_tf.streaming.signature_names import CLASSIFY_CLIP, IMAGE, LOGITS
 
@@ -40,6 +41,7 @@ class ClipClassifier:
         size: Height and width in pixels of the frames that the model sees.
         fps: Frames per second that the model sees.
         frames: Frames of a clip.
+        none_of_these: When an answer counts, a `NoneOfThese`.
 
     Raises:
         OSError: If the file is not there, or cannot be read.
@@ -51,6 +53,9 @@ class ClipClassifier:
         exported = read_clip_file(path)
         check_threads(num_threads)
         check_model(exported)
+        self.none_of_these = read_none_of_these(
+            exported.path, exported.labels, exported.manifest
+        )
         self.labels = exported.labels
         self.manifest = exported.manifest
         self.geometry = exported.geometry
@@ -133,6 +138,20 @@ class ClipClassifier:
             ValueError: As `classify`, or if k is below 1.
         """
         return likeliest(self.labels, self.classify(frames, prepared), k)
+
+    def answer(
+        self, frames: Sequence[np.ndarray], prepared: bool = False
+    ) -> tuple[str | None, float]:
+        """Returns a clip's likeliest class and its score; see `StreamSession.answer`.
+
+        Args:
+            frames: As of `classify`.
+            prepared: As of `classify`.
+
+        Raises:
+            ValueError: As `classify`.
+        """
+        return self.none_of_these.answer(self.logits(frames, prepared))
 
     def close(self) -> None:
         """Releases the model; closing twice is harmless."""

@@ -62,6 +62,11 @@ class CompiledRunner:
         for name, (shape, dtype, value) in self._specs.items():
             self._now[name].write(np.full(shape, value, dtype))
 
+    def set_state(self, name: str, value: float) -> None:
+        """Sets all numbers of a state before the next step."""
+        shape, dtype, _ = self._specs[name]
+        self._now[name].write(np.full(shape, value, dtype))
+
     def step(self, image: np.ndarray) -> np.ndarray | None:
         """Takes frames as the model does; returns their logits, or None."""
         self._image.write(image)

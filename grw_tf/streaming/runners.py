@@ -28,6 +28,9 @@ class Runner(Protocol):
     def reset(self) -> None:
         """Gives all states their initial values."""
 
+    def set_state(self, name: str, value: float) -> None:
+        """Sets all numbers of a state before the next step."""
+
     def close(self) -> None:
         """Releases the model."""
 

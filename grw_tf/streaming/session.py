@@ -1,5 +1,6 @@
 """Runs a stream of frames through an exported model."""
 
+import dataclasses
 import logging
 import math
 import os
@@ -11,9 +12,13 @@ from grw_tf.frames.clock import FrameClock, seconds
 from grw_tf.frames.numpy_preparation import FramePreparation
 from grw_tf.frames.time_unit import TimeUnit
 from grw_tf.streaming.answers import likeliest, softmax
+from grw_tf.streaming.events import Event, EventRules
 from grw_tf.streaming.exported_file import read_exported_file, warn_of_mismatch
 from grw_tf.streaming.frame_check import check_frame
+from grw_tf.streaming.none_of_these import read_none_of_these, refuse_several_labels
 from grw_tf.streaming.runners import open_runner
+from grw_tf.streaming.signature_names import FRAME_COUNT
+from grw_tf.streaming.stream_events import StreamEvents
 
 
 class StreamSession:
@@ -34,6 +39,14 @@ class StreamSession:
     first times of a stream leave that in doubt, its frames are kept, about five of
     them. They are processed when it is settled, or at `flush`.
 
+    With `find_events` it also finds events:
+
+        with StreamSession("model.tflite", find_events=True) as session:
+            for frame in frames:
+                session.push(frame)
+                for event in session.events():
+                    print(event.start, event.end, event.label, event.score)
+
     A session must not be used by several threads at once, and cannot be pickled or
     copied: open one in each process and for each stream.
 
@@ -43,6 +56,14 @@ class StreamSession:
         runner: "compiled", which copies no states, or "interpreter"; by default the
             first of them that runs here.
         max_gap: Most seconds for which a frame is repeated when times jump ahead.
+        find_events: Whether to find events by the rules that `grw-calibrate` put into
+            the file, or rules to take instead. `answer` takes them too. A model that
+            gives logits on demand is then asked for them at each step.
+        memory_frames: Frames beyond which the model forgets: its means over the stream
+            then forget at rate 1 / `memory_frames`, and its head sees no earlier ones.
+            An official head's mean otherwise is that of all frames so far, so that
+            after a minute nothing new counts for much. 0 for no such limit; by default
+            that of the file's calibration, if it has one.
 
     Attributes:
         labels: Names of the classes.
@@ -53,6 +74,7 @@ class StreamSession:
         frames_per_step: Frames that a step of the model takes.
         runner: Name of the runner in use.
         steps: Number of steps that the model has run since the start or `reset`.
+        none_of_these: When an answer counts, a `NoneOfThese`.
 
     Raises:
         OSError: If the file is not there, or cannot be read.
@@ -66,14 +88,29 @@ class StreamSession:
         num_threads: int = 1,
         runner: str | None = None,
         max_gap: float = 1.0,
+        find_events: bool | EventRules = False,
+        memory_frames: int | None = None,
     ) -> None:
         exported = read_exported_file(path)
+        self.none_of_these = read_none_of_these(
+            exported.path, exported.labels, exported.manifest
+        )
+        if find_events:
+            refuse_several_labels(exported.path, exported.manifest)
+        if isinstance(find_events, EventRules):
+            self.none_of_these = dataclasses.replace(
+                self.none_of_these, rules=find_events
+            )
         self.labels = exported.labels
         self.manifest = exported.manifest
         self.geometry = exported.geometry
         self.size = self.geometry.size
         self.fps = self.manifest["fps"]
         self.frames_per_step = self.manifest["frames_per_step"]
+        self._events = self._new_events() if find_events else None
+        # States that count frames, and what they count to before a step.
+        self._counts = [name for name in exported.states if name.endswith(FRAME_COUNT)]
+        self._most_count = self._count_limit(memory_frames)
         self._path = exported.path
         self._clock = FrameClock(self.fps, max_gap)
         self._time_unit = TimeUnit(max_gap)
@@ -151,7 +188,7 @@ class StreamSession:
         return self._push(frame, time, prepared=True)
 
     def flush(self, time: float | None = None) -> np.ndarray | None:
-        """Processes the last frame with a time, at the end of a video.
+        """Processes the last frame with a time, and ends events, as a video ends.
 
         Args:
             time: Time of the end; by default the frame lasts as long as the one before
@@ -166,7 +203,10 @@ class StreamSession:
         time = None if time is None else seconds(time, most=math.inf)
         self._time_unit.restart()
         kept = self._take_kept()
+        self._skipped = self._clock.skipped
         last = self._show_until_next(self._clock.end(time))
+        if self._events is not None:
+            self._events.finish()
         return kept if last is None else last
 
     def classify(self) -> np.ndarray:
@@ -197,8 +237,36 @@ class StreamSession:
         """
         return likeliest(self.labels, self.classify(), k)
 
+    def answer(self) -> tuple[str | None, float]:
+        """Returns the likeliest class after the frames so far, and its score.
+
+        The class is None, "none of these", if the score does not reach the threshold of
+        `none_of_these`, or if it is "background". The score is the probability at the
+        calibrated temperature.
+
+        Raises:
+            ValueError: As `classify`.
+        """
+        return self.none_of_these.answer(self.logits())
+
+    def events(self) -> list[Event]:
+        """Returns the events found since the last call, by start.
+
+        An event is found when it is over and too long ago to be merged with a later
+        one. `flush` ends all events. Times are seconds since the first frame.
+
+        Raises:
+            ValueError: If the session was opened without `find_events`.
+        """
+        if self._events is None:
+            raise ValueError(
+                "This session finds no events: open it with find_events=True, or with"
+                " an EventRules."
+            )
+        return self._events.take()
+
     def reset(self) -> None:
-        """Starts another stream.
+        """Starts another stream. Events that nobody has taken are lost.
 
         Raises:
             ValueError: If the session is closed.
@@ -207,6 +275,8 @@ class StreamSession:
         self._runner.reset()
         self._clock.restart()
         self._time_unit.restart()
+        if self._events is not None:
+            self._events = self._new_events()
         self._forget()
 
     def close(self) -> None:
@@ -222,6 +292,20 @@ class StreamSession:
         self._shown = None
         # Frames whose times may not be in seconds.
         self._kept = []
+        # Seconds before the frame on screen that times skipped.
+        self._skipped = 0.0
+
+    def _count_limit(self, memory_frames):
+        if memory_frames is None:
+            memory_frames = self.none_of_these.memory_frames or 0
+        if memory_frames < 0:
+            raise ValueError(f"memory_frames is {memory_frames}: it must be 0 or more.")
+        if not memory_frames:
+            return math.inf
+        return max(0, memory_frames - self.frames_per_step)
+
+    def _new_events(self):
+        return StreamEvents(self.none_of_these, self.frames_per_step / self.fps)
 
     def _push(self, frame, time, prepared):
         if time is None:
@@ -241,6 +325,7 @@ class StreamSession:
         kept, self._kept = self._kept, []
         probabilities = None
         for frame, prepared, time in kept:
+            self._skipped = self._clock.skipped
             seen = self._show_until_next(self._clock.arrive(time))
             probabilities = probabilities if seen is None else seen
             self._shown = (frame, prepared)
@@ -270,9 +355,14 @@ class StreamSession:
         if self._filled < self.frames_per_step:
             return None
         self._filled = 0
+        if self.steps * self.frames_per_step > self._most_count:
+            for name in self._counts:
+                self._runner.set_state(name, self._most_count)
         logits = self._runner.step(self._image)
         self.steps += 1
         self._logits = None if logits is None else logits[0]
+        if self._events is not None:
+            self._events.step(self.steps - 1, self._skipped, self.logits())
         return None if logits is None else softmax(self._logits)
 
     def _what_lacks(self):

@@ -58,6 +58,11 @@ class SignatureLoop:
             for name, (shape, dtype, value) in self._specs.items()
         }
 
+    def set_state(self, name: str, value: float) -> None:
+        """Sets all numbers of a state before the next step."""
+        shape, dtype, _ = self._specs[name]
+        self.states[name] = np.full(shape, value, dtype)
+
     def step(self, image: np.ndarray) -> np.ndarray | None:
         """Takes frames as the model does; returns their logits, or None."""
         outputs = self._step(**{IMAGE: image}, **self.states)

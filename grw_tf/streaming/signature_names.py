@@ -8,6 +8,8 @@ SERVING = "serving_default"
 CLASSIFY_CLIP = "classify_clip"
 """Name of the only signature of a file that classifies whole clips."""
 IMAGE, LOGITS = "image", "logits"
+FRAME_COUNT = "frame_count"
+"""How the names of states end that count a stream's frames."""
 
 
 def step_signature(names: Container[str]) -> str:

@@ -31,6 +31,7 @@ class LabelledClipsConfig(tfds.core.BuilderConfig):
     min_frames: int = PreparationConfig.min_frames
     validation_fraction: float = PreparationConfig.validation_fraction
     test_fraction: float = PreparationConfig.test_fraction
+    background_ratio: float = PreparationConfig.background_ratio
     strict: bool = PreparationConfig.strict
 
     def __post_init__(self):
@@ -60,6 +61,9 @@ class LabelledClipsConfig(tfds.core.BuilderConfig):
         settings = {f.name: getattr(self, f.name) for f in _own_fields()}
         # Once built, a data set is the same with and without it.
         del settings["strict"]
+        # Sets built before there was such a setting are without background too.
+        if not settings["background_ratio"]:
+            del settings["background_ratio"]
         return settings
 
 

@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Sequence
 
-from grw_tf.common.class_names import sort_class_names
+from grw_tf.common.class_names import BACKGROUND, sort_class_names
 from grw_tf.common.labels_file import LABELS_FILE, read_labels
 from grw_tf.data.listing.left_out import LeftOut
 from grw_tf.data.listing.something_something import (
@@ -22,6 +22,7 @@ from grw_tf.data.listing.video_list import (
     read_folder,
     warn_of_left_out,
 )
+from grw_tf.data.preparation.background import sample_background
 from grw_tf.data.preparation.config import PreparationConfig
 
 
@@ -64,6 +65,8 @@ def choose_videos(config: PreparationConfig) -> tuple[list[Video], list[LeftOut]
         if not re.fullmatch(r"\w[\w.-]*", split):
             raise ValueError(f"The split {split!r} cannot name a file: rename it.")
         logging.warning("Besides the usual splits, %r has %d videos.", split, count)
+    if config.background_ratio:
+        videos = [*videos, *sample_background(videos, config.background_ratio)]
     return sorted(videos, key=lambda v: (v.split, video_key(v))), left_out
 
 
@@ -102,7 +105,7 @@ def class_names(videos: Sequence[Video], config: PreparationConfig) -> tuple[str
     elif config.labels:
         labels = read_labels(config.labels)
     else:
-        labels = sort_class_names(found)
+        labels = _sorted(found, config)
     unknown = sorted(set(found) - set(labels))
     if unknown:
         raise ValueError(
@@ -111,15 +114,23 @@ def class_names(videos: Sequence[Video], config: PreparationConfig) -> tuple[str
     if len(found) == 1:
         logging.warning("All videos are of one class, %r.", *found)
     first = labels[0]
-    if not config.labels and first.isdecimal() and labels != _counted(labels):
+    own = tuple(label for label in labels if label != BACKGROUND)
+    if not config.labels and first.isdecimal() and own != _counted(own):
         logging.warning(
             "The classes are not called 0 to %d: label 0 is the class %r, and so on in"
             " the order of %s.",
-            len(labels) - 1,
+            len(own) - 1,
             first,
             LABELS_FILE,
         )
     return labels
+
+
+def _sorted(names, config):
+    if not config.background_ratio:
+        return sort_class_names(names)
+    # Last, so that the other classes have the indices that they have without it.
+    return (*sort_class_names(set(names) - {BACKGROUND}), BACKGROUND)
 
 
 def _counted(labels):

@@ -1,6 +1,7 @@
 """The settings of a conversion of videos to records."""
 
 import dataclasses
+import math
 
 from grw_tf.common.checks import check_positive
 from grw_tf.common.flags import option
@@ -46,6 +47,11 @@ class PreparationConfig:
     test_fraction: float = option(
         0.1, "Share of each class for testing, if the videos have no splits."
     )
+    background_ratio: float = option(
+        0.0,
+        "Clips of a class background to add for each labeled clip, sampled from the"
+        " parts of the videos outside all segments (start, end) of the table.",
+    )
     clips_per_shard: int = option(128, "Most clips in a file.")
     workers: int = option(0, "Videos to read at once. 0: one per core.")
     strict: bool = option(False, "Stop at the first video that cannot be used.")
@@ -70,6 +76,10 @@ class PreparationConfig:
         if not 1 <= self.jpeg_quality <= 100:
             raise ValueError(
                 f"jpeg_quality is {self.jpeg_quality}: it must be 1 to 100."
+            )
+        if not 0 <= self.background_ratio < math.inf:
+            raise ValueError(
+                f"background_ratio is {self.background_ratio:g}: it must be 0 or more."
             )
         if self.workers < 0:
             raise ValueError(f"workers is {self.workers}: it must be 0 or more.")

@@ -82,8 +82,11 @@ def prepare(config: PreparationConfig) -> dict:
 def _plan(videos, labels, config) -> dict:
     """Returns what distinguishes a run from others, whatever its workers."""
     sizes = [v.path.stat().st_size if v.path.exists() else None for v in videos]
+    settings = {name: getattr(config, name) for name in _SETTINGS}
+    if config.background_ratio:
+        settings["background_ratio"] = config.background_ratio
     return {
-        "settings": {name: getattr(config, name) for name in _SETTINGS},
+        "settings": settings,
         "videos": len(videos),
         "videos_sha256": digest([labels, sizes, *map(identify, videos)]),
     }

@@ -43,14 +43,17 @@ class AnnotatedVideo:
         self._last = -1
 
     def write(
-        self, seconds: float, picture: np.ndarray, top: Sequence[tuple[str, float]]
+        self,
+        seconds: float,
+        picture: np.ndarray,
+        top: Sequence[tuple[str, float | None]],
     ) -> None:
         """Adds a frame.
 
         Args:
             seconds: Seconds since the first frame.
             picture: uint8 [height, width, 3], RGB, with the same size each time.
-            top: Classes to draw, as (name, probability).
+            top: Classes to draw, as (name, probability); without a bar for None.
         """
         # H.264 needs even sides.
         height, width = (side // 2 * 2 for side in picture.shape[:2])
@@ -86,8 +89,13 @@ class AnnotatedVideo:
         return OSError(f"{self._path} cannot be written as a video: {reason}.")
 
 
-def draw_classes(picture: np.ndarray, top: Sequence[tuple[str, float]]) -> np.ndarray:
-    """Returns a picture with a line and a bar for each class, at its upper left."""
+def draw_classes(
+    picture: np.ndarray, top: Sequence[tuple[str, float | None]]
+) -> np.ndarray:
+    """Returns a picture with a line and a bar for each class, at its upper left.
+
+    A class whose probability is None has no bar.
+    """
     picture = np.ascontiguousarray(picture).copy()
     height, width = picture.shape[:2]
     scale = max(0.35, min(height, width) / 600)
@@ -96,12 +104,12 @@ def draw_classes(picture: np.ndarray, top: Sequence[tuple[str, float]]) -> np.nd
     box[:] = box // 3
     for index, (name, probability) in enumerate(top):
         bottom = line * (index + 1)
-        bar = round(probability * (box.shape[1] - 1))
+        bar = round((probability or 0.0) * (box.shape[1] - 1))
         box[bottom - line + line // 4 : bottom + line // 8, :bar] //= 2
         box[bottom - line + line // 4 : bottom + line // 8, :bar, 1] += 80
         cv2.putText(
             box,
-            f"{probability:4.0%} {name}",
+            name if probability is None else f"{probability:4.0%} {name}",
             (line // 4, bottom - line // 8),
             cv2.FONT_HERSHEY_SIMPLEX,
             0.7 * scale,

@@ -57,6 +57,17 @@ class ExportConfig:
     labels: str = option(
         "", "File with the names of the classes; by default labels.txt of the training."
     )
+    classes: str = option(
+        "",
+        "Export these classes alone: names by commas, or a file with one a line; a"
+        " softmax is then over them alone. By default all.",
+    )
+    thresholds: str = option(
+        "",
+        "For sigmoids, the scores from which classes are named: a number for all, or"
+        " thresholds.json of an evaluation on validation clips. Empty: those that"
+        " training chose on its validation clips, or 0.5.",
+    )
     allow_mismatch: bool = option(
         False,
         "Write the file even if it does not give the model's numbers, or has patterns"

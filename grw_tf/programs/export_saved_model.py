@@ -30,6 +30,17 @@ class Options:
     labels: str = option(
         "", "File of the classes' names; by default labels.txt by the checkpoint."
     )
+    classes: str = option(
+        "",
+        "Export these classes alone: names by commas, or a file with one a line; a"
+        " softmax is then over them alone. By default all.",
+    )
+    thresholds: str = option(
+        "",
+        "For sigmoids, the scores from which classes are named: a number for all, or"
+        " thresholds.json of an evaluation on validation clips. Empty: those that"
+        " training chose on its validation clips, or 0.5.",
+    )
 
 
 def define_flags() -> None:
@@ -41,6 +52,7 @@ def main(_: object) -> None:
     # Before the model is built, which takes a long time.
     check_replaceable(options.output_dir)
     check_writable(Path(options.output_dir))
-    run = read_run(options.checkpoint_dir, options.labels)
-    write_saved_model(options.output_dir, run.model, run.class_names)
+    run = read_run(options.checkpoint_dir, options.labels, options.classes)
+    thresholds = run.thresholds(options.thresholds)
+    write_saved_model(options.output_dir, run.model, run.class_names, thresholds)
     print(f"Written to {options.output_dir}.")

@@ -1,9 +1,9 @@
 r"""Runs an exported model on a video, a camera or a network stream, frame by frame.
 
-Prints the likeliest classes after each frame, and can draw them onto a copy of the
-video. At the end it prints a summary to standard error. Ctrl-C ends it. Frames of
-cameras and network streams have the time of their arrival, those of a file at a URL
-(http://...) their own time stamps.
+Prints the likeliest classes after each frame, or those that a model with several labels
+names, and can draw them onto a copy of the video. At the end it prints a summary to
+standard error. Ctrl-C ends it. Frames of cameras and network streams have the time of
+their arrival, those of a file at a URL (http://...) their own time stamps.
 
     grw-stream --model=model.tflite --source=video.mp4
     grw-stream --model=model.tflite --source=0 --json
@@ -31,6 +31,7 @@ from grw_tf.data.videos.annotated_video import AnnotatedVideo
 from grw_tf.data.videos.video_sources import as_path, file_frames, is_live, live_frames
 from grw_tf.frames.opencv_preparation import prepare_frame
 from grw_tf.streaming import ClipClassifier, StreamSession
+from grw_tf.streaming.answers import likeliest, reaching
 from grw_tf.streaming.exported_file import read_stream_or_clip_file
 
 _FLAGS = flags.FLAGS
@@ -68,7 +69,19 @@ class _Results:
         self.unit = unit
         self.first = first
         self.top = []
+        # Those that reach their thresholds, for a model with several labels.
+        self.named = None
         self.milliseconds = []
+
+    @property
+    def shown(self):
+        """The classes to show."""
+        return self.top if self.named is None else self.named
+
+    def _take(self, model, scores):
+        self.top = likeliest(model.labels, scores, _FLAGS.top)
+        if model.thresholds is not None:
+            self.named = reaching(model.labels, scores, model.thresholds)
 
     def _print(self, seconds, frame):
         milliseconds = self.milliseconds[-1]
@@ -77,16 +90,15 @@ class _Results:
                 {
                     "time": round(seconds, 3),
                     "frame": frame,
-                    "top": [
-                        {"class": name, "probability": round(probability, 6)}
-                        for name, probability in self.top
-                    ],
+                    "top": _listed(self.top),
+                    **({} if self.named is None else {"named": _listed(self.named)}),
                     "ms": round(milliseconds, 3),
                 },
                 ensure_ascii=False,
             )
         else:
-            classes = "  ".join(f"{name} {share:.2f}" for name, share in self.top)
+            classes = "  ".join(f"{name} {share:.2f}" for name, share in self.shown)
+            classes = classes or "(none)"
             line = f"{seconds:7.2f} s  {classes}  ({milliseconds:.1f} ms)"
         print(line, flush=True)
 
@@ -106,7 +118,7 @@ class _Run(_Results):
         push(*arguments)
         steps = self._session.steps - steps
         if steps:
-            self.top = self._session.top(_FLAGS.top)
+            self._take(self._session, self._session.classify())
         self._spent += time.perf_counter() - start
         if steps:
             frames = steps * self._session.frames_per_step
@@ -144,9 +156,17 @@ class _ClipRun(_Results):
     def _classify(self):
         self._new = 0
         start = time.perf_counter()
-        self.top = self._classifier.top(self._frames, _FLAGS.top, prepared=True)
+        scores = self._classifier.classify(self._frames, prepared=True)
+        self._take(self._classifier, scores)
         self.milliseconds.append((time.perf_counter() - start) * 1e3)
         self._print(self._seconds, self._seen - 1)
+
+
+def _listed(classes):
+    return [
+        {"class": name, "probability": round(probability, 6)}
+        for name, probability in classes
+    ]
 
 
 def _ending_signals():
@@ -185,7 +205,7 @@ def main(_: object) -> int:
         start = time.perf_counter()
         for seconds, picture in frames:
             if video is not None:
-                video.write(seconds, picture, run.top)
+                video.write(seconds, picture, run.shown)
             if ended:
                 break
         _summarize(run, time.perf_counter() - start)

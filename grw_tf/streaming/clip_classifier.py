@@ -9,7 +9,7 @@ import numpy as np
 from grw_tf.common.error_text import one_line
 from grw_tf.frames.choice import repeat_last
 from grw_tf.frames.numpy_preparation import FramePreparation
-from grw_tf.streaming.answers import likeliest, softmax
+from grw_tf.streaming.answers import likeliest, reaching
 from grw_tf.streaming.exported_file import read_clip_file, warn_of_mismatch
 from grw_tf.streaming.frame_check import check_frame
 from grw_tf.streaming.litert import make_interpreter
@@ -35,6 +35,8 @@ class ClipClassifier:
 
     Attributes:
         labels: Names of the classes.
+        thresholds: The scores from which `named` names the classes of a model with
+            several labels; None for a model with a softmax.
         manifest: The file's manifest.
         geometry: How frames are prepared, a `grw_tf.frames.geometry.FrameGeometry`.
         size: Height and width in pixels of the frames that the model sees.
@@ -52,6 +54,8 @@ class ClipClassifier:
         check_threads(num_threads)
         check_model(exported)
         self.labels = exported.labels
+        self.thresholds = exported.thresholds
+        self._scores = exported.scores
         self.manifest = exported.manifest
         self.geometry = exported.geometry
         self.size = self.geometry.size
@@ -76,6 +80,8 @@ class ClipClassifier:
     ) -> np.ndarray:
         """Returns the probabilities [num_classes] of a clip.
 
+        For a model with several labels, they are the sigmoid of each class.
+
         Args:
             frames: `frames` of them, each uint8 [height, width, 3], RGB, upright, of
                 any size. They are resized and cropped as in evaluation. If there are
@@ -87,7 +93,7 @@ class ClipClassifier:
             ValueError: For no frames or more, or frames of another kind, or if the
                 classifier is closed.
         """
-        return softmax(self.logits(frames, prepared))
+        return self._scores(self.logits(frames, prepared))
 
     def logits(
         self, frames: Sequence[np.ndarray], prepared: bool = False
@@ -133,6 +139,28 @@ class ClipClassifier:
             ValueError: As `classify`, or if k is below 1.
         """
         return likeliest(self.labels, self.classify(frames, prepared), k)
+
+    def named(
+        self, frames: Sequence[np.ndarray], prepared: bool = False
+    ) -> list[tuple[str, float]]:
+        """Returns the classes whose sigmoids reach their thresholds, best score first.
+
+        They are pairs (name, score): none, one or several.
+
+        Args:
+            frames: As of `classify`.
+            prepared: As of `classify`.
+
+        Raises:
+            ValueError: As `classify`, or if the file's model has a softmax, which has
+                no thresholds.
+        """
+        if self.thresholds is None:
+            raise ValueError(
+                f"{self._path} is the file of a model with a softmax, of which exactly"
+                " one class is right: ask for top()."
+            )
+        return reaching(self.labels, self.classify(frames, prepared), self.thresholds)
 
     def close(self) -> None:
         """Releases the model; closing twice is harmless."""

@@ -10,7 +10,7 @@ import numpy as np
 from grw_tf.frames.clock import FrameClock, seconds
 from grw_tf.frames.numpy_preparation import FramePreparation
 from grw_tf.frames.time_unit import TimeUnit
-from grw_tf.streaming.answers import likeliest, softmax
+from grw_tf.streaming.answers import likeliest, reaching
 from grw_tf.streaming.exported_file import read_exported_file, warn_of_mismatch
 from grw_tf.streaming.frame_check import check_frame
 from grw_tf.streaming.runners import open_runner
@@ -46,6 +46,8 @@ class StreamSession:
 
     Attributes:
         labels: Names of the classes.
+        thresholds: The scores from which `named` names the classes of a model with
+            several labels; None for a model with a softmax.
         manifest: The file's manifest.
         geometry: How `push` prepares frames, a `grw_tf.frames.geometry.FrameGeometry`.
         size: Height and width in pixels of the frames that the model sees.
@@ -69,6 +71,8 @@ class StreamSession:
     ) -> None:
         exported = read_exported_file(path)
         self.labels = exported.labels
+        self.thresholds = exported.thresholds
+        self._scores = exported.scores
         self.manifest = exported.manifest
         self.geometry = exported.geometry
         self.size = self.geometry.size
@@ -172,10 +176,12 @@ class StreamSession:
     def classify(self) -> np.ndarray:
         """Returns the probabilities [num_classes] after the frames so far.
 
+        For a model with several labels, they are the sigmoid of each class.
+
         Raises:
             ValueError: If no step is complete, or the session is closed.
         """
-        return softmax(self.logits())
+        return self._scores(self.logits())
 
     def logits(self) -> np.ndarray:
         """Returns the logits [num_classes], and otherwise as `classify`."""
@@ -196,6 +202,22 @@ class StreamSession:
             ValueError: As `classify`, or if k is below 1.
         """
         return likeliest(self.labels, self.classify(), k)
+
+    def named(self) -> list[tuple[str, float]]:
+        """Returns the classes whose sigmoids reach their thresholds, best score first.
+
+        They are pairs (name, score): none, one or several.
+
+        Raises:
+            ValueError: As `classify`, or if the file's model has a softmax, which has
+                no thresholds.
+        """
+        if self.thresholds is None:
+            raise ValueError(
+                f"{self._path} is the file of a model with a softmax, of which exactly"
+                " one class is right: ask for top()."
+            )
+        return reaching(self.labels, self.classify(), self.thresholds)
 
     def reset(self) -> None:
         """Starts another stream.
@@ -273,7 +295,7 @@ class StreamSession:
         logits = self._runner.step(self._image)
         self.steps += 1
         self._logits = None if logits is None else logits[0]
-        return None if logits is None else softmax(self._logits)
+        return None if logits is None else self._scores(self._logits)
 
     def _what_lacks(self):
         if self._filled:

@@ -29,6 +29,17 @@ class PreparationConfig:
         "File with the classes in order, one per line. Empty: the classes found,"
         " sorted (numbers by value).",
     )
+    label_separator: str = option(
+        "",
+        "Text between labels, as | in smile|walk, for videos with any number of them: a"
+        " cell, or a folder's name, then lists labels, and an empty cell means none."
+        " Empty: each video has one label.",
+    )
+    none_label: str = option(
+        "",
+        "Label of videos that belong to no class, which is then no class itself: of"
+        " fall and no_fall, --none_label=no_fall leaves one class for a binary model.",
+    )
     fps: float = option(5.0, "Frames per second to keep.")
     short_side: int = option(
         224, "Pixels to reduce the short side to. It is never enlarged."
@@ -56,5 +67,15 @@ class PreparationConfig:
             raise ValueError(
                 f"jpeg_quality is {self.jpeg_quality}: it must be 1 to 100."
             )
+        if self.label_separator and not self.label_separator.strip(" "):
+            raise ValueError(
+                "label_separator is a space, which names of classes may have: separate"
+                " labels by another text, such as |."
+            )
         if self.workers < 0:
             raise ValueError(f"workers is {self.workers}: it must be 0 or more.")
+
+    @property
+    def lists_labels(self) -> bool:
+        """Whether videos have any number of labels, rather than one."""
+        return bool(self.label_separator or self.none_label)

@@ -9,6 +9,7 @@ from grw_tf.common.checks import check_positive
 from grw_tf.common.class_choice import chosen_classes
 from grw_tf.common.flags import option
 from grw_tf.common.json_file import write_json
+from grw_tf.common.labels_file import check_class_names
 from grw_tf.common.output_folder import check_writable
 from grw_tf.common.replacing import replacing
 from grw_tf.common.text_table import text_table
@@ -34,7 +35,7 @@ from grw_tf.evaluation.streaming import measure_streams, stream_clips
 from grw_tf.figures.accuracy_over_time import draw_accuracy
 from grw_tf.figures.confusion_matrix import draw_confusion
 from grw_tf.frames.geometry import check_fit
-from grw_tf.weights.restore import load_model
+from grw_tf.weights.restore import load_model, recorded_config
 from grw_tf.weights.thresholds import thresholds_for
 
 PREDICTIONS_FILE = "predictions.csv"
@@ -139,6 +140,8 @@ def evaluate(config: EvaluationConfig) -> dict:
         # Their names are the records'.
         recorded = RecordSource(config.records, several_labels=True).class_names
         classes = chosen_classes(config.classes, recorded)
+        if trained := recorded_config(config.checkpoint):
+            check_class_names(recorded, trained)
     model = load_model(config.checkpoint, classes, **changes)
     records = EvaluationRecords(config.records, model.config, classes=classes)
     return evaluate_model(model, records, config)
@@ -154,7 +157,7 @@ def evaluate_model(
             f"thresholds is {config.thresholds}, and this model has a softmax, whose"
             " likeliest class is predicted: leave it out."
         )
-    thresholds = ()
+    thresholds: tuple[float, ...] = ()
     if several:
         thresholds = thresholds_for(
             config.thresholds,

@@ -36,7 +36,7 @@ class LabelStreamingMeasures:
         curve = [("frames seen", "seconds", "mAP", "micro-F1")]
         curve += [
             (
-                *(frame + 1, f"{frame / self.fps:.2f}"),
+                *(f"{frame + 1}", f"{frame / self.fps:.2f}"),
                 f"{self.mean_average_precision[frame]:.3f}",
                 f"{self.micro_f1[frame]:.3f}",
             )

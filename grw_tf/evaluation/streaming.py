@@ -54,7 +54,7 @@ class StreamingMeasures:
         """Returns the measures as text, with at most 12 frames of the curve."""
         curve = [("frames seen", "seconds", "top-1")]
         curve += [
-            (frame + 1, f"{frame / self.fps:.2f}", f"{self.accuracy[frame]:.3f}")
+            (f"{frame + 1}", f"{frame / self.fps:.2f}", f"{self.accuracy[frame]:.3f}")
             for frame in shown_frames(len(self.accuracy))
         ]
         settled = self._median_seconds_to_settle()

@@ -121,7 +121,7 @@ def check_parity(
     columns = [np.stack(column) for column in zip(*rows, strict=True)]
     numbers = _compare(*columns)
     numbers["preparation_difference"] = preparation_difference
-    regret = regret_of(*columns[:2], thresholds)
+    regret = regret_of(columns[0], columns[1], thresholds)
     failures = tuple(_failures(numbers, regret, quantization))
     return Parity(
         streams=len(rows),

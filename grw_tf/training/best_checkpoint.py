@@ -37,14 +37,17 @@ class BestCheckpoint(train_utils.BestCheckpointExporter):
     ) -> None:
         """Writes the numbers of an evaluation, also those by class, as JSON.
 
-        The Model Garden's method takes single numbers alone. A NaN becomes null.
+        The Model Garden's method takes single numbers alone. A class without a number
+        has null.
         """
         values = {
             name: np.asarray(orbit.utils.get_value(value))
             for name, value in eval_logs.items()
         }
-        numbers = {
-            name: np.where(np.isnan(value), None, value.astype(object)).tolist()
+        numbers: dict[str, Any] = {
+            name: [None if np.isnan(each) else float(each) for each in value]
+            if value.ndim
+            else float(value)
             for name, value in values.items()
             # Not a confusion matrix.
             if value.ndim <= 1

@@ -103,16 +103,18 @@ def read_run(
     # Labels come first, as building the model takes long.
     class_names = read_labels(labels or _find_labels(folder))
     chosen = chosen_classes(classes, class_names)
+    train, validation = (
+        _records(params, split) for split in ("train_data", "validation_data")
+    )
     if chosen is None:
-        model, trained = load_model(checkpoint), ()
+        model = load_model(checkpoint)
         check_class_names(class_names, model.config)
-    else:
-        if config := recorded_config(checkpoint):
-            check_class_names(class_names, config)
-        model, trained = load_model(checkpoint, chosen), class_names
-        class_names = tuple(class_names[index] for index in chosen)
-    records = [_records(params, split) for split in ("train_data", "validation_data")]
-    return Run(model, class_names, checkpoint, *records, trained_classes=trained)
+        return Run(model, class_names, checkpoint, train, validation)
+    if config := recorded_config(checkpoint):
+        check_class_names(class_names, config)
+    model = load_model(checkpoint, chosen)
+    some = tuple(class_names[index] for index in chosen)
+    return Run(model, some, checkpoint, train, validation, class_names)
 
 
 def _read_params(folder):

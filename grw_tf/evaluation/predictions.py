@@ -9,12 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from grw_tf.common.csv_file import write_csv
+from grw_tf.common.labels_file import LABELS_BETWEEN
 from grw_tf.common.replacing import replacing
 from grw_tf.evaluation.label_measures import check_label_scores
 from grw_tf.evaluation.measures import check_predictions, likeliest
 
 _TOP = 5
-_BETWEEN = " | "
+
+
+def score_column(class_name: str) -> str:
+    """Returns the name of the column of a class's score."""
+    return f"score {class_name}"
 
 
 def write_predictions(
@@ -79,11 +84,11 @@ def write_label_predictions(
     named = scores >= np.asarray(thresholds)
 
     def listed(chosen):
-        return _BETWEEN.join(
+        return LABELS_BETWEEN.join(
             name for name, own in zip(class_names, chosen, strict=True) if own
         )
 
-    header = ["path", "label", "predicted", *(f"score {name}" for name in class_names)]
+    header = ["path", "label", "predicted", *map(score_column, class_names)]
     rows = (
         [name, listed(there), listed(found), *(f"{score:.6g}" for score in own)]
         for name, there, found, own in zip(names, labels, named, scores, strict=True)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from grw_tf.common.class_names import sort_class_names
-from grw_tf.common.labels_file import LABELS_FILE, read_labels
+from grw_tf.common.labels_file import LABELS_BETWEEN, LABELS_FILE, read_labels
 from grw_tf.data.listing.label_lists import with_label_lists
 from grw_tf.data.listing.left_out import LeftOut
 from grw_tf.data.listing.split_names import SPLITS
@@ -93,6 +93,12 @@ def class_names(videos: Sequence[Video], config: PreparationConfig) -> tuple[str
             raise ValueError(
                 f"The class {label!r}, of {name!r}, cannot be a line of {LABELS_FILE}:"
                 " rename it, without line breaks and spaces around."
+            )
+        if config.lists_labels and LABELS_BETWEEN in label:
+            raise ValueError(
+                f"The class {label!r}, of {name!r}, holds {LABELS_BETWEEN!r}, which"
+                " stands between the classes of a clip in tables: rename it, or give"
+                " that as --label_separator."
             )
         try:
             label.encode()

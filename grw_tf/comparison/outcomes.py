@@ -301,11 +301,9 @@ def _label_arrays(results, rows):
     if MEAN_AVERAGE_PRECISION.key not in results:
         return ()
     names = [each["name"] for each in results["classes"]]
-    listed = (
-        np.array(
-            [[name in row[k].split(LABELS_BETWEEN) for name in names] for row in rows]
-        )
-        for k in ("label", "predicted")
+    there, named = (
+        np.array([[name in cell.split(LABELS_BETWEEN) for name in names] for cell in k])
+        for k in ([row["label"] for row in rows], [row["predicted"] for row in rows])
     )
     scores = [[float(row[score_column(name)]) for name in names] for row in rows]
     return there, named, np.array(scores)

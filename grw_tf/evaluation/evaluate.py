@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import tf_keras
 
@@ -135,15 +136,15 @@ def evaluate(config: EvaluationConfig) -> dict:
     check_writable(Path(config.output_dir))
     changes = {"size": config.size, "frame_fit": config.frame_fit}
     changes = {name: value for name, value in changes.items() if value}
-    classes = None
+    given: dict[str, Any] = {}
     if config.classes:
         # Their names are the records'.
         recorded = RecordSource(config.records, several_labels=True).class_names
-        classes = chosen_classes(config.classes, recorded)
+        given["classes"] = chosen_classes(config.classes, recorded)
         if trained := recorded_config(config.checkpoint):
             check_class_names(recorded, trained)
-    model = load_model(config.checkpoint, classes, **changes)
-    records = EvaluationRecords(config.records, model.config, classes=classes)
+    model = load_model(config.checkpoint, **given | changes)
+    records = EvaluationRecords(config.records, model.config, **given)
     return evaluate_model(model, records, config)
 
 

@@ -94,12 +94,21 @@ def load_model(
                 " from the config it was trained with, and save that model."
             )
         if classes is not None:
+            _check_several(classes, saved.config)
             changes["num_classes"] = len(classes)
         model = build_model(dataclasses.replace(saved.config, **changes))
         restored = _restore(model, checkpoint, saved, classes)
     if restored.own:
         raise ValueError(f"{checkpoint} lacks a part of its model: {restored.message}")
     return model
+
+
+def _check_several(classes, config):
+    if len(classes) == 1 and not config.has_several_labels:
+        raise ValueError(
+            "One class is chosen, and a softmax over it alone is always 1: choose at"
+            " least two."
+        )
 
 
 def recorded_config(init_checkpoint: str | os.PathLike) -> ModelConfig | None:

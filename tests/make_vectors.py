@@ -255,7 +255,7 @@ def _stream_case(model, count, height=None, width=None, times=None):
             logits.append(session.logits().tolist() if session.steps else None)
             if session.thresholds:
                 scores.append(session.classify().tolist())
-                named.append([name for name, _ in session.named()])
+                named.append(sorted(name for name, _ in session.named()))
 
         for index, frame in enumerate(frames_of(count, height, width)):
             push(frame, None if times is None else times[index])

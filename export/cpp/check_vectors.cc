@@ -3,6 +3,7 @@
 //
 //   check_vectors FOLDER
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <fstream>
@@ -132,7 +133,8 @@ void CheckStream(const Json& of, const std::string& folder) {
         Check(std::abs(given[j] - scores[j].number()) <= 1e-5, "A score");
       }
       const auto& names = of["named"].items()[i].items();
-      const auto named = session.Named();
+      auto named = session.Named();
+      std::sort(named.begin(), named.end());
       Check(named.size() == names.size(), "The number of named classes");
       for (size_t j = 0; j < named.size(); ++j) {
         Check(named[j].first == names[j].text(), "A named class");

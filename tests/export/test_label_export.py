@@ -143,6 +143,7 @@ def test_file_has_sigmoids_and_the_thresholds_of_training(write_run, configured)
     assert [score for _, score in named] == sorted(expected.values(), reverse=True)
 
 
+@pytest.mark.slow
 def test_file_of_a_softmax_is_as_before(write_run, configured):
     _, folder = write_run("softmax")
     config = configured(checkpoint_dir=str(folder), quantization="none")

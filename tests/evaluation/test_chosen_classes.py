@@ -1,6 +1,7 @@
 """Tests of evaluating models with several labels, and on some of the classes."""
 
 import csv
+import functools
 import json
 
 import numpy as np
@@ -11,10 +12,21 @@ from sklearn.metrics import average_precision_score
 from toy_heads import HEADS
 
 from grw_tf.data.records.evaluation_records import EvaluationRecords
+from grw_tf.evaluation import evaluate as evaluation
 from grw_tf.evaluation.evaluate import EvaluationConfig, evaluate
+from grw_tf.evaluation.inference import check_one_label
+from grw_tf.evaluation.trajectories import read_batches
 from grw_tf.weights.restore import load_model
 
 LISTS = [[0, 1], [], [2], [0, 2, 5], [1], [0]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built_once():
+    """Building models anew takes longer than all else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "load_model", functools.cache(load_model))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +52,7 @@ def single(tmp_path_factory):
 def save(nano, tmp_path_factory):
     """A function that saves a model of six classes; returns it and its checkpoint."""
 
+    @functools.cache
     def make(activation, head="causal_transformer"):
         model = nano(head=HEADS[head], num_classes=6, output_activation=activation)
         path = tmp_path_factory.mktemp("checkpoint") / "ckpt"
@@ -207,6 +220,14 @@ def test_without_a_clip_of_the_classes_it_says_so(save, tmp_path):
     config = EvaluationConfig(checkpoint, path, str(tmp_path / "o"), classes="a,e")
     with pytest.raises(ValueError, match="no clip of the model's classes"):
         evaluate(config)
+
+
+def test_what_needs_one_label_says_so(save, records):
+    model, _ = save("sigmoid")
+    with pytest.raises(ValueError, match="clips have any number of classes"):
+        check_one_label(model.config, "Paths of classes are drawn")
+    with pytest.raises(ValueError, match="Paths of classes are drawn, and this model"):
+        read_batches(records, model.config, 2)
 
 
 def test_a_softmax_refuses_records_of_lists(save, records, tmp_path):

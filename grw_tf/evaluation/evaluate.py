@@ -37,7 +37,7 @@ from grw_tf.figures.accuracy_over_time import draw_accuracy
 from grw_tf.figures.confusion_matrix import draw_confusion
 from grw_tf.frames.geometry import check_fit
 from grw_tf.weights.restore import load_model, recorded_config
-from grw_tf.weights.thresholds import thresholds_for
+from grw_tf.weights.thresholds import THRESHOLDS_HELP, thresholds_for
 
 PREDICTIONS_FILE = "predictions.csv"
 RESULTS_FILE = "results.json"
@@ -80,12 +80,7 @@ class EvaluationConfig:
         "Evaluate these classes alone: names by commas, or a file with one a line. A"
         " softmax is then over them alone, and clips of other classes are left out.",
     )
-    thresholds: str = option(
-        "",
-        "For sigmoids, the scores from which classes are named: a number for all, or"
-        " thresholds.json of an evaluation on validation clips. Empty: those that"
-        " training chose on its validation clips, or 0.5.",
-    )
+    thresholds: str = option("", THRESHOLDS_HELP)
     robustness: bool = option(
         False,
         "Also report the accuracy with dropped frames, jitter in time, another frame"

@@ -13,8 +13,10 @@ from pathlib import Path
 from grw_tf.common import flags
 from grw_tf.common.flags import option
 from grw_tf.common.output_folder import check_writable
+from grw_tf.export.export_config import CLASSES_HELP
 from grw_tf.export.saved_model import check_replaceable, write_saved_model
 from grw_tf.weights.run_directory import read_run
+from grw_tf.weights.thresholds import THRESHOLDS_HELP
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,17 +32,8 @@ class Options:
     labels: str = option(
         "", "File of the classes' names; by default labels.txt by the checkpoint."
     )
-    classes: str = option(
-        "",
-        "Export these classes alone: names by commas, or a file with one a line; a"
-        " softmax is then over them alone. By default all.",
-    )
-    thresholds: str = option(
-        "",
-        "For sigmoids, the scores from which classes are named: a number for all, or"
-        " thresholds.json of an evaluation on validation clips. Empty: those that"
-        " training chose on its validation clips, or 0.5.",
-    )
+    classes: str = option("", CLASSES_HELP)
+    thresholds: str = option("", THRESHOLDS_HELP)
 
 
 def define_flags() -> None:

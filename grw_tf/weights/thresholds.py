@@ -10,6 +10,13 @@ import tensorflow as tf
 from grw_tf.common.output_activation import DEFAULT_THRESHOLD
 from grw_tf.common.stored_file import read_bytes
 
+THRESHOLDS_HELP = (
+    "For sigmoids, the scores from which classes are named: a number for all, or"
+    " thresholds.json of an evaluation on validation clips. Empty: those that training"
+    " chose on its validation clips, or 0.5."
+)
+"""The help of flags for `thresholds_for`."""
+
 # What the Model Garden calls the record of a best checkpoint, and its metric there.
 _INFO_FILE, _RECORDED = "info.json", "best_thresholds"
 _MISSING_SHOWN = 5

@@ -17,10 +17,7 @@ from grw_tf.comparison.gather import find
 from grw_tf.comparison.report import render, summarize
 from grw_tf.evaluation.paired_statistics import compare_scores
 
-SIGMOID = {
-    "task": {"model": {"output_activation": "sigmoid"}},
-    "trainer": {"best_checkpoint_eval_metric": "mean_average_precision"},
-}
+SIGMOID = {"task": {"model": {"output_activation": "sigmoid"}}}
 
 
 @pytest.fixture(scope="module")

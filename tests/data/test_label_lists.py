@@ -40,7 +40,7 @@ def test_without_a_separator_a_text_is_one_label():
     assert _listed("", "no", "a|b", "no") == [("a|b",), ()]
 
 
-def test_none_label_is_no_class():
+def test_negative_label_is_no_class():
     assert _listed("|", "no fall", "fall", "no fall") == [("fall",), ()]
 
 
@@ -137,7 +137,7 @@ def test_manifest_of_single_labels_says_nothing_of_lists(table):
 def test_folders_become_a_binary_set(tmp_path):
     for name in ("fall/a", "no_fall/b"):
         write_video(tmp_path / "videos" / f"{name}.mp4", greys(4))
-    config = PreparationConfig(input=str(tmp_path / "videos"), none_label="no_fall")
+    config = PreparationConfig(input=str(tmp_path / "videos"), negative_label="no_fall")
     videos = list_videos(config)
     assert class_names(videos, config) == ("fall",)
     assert {video.name: video.labels for video in videos} == {

@@ -30,7 +30,7 @@ def _override(records="", model=(), trainer=(), **task):
         task["train_data"] = data | task.get("train_data", {})
     return {
         "task": {"model": {"output_activation": "sigmoid"} | dict(model), **task},
-        "trainer": {"best_checkpoint_eval_metric": MAP} | dict(trainer),
+        "trainer": dict(trainer),
     }
 
 
@@ -182,7 +182,7 @@ def test_cutmix_shares_the_labels_of_both_clips(labeled_records):
         ({"losses": {"one_hot": False, "label_smoothing": 0.0}}, "task.losses.one_hot"),
         ({"train_data": {"is_multilabel": True}}, "set task.model.output_activation"),
         (
-            {"trainer": {"best_checkpoint_eval_metric": "top_1_accuracy"}},
+            {"trainer": {"best_checkpoint_eval_metric": "top_5_accuracy"}},
             "choose mean_average_precision, macro_f1 or micro_f1",
         ),
         ({"model": {"output_activation": "sigmiod"}}, "did you mean 'sigmoid'"),
@@ -191,6 +191,16 @@ def test_cutmix_shares_the_labels_of_both_clips(labeled_records):
 def test_settings_that_do_not_fit_are_refused(labeled_records, override, words):
     with pytest.raises(ValueError, match=words):
         _task(labeled_records, **override)
+
+
+def test_the_best_checkpoint_is_chosen_by_map_or_as_asked(labeled_records):
+    def chosen(trainer):
+        override = _override(labeled_records, trainer=trainer)
+        parsed = parse_experiment(options(labeled_records, override=override))
+        return parsed.trainer.best_checkpoint_eval_metric
+
+    assert chosen({}) == MAP
+    assert chosen({"best_checkpoint_eval_metric": "macro_f1"}) == "macro_f1"
 
 
 def test_a_softmax_refuses_lists_of_labels(labeled_records):

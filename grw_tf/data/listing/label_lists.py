@@ -9,7 +9,7 @@ from grw_tf.data.listing.video_list import Video
 
 
 def with_label_lists(
-    videos: Sequence[Video], separator: str, none_label: str, where: str
+    videos: Sequence[Video], separator: str, negative_label: str, where: str
 ) -> list[Video]:
     """Returns videos whose classes are listed, none or several for each.
 
@@ -17,35 +17,35 @@ def with_label_lists(
         videos: Videos whose label is the text of a list.
         separator: The text between labels, with or without spaces around. Empty: each
             text is one label.
-        none_label: The label of videos of no class, which is no class itself. Empty:
+        negative_label: The label of videos of no class, which is no class itself. Empty:
             there is none.
         where: What lists the videos, for messages.
 
     Raises:
-        ValueError: If no video has the `none_label`, if one has it beside others, or if
-            no video has a class.
+        ValueError: If no video has the `negative_label`, if one has it beside others,
+            or if no video has a class.
     """
-    none_label = normal_name(none_label)
+    negative_label = normal_name(negative_label)
     found = [
         dataclasses.replace(video, listed=_split(video.label, separator))
         for video in videos
     ]
-    if none_label:
+    if negative_label:
         known = sorted({label for video in found for label in video.labels})
-        if none_label not in known:
+        if negative_label not in known:
             raise ValueError(
-                f"none_label is {none_label!r}, and no video of {where} has it;"
-                f" {suggest(none_label, known)}"
+                f"negative_label is {negative_label!r}, and no video of {where} has it;"
+                f" {suggest(negative_label, known)}"
             )
         for video in found:
-            if none_label in video.labels and len(video.labels) > 1:
+            if negative_label in video.labels and len(video.labels) > 1:
                 raise ValueError(
                     f"{video.name} has the labels {list(video.labels)}:"
-                    f" {none_label!r} stands for none, so leave out the others or it."
+                    f" {negative_label!r} stands for none, so leave out the others or it."
                 )
         found = [
             dataclasses.replace(video, listed=())
-            if none_label in video.labels
+            if negative_label in video.labels
             else video
             for video in found
         ]

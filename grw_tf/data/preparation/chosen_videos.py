@@ -58,7 +58,7 @@ def choose_videos(config: PreparationConfig) -> tuple[list[Video], list[LeftOut]
         videos = with_label_lists(
             videos,
             config.label_separator,
-            config.none_label,
+            config.negative_label,
             config.csv or config.input,
         )
     videos = assign_splits(videos, config.validation_fraction, config.test_fraction)

@@ -35,10 +35,11 @@ class PreparationConfig:
         " cell, or a folder's name, then lists labels, and an empty cell means none."
         " Empty: each video has one label.",
     )
-    none_label: str = option(
+    negative_label: str = option(
         "",
         "Label of videos that belong to no class, which is then no class itself: of"
-        " fall and no_fall, --none_label=no_fall leaves one class for a binary model.",
+        " fall and no_fall, --negative_label=no_fall leaves one class for a binary"
+        " model.",
     )
     fps: float = option(5.0, "Frames per second to keep.")
     short_side: int = option(
@@ -78,4 +79,4 @@ class PreparationConfig:
     @property
     def lists_labels(self) -> bool:
         """Whether videos have any number of labels, rather than one."""
-        return bool(self.label_separator or self.none_label)
+        return bool(self.label_separator or self.negative_label)

@@ -42,7 +42,7 @@ _SETTINGS = (
     *("validation_fraction", "test_fraction", "clips_per_shard"),
 )
 # Those that the manifest holds if they are set: it is older than they.
-_LATER_SETTINGS = ("label_separator", "none_label")
+_LATER_SETTINGS = ("label_separator", "negative_label")
 
 
 def prepare(config: PreparationConfig) -> dict:

@@ -146,7 +146,7 @@ def listed_shards(folder: str) -> list[dict]:
 
 def _lists_labels(folder):
     settings = _manifest(folder).get("settings", {})
-    return bool(settings.get("label_separator") or settings.get("none_label"))
+    return bool(settings.get("label_separator") or settings.get("negative_label"))
 
 
 def _manifest(folder):

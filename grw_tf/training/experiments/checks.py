@@ -248,7 +248,7 @@ def _trainer(params, mode):
         "means nothing with several labels a clip: choose mean_average_precision,"
         " macro_f1 or micro_f1"
     )
-    fits_labels = not (several and metric in ("top_1_accuracy", "top_5_accuracy"))
+    fits_labels = not (several and metric == "top_5_accuracy")
     yield "trainer.best_checkpoint_eval_metric", fits_labels, needed
     needed = f"must be {better} for best_checkpoint_eval_metric {metric}"
     yield "trainer.best_checkpoint_metric_comp", fits, needed

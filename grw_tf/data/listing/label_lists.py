@@ -17,8 +17,8 @@ def with_label_lists(
         videos: Videos whose label is the text of a list.
         separator: The text between labels, with or without spaces around. Empty: each
             text is one label.
-        negative_label: The label of videos of no class, which is no class itself. Empty:
-            there is none.
+        negative_label: The label of videos of no class, which is no class itself.
+            Empty: there is none.
         where: What lists the videos, for messages.
 
     Raises:
@@ -41,7 +41,8 @@ def with_label_lists(
             if negative_label in video.labels and len(video.labels) > 1:
                 raise ValueError(
                     f"{video.name} has the labels {list(video.labels)}:"
-                    f" {negative_label!r} stands for none, so leave out the others or it."
+                    f" {negative_label!r} stands for none, so leave out the others or"
+                    " it."
                 )
         found = [
             dataclasses.replace(video, listed=())

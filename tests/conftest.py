@@ -286,6 +286,43 @@ def _write_colored_videos(folder):
 
 
 @pytest.fixture(scope="session")
+def labeled_records(made_once):
+    """A folder of records of videos that are red, blue, both or neither.
+
+    There are 4 train and 2 test videos of each of the four. It is shared between
+    processes: tests that change it copy it first.
+    """
+    return made_once("labeled", _write_labeled_videos) / "records"
+
+
+def _write_labeled_videos(folder):
+    import itertools
+
+    from drawn_videos import write_video
+
+    from grw_tf.data.preparation.config import PreparationConfig
+    from grw_tf.data.preparation.prepare import prepare
+
+    rows = ["path,label,split"]
+    for split, count in (("train", 4), ("test", 2)):
+        for red, blue, index in itertools.product((0, 1), (0, 1), range(count)):
+            name = f"{split}_{red}{blue}_{index}.mp4"
+            levels = [(20 + 180 * red + k, 20, 20 + 180 * blue - k) for k in range(10)]
+            write_video(folder / "videos" / name, levels, 5)
+            names = [name for name, on in (("red", red), ("blue", blue)) if on]
+            rows.append(f"{name},{'|'.join(names)},{split}")
+    table = folder / "videos" / "table.csv"
+    table.write_text("\n".join(rows) + "\n")
+    config = PreparationConfig(
+        csv=str(table),
+        label_separator="|",
+        output_dir=str(folder / "records"),
+        workers=1,
+    )
+    prepare(config)
+
+
+@pytest.fixture(scope="session")
 def finished_training(made_once, colored_records):
     """The folder of a training of the smoke config on `colored_records`.
 

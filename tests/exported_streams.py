@@ -27,11 +27,12 @@ def write_clip_classifier(path, model, class_names=CLASSES, image_dtype="uint8")
     return path
 
 
-def write_counter(path, image_dtype="uint8", frames_per_step=1):
+def write_counter(path, image_dtype="uint8", frames_per_step=1, thresholds=None):
     """Writes a model with states of several types that start at several values.
 
     Its logits are the number of steps taken, started from 7; the mean of the last
-    images in 0..1; and an int8 state that falls by 3 from 100.
+    images in 0..1; and an int8 state that falls by 3 from 100. With thresholds, it is a
+    model with several labels.
     """
     shape = (frames_per_step, 8, 8, 3)
     image = tf.TensorSpec(shape, image_dtype, "image")
@@ -50,8 +51,11 @@ def write_counter(path, image_dtype="uint8", frames_per_step=1):
         numbers = [tf.cast(number, tf.float32) for number in numbers]
         return {"count": count, "level": level, "logits": tf.stack(numbers)[None]}
 
+    output = {"name": "logits", "shape": [1, 3]}
+    if thresholds:
+        output |= {"activation": "sigmoid", "thresholds": thresholds}
     manifest = {
-        "format_version": 2,
+        "format_version": 3 if thresholds else 2,
         "signatures": ["step"],
         "input": {
             "name": "image",
@@ -61,7 +65,7 @@ def write_counter(path, image_dtype="uint8", frames_per_step=1):
             "resize": 9,
             "frame_fit": "square",
         },
-        "output": {"name": "logits", "shape": [1, 3]},
+        "output": output,
         "fps": 5.0,
         "frames_per_step": frames_per_step,
         "head": "official",

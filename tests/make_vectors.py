@@ -125,6 +125,13 @@ def _write_models():
         write_stream(VECTORS / f"{name}.tflite", model, mode=mode)
     write_counter(VECTORS / "counter.tflite")
     write_counter(VECTORS / "chunks.tflite", "float32", frames_per_step=3)
+    _write_labels()
+
+
+def _write_labels():
+    # The second is reached by some frames, the third while the int8 state is above 0.
+    thresholds = [0.9, 0.62, 0.5]
+    write_counter(VECTORS / "labels.tflite", thresholds=thresholds)
 
 
 def _manifest_cases(path):
@@ -136,6 +143,9 @@ def _manifest_cases(path):
 
     def states(**changes):
         return {"states": [state | changes, *others]}
+
+    output = manifest["output"]
+    sigmoid = output | {"activation": "sigmoid", "thresholds": [0, 0.5, 1.0]}
 
     no_stream = (
         {"input": {}},
@@ -168,6 +178,23 @@ def _manifest_cases(path):
         {"signatures": []},
         {"output": {"name": "logits", "shape": [1, 4]}},
         {"output": None},
+        *(
+            {"format_version": 3, "output": output | {"activation": "sigmoid"} | more}
+            for more in (
+                {},
+                {"thresholds": None},
+                {"thresholds": 0.5},
+                {"thresholds": [0.5, 0.5]},
+                {"thresholds": [0.5, 0.5, 1.5]},
+                {"thresholds": [0.5, 0.5, -0.1]},
+                {"thresholds": [0.5, 0.5, math.nan]},
+                {"thresholds": [0.5, 0.5, "0.5"]},
+                {"thresholds": [0.5, 0.5, True]},
+            )
+        ),
+        {"output": sigmoid},
+        {"format_version": 3, "output": sigmoid | {"activation": "tanh"}},
+        {"format_version": 3, "output": sigmoid | {"activation": None}},
     )
     other_model = (
         states(name="foo"),
@@ -182,12 +209,15 @@ def _manifest_cases(path):
         {"parity": {"passed": True, "errors": [math.nan, -math.inf, 1e-7]}},
         {"format_version": 1, "input": without("frame_fit", taken)},
         {"note": 'é \\ " \n \U0001f600'},
+        {"format_version": 3},
+        {"format_version": 3, "output": sigmoid},
+        {"output": output | {"activation": "softmax"}},
     )
     for error, cases in (
         (None, good),
         ("does not describe a stream", no_stream),
         ("manifest of another model", other_model),
-        ("has format 3", ({"format_version": 3},)),
+        ("has format 4", ({"format_version": 4},)),
         ("is damaged: copy it again", ({"model_crc32": 1},)),
     ):
         for changes in cases:
@@ -207,6 +237,7 @@ STREAMS = [
         width=14,
         times=[0, 3600, 3600.2, 3600.4, 7200, 10800, 14400, 18000],
     ),
+    dict(model="labels", count=40, height=10, width=14),
 ]
 
 
@@ -217,11 +248,14 @@ def _stream_case(model, count, height=None, width=None, times=None):
         height, width = height or session.size, width or session.size
         push = session.push_prepared if case["prepared"] else session.push
         times = None if times is None else [float(time) for time in times]
-        steps, logits = [], []
+        steps, logits, scores, named = [], [], [], []
 
         def note():
             steps.append(session.steps)
             logits.append(session.logits().tolist() if session.steps else None)
+            if session.thresholds:
+                scores.append(session.classify().tolist())
+                named.append(sorted(name for name, _ in session.named()))
 
         for index, frame in enumerate(frames_of(count, height, width)):
             push(frame, None if times is None else times[index])
@@ -232,6 +266,8 @@ def _stream_case(model, count, height=None, width=None, times=None):
     largest = max(abs(logit) for step in logits for logit in step or [])
     # Activations in 8 bits may round to their neighbors.
     share = 2e-2 if model == "dynamic" else 1e-5
+    if scores:
+        case |= {"scores": scores, "named": named}
     return case | {
         "tolerance": share * largest,
         "height": height,

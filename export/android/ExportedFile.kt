@@ -37,6 +37,12 @@ class ExportedFile(val file: File) {
     internal val shortSide: Boolean
     internal val resize: Int
 
+    /**
+     * The scores from which the sigmoids of a model with several labels name their classes;
+     * null for a model with a softmax.
+     */
+    val thresholds: List<Float>?
+
     /** Whether the file says how frames are prepared, as all do since format 2. */
     internal val recordsFit: Boolean
 
@@ -86,6 +92,9 @@ class ExportedFile(val file: File) {
         imageShape = integers(input["shape"])
         imageDtype = input["dtype"] as String
         fps = (manifest["fps"] as Number).toDouble()
+        val output = manifest["output"] as Map<*, *>
+        thresholds = if (output["activation"] != "sigmoid") null
+            else (output["thresholds"] as List<*>).map { (it as Number).toFloat() }
         shortSide = input["frame_fit"] == "short_side"
         resize = (input["resize"] as Long).toInt()
         recordsFit = "frame_fit" in input
@@ -105,11 +114,24 @@ class ExportedFile(val file: File) {
             manifest["frames_per_step"] == shape[0] &&
             signatures != null && "step" in signatures &&
             (output?.get("shape") as? List<*>)?.lastOrNull() == labels.size.toLong() &&
+            isKnownOutput(output) &&
             (parity == null || parity is Map<*, *>)
     }
 
+    private fun isKnownOutput(output: Map<*, *>): Boolean {
+        if ("activation" !in output || output["activation"] == "softmax") return true
+        val thresholds = output["thresholds"] as? List<*>
+        return output["activation"] == "sigmoid" &&
+            manifest["format_version"] as Long >= SIGMOID_FORMAT &&
+            thresholds?.size == labels.size &&
+            thresholds.all { isFinite(it) && (it as Number).toDouble() in 0.0..1.0 }
+    }
+
     private companion object {
-        const val NEWEST_FORMAT = 2L
+        const val NEWEST_FORMAT = 3L
+
+        // Since then a file may have sigmoids, which older readers would take for a softmax.
+        const val SIGMOID_FORMAT = 3L
 
         // In pixels. Larger values are wrong, and would fill the memory.
         const val MOST_RESIZE = 10_000L

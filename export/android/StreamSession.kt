@@ -54,6 +54,9 @@ class StreamSession(
     /** Names of the classes. */
     val labels = exported.labels
 
+    /** The scores from which [named] names classes; null for a model with a softmax. */
+    val thresholds = exported.thresholds
+
     /** Height and width in pixels of the model's frames. */
     val size = exported.imageShape[1]
 
@@ -127,8 +130,11 @@ class StreamSession(
         return showUntilNext(clock.end(time)) ?: before
     }
 
-    /** Returns the probabilities for the frames seen so far. */
-    fun classify(): FloatArray = softmax(logits())
+    /**
+     * Returns the probabilities for the frames seen so far; for a model with several labels,
+     * the sigmoid of each class.
+     */
+    fun classify(): FloatArray = scores(logits())
 
     /** Returns the logits for the frames seen so far. */
     fun logits(): FloatArray {
@@ -144,6 +150,21 @@ class StreamSession(
         val probabilities = classify()
         return probabilities.indices.sortedByDescending { probabilities[it] }.take(k)
             .map { labels[it] to probabilities[it] }
+    }
+
+    /**
+     * Returns the classes whose sigmoids reach their thresholds and these scores, best first:
+     * none, one or several.
+     *
+     * @throws IllegalStateException for a model with a softmax, which has no thresholds.
+     */
+    fun named(): List<Pair<String, Float>> {
+        val least = checkNotNull(thresholds) {
+            "This model has a softmax, of which exactly one class is right: ask for top()."
+        }
+        val scores = classify()
+        return scores.indices.filter { scores[it] >= least[it] }
+            .sortedByDescending { scores[it] }.map { labels[it] to scores[it] }
     }
 
     /** Forgets all frames. */
@@ -212,12 +233,17 @@ class StreamSession(
         filled = 0
         logits = runner.step()
         steps += 1
-        return logits?.let(::softmax)
+        return logits?.let(::scores)
     }
+
+    private fun scores(logits: FloatArray): FloatArray =
+        if (thresholds == null) softmax(logits) else sigmoids(logits)
 
     private fun checkOpen() = check(!closed) { "The session is closed: open another." }
 
     private companion object {
+        fun sigmoids(logits: FloatArray) = FloatArray(logits.size) { 1 / (1 + exp(-logits[it])) }
+
         fun softmax(logits: FloatArray): FloatArray {
             val largest = logits.max()
             val exponentials = FloatArray(logits.size) { exp(logits[it] - largest) }

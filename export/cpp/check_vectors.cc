@@ -3,6 +3,7 @@
 //
 //   check_vectors FOLDER
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <fstream>
@@ -124,6 +125,19 @@ void CheckStream(const Json& of, const std::string& folder) {
       for (size_t j = 0; j < found.size(); ++j) {
         const double difference = std::abs(found[j] - expected[j].number());
         Check(difference <= tolerance, "A logit");
+      }
+      if (!of.Has("scores")) continue;
+      const auto& scores = of["scores"].items()[i].items();
+      const auto given = session.Classify();
+      for (size_t j = 0; j < given.size(); ++j) {
+        Check(std::abs(given[j] - scores[j].number()) <= 1e-5, "A score");
+      }
+      const auto& names = of["named"].items()[i].items();
+      auto named = session.Named();
+      std::sort(named.begin(), named.end());
+      Check(named.size() == names.size(), "The number of named classes");
+      for (size_t j = 0; j < named.size(); ++j) {
+        Check(named[j].first == names[j].text(), "A named class");
       }
     }
     session.Reset();

@@ -17,7 +17,9 @@ namespace grw {
 namespace {
 
 // The same keys may mean something else in a newer format.
-constexpr int64_t kNewestFormat = 2;
+constexpr int64_t kNewestFormat = 3;
+// Since then a file may have sigmoids, which older readers would take for a softmax.
+constexpr int64_t kSigmoidFormat = 3;
 // In pixels. Larger values are wrong, and would fill the memory.
 constexpr int64_t kMostResize = 10000;
 // A zip archive ends with a record of this many bytes and a comment.
@@ -185,6 +187,20 @@ bool IsKnownState(const Json& state) {
          (dtype == "uint8" && fits(std::numeric_limits<uint8_t>()));
 }
 
+// Takes the thresholds of sigmoids over; returns whether the output is known.
+bool TakeOutput(const Json& output, int64_t version, ExportedFile& file) {
+  const std::string& activation = output["activation"].text();
+  if (!output.Has("activation") || activation == "softmax") return true;
+  if (activation != "sigmoid" || version < kSigmoidFormat) return false;
+  for (const Json& threshold : output["thresholds"].items()) {
+    if (!IsFinite(threshold) || threshold.number() < 0 || threshold.number() > 1) {
+      return false;
+    }
+    file.thresholds.push_back(static_cast<float>(threshold.number()));
+  }
+  return file.thresholds.size() == file.labels.size();
+}
+
 // Takes a manifest over into `file`; returns whether it describes a stream.
 bool TakeManifest(const Json& manifest, ExportedFile& file) {
   const Json &version = manifest["format_version"], &input = manifest["input"];
@@ -217,6 +233,7 @@ bool TakeManifest(const Json& manifest, ExportedFile& file) {
          std::count(file.signatures.begin(), file.signatures.end(), "step") > 0 &&
          !classes.empty() && classes.back().integer() ==
                                  static_cast<int64_t>(file.labels.size()) &&
+         TakeOutput(manifest["output"], version.integer(), file) &&
          (has_parity || parity.kind() == Json::Kind::kNull);
 }
 

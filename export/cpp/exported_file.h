@@ -33,6 +33,9 @@ struct ExportedFile {
   bool short_side = false;
   // Whether the file says how frames are prepared, as all do since format 2.
   bool records_fit = true;
+  // The scores from which the sigmoids of a model with several labels name their classes;
+  // empty for a model with a softmax.
+  std::vector<float> thresholds;
   // False if the export failed its check, and was written all the same.
   bool passed_parity = true;
 };

@@ -111,6 +111,8 @@ struct FileCloser {
   }
 };
 
+using Classes = std::vector<std::pair<std::string, float>>;
+
 // A session, and what it costs.
 class Run {
  public:
@@ -123,30 +125,40 @@ class Run {
     const auto start = std::chrono::steady_clock::now();
     session_.Push(frame.data(), width_, height_);
     const bool is_step = session_.steps() > steps;
-    std::vector<std::pair<std::string, float>> top;
+    Classes top, named;
     if (is_step) top = session_.Top(top_);
+    if (is_step && !session_.thresholds().empty()) named = session_.Named();
     spent_ += std::chrono::duration<double, std::milli>(
                   std::chrono::steady_clock::now() - start)
                   .count();
     ++frames_;
     if (!is_step) return;
-    Print(time, top, spent_ / session_.frames_per_step());
+    Print(time, top, named, spent_ / session_.frames_per_step());
     spent_ = 0;
   }
 
  private:
-  void Print(double time, const std::vector<std::pair<std::string, float>>& top,
+  void Print(double time, const Classes& top, const Classes& named,
              double milliseconds) const {
-    std::printf("{\"time\": %.3f, \"frame\": %lld, \"top\": [", time,
+    std::printf("{\"time\": %.3f, \"frame\": %lld, \"top\": ", time,
                 static_cast<long long>(frames_ - 1));
-    const char* between = "";
-    for (const auto& [name, probability] : top) {
+    Print(top);
+    if (!session_.thresholds().empty()) {
+      std::printf(", \"named\": ");
+      Print(named);
+    }
+    std::printf(", \"ms\": %.3f}\n", milliseconds);
+    std::fflush(stdout);
+  }
+
+  static void Print(const Classes& classes) {
+    const char* between = "[";
+    for (const auto& [name, probability] : classes) {
       std::printf("%s{\"class\": %s, \"probability\": %.6f}", between,
                   grw::QuotedJson(name).c_str(), static_cast<double>(probability));
       between = ", ";
     }
-    std::printf("], \"ms\": %.3f}\n", milliseconds);
-    std::fflush(stdout);
+    std::printf(classes.empty() ? "[]" : "]");
   }
 
   grw::StreamSession& session_;

@@ -26,6 +26,11 @@ std::vector<float> Softmax(const std::vector<float>& logits) {
   return shares;
 }
 
+std::vector<float> Sigmoids(std::vector<float> logits) {
+  for (float& logit : logits) logit = 1 / (1 + std::exp(-logit));
+  return logits;
+}
+
 StreamSession::Options Checked(StreamSession::Options options) {
   Check(options.max_gap > 0, "max_gap must be above 0 seconds, got " +
                                  std::to_string(options.max_gap) + ".");
@@ -42,6 +47,7 @@ StreamSession::StreamSession(const std::string& path, Options options)
 
 StreamSession::StreamSession(ExportedFile file, Options options)
     : labels_(file.labels),
+      thresholds_(file.thresholds),
       size_(file.size),
       frames_per_step_(file.frames_per_step),
       fps_(file.fps),
@@ -91,7 +97,11 @@ std::optional<std::vector<float>> StreamSession::Flush(std::optional<double> tim
   return last ? last : kept;
 }
 
-std::vector<float> StreamSession::Classify() { return Softmax(Logits()); }
+std::vector<float> StreamSession::Classify() { return Scores(Logits()); }
+
+std::vector<float> StreamSession::Scores(const std::vector<float>& logits) const {
+  return thresholds_.empty() ? Softmax(logits) : Sigmoids(logits);
+}
 
 const std::vector<float>& StreamSession::Logits() {
   Check(steps_ > 0, WhatLacks());
@@ -110,6 +120,21 @@ std::vector<std::pair<std::string, float>> StreamSession::Top(int k) {
   std::vector<std::pair<std::string, float>> top;
   for (const int index : order) top.emplace_back(labels_.at(index), shares[index]);
   return top;
+}
+
+std::vector<std::pair<std::string, float>> StreamSession::Named() {
+  Check(!thresholds_.empty(),
+        "This model has a softmax, of which exactly one class is right: ask for Top().");
+  const std::vector<float> scores = Classify();
+  std::vector<int> order;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    if (scores[i] >= thresholds_[i]) order.push_back(static_cast<int>(i));
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [&scores](int a, int b) { return scores[a] > scores[b]; });
+  std::vector<std::pair<std::string, float>> named;
+  for (const int index : order) named.emplace_back(labels_.at(index), scores[index]);
+  return named;
 }
 
 void StreamSession::Reset() {
@@ -173,7 +198,7 @@ std::optional<std::vector<float>> StreamSession::See(const uint8_t* square) {
   logits_ = runner_->Step();
   ++steps_;
   if (!logits_) return std::nullopt;
-  return Softmax(*logits_);
+  return Scores(*logits_);
 }
 
 std::string StreamSession::WhatLacks() const {

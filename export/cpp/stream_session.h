@@ -60,15 +60,21 @@ class StreamSession {
   // Ends the video: the model sees the last of the frames with times.
   std::optional<std::vector<float>> Flush(std::optional<double> time = std::nullopt);
 
-  // Returns the probabilities, or logits, of the frames seen so far.
+  // Returns the probabilities, or logits, of the frames seen so far. The probabilities of
+  // a model with several labels are the sigmoid of each class.
   std::vector<float> Classify();
   const std::vector<float>& Logits();
   // Returns the k likeliest classes and their probabilities, likeliest first.
   std::vector<std::pair<std::string, float>> Top(int k = 3);
+  // Returns the classes whose sigmoids reach their thresholds, and these scores, best
+  // first: none, one or several. Throws for a model with a softmax, which has none.
+  std::vector<std::pair<std::string, float>> Named();
   // Forgets all frames.
   void Reset();
 
   const std::vector<std::string>& labels() const { return labels_; }
+  // Empty for a model with a softmax.
+  const std::vector<float>& thresholds() const { return thresholds_; }
   int size() const { return size_; }
   double fps() const { return fps_; }
   int frames_per_step() const { return frames_per_step_; }
@@ -89,9 +95,11 @@ class StreamSession {
   std::optional<std::vector<float>> TakeKept();
   std::optional<std::vector<float>> ShowUntilNext(int ticks);
   std::optional<std::vector<float>> See(const uint8_t* square);
+  std::vector<float> Scores(const std::vector<float>& logits) const;
   std::string WhatLacks() const;
 
   std::vector<std::string> labels_;
+  std::vector<float> thresholds_;
   int size_, frames_per_step_;
   double fps_;
   FrameClock clock_;

@@ -33,6 +33,8 @@ private func require(_ holds: Bool, _ message: @autoclosure () -> String) throws
 /// are kept until the unit is settled, or `flush`.
 public final class StreamSession {
   public let labels: [String]
+  /// The scores from which `named` names classes; nil for a model with a softmax.
+  public let thresholds: [Float]?
   /// Height and width in pixels of the model's frames.
   public let size: Int
   /// The model's frames per second.
@@ -68,6 +70,7 @@ public final class StreamSession {
   ) throws {
     let exported = try ExportedFile(path: path)
     labels = exported.labels
+    thresholds = exported.thresholds
     size = exported.imageShape[1]
     fps = exported.fps
     framesPerStep = exported.imageShape[0]
@@ -112,8 +115,9 @@ public final class StreamSession {
     return try showUntilNext(clock.end(time)) ?? before
   }
 
-  /// Returns the probabilities for the frames seen so far.
-  public func classify() throws -> [Float] { softmax(try logits()) }
+  /// Returns the probabilities for the frames seen so far; for a model with several labels,
+  /// the sigmoid of each class.
+  public func classify() throws -> [Float] { scores(try logits()) }
 
   public func logits() throws -> [Float] {
     try require(steps > 0, "Push frames first: the stream has seen no whole step.")
@@ -125,6 +129,18 @@ public final class StreamSession {
   /// Returns the likeliest classes and their probabilities, likeliest first.
   public func top(_ k: Int = 3) throws -> [(name: String, probability: Float)] {
     zip(labels, try classify()).sorted { $0.1 > $1.1 }.prefix(k).map { ($0.0, $0.1) }
+  }
+
+  /// Returns the classes whose sigmoids reach their thresholds and these scores, best first:
+  /// none, one or several. Throws for a model with a softmax, which has no thresholds.
+  public func named() throws -> [(name: String, score: Float)] {
+    guard let thresholds else {
+      throw StreamError(
+        "This model has a softmax, of which exactly one class is right: ask for top().")
+    }
+    let scores = try classify()
+    return scores.indices.filter { scores[$0] >= thresholds[$0] }
+      .sorted { scores[$0] > scores[$1] }.map { (labels[$0], scores[$0]) }
   }
 
   /// Forgets all frames.
@@ -187,7 +203,11 @@ public final class StreamSession {
     filled = 0
     lastLogits = try runner.step()
     steps += 1
-    return lastLogits.map(softmax)
+    return lastLogits.map(scores)
+  }
+
+  private func scores(_ logits: [Float]) -> [Float] {
+    thresholds == nil ? softmax(logits) : logits.map { 1 / (1 + exp(-$0)) }
   }
 
   private func softmax(_ logits: [Float]) -> [Float] {
@@ -309,6 +329,7 @@ private struct ExportedFile {
   let path: String
   let labels: [String]
   let states: [String: State]
+  let thresholds: [Float]?
   let signatureCount: Int
   let imageShape: [Int]
   let imageDtype: String
@@ -332,8 +353,8 @@ private struct ExportedFile {
     labels = lines.components(separatedBy: "\n")
     let version = manifest["format_version"] as? Int ?? 0
     try require(
-      version <= 2,
-      "\(path) has format \(version), and this StreamSession reads formats up to 2.")
+      version <= 3,
+      "\(path) has format \(version), and this StreamSession reads formats up to 3.")
     guard let input = manifest["input"] as? [String: Any],
       let shape = input["shape"] as? [Int], shape.count == 4, shape.allSatisfy({ $0 > 0 }),
       shape[1] == shape[2], shape[3] == 3, let side = input["resize"] as? Int,
@@ -342,7 +363,8 @@ private struct ExportedFile {
       let signatures = manifest["signatures"] as? [String], signatures.contains("step"),
       let entries = manifest["states"] as? [[String: Any]],
       manifest["frames_per_step"] as? Int == shape[0],
-      ((manifest["output"] as? [String: Any])?["shape"] as? [Int])?.last == labels.count,
+      let output = manifest["output"] as? [String: Any],
+      (output["shape"] as? [Int])?.last == labels.count,
       let fit = input["frame_fit"] as? String ?? (version == 1 ? "square" : nil),
       ["square", "short_side"].contains(fit)
     else {
@@ -350,6 +372,14 @@ private struct ExportedFile {
         "\(path) has a manifest that does not describe a stream of frames with"
           + " \(labels.count) labels: it is damaged, or another program wrote it.")
     }
+    let activation = output["activation"] as? String ?? "softmax"
+    let scores = output["thresholds"] as? [Double]
+    try require(
+      activation == "softmax"
+        || activation == "sigmoid" && version >= 3 && scores?.count == labels.count
+          && scores!.allSatisfy { (0...1).contains($0) },
+      "\(path) has a manifest with an unknown output: another program wrote it.")
+    thresholds = activation == "softmax" ? nil : scores!.map { Float($0) }
     var found: [String: State] = [:]
     for entry in entries {
       guard let name = entry["name"] as? String, let dtype = entry["dtype"] as? String,

@@ -1,4 +1,8 @@
-/** The likeliest classes as a list of bars, likeliest first. */
+/**
+ * The likeliest classes as a list of bars, likeliest first.
+ *
+ * Those that a model with several labels names have a check mark.
+ */
 export class ClassBars {
   #list;
 
@@ -8,13 +12,13 @@ export class ClassBars {
   }
 
   /**
-   * @param {Array<{name: string, probability: number, color: number}>} classes `color`: see
-   *     class_colors.js.
+   * @param {Array<{name: string, probability: number, color: number, named: boolean}>}
+   *     classes `color`: see class_colors.js.
    */
   show(classes) {
     while (this.#list.children.length > classes.length) this.#list.lastChild.remove();
     while (this.#list.children.length < classes.length) this.#list.append(row());
-    classes.forEach(({ name, probability, color }, i) => {
+    classes.forEach(({ name, probability, color, named }, i) => {
       const item = this.#list.children[i];
       const [label, share, track] = item.children;
       // Changing only what differs keeps screen readers' places.
@@ -22,6 +26,7 @@ export class ClassBars {
       share.textContent = percent(probability);
       track.firstChild.style.inlineSize = `${(100 * probability).toFixed(1)}%`;
       item.dataset.color = color;
+      item.classList.toggle("named", named);
     });
   }
 }

@@ -2,7 +2,9 @@ import { crc32 } from "./crc32.js";
 import { parseJson } from "./json.js";
 import { ZipArchive } from "./zip_archive.js";
 
-const NEWEST_FORMAT = 2n;
+const NEWEST_FORMAT = 3n;
+// Since then a file may have sigmoids, which older readers would take for a softmax.
+const SIGMOID_FORMAT = 3n;
 // In pixels. Larger values are wrong, and would fill the memory.
 const MOST_RESIZE = 10_000n;
 const MOST_FLOAT = 3.4028234663852886e38;
@@ -87,6 +89,12 @@ export class ExportedFile {
     this.recordsFit = input.has("frame_fit");
     /** False if the export failed its check, and was written all the same. */
     this.passedParity = manifest.get("parity")?.get("passed") !== false;
+    const thresholds = manifest.get("output").get("thresholds");
+    /**
+     * The scores from which the sigmoids of a model with several labels name their classes;
+     * null for a model with a softmax.
+     */
+    this.thresholds = isSigmoid(manifest.get("output")) ? thresholds.map(Number) : null;
     /** How the weights are stored, such as "dynamic"; "" if the file does not say. */
     this.quantization = asText(asMap(manifest.get("quantization")).get("mode"));
     /** The states by name: type, shape and initial value. */
@@ -115,7 +123,8 @@ function isStream(manifest, labels) {
   const states = manifest.get("states");
   const fps = manifest.get("fps");
   const signatures = manifest.get("signatures");
-  const shape = asMap(manifest.get("output")).get("shape");
+  const output = asMap(manifest.get("output"));
+  const shape = output.get("shape");
   const parity = manifest.get("parity") ?? null;
   return (
     isCount(version) &&
@@ -130,6 +139,7 @@ function isStream(manifest, labels) {
     signatures.includes(stepSignature(signatures)) &&
     Array.isArray(shape) &&
     shape.at(-1) === BigInt(labels) &&
+    isKnownOutput(output, version, labels) &&
     (parity === null || parity instanceof Map)
   );
 }
@@ -157,6 +167,22 @@ function isKnownInput(input, version) {
     channels === 3n &&
     (!input.has("channels") || input.get("channels") === "RGB") &&
     (fit === "square" || fit === "short_side" || (version === 1n && !input.has("frame_fit")))
+  );
+}
+
+function isSigmoid(output) {
+  return output.get("activation") === "sigmoid";
+}
+
+function isKnownOutput(output, version, labels) {
+  if (!output.has("activation") || output.get("activation") === "softmax") return true;
+  const thresholds = output.get("thresholds");
+  return (
+    isSigmoid(output) &&
+    version >= SIGMOID_FORMAT &&
+    Array.isArray(thresholds) &&
+    thresholds.length === labels &&
+    thresholds.every((each) => isFinite(each) && Number(each) >= 0 && Number(each) <= 1)
   );
 }
 

@@ -6,6 +6,7 @@ import { Messages } from "./messages.js";
 import { isOutdated, keepOffline } from "./offline.js";
 import { openStream } from "./open_stream.js";
 import { Pace } from "./pace.js";
+import { reaching } from "./stream_session.js";
 import { Timeline } from "./timeline.js";
 import { cameraFrames, fileFrames } from "./video_sources.js";
 
@@ -118,7 +119,9 @@ function forget() {
   timeline.restart(
     exported?.labels ?? [],
     (exported?.framesPerStep ?? 1) / (exported?.fps ?? 1),
+    exported?.thresholds ?? null,
   );
+  byId("classes").toggleAttribute("data-several", Boolean(exported?.thresholds));
   pace.restart();
   latest = null;
   messages.forgetAnnounced();
@@ -271,14 +274,29 @@ function draw() {
   byId("milliseconds").textContent = inMilliseconds(pace.median);
   byId("frames").textContent = framesSeen().toLocaleString("en");
   byId("anew").disabled = session === null || (framesSeen() === 0 && running === null);
-  if (classes.length > 0) messages.announce(classes[0].name, percent(classes[0].probability));
+  announce(classes);
+}
+
+/** Tells screen readers the likeliest class, or all that a model with several labels names. */
+function announce(classes) {
+  const several = exported !== null && exported.thresholds !== null;
+  const told = several ? classes.filter(({ named }) => named) : classes.slice(0, 1);
+  if (told.length === 0) return;
+  messages.announce(
+    told.map(({ name }) => name).join(", "),
+    told.map(({ probability }) => percent(probability)).join(", "),
+  );
 }
 
 function likeliest(probabilities) {
+  const { thresholds } = exported;
+  const named = new Set(thresholds === null ? [] : reaching(probabilities, thresholds));
   return [...probabilities.keys()]
     .sort((one, other) => probabilities[other] - probabilities[one])
-    .slice(0, COLORS)
+    // All that are named, however many.
+    .slice(0, Math.max(COLORS, named.size))
     .map((index) => ({
+      named: named.has(index),
       name: exported.labels[index],
       probability: probabilities[index],
       color: colors.of(index),

@@ -109,9 +109,12 @@ export class StreamSession {
     return (await this.#showUntilNext(this.#clock.end(time))) ?? before;
   }
 
-  /** Gives the probabilities for the frames seen so far. */
+  /**
+   * Gives the probabilities for the frames seen so far; for a model with several labels, the
+   * sigmoid of each class.
+   */
   async classify() {
-    return softmax(await this.logits());
+    return this.#scores(await this.logits());
   }
 
   /** Gives the logits for the frames seen so far. */
@@ -131,6 +134,26 @@ export class StreamSession {
       .sort((one, other) => probabilities[other] - probabilities[one])
       .slice(0, k)
       .map((index) => [this.exported.labels[index], probabilities[index]]);
+  }
+
+  /**
+   * Gives the classes whose sigmoids reach their thresholds as [name, score], best score
+   * first: none, one or several.
+   *
+   * @throws {Error} if the model has a softmax, which has no thresholds.
+   */
+  async named() {
+    if (this.exported.thresholds === null) {
+      throw new Error(
+        `${this.exported.name} is the file of a model with a softmax, of which exactly one` +
+          " class is right: ask for top().",
+      );
+    }
+    const scores = await this.classify();
+    return reaching(scores, this.exported.thresholds).map((index) => [
+      this.exported.labels[index],
+      scores[index],
+    ]);
   }
 
   /** Forgets all frames. */
@@ -204,12 +227,30 @@ export class StreamSession {
     this.#filled = 0;
     this.#logits = await this.#runner.step();
     this.steps += 1;
-    return this.#logits === null ? null : softmax(this.#logits);
+    return this.#logits === null ? null : this.#scores(this.#logits);
+  }
+
+  #scores(logits) {
+    return this.exported.thresholds === null ? softmax(logits) : logits.map(sigmoid);
   }
 
   #checkOpen() {
     if (this.#closed) throw new Error("The session is closed: open another.");
   }
+}
+
+/** Returns the indices of the scores that reach their thresholds, best first. */
+export function reaching(scores, thresholds) {
+  return (
+    [...scores.keys()]
+      // Scores are single precision, in which a threshold may be rounded up.
+      .filter((index) => scores[index] >= Math.fround(thresholds[index]))
+      .sort((one, other) => scores[other] - scores[one])
+  );
+}
+
+function sigmoid(logit) {
+  return 1 / (1 + Math.exp(-logit));
 }
 
 /** Returns the probabilities of logits. */

@@ -1,5 +1,6 @@
 import { percent } from "./class_bars.js";
 import { COLORS } from "./class_colors.js";
+import { reaching } from "./stream_session.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 // Steps that are shown; older ones are forgotten.
@@ -17,6 +18,7 @@ export class Timeline {
   #colors;
   #secondsPerStep = 1;
   #labels = [];
+  #thresholds = null;
   #steps = [];
   #count = 0;
 
@@ -34,9 +36,17 @@ export class Timeline {
     svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   }
 
-  /** Begins another stream. */
-  restart(labels, secondsPerStep) {
+  /**
+   * Begins another stream.
+   *
+   * @param {string[]} labels
+   * @param {number} secondsPerStep
+   * @param {?number[]} thresholds the scores from which classes are named, or null if the
+   *     likeliest class is.
+   */
+  restart(labels, secondsPerStep, thresholds = null) {
     this.#labels = labels;
+    this.#thresholds = thresholds;
     this.#secondsPerStep = secondsPerStep;
     this.#steps = [];
     this.#count = 0;
@@ -103,8 +113,11 @@ export class Timeline {
     if (this.#steps.length === 0) return "Nothing has been classified.";
     const counts = new Map();
     for (const step of this.#steps) {
-      const best = step.indexOf(Math.max(...step));
-      counts.set(best, (counts.get(best) ?? 0) + 1);
+      const named =
+        this.#thresholds === null
+          ? [step.indexOf(Math.max(...step))]
+          : reaching(step, this.#thresholds);
+      for (const index of named) counts.set(index, (counts.get(index) ?? 0) + 1);
     }
     const shares = [...counts]
       .sort(([, one], [, other]) => other - one)
@@ -113,7 +126,9 @@ export class Timeline {
         ([index, count]) => `${this.#labels[index]} ${percent(count / this.#steps.length)}`,
       );
     const seconds = Math.round(this.#steps.length * this.#secondsPerStep);
-    return `Likeliest class over the last ${seconds} seconds: ${shares.join(", ")} of the time.`;
+    if (shares.length === 0) return `No class was named over the last ${seconds} seconds.`;
+    const what = this.#thresholds === null ? "Likeliest class" : "Named classes";
+    return `${what} over the last ${seconds} seconds: ${shares.join(", ")} of the time.`;
   }
 }
 

@@ -8,6 +8,8 @@ from grw_tf.common.class_names import normal_names
 from grw_tf.common.stored_file import read_bytes
 
 LABELS_FILE = "labels.txt"
+LABELS_BETWEEN = " | "
+"""What lies between the names of a list of classes in one cell of a table."""
 
 
 def read_labels(path: str | os.PathLike) -> tuple[str, ...]:

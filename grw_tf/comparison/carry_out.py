@@ -27,6 +27,7 @@ from grw_tf.evaluation.directions import directions
 from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
 from grw_tf.evaluation.evaluate import EvaluationConfig, evaluate_model
 from grw_tf.evaluation.inference import predict_clips
+from grw_tf.evaluation.label_measures import average_precisions, mean_of_known
 from grw_tf.evaluation.perturbations import perturbed_accuracy
 from grw_tf.evaluation.predictions import write_results
 from grw_tf.evaluation.smoothness import smoothness
@@ -120,7 +121,7 @@ def _measure(run, trained):
         "checkpoint": trained.checkpoint,
         "checkpoint_step": _step_of(trained.checkpoint),
         "test_clips": clips,
-        "training_accuracy": _training_accuracy(run, model),
+        **_training_measure(run, model),
     }
     measures |= _measure_embeddings(run, model, clips)
     if run.export_as:
@@ -128,13 +129,22 @@ def _measure(run, trained):
     return measures
 
 
-def _training_accuracy(run, model):
-    """Returns the accuracy on training clips, at inference as on test clips."""
+def _training_measure(run, model):
+    """Returns the accuracy, or mAP, on training clips, at inference as on test clips.
+
+    It is None where no class has clips.
+    """
     chosen = set(spread(run.train_clips.count, TRAINING_CLIPS).tolist())
     clips = run.train_clips.open(model.config)
     predicted = predict_clips(model, clips.batches(run.batch_size, chosen))
+    if model.config.has_several_labels:
+        each = average_precisions(predicted.labels, predicted.probabilities)
+        mean = mean_of_known(each)
+        return {
+            "training_mean_average_precision": None if np.isnan(mean) else mean,
+        }
     right = predicted.probabilities.argmax(axis=1) == predicted.labels
-    return float(right.mean())
+    return {"training_accuracy": float(right.mean())}
 
 
 def _step_of(checkpoint):
@@ -160,13 +170,16 @@ def _measure_embeddings(run, model, clips):
     ):
         np.savez_compressed(file, z=z[kept], clips=chosen[kept])
     window = run.window
-    directed = directions(z, labels)
-    measured = {
-        "straightness": directed.straightness,
-        "direction_consistency": directed.consistency,
-        "direction_accuracy": directed.accuracy,
-        "displacement_explained": directed.explained,
-    }
+    several = model.config.has_several_labels
+    # Straightness alone does not depend on the classes.
+    directed = directions(z, np.zeros(len(z), int) if several else labels)
+    measured = {"straightness": directed.straightness}
+    if not several:
+        measured |= {
+            "direction_consistency": directed.consistency,
+            "direction_accuracy": directed.accuracy,
+            "displacement_explained": directed.explained,
+        }
     if z.shape[1] >= window:
         measured |= dataclasses.asdict(smoothness(z, window))
     defined = {

@@ -17,6 +17,7 @@ from grw_tf.comparison.drawing import (
     through,
 )
 from grw_tf.comparison.findings import Band, Findings, TrajectoriesFound
+from grw_tf.comparison.outcomes import judged_metric
 
 WIDTH = 520
 """The width of charts, in their own pixels."""
@@ -84,7 +85,7 @@ def line_chart(
 
 def streaming_chart(findings: Findings) -> Markup | None:
     """Draws the accuracy after each frame; None for models that cannot stream."""
-    found = findings.streaming
+    found, measure = findings.streaming, judged_metric(findings.metrics).title
     told = "; ".join(
         f"{name} from {100 * band.mean[0]:.0f} to {100 * band.mean[-1]:.0f} %"
         for name, band in found.curves.items()
@@ -93,9 +94,9 @@ def streaming_chart(findings: Findings) -> Markup | None:
         findings,
         [Curve(name, band) for name, band in found.curves.items()],
         f"frames seen, {found.fps:g} a second",
-        "accuracy",
+        measure[0].lower() + measure[1:],
         percent=True,
-        label=f"Accuracy after each frame: {told}.",
+        label=f"{measure} after each frame: {told}.",
     )
 
 

@@ -1,7 +1,7 @@
 """The differences between a comparison's variants and its baseline."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -13,10 +13,11 @@ from grw_tf.comparison.findings import (
     MetricFound,
 )
 from grw_tf.comparison.fragments import BASELINE
-from grw_tf.comparison.outcomes import ACCURACY, METRICS, Metric, Outcome
+from grw_tf.comparison.outcomes import METRICS, Metric, Outcome, judged_metric
 from grw_tf.evaluation.paired_statistics import (
     ClipDifference,
     compare_clips,
+    compare_scores,
     compare_seeds,
     holm,
 )
@@ -43,9 +44,21 @@ AllMeasured = Mapping[tuple[str, int], Measured]
 
 
 def compare_all(
-    names: Sequence[str], seeds: Sequence[int], measured: AllMeasured
+    names: Sequence[str],
+    seeds: Sequence[int],
+    measured: AllMeasured,
+    metrics: Sequence[Metric] = METRICS,
+    by_clip: Callable[..., ClipDifference | None] | None = None,
 ) -> tuple[dict[str, dict[str, MetricFound]], dict[str, ClipDifference | None]]:
     """Compares the variants, the baseline first, with the baseline.
+
+    Args:
+        names: Names of the variants.
+        seeds: The seeds.
+        measured: What is compared.
+        metrics: The metrics to compare.
+        by_clip: Function from name, seeds and measured to the difference paired by
+            clip; by default that in accuracy.
 
     Returns:
         The metrics that any run has, by key and by variant, judged; and the differences
@@ -53,18 +66,40 @@ def compare_all(
     """
     compared = {
         metric.key: metric_differences(metric, names, seeds, measured)
-        for metric in METRICS
+        for metric in metrics
     }
     known = {
         key: found
         for key, found in compared.items()
         if any(value is not None for each in found.values() for value in each.values)
     }
-    paired = {name: paired_right(name, seeds, measured) for name in names[1:]}
-    clips = {
-        name: compare_clips(*pair) if pair else None for name, pair in paired.items()
-    }
+    difference = by_clip or _difference_in_accuracy
+    clips = {name: difference(name, seeds, measured) for name in names[1:]}
     return judged(known, clips), clips
+
+
+def _difference_in_accuracy(name, seeds, measured):
+    pair = paired_right(name, seeds, measured)
+    return compare_clips(*pair) if pair else None
+
+
+def difference_in_precision(
+    name: str, seeds: Sequence[int], outcomes: Outcomes
+) -> ClipDifference | None:
+    """Returns a variant's difference in mAP from the baseline, paired by clip.
+
+    It is None without a seed that both have finished.
+    """
+    pair = paired_right(name, seeds, outcomes)
+    if pair is None:
+        return None
+    both = [s for s in seeds if {(name, s), (BASELINE, s)} <= outcomes.keys()]
+    own, theirs = (
+        np.array([outcomes[variant, seed].scores for seed in both])
+        for variant in (name, BASELINE)
+    )
+    there = np.asarray(outcomes[BASELINE, both[0]].there)
+    return compare_scores(there, own, theirs, *pair)
 
 
 def metric_differences(
@@ -105,10 +140,13 @@ def judged(
 
     The metrics are by key, and the differences paired by clip are by variant.
     """
-    return {key: _judged(key, found, clips) for key, found in metrics.items()}
+    judged_key = judged_metric(metrics).key
+    return {
+        key: _judged(key, found, clips, judged_key) for key, found in metrics.items()
+    }
 
 
-def _judged(key, compared, clips):
+def _judged(key, compared, clips, judged_key):
     differences = {
         name: found.difference for name, found in compared.items() if found.difference
     }
@@ -116,7 +154,7 @@ def _judged(key, compared, clips):
     result = dict(compared)
     for (name, difference), p_value in zip(differences.items(), adjusted, strict=True):
         shown = p_value is not None and p_value < _SIGNIFICANT
-        if key == ACCURACY.key:
+        if key == judged_key:
             # It must be shown for new clips, too.
             ends = clips[name].interval
             shown = shown and (ends.low > 0 or ends.high < 0)
@@ -135,8 +173,12 @@ def class_changes(
 ) -> list[ClassFound]:
     """Returns correct predictions by class, the classes that change most first.
 
-    A variant counts over the seeds that it and the baseline have finished.
+    A variant counts over the seeds that it and the baseline have finished. With several
+    labels a clip, the predictions of a class are whether it is named in its clips.
     """
+    first = next(iter(outcomes.values()), None)
+    if first is not None and first.there is not None:
+        return _label_changes(class_names, names, seeds, outcomes, first.there)
     paired = {
         name: pair for name in names if (pair := paired_right(name, seeds, outcomes))
     }
@@ -146,16 +188,44 @@ def class_changes(
     found = []
     for class_name in class_names:
         of_class = labels == class_name
-        variants = {}
-        for name, (right, baseline) in paired.items():
-            own, theirs = right[:, of_class], baseline[:, of_class]
-            variants[name] = ClassChange(
-                right=float(own.sum(axis=1).mean()),
-                change=float((own.sum() - theirs.sum()) / len(own)),
-                mended=int((own & ~theirs).sum()),
-                broken=int((~own & theirs).sum()),
-            )
+        variants = {
+            name: _class_change(right[:, of_class], baseline[:, of_class])
+            for name, (right, baseline) in paired.items()
+        }
         found.append(ClassFound(class_name, int(of_class.sum()), variants))
+    return _most_changed(found)
+
+
+def _label_changes(class_names, names, seeds, outcomes, there):
+    found = []
+    for index, class_name in enumerate(class_names):
+        of_class = there[:, index]
+        variants = {}
+        for name in names:
+            both = [s for s in seeds if {(name, s), (BASELINE, s)} <= outcomes.keys()]
+            if both:
+                own, theirs = (
+                    np.stack([outcomes[v, s].named[of_class, index] for s in both])
+                    for v in (name, BASELINE)
+                )
+                variants[name] = _class_change(own, theirs)
+        if BASELINE not in variants:
+            return []
+        found.append(ClassFound(class_name, int(of_class.sum()), variants))
+    return _most_changed(found)
+
+
+def _class_change(own, theirs):
+    """Compares right predictions of a class's clips, bool [seeds, clips]."""
+    return ClassChange(
+        right=float(own.sum(axis=1).mean()),
+        change=float((own.sum() - theirs.sum()) / len(own)),
+        mended=int((own & ~theirs).sum()),
+        broken=int((~own & theirs).sum()),
+    )
+
+
+def _most_changed(found):
     return sorted(
         found,
         key=lambda each: -max(abs(v.change) for v in each.variants.values()),

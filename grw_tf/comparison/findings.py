@@ -84,7 +84,9 @@ class ComparedClips(Sparse):
         is_training: Whether some are trained on.
         clips: Their number; 0 before any run has finished.
         fingerprint: A hash of their names and labels.
-        majority: The most frequent class, with `majority_share` of the clips.
+        majority: The most frequent class, with `majority_share` of the clips. With
+            several labels a clip there is none, and the share is the mean share of the
+            clips that have a class: the mAP of random scores.
     """
 
     records: str

@@ -30,6 +30,7 @@ _COMPARED = (
 _SHARED = (
     *("task.model.num_classes", "task.model.frames", "task.model.size"),
     *("task.model.fps", "task.model.frame_fit", "task.model.backbone.model_id"),
+    "task.model.output_activation",
 )
 
 

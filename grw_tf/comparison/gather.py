@@ -12,7 +12,12 @@ from typing import Any
 import numpy as np
 
 from grw_tf.common.fingerprint import fingerprint
-from grw_tf.comparison.differences import Outcomes, class_changes, compare_all
+from grw_tf.comparison.differences import (
+    Outcomes,
+    class_changes,
+    compare_all,
+    difference_in_precision,
+)
 from grw_tf.comparison.findings import (
     FAILED,
     FINISHED,
@@ -27,7 +32,12 @@ from grw_tf.comparison.findings import (
     StreamingFound,
     VariantFound,
 )
-from grw_tf.comparison.outcomes import CURVES, METRICS, read_outcomes
+from grw_tf.comparison.outcomes import (
+    CURVES,
+    LABEL_METRICS,
+    METRICS,
+    read_outcomes,
+)
 from grw_tf.comparison.plan import Plan
 from grw_tf.comparison.right_clips import pack
 from grw_tf.comparison.timing import Times
@@ -47,7 +57,14 @@ def find(plan: Plan, seeds: Sequence[int], command: str) -> Findings:
     runs = [run for run in plan.runs() if run.seed in set(seeds)]
     outcomes = read_outcomes(runs)
     names = [variant.name for variant in plan.variants]
-    metrics, clips = compare_all(names, seeds, outcomes)
+    several = plan.baseline.config.has_several_labels
+    metrics, clips = compare_all(
+        names,
+        seeds,
+        outcomes,
+        LABEL_METRICS if several else METRICS,
+        difference_in_precision if several else None,
+    )
     findings = Findings(
         command=command,
         written=datetime.datetime.now().astimezone().isoformat(timespec="minutes"),
@@ -91,7 +108,7 @@ def _run(run, outcome):
         *described,
         FINISHED,
         **{name: outcome.measures[name] for name in measured},
-        numbers={metric.key: outcome.value(metric.key) for metric in METRICS},
+        numbers={metric.key: outcome.value(metric.key) for metric in outcome.metrics},
         clips_per_second=outcome.clips_per_second(),
         right=pack(outcome.right),
     )
@@ -108,13 +125,19 @@ def _compared_clips(plan, outcomes):
         return clips
     first = next(iter(outcomes.values()))
     labels = first.labels
-    majority, count = collections.Counter(labels).most_common(1)[0]
-    return dataclasses.replace(
+    clips = dataclasses.replace(
         clips,
         clips=len(labels),
         fingerprint=fingerprint([np.array([first.names, labels])]),
-        majority=majority,
-        majority_share=count / len(labels),
+    )
+    if first.there is not None:
+        # The mAP of random scores of many clips.
+        shares = first.there.mean(axis=0)
+        chance = float(shares[shares > 0].mean()) if shares.any() else 0.0
+        return dataclasses.replace(clips, majority_share=chance)
+    majority, count = collections.Counter(labels).most_common(1)[0]
+    return dataclasses.replace(
+        clips, majority=majority, majority_share=count / len(labels)
     )
 
 

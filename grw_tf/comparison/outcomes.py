@@ -5,26 +5,25 @@ import csv
 import dataclasses
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import numpy as np
 import tensorflow as tf
 
+from grw_tf.common.labels_file import LABELS_BETWEEN
 from grw_tf.comparison.run import EMBEDDINGS_FILE, Run
 from grw_tf.evaluation.perturbations import PERTURBATIONS
+from grw_tf.evaluation.predictions import score_column
 
 CURVES = {
     "loss": "class_loss",
     "accuracy": "top_1_accuracy",
+    "mAP": "mean_average_precision",
     "order accuracy": "grw_order_accuracy",
 }
 """The training curves that are drawn, and their names in the event files."""
 
-_SHARES = {
-    "accuracy_after_a_quarter": 0.25,
-    "accuracy_after_half": 0.5,
-    "accuracy_after_three_quarters": 0.75,
-}
+_SHARES = {"a_quarter": 0.25, "half": 0.5, "three_quarters": 0.75}
 _SPLITS = ("train", "validation")
 _RATE = "clips_per_second"
 
@@ -62,7 +61,7 @@ METRICS = (
     ),
     Metric(
         *("gap", "Gap", False, 100.0, "%"),
-        "Training accuracy minus accuracy: how much the model overfits.",
+        "Training accuracy minus accuracy, or mAP: how much the model overfits.",
     ),
     Metric(
         *("macro_f1", "Macro-F1", True, 100.0, "%"),
@@ -70,8 +69,8 @@ METRICS = (
     ),
     Metric(
         *("negative_log_likelihood", "Log loss", False, 1.0, ""),
-        "Mean -log of the probability of the right class, in nats: confident mistakes"
-        " cost most.",
+        "Mean -log of the probability of the right class (with sigmoids, of what is"
+        " right on each class), in nats: confident mistakes cost most.",
     ),
     Metric(
         *("calibration_error", "Calibration error", False, 100.0, "%"),
@@ -80,10 +79,12 @@ METRICS = (
     ),
     *(
         Metric(
-            *(key, key.replace("_", " ").capitalize(), True, 100.0, "%"),
+            f"accuracy_after_{part}",
+            f"Accuracy after {part.replace('_', ' ')}",
+            *(True, 100.0, "%"),
             f"Accuracy once {share:.0%} of the clip's frames have been seen.",
         )
-        for key, share in _SHARES.items()
+        for part, share in _SHARES.items()
     ),
     Metric(
         *("accuracy_on_the_way", "Accuracy on the way", True, 100.0, "%"),
@@ -91,12 +92,13 @@ METRICS = (
     ),
     Metric(
         *("label_changes_per_second", "Label changes", False, 1.0, "/s"),
-        "How often the likeliest class changes during a clip.",
+        "How often the likeliest class changes during a clip; with sigmoids, how often"
+        " a class begins or ceases to be named.",
     ),
     Metric(
         *("probability_change", "Probability change", False, 1.0, "/frame"),
         "Sum over classes of the absolute change of probability from frame to frame,"
-        " from 0 to 2.",
+        " from 0 to 2 for a softmax.",
     ),
     Metric(
         *("order_accuracy", "Order accuracy", True, 100.0, "%"),
@@ -134,13 +136,72 @@ METRICS = (
         for perturbed in PERTURBATIONS
     ),
 )
+_MAP = "mean_average_precision"
+MEAN_AVERAGE_PRECISION = Metric(
+    *(_MAP, "mAP", True, 100.0, "%"),
+    "Mean over classes of the average precision of their scores once the whole clip was"
+    " seen: how well clips with a class are ranked above those without.",
+)
+# What needs a single label: a likeliest class, or a direction of motion of each class.
+_OF_ONE_LABEL = {
+    *("accuracy", "training_accuracy", "calibration_error", "accuracy_on_the_way"),
+    *("direction_consistency", "direction_accuracy", "displacement_explained"),
+    *(f"accuracy_after_{part}" for part in _SHARES),
+    *(perturbed.key for perturbed in PERTURBATIONS),
+}
+LABEL_METRICS = (
+    MEAN_AVERAGE_PRECISION,
+    Metric(
+        *(f"training_{_MAP}", "Training mAP", True, 100.0, "%"),
+        "mAP on training clips, as they are and at inference: of at most 512.",
+    ),
+    Metric(
+        *("micro_f1", "Micro-F1", True, 100.0, "%"),
+        "F1 of all decisions on all classes, at the thresholds chosen in training.",
+    ),
+    Metric(
+        *("exact_match", "All classes right", True, 100.0, "%"),
+        "Share of the test clips whose named classes are all of theirs and no others.",
+    ),
+    *(metric for metric in METRICS if metric.key not in _OF_ONE_LABEL),
+    *(
+        Metric(
+            f"{_MAP}_after_{part}",
+            f"mAP after {part.replace('_', ' ')}",
+            *(True, 100.0, "%"),
+            f"mAP once {share:.0%} of the clip's frames have been seen.",
+        )
+        for part, share in _SHARES.items()
+    ),
+    Metric(
+        *(f"{_MAP}_on_the_way", "mAP on the way", True, 100.0, "%"),
+        "Mean of mAP after each frame: the area under the streaming curve.",
+    ),
+    *(
+        Metric(*perturbed.named(True), True, 100.0, "%", perturbed.meaning)
+        for perturbed in PERTURBATIONS
+    ),
+)
+"""The metrics of models with several labels a clip."""
+
+
+def judged_metric(keys: Container[str]) -> Metric:
+    """Returns the metric that decides a comparison, by the keys of its metrics."""
+    return MEAN_AVERAGE_PRECISION if _MAP in keys else ACCURACY
+
+
 FLICKER = ("label_changes_per_second", "probability_change")
 """Keys of the metrics of how steady predictions are."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Outcome:
-    """A finished run: its files of measures and results, and predictions [clips]."""
+    """A finished run: its files of measures and results, and predictions [clips].
+
+    With several labels a clip, `labels` and `predicted` list classes, and the rest are
+    arrays [clips, classes]: which classes are there and which are named, bool, and the
+    scores. Otherwise these are None.
+    """
 
     run: Run
     measures: dict
@@ -148,32 +209,45 @@ class Outcome:
     names: tuple[str, ...]
     labels: tuple[str, ...]
     predicted: tuple[str, ...]
+    there: np.ndarray | None = None
+    named: np.ndarray | None = None
+    scores: np.ndarray | None = None
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics that it may have."""
+        return METRICS if self.scores is None else LABEL_METRICS
 
     @functools.cached_property
     def right(self) -> np.ndarray:
-        """Whether each prediction is correct, bool [clips]."""
+        """Whether each prediction is correct, bool [clips]: all classes of the clip."""
         return np.array(self.labels) == np.array(self.predicted)
 
     @property
     def curve(self) -> list[float] | None:
-        """Accuracy after each frame, or None for a model that cannot stream."""
-        return self.results.get("streaming", {}).get("accuracy_after_each_frame")
+        """Accuracy, or mAP, after each frame; None for a model that cannot stream."""
+        measure = judged_metric(self.results).key
+        curve = self.results.get("streaming", {}).get(f"{measure}_after_each_frame")
+        return None if curve is None or None in curve else curve
 
     def value(self, key: str) -> float | None:
         """Returns a metric by its key, or None if it was not measured."""
         streaming = self.results.get("streaming", {})
-        if key == "accuracy_on_the_way":
+        measure = judged_metric(self.results).key
+        if key == f"{measure}_on_the_way":
             return float(np.mean(self.curve)) if self.curve else None
-        if key in _SHARES:
-            return self._accuracy_after(_SHARES[key])
-        accuracy = self.results["top_1"]
+        shares = {f"{measure}_after_{part}": share for part, share in _SHARES.items()}
+        if key in shares:
+            return self._measured_after(shares[key])
+        known = self.results | streaming | self.measures
+        if "top_1" in self.results:
+            known["accuracy"] = self.results["top_1"]
         if key == "gap":
-            training = self.measures.get("training_accuracy")
-            return None if training is None else training - accuracy
-        known = self.results | {"accuracy": accuracy} | streaming | self.measures
+            training, test = known.get(f"training_{measure}"), known.get(measure)
+            return None if training is None or test is None else training - test
         return known.get(key)
 
-    def _accuracy_after(self, share):
+    def _measured_after(self, share):
         if not self.curve:
             return None
         return self.curve[math.ceil(share * len(self.curve)) - 1]
@@ -216,7 +290,23 @@ def _read(run):
     ) as file:
         rows = list(csv.DictReader(file))
     columns = [tuple(row[k] for row in rows) for k in ("path", "label", "predicted")]
-    return Outcome(run, run.measures(), run.results(), *columns)
+    results = run.results()
+    return Outcome(
+        run, run.measures(), results, *columns, *_label_arrays(results, rows)
+    )
+
+
+def _label_arrays(results, rows):
+    """Returns what an `Outcome` has of several labels a clip; nothing for one label."""
+    if MEAN_AVERAGE_PRECISION.key not in results:
+        return ()
+    names = [each["name"] for each in results["classes"]]
+    there, named = (
+        np.array([[name in cell.split(LABELS_BETWEEN) for name in names] for cell in k])
+        for k in ([row["label"] for row in rows], [row["predicted"] for row in rows])
+    )
+    scores = [[float(row[score_column(name)]) for name in names] for row in rows]
+    return there, named, np.array(scores)
 
 
 def read_outcomes(runs: Iterable[Run]) -> dict[tuple[str, int], Outcome]:

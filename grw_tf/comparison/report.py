@@ -14,7 +14,7 @@ from grw_tf.comparison import charts, row_charts
 from grw_tf.comparison.findings import FINISHED, Findings
 from grw_tf.comparison.gather import find
 from grw_tf.comparison.number_text import fixed, mean_text, signed
-from grw_tf.comparison.outcomes import ACCURACY, METRICS
+from grw_tf.comparison.outcomes import LABEL_METRICS, METRICS, judged_metric
 from grw_tf.comparison.plan import Plan
 
 HTML_FILE, JSON_FILE = "report.html", "report.json"
@@ -61,16 +61,18 @@ def render(findings: Findings) -> str:
         "fixed": fixed,
         "yaml": functools.partial(yaml.safe_dump, sort_keys=False),
     }
-    metrics = {metric.key: metric for metric in METRICS}
+    metrics = {metric.key: metric for metric in (*METRICS, *LABEL_METRICS)}
+    judged = judged_metric(findings.metrics)
     trajectories = findings.trajectories
     shown = [metrics[key] for key in findings.metrics]
     return environment.get_template("report.html.j2").render(
         findings=findings,
         metrics=shown,
+        judged=judged,
         colors=charts.colors(findings),
         places=charts.classes_of(trajectories) if trajectories else {},
-        accuracy_chart=row_charts.value_chart(findings, ACCURACY),
-        difference_chart=row_charts.difference_chart(findings, ACCURACY),
+        accuracy_chart=row_charts.value_chart(findings, judged),
+        difference_chart=row_charts.difference_chart(findings, judged),
         gap_chart=row_charts.value_chart(findings, metrics["gap"]),
         streaming_chart=charts.streaming_chart(findings),
         steadiness_charts=[
@@ -128,7 +130,7 @@ def summarize(findings: Findings) -> str:
     verdict = findings.verdict
     names = [variant.name for variant in findings.variants]
     rows = [["", *names]]
-    for metric in METRICS:
+    for metric in dict.fromkeys((*METRICS, *LABEL_METRICS)):
         if found := findings.metrics.get(metric.key):
             means = (mean_text(found[name], metric) for name in names)
             rows.append([metric.title_with_unit, *means])

@@ -17,7 +17,7 @@ from grw_tf.comparison.drawing import (
     text,
 )
 from grw_tf.comparison.findings import Findings
-from grw_tf.comparison.outcomes import ACCURACY, Metric
+from grw_tf.comparison.outcomes import Metric, judged_metric
 
 _ROW, _LEFT, _RIGHT = 62, 14, WIDTH - 16
 _LONGEST_LABEL = 40
@@ -32,7 +32,7 @@ def difference_chart(findings: Findings, metric: Metric) -> Markup | None:
     differences = findings.differences(metric.key)
     if not differences:
         return None
-    by_clip = findings.clips if metric == ACCURACY else {}
+    by_clip = findings.clips if metric == judged_metric(findings.metrics) else {}
     scale, rows, extents = metric.scale, {}, [0.0]
     for name, difference in differences.items():
         of_clips = by_clip.get(name)
@@ -84,7 +84,8 @@ def value_chart(findings: Findings, metric: Metric) -> Markup | None:
         return None
     scale, share = metric.scale, findings.test.majority_share
     shown = [scale * v for name in means for v in found[name].values if v is not None]
-    reference = [scale * share] if metric == ACCURACY and share is not None else []
+    is_judged = metric == judged_metric(findings.metrics)
+    reference = [scale * share] if is_judged and share is not None else []
     within = SHARES if metric.unit == "%" else ANY
     x = Scale([*shown, *reference], _LEFT, _RIGHT, within=within)
     bottom = 12 + _ROW * len(means)

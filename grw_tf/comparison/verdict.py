@@ -1,7 +1,7 @@
 """Says in words what a comparison shows, and what it cannot show."""
 
 from grw_tf.comparison.findings import FAILED, NOT_RUN, Findings, Verdict
-from grw_tf.comparison.outcomes import ACCURACY, FLICKER, METRICS
+from grw_tf.comparison.outcomes import ACCURACY, FLICKER, METRICS, judged_metric
 from grw_tf.evaluation.paired_statistics import (
     clips_needed,
     seeds_needed,
@@ -16,11 +16,12 @@ _TOLD_WHOLE = 2
 def judge(findings: Findings) -> Verdict:
     """Puts findings into words.
 
-    A difference in accuracy counts as shown if Student's test over seeds says so after
-    Holm's adjustment for the number of variants, and the interval over clips excludes 0
-    too; one in another metric by the test over seeds alone.
+    A difference in accuracy, or in mAP for several labels a clip, counts as shown if
+    Student's test over seeds says so after Holm's adjustment for the number of
+    variants, and the interval over clips excludes 0 too; one in another metric by the
+    test over seeds alone.
     """
-    compared = findings.differences(ACCURACY.key)
+    compared = findings.differences(judged_metric(findings.metrics).key)
     if not compared:
         return Verdict(
             headline="Nothing to compare yet",
@@ -31,7 +32,7 @@ def judge(findings: Findings) -> Verdict:
             limits=tuple(_limits(findings)),
         )
     return Verdict(
-        headline=_headline(compared),
+        headline=_headline(compared, _measure(findings)),
         sentences=(
             _accuracy(findings, compared),
             *_steadiness(findings),
@@ -42,18 +43,24 @@ def judge(findings: Findings) -> Verdict:
     )
 
 
-def _headline(compared):
+def _measure(findings):
+    """Returns the name of the metric that decides, as within a sentence."""
+    judged = judged_metric(findings.metrics)
+    return "accuracy" if judged == ACCURACY else judged.title
+
+
+def _headline(compared, measure):
     if max(d.seeds for d in compared.values()) < 2:
         return "Too early to say"
     better = any(d.shown and d.interval.mean > 0 for d in compared.values())
     worse = any(d.shown and d.interval.mean < 0 for d in compared.values())
     if better:
         return "Some of it helps, some harms" if worse else "Yes, it helps"
-    return "It harms" if worse else "No difference in accuracy shown"
+    return "It harms" if worse else f"No difference in {measure} shown"
 
 
 def _accuracy(findings, compared):
-    test = findings.test
+    test, measure = findings.test, _measure(findings)
     clips, seeds = test.clips, max(d.seeds for d in compared.values())
     shown = {name: d for name, d in compared.items() if d.shown}
     if shown:
@@ -64,14 +71,14 @@ def _accuracy(findings, compared):
             for name, d in shown.items()
         )
         return (
-            f"On {_count(clips, 'test clip')} and {_count(seeds, 'seed')}, accuracy"
+            f"On {_count(clips, 'test clip')} and {_count(seeds, 'seed')}, {measure}"
             f" differs from the baseline's {told}."
         )
     if not any(d.interval.mean for d in compared.values()):
         more = " One seed tells little: run more by the same command."
         return (
             f"On {_count(clips, 'test clip')} and {_count(seeds, 'seed')}, all variants"
-            f" have the baseline's mean accuracy.{more if seeds < 2 else ''}"
+            f" have the baseline's mean {measure}.{more if seeds < 2 else ''}"
         )
     name = max(compared, key=lambda n: abs(compared[n].interval.mean))
     largest = compared[name].interval
@@ -84,14 +91,14 @@ def _accuracy(findings, compared):
         )
     return (
         f"On {_count(clips, 'test clip')} and {_count(seeds, 'seed')}, no variant's"
-        f" accuracy is shown to differ from the baseline's. The largest difference is"
+        f" {measure} is shown to differ from the baseline's. The largest difference is"
         f" {_point(largest.mean)} points, of {name} ({_intervals(findings, name)})."
     )
 
 
 def _intervals(findings, name):
-    """Returns the intervals of a variant's accuracy, in words."""
-    difference = findings.differences(ACCURACY.key)[name]
+    """Returns the intervals of a variant's accuracy, or mAP, in words."""
+    difference = findings.differences(judged_metric(findings.metrics).key)[name]
     over_clips = f"over clips {_points(findings.clips[name].interval)}"
     if difference.interval.low is not None:
         over_seeds = _points(difference.interval)
@@ -134,10 +141,11 @@ def _smoothness(findings):
 
 
 def _of_variant(findings, name):
-    difference = findings.differences(ACCURACY.key)[name]
+    judged = judged_metric(findings.metrics)
+    difference = findings.differences(judged.key)[name]
     interval, clips = difference.interval, findings.clips[name]
     seeds, deviation = difference.seeds, difference.deviation
-    told = f"Accuracy {_point(interval.mean)} points"
+    told = f"{judged.title} {_point(interval.mean)} points"
     if interval.low is not None:
         told += f", {_points(interval)} over {_count(seeds, 'seed')}"
     elif seeds > 1:
@@ -146,15 +154,16 @@ def _of_variant(findings, name):
     if difference.adjusted_p_value is not None:
         told += f"; p {_p(difference.adjusted_p_value)} after Holm's adjustment"
     yield f"{told}: {'shown' if difference.shown else 'not shown'}."
+    whole = "" if judged == ACCURACY else " of all classes of a clip"
     yield (
-        f"{_count(clips.mended, 'prediction')} mended and"
+        f"{_count(clips.mended, 'prediction')}{whole} mended and"
         f" {clips.broken} broken, of {seeds * clips.clips} in all."
     )
     if clips.p_value is not None:
         yield f"McNemar's exact test of the one seed: p {_p(clips.p_value)}."
     if difference.shown:
         return
-    several = len(findings.differences(ACCURACY.key)) > 1
+    several = len(findings.differences(judged.key)) > 1
     yield from _needed(seeds, deviation, clips.deviation, several)
 
 
@@ -214,18 +223,23 @@ def _limits(findings):
             " adjusted by Holm's method within each row of the table; intervals are"
             " not. Of twenty 95 % intervals, one misses the truth by chance."
         )
-    if test.clips:
-        accuracy = findings.metrics[ACCURACY.key]
-        known = [e.mean for e in accuracy.values() if e.mean is not None]
+    judged = findings.metrics.get(judged_metric(findings.metrics).key, {})
+    known = [e.mean for e in judged.values() if e.mean is not None]
+    if test.clips and test.majority is None:
+        yield (
+            f"Random scores have an mAP of about {100 * test.majority_share:.1f} %, the"
+            " mean share of the clips that have a class."
+        )
+    elif test.clips:
         yield (
             f"One test clip is {100 / test.clips:.1f} points. Always answering"
             f" “{test.majority}” is right on {100 * test.majority_share:.1f} %."
         )
-        if max(known) <= test.majority_share:
-            yield (
-                "No variant beats that: these models have not learnt to tell the"
-                " classes apart, and a comparison of them says nothing."
-            )
+    if test.clips and known and max(known) <= test.majority_share:
+        yield (
+            "No variant beats that: these models have not learnt to tell the classes"
+            " apart, and a comparison of them says nothing."
+        )
     yield (
         "Intervals over seeds speak of new trainings on these clips, intervals over"
         " clips of these trained models on new clips of the same kind; neither speaks"

@@ -58,7 +58,11 @@ class ClipSet:
     @property
     def count(self) -> int:
         """Number of clips."""
-        source = RecordSource(self.input_path) if self.input_path else self._tfds_source
+        source = (
+            RecordSource(self.input_path, several_labels=True)
+            if self.input_path
+            else self._tfds_source
+        )
         return sum(file.count for file in source.files)
 
     def sizes(self) -> dict[str, int]:
@@ -77,7 +81,8 @@ class ClipSet:
     def _spans(self):
         """Returns the path, first record and end of the records in each file."""
         if self.input_path:
-            return [(path, 0, float("inf")) for path in check_records(self.input_path)]
+            paths = check_records(self.input_path, several_labels=True)
+            return [(path, 0, float("inf")) for path in paths]
         return [
             (file.path, file.skip, file.skip + file.count)
             for file in self._tfds_source.files
@@ -90,4 +95,5 @@ class ClipSet:
 
 @functools.cache
 def _open(name, split, data_dir):
-    return TfdsSource(name, split, data_dir or None)
+    # Which number of labels a model takes is checked clip by clip.
+    return TfdsSource(name, split, data_dir or None, several_labels=True)

@@ -3,8 +3,8 @@
 import abc
 import dataclasses
 import itertools
-from collections.abc import Callable, Container, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Container, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -22,13 +22,13 @@ class LabelledClip:
 
     Attributes:
         frames: uint8 [frames, height, width, 3], RGB.
-        label: Index of the class.
+        label: Index of the class; for a model with several labels, bool [classes].
         name: Source of the clip.
         stride: Frames of a whole video from one to the next at the model's rate.
     """
 
     frames: np.ndarray
-    label: int
+    label: Any
     name: str
     stride: int = 1
 
@@ -36,12 +36,12 @@ class LabelledClip:
 class EncodedClip(NamedTuple):
     """A video as stored: a `LabelledClip` whose frames are JPEG or PNG files.
 
-    `where` names it in errors.
+    `labels` are the indices of its classes, and `where` names it in errors.
     """
 
     frames: list[bytes]
     stride: int
-    label: int
+    labels: list[int]
     name: str
     where: str
 
@@ -60,11 +60,20 @@ class EvaluationClips(abc.ABC):
     with the last frame repeated if the video is too short. Its frames are prepared by
     the model's `frame_geometry`.
 
+    A model of some of the classes sees the videos of these alone; one with several
+    labels a clip sees all videos, with the labels that are among its classes.
+
     Args:
         where: Name of the videos in errors.
-        class_names: Names of the classes.
+        class_names: Names of the videos' classes.
         config: The model's config.
         progress: Whether to show a progress bar.
+        classes: The model's classes, as indices of `class_names`; None for all.
+
+    Attributes:
+        class_names: Names of the model's classes.
+        recorded_classes: Names of all classes of the videos.
+        left_out: Number of videos of no class of the model, in the last pass.
 
     Raises:
         ValueError: If the model does not have as many classes.
@@ -76,8 +85,14 @@ class EvaluationClips(abc.ABC):
         class_names: tuple[str, ...],
         config: ModelConfig,
         progress: bool = True,
+        classes: Sequence[int] | None = None,
     ):
+        self.recorded_classes = tuple(class_names)
+        chosen = range(len(class_names)) if classes is None else classes
+        self._places = {index: place for place, index in enumerate(chosen)}
+        class_names = tuple(class_names[index] for index in chosen)
         self.class_names = class_names
+        self.left_out = 0
         self._config = config
         self._progress = progress
         if len(class_names) != config.num_classes:
@@ -118,7 +133,7 @@ class EvaluationClips(abc.ABC):
                 for index in set(taken)
             }
             yield LabelledClip(
-                np.stack([frames[i] for i in taken]), clip.label, clip.name
+                np.stack([frames[i] for i in taken]), self._label(clip), clip.name
             )
 
     def videos(self) -> Iterator[LabelledClip]:
@@ -136,7 +151,9 @@ class EvaluationClips(abc.ABC):
                     f"{clip.where} has frames of several sizes, {sizes[0]} and"
                     f" {sizes[-1]}: make it again by grw-prepare."
                 )
-            yield LabelledClip(np.stack(frames), clip.label, clip.name, clip.stride)
+            yield LabelledClip(
+                np.stack(frames), self._label(clip), clip.name, clip.stride
+            )
 
     def batches(
         self,
@@ -146,8 +163,8 @@ class EvaluationClips(abc.ABC):
     ) -> Iterator[tuple[np.ndarray, np.ndarray, list[str]]]:
         """Yields clips [batch, frames, size, size, 3] in 0..1, labels [batch], names.
 
-        `chosen`, `times` and errors are those of `clips`. The last batch may be
-        smaller.
+        For a model with several labels, labels are bool [batch, classes]. `chosen`,
+        `times` and errors are those of `clips`. The last batch may be smaller.
         """
         check_positive(batch_size=batch_size)
         clips = self.clips(chosen, times)
@@ -155,9 +172,34 @@ class EvaluationClips(abc.ABC):
             yield _batch(batch)
 
     def _encoded(self, chosen=None) -> Iterator[EncodedClip]:
+        self.left_out = 0
+        several = self._config.has_several_labels
         for index, record in enumerate(self._records()):
             if chosen is None or index in chosen:
-                yield self._parse(*record)
+                clip = self._parse(*record)
+                self._check_labels(clip)
+                if several or clip.labels[0] in self._places:
+                    yield clip
+                else:
+                    self.left_out += 1
+
+    def _check_labels(self, clip):
+        several = self._config.has_several_labels
+        inside = all(0 <= label < len(self.recorded_classes) for label in clip.labels)
+        if not clip.frames or not inside or (len(clip.labels) != 1 and not several):
+            number = "labels" if several else "one label"
+            raise ValueError(
+                f"{clip.where} has {len(clip.frames)} frames and labels"
+                f" {list(clip.labels)}: expected frames and {number} from 0 to"
+                f" {len(self.recorded_classes) - 1}."
+            )
+
+    def _label(self, clip):
+        if not self._config.has_several_labels:
+            return self._places[clip.labels[0]]
+        labels = np.zeros(len(self.class_names), bool)
+        labels[[self._places[i] for i in clip.labels if i in self._places]] = True
+        return labels
 
     @abc.abstractmethod
     def _records(self) -> Iterator[tuple[bytes, str]]:
@@ -179,5 +221,5 @@ def _decode(encoded, where):
 
 def _batch(clips):
     frames = np.stack([clip.frames for clip in clips]).astype(np.float32) / 255
-    labels = np.array([clip.label for clip in clips], np.int64)
+    labels = np.stack([clip.label for clip in clips])
     return frames, labels, [clip.name for clip in clips]

@@ -47,6 +47,7 @@ class EvaluationTfds(EvaluationClips):
 
     def _parse(self, record: bytes, where: str) -> EncodedClip:
         decoded = self._decode(record)
-        frames, label = list(decoded["frames"].numpy()), int(decoded["label"])
+        frames = list(decoded["frames"].numpy())
+        labels = decoded["label"].numpy().reshape(-1).tolist()
         name = record_name(record) or where
-        return EncodedClip(frames, self._stride, label, name, where)
+        return EncodedClip(frames, self._stride, labels, name, where)

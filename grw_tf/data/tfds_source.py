@@ -25,6 +25,8 @@ class TfdsSource:
         name: Name of the data set, such as `ucf101/ucf101_1`.
         split: Split or part of one, such as `train` or `test[:50%]`.
         data_dir: Folder of the data sets; None for the TFDS default.
+        several_labels: Whether `label` may be a sequence of any number of classes,
+            rather than one class.
 
     Raises:
         ValueError: If the data set, split or a feature does not exist, or the files are
@@ -32,21 +34,28 @@ class TfdsSource:
         OSError: If the data set cannot be prepared or lacks a file.
     """
 
-    def __init__(self, name: str, split: str, data_dir: str | None = None):
+    def __init__(
+        self,
+        name: str,
+        split: str,
+        data_dir: str | None = None,
+        several_labels: bool = False,
+    ):
         self.where = f"{name}, split {split}"
         builder = _builder(name, data_dir)
         # Checked before a download of something that cannot be read.
         _check_format(name, builder)
-        _check_features(name, builder.info.features)
+        _check_features(name, builder.info.features, several_labels)
         _prepare(name, builder)
         info = builder.info
         self.files = _files_of_split(name, split, info.splits)
-        self.class_names = normal_names(info.features[_LABEL].names, name)
+        label = _class_of(info.features[_LABEL])
+        self.class_names = normal_names(label.names, name)
         form = info.features.tf_example_spec
         self._form = {key: form[key] for key in (_FRAMES, _LABEL)}
 
     def decoder(self, image_key: str, label_key: str) -> Callable:
-        """Returns a function from a record to a dict of encoded frames and a label."""
+        """Returns a function from a record to a dict of encoded frames and labels."""
 
         def decode(record):
             # SkipDecoding of TFDS is slower: it works frame by frame.
@@ -109,7 +118,12 @@ def _check_format(name, builder):
         )
 
 
-def _check_features(name, features):
+def _class_of(feature):
+    """Returns the `ClassLabel` of a label that may be a sequence of them."""
+    return getattr(feature, "feature", feature)
+
+
+def _check_features(name, features, several_labels):
     import tensorflow_datasets as tfds
 
     wanted = {_FRAMES: tfds.features.Video, _LABEL: tfds.features.ClassLabel}
@@ -119,9 +133,17 @@ def _check_features(name, features):
                 f"{name} has the features {sorted(features)} and lacks {key!r}: it is"
                 " not a set of labeled videos."
             )
-        if not isinstance(features[key], kind):
+        feature = features[key]
+        if key == _LABEL and isinstance(feature, tfds.features.Sequence):
+            if not several_labels:
+                raise ValueError(
+                    f"{name} has a sequence of labels a clip, and a softmax takes one:"
+                    " train a model with task.model.output_activation=sigmoid."
+                )
+            feature = _class_of(feature)
+        if not isinstance(feature, kind):
             raise ValueError(
-                f"{name} has a {key!r} that is a {type(features[key]).__name__}, not a"
+                f"{name} has a {key!r} that is a {type(feature).__name__}, not a"
                 f" {kind.__name__}: it is not a set of labeled videos."
             )
 

@@ -2,30 +2,47 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
-import tensorflow as tf
 import tf_keras
 
 from grw_tf.common.checks import check_positive
+from grw_tf.common.class_choice import chosen_classes
 from grw_tf.common.flags import option
+from grw_tf.common.json_file import write_json
+from grw_tf.common.labels_file import check_class_names
 from grw_tf.common.output_folder import check_writable
 from grw_tf.common.replacing import replacing
 from grw_tf.common.text_table import text_table
 from grw_tf.data.evaluation_clips import EvaluationClips
 from grw_tf.data.records.evaluation_records import EvaluationRecords
-from grw_tf.evaluation.inference import Predictions, predict_clips, predict_views
+from grw_tf.data.records.record_source import RecordSource
+from grw_tf.evaluation.inference import (
+    Predictions,
+    predict_clips,
+    predict_views,
+    scores_of,
+)
+from grw_tf.evaluation.label_measures import measure_labels
+from grw_tf.evaluation.label_streams import measure_label_streams
 from grw_tf.evaluation.measures import measure
 from grw_tf.evaluation.perturbations import PERTURBATIONS, perturbed_accuracy
-from grw_tf.evaluation.predictions import write_predictions, write_results
+from grw_tf.evaluation.predictions import (
+    write_label_predictions,
+    write_predictions,
+    write_results,
+)
 from grw_tf.evaluation.streaming import measure_streams, stream_clips
 from grw_tf.figures.accuracy_over_time import draw_accuracy
 from grw_tf.figures.confusion_matrix import draw_confusion
 from grw_tf.frames.geometry import check_fit
-from grw_tf.weights.restore import load_model
+from grw_tf.weights.restore import load_model, recorded_config
+from grw_tf.weights.thresholds import THRESHOLDS_HELP, thresholds_for
 
 PREDICTIONS_FILE = "predictions.csv"
 RESULTS_FILE = "results.json"
 CONFUSION_FILE = "confusion.png"
+THRESHOLDS_FILE = "thresholds.json"
 CURVE_FILE = "accuracy_after_each_frame.png"
 
 
@@ -58,6 +75,12 @@ class EvaluationConfig:
     streaming: bool = option(
         False, "Feed single frames; reports the accuracy after each frame, and flicker."
     )
+    classes: str = option(
+        "",
+        "Evaluate these classes alone: names by commas, or a file with one a line. A"
+        " softmax is then over them alone, and clips of other classes are left out.",
+    )
+    thresholds: str = option("", THRESHOLDS_HELP)
     robustness: bool = option(
         False,
         "Also report the accuracy with dropped frames, jitter in time, another frame"
@@ -108,8 +131,15 @@ def evaluate(config: EvaluationConfig) -> dict:
     check_writable(Path(config.output_dir))
     changes = {"size": config.size, "frame_fit": config.frame_fit}
     changes = {name: value for name, value in changes.items() if value}
-    model = load_model(config.checkpoint, **changes)
-    records = EvaluationRecords(config.records, model.config)
+    given: dict[str, Any] = {}
+    if config.classes:
+        # Their names are the records'.
+        recorded = RecordSource(config.records, several_labels=True).class_names
+        given["classes"] = chosen_classes(config.classes, recorded)
+        if trained := recorded_config(config.checkpoint):
+            check_class_names(recorded, trained)
+    model = load_model(config.checkpoint, **given | changes)
+    records = EvaluationRecords(config.records, model.config, **given)
     return evaluate_model(model, records, config)
 
 
@@ -117,38 +147,54 @@ def evaluate_model(
     model: tf_keras.Model, records: EvaluationClips, config: EvaluationConfig
 ) -> dict:
     """Evaluates the loaded model of a config on any clips, as `evaluate` does."""
+    several = model.config.has_several_labels
+    if config.thresholds and not several:
+        raise ValueError(
+            f"thresholds is {config.thresholds}, and this model has a softmax, whose"
+            " likeliest class is predicted: leave it out."
+        )
+    thresholds: tuple[float, ...] = ()
+    if several:
+        thresholds = thresholds_for(
+            config.thresholds,
+            config.checkpoint,
+            records.recorded_classes,
+            records.class_names,
+        )
     folder = Path(config.output_dir)
-    streams = None
+    streamed = None
     if config.streaming:
-        predicted, streams = _stream(model, records, config)
+        streamed = stream_clips(model, records.batches(config.batch_size))
+        scores = scores_of(streamed.logits[:, -1], model).numpy()
+        predicted = Predictions(scores, streamed.labels, streamed.names)
     elif config.single_view:
         predicted = predict_clips(model, records.batches(config.batch_size))
     else:
         predicted = predict_views(
             model, records.videos(), config.clips, config.crops, config.batch_size
         )
-    measures = measure(predicted.labels, predicted.probabilities, records.class_names)
-    results = {"settings": _settings(config, model.config)} | measures.to_dict()
-    figures = {CONFUSION_FILE: draw_confusion(measures.confusion, records.class_names)}
-    table = measures.table()
-    if streams:
+    kind = _Labels if several else _Classes
+    found = kind(predicted, records.class_names, thresholds)
+    results = {"settings": _settings(config, model.config)} | found.measures.to_dict()
+    figures = found.figures()
+    table = found.measures.table()
+    if records.left_out:
+        results["clips_of_other_classes"] = records.left_out
+        table = f"{records.left_out} clips of other classes are left out.\n\n{table}"
+    if streamed:
+        streams, figure = found.streams(streamed, model.config.fps)
         results["streaming"] = streams.to_dict()
-        figures[CURVE_FILE] = draw_accuracy(
-            streams.accuracy,
-            streams.fps,
-            streams.label_changes_per_second,
-            streams.probability_change,
-        )
+        figures[CURVE_FILE] = figure
         table += f"\n\n{streams.table()}"
     if config.robustness:
         robustness = perturbed_accuracy(model, records, config.batch_size)
         results["robustness"] = robustness
-        rows = [(p.title, f"{robustness[p.key]:.3f}") for p in PERTURBATIONS]
+        named = [perturbation.named(several) for perturbation in PERTURBATIONS]
+        rows = [(title, f"{robustness[key]:.3f}") for key, title in named]
         table += f"\n\n{text_table(rows)}"
 
     folder.mkdir(parents=True, exist_ok=True)
-    of_clips = predicted.names, predicted.labels, predicted.probabilities
-    write_predictions(folder / PREDICTIONS_FILE, *of_clips, records.class_names)
+    found.write(folder, config.records)
     for name, figure in figures.items():
         with replacing(folder / name) as unfinished:
             figure.savefig(unfinished, format="png", dpi=110)
@@ -156,11 +202,59 @@ def evaluate_model(
     return results | {"table": table}
 
 
-def _stream(model, records, config):
-    streamed = stream_clips(model, records.batches(config.batch_size))
-    measured = measure_streams(streamed.logits, streamed.labels, model.config.fps)
-    probabilities = tf.nn.softmax(streamed.logits[:, -1]).numpy()
-    return Predictions(probabilities, streamed.labels, streamed.names), measured
+class _Classes:
+    """What is made of predictions of one class a clip."""
+
+    def __init__(self, predicted, class_names, _):
+        self._of_clips = predicted.names, predicted.labels, predicted.probabilities
+        self._class_names = class_names
+        self.measures = measure(*self._of_clips[1:], class_names)
+
+    def figures(self):
+        return {
+            CONFUSION_FILE: draw_confusion(self.measures.confusion, self._class_names)
+        }
+
+    def streams(self, streamed, fps):
+        found = measure_streams(streamed.logits, streamed.labels, fps)
+        changes = found.label_changes_per_second, found.probability_change
+        return found, draw_accuracy(found.accuracy, fps, *changes)
+
+    def write(self, folder, _):
+        write_predictions(folder / PREDICTIONS_FILE, *self._of_clips, self._class_names)
+
+
+class _Labels:
+    """What is made of predictions of any number of classes a clip."""
+
+    def __init__(self, predicted, class_names, thresholds):
+        self._of_clips = predicted.names, predicted.labels, predicted.probabilities
+        self._class_names = class_names
+        self._thresholds = thresholds
+        self.measures = measure_labels(*self._of_clips[1:], thresholds, class_names)
+
+    def figures(self):
+        return {}
+
+    def streams(self, streamed, fps):
+        found = measure_label_streams(
+            streamed.logits, streamed.labels, self._thresholds, fps
+        )
+        changes = found.label_changes_per_second, found.probability_change
+        curve = found.mean_average_precision
+        return found, draw_accuracy(curve, fps, *changes, measure="mAP")
+
+    def write(self, folder, records):
+        write_label_predictions(
+            folder / PREDICTIONS_FILE,
+            *self._of_clips,
+            self._thresholds,
+            self._class_names,
+        )
+        best = self.measures.best_thresholds.tolist()
+        numbers = dict(zip(self._class_names, best, strict=True))
+        content = {"chosen_on": records, "thresholds": numbers}
+        write_json(folder / THRESHOLDS_FILE, content)
 
 
 def _settings(config, model_config):

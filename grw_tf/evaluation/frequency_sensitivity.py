@@ -22,6 +22,7 @@ from grw_tf.common.output_folder import check_writable
 from grw_tf.common.replacing import replacing
 from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.evaluation.component_scaling import ScaledModel, logits_function
+from grw_tf.evaluation.inference import check_one_label
 from grw_tf.evaluation.measures import check_predictions, likeliest
 from grw_tf.evaluation.predictions import write_results
 from grw_tf.evaluation.rms_options import RMSOptions, listed
@@ -210,6 +211,7 @@ def short_names(paths: Iterable[str]) -> list[str]:
 
 def _prepare(checkpoint_dir, config):
     model = load_best(checkpoint_dir)
+    check_one_label(model.config, "Sensitivity is measured by top-1 accuracy")
     records = EvaluationRecords(config.records, model.config)
     forms = {_UNSCALED: logits_function(model)}
     for component, called in COMPONENTS.items():

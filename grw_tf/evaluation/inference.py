@@ -9,11 +9,16 @@ import tf_keras
 
 from grw_tf.data.evaluation_clips import LabelledClip
 from grw_tf.evaluation.views import average_views, cut_views
+from grw_tf.models import ModelConfig
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Predictions:
-    """A model's probabilities [clips, classes] for labeled clips."""
+    """A model's scores [clips, classes], and the labels of the clips.
+
+    Scores are probabilities, or for a model with several labels sigmoids. Labels are
+    [clips], or then bool [clips, classes].
+    """
 
     probabilities: np.ndarray
     labels: np.ndarray
@@ -23,8 +28,11 @@ class Predictions:
 def predict_clips(model: tf_keras.Model, batches: Iterable[tuple]) -> Predictions:
     """Runs a model on batches of clips.
 
-    Batches are tuples of clips [batch, frames, size, size, 3] in 0..1, labels [batch]
-    and names.
+    Batches are tuples of clips [batch, frames, size, size, 3] in 0..1, labels and
+    names.
+
+    Raises:
+        ValueError: If there is no clip.
     """
     run = _compiled(model)
     probabilities, labels, names = [], [], []
@@ -32,6 +40,7 @@ def predict_clips(model: tf_keras.Model, batches: Iterable[tuple]) -> Prediction
         probabilities.append(run(tf.constant(clips)).numpy())
         labels.append(of_clips)
         names += called
+    _check_some(names)
     stacked = np.concatenate(probabilities), np.concatenate(labels)
     return Predictions(*stacked, tuple(names))
 
@@ -47,6 +56,9 @@ def predict_views(
 
     Videos have frames of their original size. One video and its views are in memory at
     a time; batches are of views of one video.
+
+    Raises:
+        ValueError: If there is no video.
     """
     run = _compiled(model)
     frames, geometry = model.config.frames, model.config.frame_geometry
@@ -60,13 +72,40 @@ def predict_views(
         probabilities.append(average_views(np.concatenate(of_views), len(views)))
         labels.append(video.label)
         names.append(video.name)
-    stacked = np.concatenate(probabilities), np.array(labels, np.int64)
+    _check_some(names)
+    stacked = np.concatenate(probabilities), np.stack(labels)
     return Predictions(*stacked, tuple(names))
 
 
 def _compiled(model):
     @tf.function(autograph=False)
     def run(clips):
-        return tf.nn.softmax(tf.cast(model(clips, training=False), tf.float32))
+        return scores_of(tf.cast(model(clips, training=False), tf.float32), model)
 
     return run
+
+
+def scores_of(logits: tf.Tensor, model: tf_keras.Model) -> tf.Tensor:
+    """Returns the scores of a model's logits, both [..., classes]."""
+    if model.config.has_several_labels:
+        return tf.math.sigmoid(logits)
+    return tf.nn.softmax(logits)
+
+
+def check_one_label(config: ModelConfig, what: str) -> None:
+    """Raises a `ValueError` for a model with several labels a clip.
+
+    Args:
+        config: The model's config.
+        what: What it cannot be used for, as the start of a sentence.
+    """
+    if config.has_several_labels:
+        raise ValueError(
+            f"{what}, and this model's clips have any number of classes"
+            " (output_activation sigmoid): use a model with a softmax."
+        )
+
+
+def _check_some(names):
+    if not names:
+        raise ValueError("There is no clip of the model's classes to evaluate on.")

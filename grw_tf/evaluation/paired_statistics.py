@@ -18,6 +18,7 @@ from scipy import optimize, stats
 LEVEL = 0.95
 POWER = 0.8
 _DRAWS = 10_000
+_SCORE_DRAWS = 2_000
 _MOST = 10**6
 _ROUNDING = 1e-12
 
@@ -128,6 +129,81 @@ def compare_clips(right: npt.ArrayLike, baseline: npt.ArrayLike) -> ClipDifferen
         p_value=None if p_value is None else float(p_value),
         clips=clips,
     )
+
+
+def compare_scores(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    baseline: np.ndarray,
+    right: np.ndarray,
+    baseline_right: np.ndarray,
+) -> ClipDifference:
+    """Compares the mean average precision (mAP) of scores, by bootstrap over clips.
+
+    The number of clips that a difference would take is told as if it were a mean over
+    clips: the deviation is the bootstrap's times the square root of their number.
+
+    Args:
+        labels: Which classes each clip has, bool [clips, classes].
+        scores: Scores [seeds, clips, classes].
+        baseline: The baseline's.
+        right: Whether all classes of a clip are right, bool [seeds, clips].
+        baseline_right: The same for the baseline.
+
+    Raises:
+        ValueError: If shapes differ, or there is no clip.
+    """
+    if scores.shape != baseline.shape or scores.shape[1:] != labels.shape:
+        raise ValueError(
+            f"Expected scores [seeds, clips, classes] of clips {labels.shape}, got"
+            f" {scores.shape} and {baseline.shape}."
+        )
+    clips = len(labels)
+    counts = np.random.default_rng(0).multinomial(
+        clips, np.full(clips, 1 / clips), size=_SCORE_DRAWS
+    )
+    # The clips themselves, and then draws of them.
+    counts = np.concatenate([np.ones((1, clips), int), counts])
+    differences = np.mean(
+        [
+            _drawn_precisions(labels, own, counts)
+            - _drawn_precisions(labels, other, counts)
+            for own, other in zip(scores, baseline, strict=True)
+        ],
+        axis=0,
+    )
+    mean, drawn = differences[0], differences[1:]
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return ClipDifference(
+        interval=Interval(float(mean), float(low), float(high)),
+        deviation=float(drawn.std(ddof=1) * math.sqrt(clips)),
+        mended=int((right & ~baseline_right).sum()),
+        broken=int((~right & baseline_right).sum()),
+        p_value=None,
+        clips=clips,
+    )
+
+
+def _drawn_precisions(labels, scores, counts):
+    """Returns the mAP [draws] of clips that are drawn so many times [draws, clips].
+
+    Classes that are in no drawn clip are left out.
+    """
+    total, known = np.zeros(len(counts)), np.zeros(len(counts))
+    for there, own in zip(labels.T, scores.T, strict=True):
+        order = np.argsort(-own, kind="stable")
+        own, there = own[order], there[order]
+        drawn = counts[:, order]
+        # Of clips with equal scores, the last one tells for all.
+        last = np.append(np.flatnonzero(np.diff(own)), len(own) - 1)
+        found = np.cumsum(drawn * there, axis=1)[:, last]
+        named = np.cumsum(drawn, axis=1)[:, last]
+        steps = np.diff(found, axis=1, prepend=0)
+        sums = (steps * found / np.maximum(named, 1)).sum(axis=1)
+        has = found[:, -1] > 0
+        total += np.where(has, sums / np.maximum(found[:, -1], 1), 0)
+        known += has
+    return total / np.maximum(known, 1)
 
 
 def _bootstrap(values) -> Interval:

@@ -12,6 +12,7 @@ import tf_keras
 
 from grw_tf.data.evaluation_clips import EvaluationClips
 from grw_tf.evaluation.inference import predict_clips
+from grw_tf.evaluation.label_measures import average_precisions, mean_of_known
 
 _DROPPED = 0.3
 _LATE = 1.0
@@ -42,6 +43,13 @@ class Perturbation:
     meaning: str
     times: Callable[[np.random.Generator, np.ndarray], np.ndarray] = _unchanged
     pixels: Callable[[np.random.Generator, np.ndarray], np.ndarray] = _unchanged
+
+    def named(self, several_labels: bool) -> tuple[str, str]:
+        """Returns the key and the title, of mAP for models with several labels."""
+        if not several_labels:
+            return self.key, self.title
+        key = self.key.replace("accuracy", "mean_average_precision")
+        return key, self.title.replace("Accuracy", "mAP")
 
     def generator(self, name: str) -> np.random.Generator:
         """Returns the random generator for a clip."""
@@ -124,6 +132,8 @@ def perturbed_accuracy(
 ) -> dict[str, float]:
     """Returns a model's accuracy under each of `PERTURBATIONS`, by key.
 
+    For a model with several labels it is the mean average precision (mAP) instead.
+
     Raises:
         ValueError: As `EvaluationClips.clips`.
         OSError: As `EvaluationClips.clips`.
@@ -137,6 +147,16 @@ def perturbed_accuracy(
             for batch in perturbed_batches(clips, perturbation, batch_size)
         ),
     )
-    right = predicted.probabilities.argmax(axis=1) == predicted.labels
-    shares = right.reshape(len(PERTURBATIONS), -1).mean(axis=1)
-    return {p.key: float(s) for p, s in zip(PERTURBATIONS, shares, strict=True)}
+    several = model.config.has_several_labels
+    each = (
+        np.split(array, len(PERTURBATIONS))
+        for array in (predicted.labels, predicted.probabilities)
+    )
+    return {
+        perturbation.named(several)[0]: (
+            mean_of_known(average_precisions(labels, scores))
+            if several
+            else float((scores.argmax(axis=1) == labels).mean())
+        )
+        for perturbation, labels, scores in zip(PERTURBATIONS, *each, strict=True)
+    }

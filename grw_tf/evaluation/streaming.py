@@ -17,7 +17,10 @@ _SHOWN_FRAMES = 12
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StreamedClips:
-    """A model's logits [clips, frames, classes] after each frame of labeled clips."""
+    """A model's logits [clips, frames, classes] after each frame of labeled clips.
+
+    The labels are [clips], or for a model with several labels bool [clips, classes].
+    """
 
     logits: np.ndarray
     labels: np.ndarray
@@ -49,12 +52,10 @@ class StreamingMeasures:
 
     def table(self) -> str:
         """Returns the measures as text, with at most 12 frames of the curve."""
-        count = len(self.accuracy)
-        shown = np.linspace(0, count - 1, min(count, _SHOWN_FRAMES)).round().astype(int)
         curve = [("frames seen", "seconds", "top-1")]
         curve += [
-            (frame + 1, f"{frame / self.fps:.2f}", f"{self.accuracy[frame]:.3f}")
-            for frame in shown
+            (f"{frame + 1}", f"{frame / self.fps:.2f}", f"{self.accuracy[frame]:.3f}")
+            for frame in shown_frames(len(self.accuracy))
         ]
         settled = self._median_seconds_to_settle()
         flicker = (
@@ -81,11 +82,18 @@ class StreamingMeasures:
         return float(np.median(settled)) if settled.size else None
 
 
+def shown_frames(count: int) -> list[int]:
+    """Returns the frames that a table shows, evenly spread over `count` of them."""
+    shown = np.linspace(0, count - 1, min(count, _SHOWN_FRAMES))
+    return shown.round().astype(int).tolist()
+
+
 def stream_clips(model: tf_keras.Model, batches: Iterable[tuple]) -> StreamedClips:
     """Feeds clips to a causal model one frame at a time.
 
-    Batches are tuples of clips [batch, frames, size, size, 3] in 0..1, labels [batch]
-    and names. All clips need the same number of frames.
+    Batches are tuples of clips [batch, frames, size, size, 3] in 0..1, labels [batch],
+    or bool [batch, classes] for a model with several labels, and names. All clips need
+    the same number of frames.
 
     Raises:
         ValueError: If the model is not causal, if there is no clip, or if clips, labels
@@ -103,7 +111,8 @@ def stream_clips(model: tf_keras.Model, batches: Iterable[tuple]) -> StreamedCli
     for clips, labels, names in batches:
         clips, labels = tf.convert_to_tensor(clips), np.asarray(labels)
         _check_batch(clips, labels, names, all_logits)
-        check_labels(labels, model.config.num_classes)
+        if not model.config.has_several_labels:
+            check_labels(labels, model.config.num_classes)
         states = stream.initial_states(len(clips))
         logits = []
         for index in range(clips.shape[1]):
@@ -154,10 +163,11 @@ def measure_streams(
 
 
 def _check_batch(clips, labels, names, earlier):
-    if clips.shape.rank != 5 or not (0 < len(names) == len(clips) == labels.size):
+    count = len(labels) if labels.ndim else 1
+    if clips.shape.rank != 5 or not (0 < len(names) == len(clips) == count):
         raise ValueError(
             "A batch must be clips [batch, frames, height, width, 3] with a label and a"
-            f" name for each, got {tuple(clips.shape)}, {labels.size} labels and"
+            f" name for each, got {tuple(clips.shape)}, {count} labels and"
             f" {len(names)} names."
         )
     expected = earlier[0].shape[1] if earlier else max(1, clips.shape[1])

@@ -21,6 +21,7 @@ from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.data.videos.clips import read_clip
 from grw_tf.evaluation.directions import directions
 from grw_tf.evaluation.embeddings import embed_clips, embedding_layers
+from grw_tf.evaluation.inference import check_one_label
 from grw_tf.evaluation.principal_components import principal_components
 from grw_tf.evaluation.smoothness import smoothness
 from grw_tf.figures.trajectories import COLORS, trajectory_figure
@@ -147,6 +148,7 @@ def read_batches(
             for path, label in zip(videos, classes, strict=True)
         )
         return class_names, _batches(read, batch_size)
+    check_one_label(config, "Paths of classes are drawn")
     records = EvaluationRecords(source, config)
     return records.class_names, records.batches(batch_size)
 

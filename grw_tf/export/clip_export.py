@@ -86,12 +86,13 @@ def export_clips(run: Run, config: ExportConfig) -> ClipReport:
         OSError: If something cannot be read or written.
     """
     _check(run, config)
+    thresholds = run.thresholds(config.thresholds)
     network = ClipNetwork(run.model, config.frame_dtype)
     kind, clips = _clips(run, config)
     print(f"Converting ({config.quantization}).", flush=True)
     floats = convert_clips(network)
     expected = model_logits(run.model, clips)
-    manifest = make_clip_manifest(network) | {
+    manifest = make_clip_manifest(network, thresholds) | {
         "training_run": {"checkpoint": short_name(run.checkpoint)},
     }
     output, name = Path(config.output), run.model.config.backbone.model_id
@@ -159,5 +160,5 @@ def _clips(run, config):
     source = config.clips or run.validation_records
     frames = model_config.frames
     if source:
-        return "real", real_streams(source, model_config, _CLIPS, frames=frames)
+        return "real", real_streams(source, run.clip_config, _CLIPS, frames=frames)
     return "drawn", drawn_streams(model_config, _CLIPS, frames)

@@ -108,15 +108,15 @@ def check_clip_parity(
         quantization: The file's quantization, which says what is limited.
     """
     actual, seconds = file_logits(path, clips)
-    in_file = read_clip_file(path).geometry
-    levels = compare_preparation(in_file, model.config.frame_geometry)
+    exported = read_clip_file(path)
+    levels = compare_preparation(exported.geometry, model.config.frame_geometry)
     scale = largest_logit(expected)
     converted = actual if converted is None else converted
     numbers = {
         "conversion_difference": float(np.abs(converted - expected).max() / scale),
         "largest_difference": float(np.abs(actual - expected).max() / scale),
     }
-    regret = regret_of(expected[:, None], actual[:, None])
+    regret = regret_of(expected[:, None], actual[:, None], exported.thresholds)
     failures = (
         *preparation_failures(levels),
         *file_failures(numbers, regret, quantization),

@@ -92,7 +92,8 @@ class Report:
 def export(config: ExportConfig) -> Report | ClipReport:
     """Exports a training's best model; see `export_run`."""
     _check_output(Path(config.output))
-    return export_run(read_run(config.checkpoint_dir, config.labels), config)
+    run = read_run(config.checkpoint_dir, config.labels, config.classes)
+    return export_run(run, config)
 
 
 def export_run(run: Run, config: ExportConfig) -> Report | ClipReport:
@@ -126,6 +127,7 @@ def export_streams(run: Run, config: ExportConfig) -> Report:
     _check_output(output)
     if config.layout == LAYOUT:
         _check_samples(run)
+    thresholds = run.thresholds(config.thresholds)
     network = StreamingNetwork(
         run.model, config.frames_per_step, config.frame_dtype, config.target
     )
@@ -135,12 +137,14 @@ def export_streams(run: Run, config: ExportConfig) -> Report:
     kind, streams = _parity_streams(run, config)
     print(f"Converting ({config.mode}).", flush=True)
     floats = convert(network)
-    quantized = quantize(floats, config.mode, calibration or streams)
+    quantized = quantize(
+        floats, config.mode, calibration or streams, thresholds=thresholds
+    )
     mode = quantized.report["mode"]
     content, floats = (
         _finish(model, run, config) for model in (quantized.content, floats)
     )
-    manifest = make_manifest(network, content) | {
+    manifest = make_manifest(network, content, thresholds) | {
         "quantization": quantized.report,
         "training_run": {"checkpoint": short_name(run.checkpoint)},
     }
@@ -148,7 +152,8 @@ def export_streams(run: Run, config: ExportConfig) -> Report:
     with replacing(output) as unfinished, tempfile.TemporaryDirectory() as folder:
         unfinished.write_bytes(bundle(content, names, manifest))
         float_path = Path(folder) / "float32.tflite"
-        float_path.write_bytes(bundle(floats, names, make_manifest(network, floats)))
+        float_manifest = make_manifest(network, floats, thresholds)
+        float_path.write_bytes(bundle(floats, names, float_manifest))
         parity = check_parity(
             unfinished,
             run.model,
@@ -270,7 +275,7 @@ def _real_streams(run, config, records, count, part):
     """Returns streams of a part of `clips`, or else of all records, if any."""
     clips, part = (config.clips, part) if config.clips else (records, (0, 1))
     frames = _frames(run, config)
-    return real_streams(clips, run.model.config, count, part, frames) if clips else None
+    return real_streams(clips, run.clip_config, count, part, frames) if clips else None
 
 
 def _frames(run, config):

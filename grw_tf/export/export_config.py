@@ -7,7 +7,12 @@ from grw_tf.export.quantization.quantize import AUTO, MODES
 from grw_tf.export.streaming_network import IMAGE_DTYPES, TARGETS
 from grw_tf.export.streams import FRAMES
 from grw_tf.export.tensorflow_examples import LABEL_FILE, LAYOUT
+from grw_tf.weights.thresholds import THRESHOLDS_HELP
 
+CLASSES_HELP = (
+    "Export these classes alone: names by commas, or a file with one a line; a softmax"
+    " is then over them alone. By default all."
+)
 GRW_LAYOUT = "grw"
 LAYOUTS = (GRW_LAYOUT, LAYOUT)
 CPU = "cpu"
@@ -57,6 +62,8 @@ class ExportConfig:
     labels: str = option(
         "", "File with the names of the classes; by default labels.txt of the training."
     )
+    classes: str = option("", CLASSES_HELP)
+    thresholds: str = option("", THRESHOLDS_HELP)
     allow_mismatch: bool = option(
         False,
         "Write the file even if it does not give the model's numbers, or has patterns"

@@ -1,16 +1,21 @@
 """All that is needed to run an exported file, as JSON."""
 
 import json
+from collections.abc import Sequence
 
 import grw_tf
+from grw_tf.common.output_activation import DEFAULT_THRESHOLD
 from grw_tf.export.clip_network import ClipNetwork
 from grw_tf.export.state_entries import state_entries
 from grw_tf.export.streaming_network import StreamingNetwork
 from grw_tf.frames.geometry import FrameGeometry
+from grw_tf.models.config import ModelConfig
 from grw_tf.streaming.litert import make_interpreter
 from grw_tf.streaming.signature_names import CLASSIFY_CLIP, IMAGE, step_signature
 
 FORMAT_VERSION = 2
+# That of models with sigmoids, which older readers would take for a softmax.
+_SIGMOID_FORMAT = 3
 
 
 def frame_entries(geometry: FrameGeometry) -> dict:
@@ -22,29 +27,59 @@ def frame_entries(geometry: FrameGeometry) -> dict:
     return {"resize": geometry.side, "frame_fit": geometry.fit}
 
 
-def make_manifest(network: StreamingNetwork, content: bytes) -> dict:
+def output_entries(
+    config: ModelConfig, thresholds: Sequence[float] | None = None
+) -> dict:
+    """Returns a manifest's entries on what becomes of the logits; none for a softmax.
+
+    `activation` "sigmoid" gives each class a score of its own, and a class is named
+    from its score in `thresholds` on, by default from 0.5.
+    """
+    if not config.has_several_labels:
+        return {}
+    if thresholds is None:
+        thresholds = [DEFAULT_THRESHOLD] * config.num_classes
+    return {
+        "activation": config.output_activation,
+        "thresholds": [round(float(number), 6) for number in thresholds],
+    }
+
+
+def make_manifest(
+    network: StreamingNetwork,
+    content: bytes,
+    thresholds: Sequence[float] | None = None,
+) -> dict:
     """Returns the manifest of the TFLite model that a network was converted to.
 
-    It can be understood without this project; `model` is the model's config.
+    It can be understood without this project; `model` is the model's config. For the
+    thresholds, see `output_entries`.
     """
     signatures, shape = _interface(content)
-    return _described(network, signatures, shape) | {
+    return _described(network, signatures, shape, thresholds) | {
         "frames_per_step": network.frames_per_step,
         "states": state_entries(content),
     }
 
 
-def make_clip_manifest(network: ClipNetwork) -> dict:
+def make_clip_manifest(
+    network: ClipNetwork, thresholds: Sequence[float] | None = None
+) -> dict:
     """Returns the manifest of a model that classifies clips of `window` frames."""
     shape = network.image_spec.shape.as_list()
-    return _described(network, [CLASSIFY_CLIP], shape)
+    return _described(network, [CLASSIFY_CLIP], shape, thresholds)
 
 
-def _described(network, signatures, shape):
+def format_version(config: ModelConfig) -> int:
+    """Returns the version of the format that a model's manifest has."""
+    return _SIGMOID_FORMAT if config.has_several_labels else FORMAT_VERSION
+
+
+def _described(network, signatures, shape, thresholds):
     config = network.model.config
     image = network.image_spec
     return {
-        "format_version": FORMAT_VERSION,
+        "format_version": format_version(config),
         "producer": f"grw_tf {grw_tf.__version__}",
         "signatures": signatures,
         "input": {
@@ -55,7 +90,11 @@ def _described(network, signatures, shape):
             "channels": "RGB",
             **frame_entries(config.frame_geometry),
         },
-        "output": {"name": "logits", "shape": [1, config.num_classes]},
+        "output": {
+            "name": "logits",
+            "shape": [1, config.num_classes],
+            **output_entries(config, thresholds),
+        },
         "fps": config.fps,
         "head": config.head.type,
         "window": config.frames,

@@ -97,7 +97,7 @@ def check_parity(
     rows, times = [], []
     float_session = StreamSession(float_path) if float_path else nullcontext()
     with StreamSession(path) as session, float_session as floats:
-        step = session.frames_per_step
+        step, thresholds = session.frames_per_step, session.thresholds
         preparation_difference = compare_preparation(
             session.geometry, model.config.frame_geometry
         )
@@ -121,7 +121,7 @@ def check_parity(
     columns = [np.stack(column) for column in zip(*rows, strict=True)]
     numbers = _compare(*columns)
     numbers["preparation_difference"] = preparation_difference
-    regret = regret_of(*columns[:2])
+    regret = regret_of(columns[0], columns[1], thresholds)
     failures = tuple(_failures(numbers, regret, quantization))
     return Parity(
         streams=len(rows),

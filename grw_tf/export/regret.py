@@ -1,7 +1,7 @@
 """What the choices of a quantized file cost, by its model's own probabilities."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy import special
@@ -18,6 +18,9 @@ CLEAR_MARGIN = 0.1
 CLEAR_AGREEMENT = 0.99
 """Least agreement where the model's choice is clear."""
 
+# Thresholds of 0 and 1 count as this far from them.
+_LEAST = 1e-6
+
 
 @dataclasses.dataclass(frozen=True)
 class Regret:
@@ -26,6 +29,10 @@ class Regret:
     The regret of a frame is the model's probability of its own choice less that of the
     file's choice: 0 where they agree, and little at near ties, where either choice is
     as good.
+
+    With several labels a clip, a file chooses for each class whether to name it, which
+    counts as a choice between two. The regret of a frame is then that of the class it
+    is largest for, and choices are the same if they are for all classes.
 
     Attributes:
         mean_regret: Mean over all frames.
@@ -70,13 +77,21 @@ class Regret:
             )
 
 
-def regret_of(expected: np.ndarray, actual: np.ndarray) -> Regret:
+def regret_of(
+    expected: np.ndarray,
+    actual: np.ndarray,
+    thresholds: Sequence[float] | None = None,
+) -> Regret:
     """Compares choices of class.
 
     Args:
         expected: The model's logits [streams, times, classes].
         actual: The file's.
+        thresholds: The scores [classes] from which sigmoids name their classes; None
+            for a softmax.
     """
+    if thresholds is not None:
+        return _regret_of_labels(expected, actual, thresholds)
     probabilities = special.softmax(expected.astype(np.float64), axis=-1)
     ordered = np.sort(probabilities, axis=-1)
     first = ordered[..., -1]
@@ -86,13 +101,29 @@ def regret_of(expected: np.ndarray, actual: np.ndarray) -> Regret:
     # NaN is no choice at all.
     regret = np.where(np.isfinite(actual).all(-1), regret, np.nan)
     same = chosen == expected.argmax(-1)
-    clear = first - second >= CLEAR_MARGIN
+    return _summary(regret, same, same, first - second >= CLEAR_MARGIN)
+
+
+def _regret_of_labels(expected, actual, thresholds):
+    # Logits from 0 on are then named.
+    zero = special.logit(np.clip(thresholds, _LEAST, 1 - _LEAST))
+    expected, actual = expected.astype(np.float64) - zero, actual - zero
+    # The difference of the probabilities of two classes with logits x and 0.
+    margin = np.abs(np.tanh(expected / 2))
+    agree = (expected >= 0) == (actual >= 0)
+    regret = np.where(agree, 0, margin).max(-1)
+    regret = np.where(np.isfinite(actual).all(-1), regret, np.nan)
+    clear = margin >= CLEAR_MARGIN
+    return _summary(regret, agree.all(-1), (agree | ~clear).all(-1), clear.any(-1))
+
+
+def _summary(regret, same, same_where_clear, clear):
     late = slice(-max(1, same.shape[1] // 6), None)
     numbers = {
         "mean_regret": regret.mean(),
         "late_regret": regret[:, late].mean(),
         "regret_99": np.percentile(regret, 99),
-        "clear_agreement": same[clear].mean() if clear.any() else 1.0,
+        "clear_agreement": same_where_clear[clear].mean() if clear.any() else 1.0,
         "agreement": same.mean(),
         "late_agreement": same[:, late].mean(),
     }

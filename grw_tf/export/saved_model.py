@@ -19,7 +19,7 @@ from grw_tf.common.labels_file import check_class_names
 from grw_tf.common.replacing import replacing_folder
 from grw_tf.export.bundle import LABELS, MANIFEST
 from grw_tf.export.conversion import named, weights_module
-from grw_tf.export.manifest import FORMAT_VERSION, frame_entries
+from grw_tf.export.manifest import format_version, frame_entries, output_entries
 from grw_tf.models.streaming import StreamingModel, as_stream_states, head_states
 
 # Where a SavedModel keeps files that its graph does not read.
@@ -29,12 +29,16 @@ _PRODUCER = "grw_tf"
 
 
 def write_saved_model(
-    path: str | os.PathLike, model: tf_keras.Model, class_names: Sequence[str]
+    path: str | os.PathLike,
+    model: tf_keras.Model,
+    class_names: Sequence[str],
+    thresholds: Sequence[float] | None = None,
 ) -> None:
     """Writes a model as a SavedModel for any batch size.
 
     Its signatures take and return tensors by name. Frames are `image`, float32 in 0..1,
-    RGB; `probabilities` are the softmax of `logits` [batch, num_classes].
+    RGB; `probabilities` are the softmax of `logits` [batch, num_classes], or for a
+    model with several labels their sigmoids.
 
     - `serving_default`: clips [batch, frames, size, size, 3] -> logits, probabilities.
     - `init_states` (causal models): `batch_size`, an int32 scalar -> the states, by
@@ -52,6 +56,8 @@ def write_saved_model(
             replaced.
         model: A model of `build_model`.
         class_names: Names of the classes, in the order of the logits.
+        thresholds: For a model with several labels, the scores from which classes are
+            named, for the manifest; by default 0.5.
 
     Raises:
         ValueError: If the number of names is not that of classes, or the folder is not
@@ -67,7 +73,7 @@ def write_saved_model(
         extra = unfinished / EXTRA
         extra.mkdir()
         (extra / LABELS).write_text("\n".join(class_names) + "\n")
-        manifest = json.dumps(_manifest(model.config, signatures), indent=2)
+        manifest = json.dumps(_manifest(model.config, signatures, thresholds), indent=2)
         (extra / MANIFEST).write_text(manifest + "\n")
 
 
@@ -82,7 +88,7 @@ def make_signatures(model: tf_keras.Model) -> dict[str, Any]:
 
     @tf.function(autograph=False, input_signature=[{"image": _image(config, None)}])
     def classify_clip(inputs):
-        return _answers(model(inputs["image"], training=False))
+        return _answers(model(inputs["image"], training=False), config)
 
     signatures = {"serving_default": classify_clip}
     if config.backbone.causal:
@@ -112,11 +118,11 @@ def _stream_signatures(stream):
     def step(inputs):
         inputs = dict(inputs)
         logits, new_states = stream.step(inputs.pop("image"), inputs)
-        return new_states if logits is None else new_states | _answers(logits)
+        return new_states if logits is None else new_states | _answers(logits, config)
 
     @tf.function(autograph=False, input_signature=[classified])
     def classify(inputs):
-        return _answers(stream.classify(inputs))
+        return _answers(stream.classify(inputs), config)
 
     functions = {"init_states": init_states, "step": step}
     if stream.on_demand:
@@ -129,13 +135,15 @@ def _image(config, frames):
     return tf.TensorSpec(shape, tf.float32, "image")
 
 
-def _answers(logits):
-    return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
+def _answers(logits, config):
+    several = config.has_several_labels
+    scores = tf.math.sigmoid(logits) if several else tf.nn.softmax(logits)
+    return {"logits": logits, "probabilities": scores}
 
 
-def _manifest(config, signatures):
+def _manifest(config, signatures, thresholds):
     return {
-        "format_version": FORMAT_VERSION,
+        "format_version": format_version(config),
         "producer": f"{_PRODUCER} {grw_tf.__version__}",
         "signatures": {
             name: {
@@ -150,6 +158,11 @@ def _manifest(config, signatures):
             "channels": "RGB",
             **frame_entries(config.frame_geometry),
         },
+        **(
+            {"output": {"name": "logits", **output_entries(config, thresholds)}}
+            if config.has_several_labels
+            else {}
+        ),
         "fps": config.fps,
         "head": config.head.type,
         "window": config.frames,

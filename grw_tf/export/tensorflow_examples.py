@@ -31,7 +31,16 @@ _HIGHEST = 127
 
 
 def check_layout(config: ModelConfig) -> None:
-    """Raises a ValueError if a model's head gives no logits at each step."""
+    """Raises a ValueError if the apps cannot run a model.
+
+    They need logits at each step, and take the softmax of them.
+    """
+    if config.has_several_labels:
+        raise ValueError(
+            f"--layout={LAYOUT} is for TensorFlow's sample apps, which take the softmax"
+            " of the logits, and this model has a sigmoid for each class: leave it out,"
+            " and use this project's sessions."
+        )
     if config.head.type == _ON_DEMAND:
         raise ValueError(
             f"--layout={LAYOUT} needs logits at each step, and the {_ON_DEMAND!r} head"

@@ -14,14 +14,17 @@ def draw_accuracy(
     fps: float,
     label_changes_per_second: float,
     probability_change: float,
+    measure: str = "top-1 accuracy",
 ) -> Figure:
     """Draws the accuracy after each frame, over frames (below) and seconds (above).
 
     Args:
         accuracy: Accuracy after each frame, [frames].
         fps: Frames per second.
-        label_changes_per_second: How often the likeliest class changes.
+        label_changes_per_second: How often the likeliest class changes, or the named
+            classes do.
         probability_change: Mean absolute change of a class probability per frame.
+        measure: What `accuracy` is.
     """
     figure = Figure(figsize=(6.4, 4), layout="constrained")
     axis = figure.subplots()
@@ -35,7 +38,7 @@ def draw_accuracy(
         va="center",
         color=_COLOR,
     )
-    axis.set(xlabel="frames seen", ylabel="top-1 accuracy", ylim=(0, 1))
+    axis.set(xlabel="frames seen", ylabel=measure, ylim=(0, 1))
     axis.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
     axis.margins(x=0.02)
     axis.grid(alpha=0.3)

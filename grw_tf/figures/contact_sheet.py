@@ -99,6 +99,22 @@ def label_text(label: np.ndarray, names: tuple[str, ...]) -> str:
     return "\n".join(lines)
 
 
+def label_list_text(label: np.ndarray, names: tuple[str, ...]) -> str:
+    """Returns a clip's classes as text, with shares of those that are mixed in.
+
+    Args:
+        label: For each class whether the clip has it, 0 or 1, or mixed in between.
+        names: Names of the classes.
+    """
+    least = label.min() + _LEAST_SHARE if 0 < label.min() < 0.5 else _LEAST_SHARE
+    lines = [
+        name if share > 1 - _LEAST_SHARE else f"{share:.0%} {name}"
+        for share, name in zip(label, names, strict=True)
+        if share > least
+    ]
+    return "\n".join(lines) or "(no class)"
+
+
 def _described(clips):
     _, time, height, width, _ = clips.shape
     low, high = clips.min(), clips.max()

@@ -46,6 +46,11 @@ def open_whole_model(checkpoint: str | os.PathLike, **changes: Any) -> WholeMode
                 f"{checkpoint} records no config: evaluate a training's checkpoint, one"
                 " of grw-import-torch, or the PyTorch file itself."
             )
+        if saved.config.has_several_labels:
+            raise ValueError(
+                f"{checkpoint} has a sigmoid for each class, and clips of Kinetics-600"
+                " have one class: evaluate a model with a softmax."
+            )
         found = match_checkpoint(saved, saved.config, ("backbone", "affine", "head"))
         if found.missing or found.reshaped:
             raise ValueError(f"{checkpoint} holds no whole model: {found.line()}.")

@@ -6,6 +6,11 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from grw_tf.common.output_activation import (
+    SIGMOID,
+    SOFTMAX,
+    check_output_activation,
+)
 from grw_tf.common.typed_mapping import MappingReader
 from grw_tf.frames.geometry import (
     SHORT_SIDE,
@@ -199,6 +204,10 @@ class ModelConfig:
         smoothing: GRW smoothing.
         regularization: RMS and other regularizers.
         num_classes: Number of classes.
+        output_activation: What turns the logits into scores, in the loss, the metrics
+            and exported files alike: "softmax" for one class a clip, or "sigmoid" for
+            any number of classes a clip, each with its own score. One class with a
+            sigmoid is a binary classifier.
         frames: Frames of a clip, N.
         size: Height and width of a frame, in pixels.
         fps: Frames per second at which clips are sampled.
@@ -219,6 +228,7 @@ class ModelConfig:
         default_factory=RegularizationConfig
     )
     num_classes: int = 600
+    output_activation: str = SOFTMAX
     frames: int = 50
     size: int = 172
     fps: float = 5.0
@@ -236,6 +246,7 @@ class ModelConfig:
                 f"fps must be above 0 and at most {_MOST_FPS}, got {self.fps}."
             )
         check_fit(self.frame_fit)
+        check_output_activation(self.output_activation)
         drops = {"random_drop", "shake_drop"} & set(self.regularization.methods)
         if drops and self.backbone.stochastic_depth_drop_rate:
             raise ValueError(
@@ -255,6 +266,11 @@ class ModelConfig:
                 self.smoothing.window, self.smoothing.orders, self.smoothing.max_orders
             )
             windows.count_windows(self.frames, self.smoothing.window)
+
+    @property
+    def has_several_labels(self) -> bool:
+        """Whether a clip may have any number of classes, rather than one."""
+        return self.output_activation == SIGMOID
 
     @property
     def backbone_pools_time(self) -> bool:

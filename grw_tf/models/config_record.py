@@ -68,6 +68,13 @@ class ConfigRecord:
                 )
             for field in self.config.head.function:
                 _check_field("head", field, saved, self.config)
+            trained, built = saved.output_activation, self.config.output_activation
+            if trained != built:
+                raise ValueError(
+                    f"The checkpoint's model was trained with a {trained}, the model is"
+                    f" built with a {built}: build it with"
+                    f" task.model.output_activation={trained}."
+                )
 
 
 def check_backbone(

@@ -13,8 +13,10 @@ from pathlib import Path
 from grw_tf.common import flags
 from grw_tf.common.flags import option
 from grw_tf.common.output_folder import check_writable
+from grw_tf.export.export_config import CLASSES_HELP
 from grw_tf.export.saved_model import check_replaceable, write_saved_model
 from grw_tf.weights.run_directory import read_run
+from grw_tf.weights.thresholds import THRESHOLDS_HELP
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Options:
     labels: str = option(
         "", "File of the classes' names; by default labels.txt by the checkpoint."
     )
+    classes: str = option("", CLASSES_HELP)
+    thresholds: str = option("", THRESHOLDS_HELP)
 
 
 def define_flags() -> None:
@@ -41,6 +45,7 @@ def main(_: object) -> None:
     # Before the model is built, which takes a long time.
     check_replaceable(options.output_dir)
     check_writable(Path(options.output_dir))
-    run = read_run(options.checkpoint_dir, options.labels)
-    write_saved_model(options.output_dir, run.model, run.class_names)
+    run = read_run(options.checkpoint_dir, options.labels, options.classes)
+    thresholds = run.thresholds(options.thresholds)
+    write_saved_model(options.output_dir, run.model, run.class_names, thresholds)
     print(f"Written to {options.output_dir}.")

@@ -25,7 +25,12 @@ from grw_tf.common import flags
 from grw_tf.common.checks import check_positive
 from grw_tf.common.error_text import one_line
 from grw_tf.common.flags import option
-from grw_tf.figures.contact_sheet import Sheet, contact_sheet, label_text
+from grw_tf.figures.contact_sheet import (
+    Sheet,
+    contact_sheet,
+    label_list_text,
+    label_text,
+)
 from grw_tf.training.experiments.parsing import parse_experiment
 from grw_tf.training.tasks.video_classification import Task
 
@@ -86,9 +91,10 @@ def draw(params: cfg.ExperimentConfig, options: Options) -> Sheet:
     clips, labels = read_batch(task, options.split, options.step)
     source = task.train_source if options.split == "train" else task.validation_source
     count = min(options.clips, len(clips))
+    text = label_list_text if task.model_config.has_several_labels else label_text
     return contact_sheet(
         clips[:count],
-        [label_text(label, source.class_names) for label in labels[:count]],
+        [text(label, source.class_names) for label in labels[:count]],
         f"{options.split}, step {options.step}: {count} of {len(clips)} clips",
     )
 

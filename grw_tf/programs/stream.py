@@ -1,9 +1,9 @@
 r"""Runs an exported model on a video, a camera or a network stream, frame by frame.
 
-Prints the likeliest classes after each frame, and can draw them onto a copy of the
-video. At the end it prints a summary to standard error. Ctrl-C ends it. Frames of
-cameras and network streams have the time of their arrival, those of a file at a URL
-(http://...) their own time stamps.
+Prints the likeliest classes after each frame, or those that a model with several labels
+names, and can draw them onto a copy of the video. At the end it prints a summary to
+standard error. Ctrl-C ends it. Frames of cameras and network streams have the time of
+their arrival, those of a file at a URL (http://...) their own time stamps.
 
     grw-stream --model=model.tflite --source=video.mp4
     grw-stream --model=model.tflite --source=0 --json
@@ -41,7 +41,7 @@ from grw_tf.data.videos.annotated_video import AnnotatedVideo
 from grw_tf.data.videos.video_sources import as_path, file_frames, is_live, live_frames
 from grw_tf.frames.opencv_preparation import prepare_frame
 from grw_tf.streaming import ClipClassifier, StreamSession
-from grw_tf.streaming.answers import likeliest, softmax
+from grw_tf.streaming.answers import likeliest, reaching
 from grw_tf.streaming.event_file import STANDARD_OUTPUT, EventFile
 from grw_tf.streaming.event_options import EventOptions
 from grw_tf.streaming.events import EventDetector
@@ -96,17 +96,27 @@ class _Results:
         self.first = first
         self.none_of_these = none_of_these
         self.top = []
-        self.drawn = []
+        # Those that reach their thresholds, for a model with several labels.
+        self.named = None
         self.milliseconds = []
         self._answer = None
 
-    def _take(self, top, logits):
-        """Takes the likeliest classes and the logits of a result."""
-        self.top = self.drawn = top
-        if self.none_of_these.may_say_none:
+    @property
+    def drawn(self):
+        """The classes to draw, and their scores."""
+        if self.named is not None:
+            return self.named
+        is_none = self._answer is not None and self._answer[0] is None
+        return [(NONE, None)] if is_none else self.top
+
+    def _take(self, model, logits):
+        """Takes the logits of a result."""
+        scores = model.scores(logits)
+        self.top = likeliest(model.labels, scores, _FLAGS.top)
+        if model.thresholds is not None:
+            self.named = reaching(model.labels, scores, model.thresholds)
+        elif self.none_of_these.may_say_none:
             self._answer = self.none_of_these.answer(logits)
-            if self._answer[0] is None:
-                self.drawn = [(NONE, None)]
 
     def _print(self, seconds, frame):
         if _FLAGS.events == STANDARD_OUTPUT:
@@ -120,10 +130,8 @@ class _Results:
                 {
                     "time": round(seconds, 3),
                     "frame": frame,
-                    "top": [
-                        {"class": name, "probability": round(probability, 6)}
-                        for name, probability in self.top
-                    ],
+                    "top": _listed(self.top),
+                    **({} if self.named is None else {"named": _listed(self.named)}),
                     **told,
                     "ms": round(milliseconds, 3),
                 },
@@ -131,7 +139,10 @@ class _Results:
             )
         else:
             classes = "  ".join(f"{name} {share:.2f}" for name, share in self.top)
-            if self._answer is not None and self._answer[0] is None:
+            if self.named is not None:
+                named = (f"{name} {share:.2f}" for name, share in self.named)
+                classes = "  ".join(named) or "(none)"
+            elif self._answer is not None and self._answer[0] is None:
                 classes = f"{NONE}  {classes}"
             line = f"{seconds:7.2f} s  {classes}  ({milliseconds:.1f} ms)"
         print(line, flush=True)
@@ -154,7 +165,7 @@ class _Run(_Results):
         push(*arguments)
         steps = self._session.steps - steps
         if steps:
-            self._take(self._session.top(_FLAGS.top), self._session.logits())
+            self._take(self._session, self._session.logits())
         self._spent += time.perf_counter() - start
         if steps:
             frames = steps * self._session.frames_per_step
@@ -215,15 +226,21 @@ class _ClipRun(_Results):
         self._new = 0
         start = time.perf_counter()
         logits = self._classifier.logits(self._frames, prepared=True)
+        self._take(self._classifier, logits)
         self.milliseconds.append((time.perf_counter() - start) * 1e3)
-        top = likeliest(self._classifier.labels, softmax(logits), _FLAGS.top)
-        self._take(top, logits)
         self._print(self._seconds, self._seen - 1)
         if self._events is not None:
             scores = self.none_of_these.scores(logits)
             span = (frame / self._classifier.fps for frame in (begun, self._seen))
             for event in self._detector.push(*span, scores):
                 self._events.write(event)
+
+
+def _listed(classes):
+    return [
+        {"class": name, "probability": round(probability, 6)}
+        for name, probability in classes
+    ]
 
 
 def _ending_signals():

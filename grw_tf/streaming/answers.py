@@ -1,8 +1,11 @@
 """What logits say about the classes."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
+
+Label = TypeVar("Label")
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -11,9 +14,32 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
-def likeliest(
-    labels: Sequence[str], probabilities: np.ndarray, k: int
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Returns the sigmoids of logits, both [num_classes]."""
+    # Neither exponential overflows.
+    small = np.exp(-np.abs(logits))
+    return np.where(logits >= 0, 1, small) / (1 + small)
+
+
+def reaching(
+    labels: Sequence[str], scores: np.ndarray, thresholds: Sequence[float]
 ) -> list[tuple[str, float]]:
+    """Returns the classes whose scores reach their thresholds, best score first.
+
+    All arguments have a value for each class; the result is pairs (name, score).
+    """
+    ranked = likeliest(range(len(labels)), scores, len(labels))
+    # Scores are float32, in which a threshold may be rounded up.
+    return [
+        (labels[index], score)
+        for index, score in ranked
+        if score >= np.float32(thresholds[index])
+    ]
+
+
+def likeliest(
+    labels: Sequence[Label], probabilities: np.ndarray, k: int
+) -> list[tuple[Label, float]]:
     """Returns the k likeliest classes as (name, probability), likeliest first.
 
     Raises:

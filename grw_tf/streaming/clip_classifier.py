@@ -9,13 +9,13 @@ import numpy as np
 from grw_tf.common.error_text import one_line
 from grw_tf.frames.choice import repeat_last
 from grw_tf.frames.numpy_preparation import FramePreparation
-from grw_tf.streaming.answers import likeliest, softmax
+from grw_tf.streaming.answers import likeliest, reaching
 from grw_tf.streaming.exported_file import read_clip_file, warn_of_mismatch
 from grw_tf.streaming.frame_check import check_frame
 from grw_tf.streaming.litert import make_interpreter
 from grw_tf.streaming.model_check import check_model
 from grw_tf.streaming.native_output import silenced
-from grw_tf.streaming.none_of_these import read_none_of_these
+from grw_tf.streaming.none_of_these import read_none_of_these, refuse_several_labels
 from grw_tf.streaming.runners import check_threads
 from grw_tf.streaming.signature_names import CLASSIFY_CLIP, IMAGE, LOGITS
 
@@ -36,6 +36,10 @@ class ClipClassifier:
 
     Attributes:
         labels: Names of the classes.
+        thresholds: The scores from which `named` names the classes of a model with
+            several labels; None for a model with a softmax.
+        scores: The function from logits [num_classes] to what `classify` returns:
+            probabilities, or sigmoids.
         manifest: The file's manifest.
         geometry: How frames are prepared, a `grw_tf.frames.geometry.FrameGeometry`.
         size: Height and width in pixels of the frames that the model sees.
@@ -57,6 +61,8 @@ class ClipClassifier:
             exported.path, exported.labels, exported.manifest
         )
         self.labels = exported.labels
+        self.thresholds = exported.thresholds
+        self.scores = exported.scores
         self.manifest = exported.manifest
         self.geometry = exported.geometry
         self.size = self.geometry.size
@@ -81,6 +87,8 @@ class ClipClassifier:
     ) -> np.ndarray:
         """Returns the probabilities [num_classes] of a clip.
 
+        For a model with several labels, they are the sigmoid of each class.
+
         Args:
             frames: `frames` of them, each uint8 [height, width, 3], RGB, upright, of
                 any size. They are resized and cropped as in evaluation. If there are
@@ -92,7 +100,7 @@ class ClipClassifier:
             ValueError: For no frames or more, or frames of another kind, or if the
                 classifier is closed.
         """
-        return softmax(self.logits(frames, prepared))
+        return self.scores(self.logits(frames, prepared))
 
     def logits(
         self, frames: Sequence[np.ndarray], prepared: bool = False
@@ -139,6 +147,28 @@ class ClipClassifier:
         """
         return likeliest(self.labels, self.classify(frames, prepared), k)
 
+    def named(
+        self, frames: Sequence[np.ndarray], prepared: bool = False
+    ) -> list[tuple[str, float]]:
+        """Returns the classes whose sigmoids reach their thresholds, best score first.
+
+        They are pairs (name, score): none, one or several.
+
+        Args:
+            frames: As of `classify`.
+            prepared: As of `classify`.
+
+        Raises:
+            ValueError: As `classify`, or if the file's model has a softmax, which has
+                no thresholds.
+        """
+        if self.thresholds is None:
+            raise ValueError(
+                f"{self._path} is the file of a model with a softmax, of which exactly"
+                " one class is right: ask for top()."
+            )
+        return reaching(self.labels, self.classify(frames, prepared), self.thresholds)
+
     def answer(
         self, frames: Sequence[np.ndarray], prepared: bool = False
     ) -> tuple[str | None, float]:
@@ -149,8 +179,9 @@ class ClipClassifier:
             prepared: As of `classify`.
 
         Raises:
-            ValueError: As `classify`.
+            ValueError: As `classify`, or if the model has several labels at once.
         """
+        refuse_several_labels(self._path, self.manifest)
         return self.none_of_these.answer(self.logits(frames, prepared))
 
     def close(self) -> None:

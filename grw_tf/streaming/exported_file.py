@@ -13,11 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from grw_tf.common.output_activation import SIGMOID, SOFTMAX
 from grw_tf.frames.geometry import FRAME_FITS, UNRECORDED_FIT, FrameGeometry
+from grw_tf.streaming.answers import sigmoid, softmax
 from grw_tf.streaming.signature_names import CLASSIFY_CLIP, step_signature
 
 # The same keys may mean something else in a newer format.
-NEWEST_FORMAT = 2
+NEWEST_FORMAT = 3
+# Formats that older readers would take for a softmax begin here.
+_SIGMOID_FORMAT = 3
 _DTYPES = ("float32", "int32", "int8", "uint8", "int16")
 _INPUTS = (("uint8", [0, 255]), ("float32", [0.0, 1.0]))
 # In pixels. Larger values are wrong, and would fill the memory.
@@ -48,6 +52,22 @@ class ExportedFile:
         taken = self.manifest["input"]
         fit = taken.get("frame_fit", UNRECORDED_FIT)
         return FrameGeometry(taken["shape"][-2], fit, taken["resize"])
+
+    @property
+    def output_activation(self) -> str:
+        """What turns logits into scores, "softmax" or "sigmoid"."""
+        return self.manifest["output"].get("activation", SOFTMAX)
+
+    @property
+    def thresholds(self) -> tuple[float, ...] | None:
+        """The scores from which sigmoids name their classes; None for a softmax."""
+        if self.output_activation == SOFTMAX:
+            return None
+        return tuple(self.manifest["output"]["thresholds"])
+
+    def scores(self, logits: np.ndarray) -> np.ndarray:
+        """Returns the scores of logits, both [num_classes]."""
+        return (softmax if self.thresholds is None else sigmoid)(logits)
 
     @property
     def classifies_clips(self) -> bool:
@@ -175,6 +195,7 @@ def _check(path, labels, manifest):
             and _is_finite(manifest["fps"])
             and manifest["fps"] > 0
             and manifest["output"]["shape"][-1] == len(labels)
+            and _is_known_output(manifest["output"], version, len(labels))
             and isinstance(manifest.get("parity") or {}, dict)
             and (_takes_clips(manifest) if of_clips else _takes_steps(manifest))
         )
@@ -199,6 +220,19 @@ def _is_known_input(taken, version):
         and channels == 3
         and taken.get("channels", "RGB") == "RGB"
         and (version == 1 or taken["frame_fit"] in FRAME_FITS)
+    )
+
+
+def _is_known_output(output, version, classes):
+    activation = output.get("activation", SOFTMAX)
+    if activation == SOFTMAX:
+        return True
+    thresholds = output["thresholds"]
+    return (
+        activation == SIGMOID
+        and version >= _SIGMOID_FORMAT
+        and len(thresholds) == classes
+        and all(_is_finite(number) and 0 <= number <= 1 for number in thresholds)
     )
 
 

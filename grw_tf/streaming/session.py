@@ -11,7 +11,7 @@ import numpy as np
 from grw_tf.frames.clock import FrameClock, seconds
 from grw_tf.frames.numpy_preparation import FramePreparation
 from grw_tf.frames.time_unit import TimeUnit
-from grw_tf.streaming.answers import likeliest, softmax
+from grw_tf.streaming.answers import likeliest, reaching
 from grw_tf.streaming.events import Event, EventRules
 from grw_tf.streaming.exported_file import read_exported_file, warn_of_mismatch
 from grw_tf.streaming.frame_check import check_frame
@@ -67,6 +67,10 @@ class StreamSession:
 
     Attributes:
         labels: Names of the classes.
+        thresholds: The scores from which `named` names the classes of a model with
+            several labels; None for a model with a softmax.
+        scores: The function from logits [num_classes] to what `classify` returns:
+            probabilities, or sigmoids.
         manifest: The file's manifest.
         geometry: How `push` prepares frames, a `grw_tf.frames.geometry.FrameGeometry`.
         size: Height and width in pixels of the frames that the model sees.
@@ -102,6 +106,8 @@ class StreamSession:
                 self.none_of_these, rules=find_events
             )
         self.labels = exported.labels
+        self.thresholds = exported.thresholds
+        self.scores = exported.scores
         self.manifest = exported.manifest
         self.geometry = exported.geometry
         self.size = self.geometry.size
@@ -212,10 +218,12 @@ class StreamSession:
     def classify(self) -> np.ndarray:
         """Returns the probabilities [num_classes] after the frames so far.
 
+        For a model with several labels, they are the sigmoid of each class.
+
         Raises:
             ValueError: If no step is complete, or the session is closed.
         """
-        return softmax(self.logits())
+        return self.scores(self.logits())
 
     def logits(self) -> np.ndarray:
         """Returns the logits [num_classes], and otherwise as `classify`."""
@@ -237,6 +245,22 @@ class StreamSession:
         """
         return likeliest(self.labels, self.classify(), k)
 
+    def named(self) -> list[tuple[str, float]]:
+        """Returns the classes whose sigmoids reach their thresholds, best score first.
+
+        They are pairs (name, score): none, one or several.
+
+        Raises:
+            ValueError: As `classify`, or if the file's model has a softmax, which has
+                no thresholds.
+        """
+        if self.thresholds is None:
+            raise ValueError(
+                f"{self._path} is the file of a model with a softmax, of which exactly"
+                " one class is right: ask for top()."
+            )
+        return reaching(self.labels, self.classify(), self.thresholds)
+
     def answer(self) -> tuple[str | None, float]:
         """Returns the likeliest class after the frames so far, and its score.
 
@@ -245,8 +269,9 @@ class StreamSession:
         calibrated temperature.
 
         Raises:
-            ValueError: As `classify`.
+            ValueError: As `classify`, or if the model has several labels at once.
         """
+        refuse_several_labels(self._path, self.manifest)
         return self.none_of_these.answer(self.logits())
 
     def events(self) -> list[Event]:
@@ -363,7 +388,7 @@ class StreamSession:
         self._logits = None if logits is None else logits[0]
         if self._events is not None:
             self._events.step(self.steps - 1, self._skipped, self.logits())
-        return None if logits is None else softmax(self._logits)
+        return None if logits is None else self.scores(self._logits)
 
     def _what_lacks(self):
         if self._filled:

@@ -4,6 +4,8 @@ import json
 import os
 from typing import Any
 
+import numpy as np
+import orbit
 import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.core import train_utils
@@ -29,6 +31,30 @@ class BestCheckpoint(train_utils.BestCheckpointExporter):
         if exported and write_logs:
             self.export_best_eval_metric(eval_logs, global_step)
         return exported
+
+    def export_best_eval_metric(
+        self, eval_logs: dict[str, Any], global_step: int
+    ) -> None:
+        """Writes the numbers of an evaluation, also those by class, as JSON.
+
+        The Model Garden's method takes single numbers alone. A class without a number
+        has null.
+        """
+        values = {
+            name: np.asarray(orbit.utils.get_value(value))
+            for name, value in eval_logs.items()
+        }
+        numbers: dict[str, Any] = {
+            name: [None if np.isnan(each) else float(each) for each in value]
+            if value.ndim
+            else float(value)
+            for name, value in values.items()
+            # Not a confusion matrix.
+            if value.ndim <= 1
+        }
+        numbers["best_ckpt_global_step"] = float(global_step)
+        with tf.io.gfile.GFile(self.best_ckpt_logs_path, "w") as file:
+            file.write(json.dumps(numbers, indent=4) + "\n")
 
     def step(self) -> int | None:
         """Returns the step of the best checkpoint, or None without one."""

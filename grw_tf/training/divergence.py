@@ -49,7 +49,8 @@ def step_error_text(error: tf.errors.InvalidArgumentError, trainer: Any) -> str:
                 " checkpoint is kept: prepare the clips again or leave them out, and"
                 " run again."
             )
-    telling = [line for line in lines if "not finite" in line or "A label is" in line]
+    words = ("not finite", "A label is", "A clip has")
+    telling = [line for line in lines if any(word in line for word in words)]
     reason = telling[0] if telling else " ".join(lines)
     if trainer.validates:
         return f"{reason}, in validation. The last checkpoint is kept."

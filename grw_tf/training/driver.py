@@ -25,7 +25,7 @@ from grw_tf.training.precision import precision
 from grw_tf.training.progress import Progress
 from grw_tf.training.strategy import build_strategy
 from grw_tf.training.tasks import video_classification  # noqa: F401 registers the task
-from grw_tf.training.trainer import Trainer
+from grw_tf.training.trainer import NOT_SCALAR, Trainer
 from grw_tf.training.workers import Runner, lost_worker, own_folder
 
 
@@ -170,7 +170,7 @@ def _check_batches(task, replicas):
 def _check_best(params, trainer):
     wanted = params.trainer.best_checkpoint_eval_metric
     there = [metric.name for metric in trainer.validation_metrics]
-    there = sorted({*there, "validation_loss"} - {"confusion_matrix"})
+    there = sorted({*there, "validation_loss"} - NOT_SCALAR)
     if wanted and wanted not in there:
         raise ValueError(
             f"trainer.best_checkpoint_eval_metric is {wanted!r}: it must be one of"

@@ -14,8 +14,11 @@ from grw_tf.figures.confusion_matrix import draw_confusion, figure_pixels
 from grw_tf.training.optimization.two_rates import grouped
 from grw_tf.training.recalibration import Recalibration
 from grw_tf.training.step_random import draw_by_step
-from grw_tf.training.tasks.metrics import recalls
+from grw_tf.training.tasks.metrics import by_class, recalls
 from grw_tf.training.tasks.video_classification import Task
+
+NOT_SCALAR = {"confusion_matrix", "average_precisions", "best_thresholds"}
+"""Names of the metrics of validation that are no single number."""
 
 
 class Trainer(base_trainer.Trainer):
@@ -28,7 +31,9 @@ class Trainer(base_trainer.Trainer):
 
     Training logs the learning rate of each group and the clips per second. Validation
     logs the recall of each class and an image of the confusion matrix, but not
-    smoothing, which does not act there.
+    smoothing, which does not act there. With several labels a clip, it logs the average
+    precision of each class and the threshold of its score that gives the best F1; the
+    record of the best checkpoint keeps both.
 
     For the arguments, see `official.core.base_trainer.Trainer`; the task is a `Task`.
 
@@ -142,8 +147,14 @@ class Trainer(base_trainer.Trainer):
     def eval_end(self, aggregated_logs: Any = None) -> dict[str, Any]:
         """Returns the logs of an evaluation."""
         logs = super().eval_end(aggregated_logs)
-        counts = logs.pop("confusion_matrix").numpy()
         class_names = self.task.validation_source.class_names
+        if self.task.model_config.has_several_labels:
+            for name in ("average_precision", "best_threshold"):
+                found = logs.pop(f"{name}s").numpy()
+                if self.task.task_config.metrics.use_per_class_recall:
+                    logs |= by_class(name, found, class_names)
+            return logs
+        counts = logs.pop("confusion_matrix").numpy()
         if self.task.task_config.metrics.use_per_class_recall:
             logs |= recalls(counts, class_names)
         pixels = figure_pixels(draw_confusion(counts, class_names))

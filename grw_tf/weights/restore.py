@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import tf_keras
@@ -68,11 +69,17 @@ def restore(model: tf_keras.Model, init_checkpoint: str | os.PathLike) -> Restor
         return _restore(model, init_checkpoint, saved)
 
 
-def load_model(checkpoint: str | os.PathLike, **changes: Any) -> tf_keras.Model:
+def load_model(
+    checkpoint: str | os.PathLike,
+    classes: Sequence[int] | None = None,
+    **changes: Any,
+) -> tf_keras.Model:
     """Builds the model of a checkpoint that records its config, and restores all of it.
 
     Args:
         checkpoint: As `init_checkpoint` of `restore`, but not of Keras Applications.
+        classes: Indices of the classes whose logits the model gives, in this order; by
+            default all. A softmax is then over these alone.
         **changes: Fields of `ModelConfig` to change. No variable may depend on them;
             size is such a field.
 
@@ -86,11 +93,22 @@ def load_model(checkpoint: str | os.PathLike, **changes: Any) -> tf_keras.Model:
                 f"{checkpoint} records no config: restore it into a model that is built"
                 " from the config it was trained with, and save that model."
             )
+        if classes is not None:
+            _check_several(classes, saved.config)
+            changes["num_classes"] = len(classes)
         model = build_model(dataclasses.replace(saved.config, **changes))
-        restored = _restore(model, checkpoint, saved)
+        restored = _restore(model, checkpoint, saved, classes)
     if restored.own:
         raise ValueError(f"{checkpoint} lacks a part of its model: {restored.message}")
     return model
+
+
+def _check_several(classes, config):
+    if len(classes) == 1 and not config.has_several_labels:
+        raise ValueError(
+            "One class is chosen, and a softmax over it alone is always 1: choose at"
+            " least two."
+        )
 
 
 def recorded_config(init_checkpoint: str | os.PathLike) -> ModelConfig | None:
@@ -105,8 +123,12 @@ def recorded_config(init_checkpoint: str | os.PathLike) -> ModelConfig | None:
         return saved.config
 
 
-def _restore(model, init_checkpoint, saved):
+def _restore(model, init_checkpoint, saved, classes=None):
     config = model.config
+    # The classifier in the checkpoint has all classes.
+    whole = config
+    if classes is not None:
+        whole = dataclasses.replace(config, num_classes=saved.config.num_classes)
     backbone = match_checkpoint(saved, config, ("backbone",))
     if backbone.differences:
         raise ValueError(
@@ -119,11 +141,15 @@ def _restore(model, init_checkpoint, saved):
             check_backbone(saved.config, config, ignored=("conv_type",))
         except ValueError as error:
             raise ValueError(f"{init_checkpoint}: {error}") from None
-    keys = backbone.matched | _matching_head(saved, config)
-    layout = model_layout(config)
+    keys = backbone.matched | _matching_head(saved, whole)
+    layout, stored = model_layout(config), model_layout(whole)
     values = {
-        name: saved.value(key).reshape(layout[name]) for name, key in keys.items()
+        name: saved.value(key).reshape(stored[name]) for name, key in keys.items()
     }
+    if classes is not None:
+        for name in values:
+            if name.startswith(_CLASSIFIER):
+                values[name] = values[name][..., list(classes)]
     _check_complete(model, layout)
     assign(model, values)
     source = f"{init_checkpoint} ({os.path.basename(saved.prefix)})"

@@ -12,9 +12,12 @@ import tf_keras
 import yaml
 from official.modeling import hyperparams
 
+from grw_tf.common.class_choice import chosen_classes
 from grw_tf.common.error_text import one_line
 from grw_tf.common.labels_file import LABELS_FILE, check_class_names, read_labels
-from grw_tf.weights.restore import load_model
+from grw_tf.models import ModelConfig
+from grw_tf.weights.restore import load_model, recorded_config
+from grw_tf.weights.thresholds import thresholds_for
 
 _PARAMS_FILE = "params.yaml"
 # What the trainer calls the folders of its checkpoints.
@@ -27,9 +30,12 @@ class Run:
 
     Attributes:
         model: The model, in float32, with the best weights.
+        class_names: Names of the model's classes.
         checkpoint: The checkpoint of the weights.
         train_records, validation_records: Paths of the records, perhaps with wildcards,
             separated by commas; empty if they are not found here.
+        trained_classes: Names of all classes of the training, where the model has only
+            some of them; empty if it has all.
     """
 
     model: tf_keras.Model
@@ -37,6 +43,34 @@ class Run:
     checkpoint: str
     train_records: str = ""
     validation_records: str = ""
+    trained_classes: tuple[str, ...] = ()
+
+    @property
+    def clip_config(self) -> ModelConfig:
+        """The model's config, with as many classes as the clips of its training."""
+        config = self.model.config
+        count = len(self.trained_classes) or config.num_classes
+        return dataclasses.replace(config, num_classes=count)
+
+    def thresholds(self, given: str) -> tuple[float, ...] | None:
+        """Returns the scores from which classes are named; None for a softmax.
+
+        Args:
+            given: As for `thresholds_for`.
+
+        Raises:
+            ValueError: As `thresholds_for`, or if some are given for a softmax.
+            OSError: As `thresholds_for`.
+        """
+        if self.model.config.has_several_labels:
+            names = self.trained_classes or self.class_names
+            return thresholds_for(given, self.checkpoint, names, self.class_names)
+        if given:
+            raise ValueError(
+                f"--thresholds={given}, and this model has a softmax, of which exactly"
+                " one class is right: leave it out."
+            )
+        return None
 
 
 def load_best(checkpoint_dir: str | os.PathLike) -> tf_keras.Model:
@@ -45,7 +79,9 @@ def load_best(checkpoint_dir: str | os.PathLike) -> tf_keras.Model:
     return load_model(_best_checkpoint(folder, _read_params(folder)))
 
 
-def read_run(checkpoint_dir: str | os.PathLike, labels: str = "") -> Run:
+def read_run(
+    checkpoint_dir: str | os.PathLike, labels: str = "", classes: str = ""
+) -> Run:
     """Reads the folder of a training and loads its best model.
 
     Args:
@@ -53,6 +89,8 @@ def read_run(checkpoint_dir: str | os.PathLike, labels: str = "") -> Run:
             records its config, as for `grw_tf.weights.restore.load_model`.
         labels: File of the classes' names, one a line; by default `labels.txt` in that
             folder or in its parent.
+        classes: Some of the classes, as for `chosen_classes`; by default all. The model
+            then gives the logits of these alone.
 
     Raises:
         ValueError: If there is no model or no config, or if the labels are missing or
@@ -64,10 +102,19 @@ def read_run(checkpoint_dir: str | os.PathLike, labels: str = "") -> Run:
     checkpoint = _best_checkpoint(folder, params)
     # Labels come first, as building the model takes long.
     class_names = read_labels(labels or _find_labels(folder))
-    model = load_model(checkpoint)
-    check_class_names(class_names, model.config)
-    records = [_records(params, split) for split in ("train_data", "validation_data")]
-    return Run(model, class_names, checkpoint, *records)
+    chosen = chosen_classes(classes, class_names)
+    train, validation = (
+        _records(params, split) for split in ("train_data", "validation_data")
+    )
+    if chosen is None:
+        model = load_model(checkpoint)
+        check_class_names(class_names, model.config)
+        return Run(model, class_names, checkpoint, train, validation)
+    if config := recorded_config(checkpoint):
+        check_class_names(class_names, config)
+    model = load_model(checkpoint, chosen)
+    some = tuple(class_names[index] for index in chosen)
+    return Run(model, some, checkpoint, train, validation, class_names)
 
 
 def _read_params(folder):

@@ -15,6 +15,8 @@ from official.core.train_utils import ParseConfigOptions
 from tensorflow_datasets.video.ucf101 import Ucf101
 
 from grw_tf.data.clip_set import ClipSet
+from grw_tf.data.evaluation_tfds import EvaluationTfds
+from grw_tf.data.records.record_labels import label_lists_of
 from grw_tf.data.records.record_source import record_name
 from grw_tf.data.records.record_stream import Share, in_order
 from grw_tf.data.tfds_source import TfdsSource
@@ -70,7 +72,7 @@ class ToyPictures(ToyVideos):
 
     BUILDER_CONFIGS = [
         tfds.core.BuilderConfig(name=name)
-        for name in ("one_length", "no_video", "numbers", "texts")
+        for name in ("one_length", "no_video", "numbers", "texts", "lists")
     ]
 
     def _info(self):
@@ -82,6 +84,7 @@ class ToyPictures(ToyVideos):
             "no_video": {"image": tfds.features.Image(), "label": label},
             "numbers": {"video": video, "label": np.int64},
             "texts": {"video": tfds.features.Text(), "label": label},
+            "lists": {"video": video, "label": tfds.features.Sequence(label)},
         }[self.builder_config.name]
         return tfds.core.DatasetInfo(
             builder=self, features=tfds.features.FeaturesDict(features)
@@ -93,6 +96,8 @@ class ToyPictures(ToyVideos):
         if self.builder_config.name == "texts":
             example["video"] = "a film"
         for index in range(count):
+            if self.builder_config.name == "lists":
+                example["label"] = [[], [0], [1], [0, 1]][index % 4]
             yield index, {key: example[key] for key in self.info.features}
 
 
@@ -215,6 +220,22 @@ def _assert_equal(batches, others):
     ):
         np.testing.assert_array_equal(features["image"], other_features["image"])
         np.testing.assert_array_equal(labels, other_labels)
+
+
+def test_sequences_of_classes_are_several_labels(data_dir):
+    name = "toy_pictures/lists"
+    source = TfdsSource(name, "test", data_dir, several_labels=True)
+    assert source.class_names == CLASSES
+    lists = label_lists_of(source, Share(source.files), 2, "video", "label")
+    assert sorted(map(tuple, lists)) == [(), (0,), (0, 1), (1,)]
+    config = ModelConfig(
+        num_classes=2, frames=2, size=SIZE, output_activation="sigmoid"
+    )
+    clips = list(EvaluationTfds(source, config, progress=False))
+    found = sorted(tuple(clip.label.tolist()) for clip in clips)
+    assert found == [(False, False), (False, True), (True, False), (True, True)]
+    with pytest.raises(ValueError, match="a sequence of labels a clip, and a softmax"):
+        TfdsSource(name, "test", data_dir)
 
 
 def test_training_stream_is_the_seeds_and_begins_at_any_step(data_dir):

@@ -107,6 +107,8 @@ def test_settings_are_in_the_results(evaluated, records, checkpoint):
         "size": 0,
         "frame_fit": "",
         "streaming": False,
+        "classes": "",
+        "thresholds": "",
         "robustness": False,
         "model": {"frames": 8, "size": 32, "fps": 5.0, "frame_fit": "short_side"},
     }

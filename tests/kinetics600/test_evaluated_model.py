@@ -57,6 +57,13 @@ def test_part_of_a_model_is_refused(nano, model, tmp_path):
         open_whole_model(tmp_path / "none")
 
 
+def test_sigmoids_are_refused(nano, tmp_path):
+    several = nano(output_activation="sigmoid")
+    path = tf.train.Checkpoint(model=several).save(tmp_path / "several")
+    with pytest.raises(ValueError, match="clips of Kinetics-600 have one class"):
+        open_whole_model(path)
+
+
 @pytest.mark.slow
 def test_pytorch_file_is_the_same_model(model, checkpoint, clip, tmp_path):
     path = tmp_path / "weights.pt"

@@ -7,7 +7,11 @@ import pytest
 from official.core.train_utils import ParseConfigOptions
 from training_runs import EXPERIMENT, SMOKE_GRW
 
-from grw_tf.figures.contact_sheet import contact_sheet, label_text
+from grw_tf.figures.contact_sheet import (
+    contact_sheet,
+    label_list_text,
+    label_text,
+)
 from grw_tf.programs.show_batch import Options, draw, read_batch, write_png
 from grw_tf.training.experiments.parsing import parse_experiment
 from grw_tf.training.tasks.video_classification import Task
@@ -165,3 +169,18 @@ def test_program_writes_a_png(colored_records, run_program, tmp_path):
 def test_file_that_cannot_be_written_is_named(tmp_path, name):
     with pytest.raises(OSError, match=f"--output={tmp_path}/{name} cannot be written"):
         write_png(tmp_path / name, np.zeros((4, 4, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [
+        ([1, 0, 1], "run\nwalk"),
+        ([0, 0, 0], "(no class)"),
+        ([0.3, 0, 1], "30% run\nwalk"),
+        # Smoothed ones keep a small share of every class.
+        ([0.95, 0.05, 0.05], "95% run"),
+    ],
+)
+def test_labels_of_a_list_are_told(label, text):
+    names = ("run", "jump", "walk")
+    assert label_list_text(np.array(label, "float32"), names) == text

@@ -227,7 +227,7 @@ def _json_lines(text):
 
 
 @pytest.mark.parametrize("rate", [2, 5, 12, 30])
-@pytest.mark.parametrize("name", ["step", "classify", "chunks"])
+@pytest.mark.parametrize("name", ["step", "classify", "chunks", "labels"])
 def test_program_tells_what_grw_stream_does(
     built, run_bare_program, tmp_path, rate, name
 ):

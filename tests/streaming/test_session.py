@@ -409,8 +409,8 @@ def test_manifest_that_describes_no_stream_is_refused(path, tmp_path):
 
 
 def test_newer_format_is_refused(path, tmp_path):
-    newer = with_manifest(path, tmp_path / "newer.tflite", format_version=3)
-    with pytest.raises(ValueError, match="has format 3, .* reads formats up to 2"):
+    newer = with_manifest(path, tmp_path / "newer.tflite", format_version=4)
+    with pytest.raises(ValueError, match="has format 4, .* reads formats up to 3"):
         StreamSession(newer)
 
 

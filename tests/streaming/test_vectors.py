@@ -92,3 +92,6 @@ def _assert_as_recorded(session, case, index):
     if session.steps:
         expected = case["logits"][index]
         np.testing.assert_allclose(session.logits(), expected, 0, case["tolerance"])
+    if "scores" in case:
+        np.testing.assert_allclose(session.classify(), case["scores"][index], 0, 1e-5)
+        assert sorted(name for name, _ in session.named()) == case["named"][index]

@@ -8,7 +8,7 @@ import { loadRuntime } from "../litert.js";
 import { StreamSession } from "../stream_session.js";
 import { TimeUnit } from "../time_unit.js";
 
-/** Answers as counter.tflite and chunks.tflite do; tests/vectors/README.md says how. */
+/** Answers as counter.tflite, chunks.tflite and labels.tflite do; tests/vectors/README.md says how. */
 class CounterRunner {
   #exported;
   #means;
@@ -97,6 +97,7 @@ function checkPreparation({ frame_fit, size, resize, height, width, pixels }) {
 
 async function checkStream(of) {
   const { model, prepared, height, width, frames, times, steps, logits, tolerance } = of;
+  const { scores, named } = of;
   const exported = new ExportedFile(model, await fetched(`vectors/${model}`));
   const runner = [...exported.states.keys()].includes("level")
     ? new CounterRunner(exported)
@@ -117,6 +118,14 @@ async function checkStream(of) {
         found.every((logit, j) => Math.abs(logit - expected[j]) <= tolerance),
         "A logit",
       );
+      if (!scores) continue;
+      const given = await session.classify();
+      check(
+        given.every((score, j) => Math.abs(score - scores[i][j]) <= 1e-5),
+        "A score",
+      );
+      const names = (await session.named()).map(([name]) => name).sort();
+      check(names.join() === named[i].join(), "The named classes");
     }
     session.reset();
   }

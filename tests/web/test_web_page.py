@@ -217,6 +217,33 @@ def test_video_is_classified_and_drawn(page, tmp_path):
     assert names[0] in told.get_attribute("aria-label")
 
 
+def test_classes_that_reach_their_thresholds_are_named(context, serve, tmp_path):
+    output = manifest_of(STEP)["output"] | {
+        "activation": "sigmoid",
+        "thresholds": [0.0, 0.0, 1.0, 0.0, 1.0],
+    }
+    model = tmp_path / "several.tflite"
+    with_manifest(STEP, model, format_version=3, output=output)
+    page = context.new_page()
+    page.goto(serve(model).url)
+    _wait_for_state(page, "ready")
+    page.get_by_label("Open video").set_input_files(
+        _gray_video(tmp_path / "clip.webm", 10, 10)
+    )
+    _wait_for_text(page, "status", "Done")
+    named = page.locator("#classes li.named .bar-name").all_inner_texts()
+    others = page.locator("#classes li:not(.named) .bar-name").all_inner_texts()
+    # Sigmoids of the random model's large logits are 0 or 1.
+    assert {"a", "b", "d"} <= set(named) and len(named) + len(others) == 5
+    shares = page.locator("#classes .bar-share").all_inner_texts()
+    assert {float(share.removesuffix(" %")) for share in shares} <= {0.0, 100.0}
+    told = page.get_by_role("img", name="Named classes over the last")
+    assert "a 100 %" in told.get_attribute("aria-label")
+    spoken = page.locator("#spoken").inner_text()
+    # It is told now and then only.
+    assert {"a", "b", "d"} <= set(spoken.split(", "))
+
+
 @pytest.mark.slow
 def test_start_anew_forgets_all(page, tmp_path):
     page.get_by_label("Open video").set_input_files(

@@ -18,7 +18,8 @@ def assign_splits(
     to the test split and the next to the validation split: as many as bring the count
     of videos in each class nearest to its fraction, and at least one. A group is never
     divided, and every class keeps videos in the training split. The hash is of the last
-    part of the name, so the splits stay the same if folders move.
+    part of the name, so the splits stay the same if folders move. A video with several
+    classes counts for each of them; those without any count as a class of their own.
 
     Raises:
         ValueError: If only some of the videos have splits, or the fractions leave
@@ -44,9 +45,9 @@ def assign_splits(
         collections.Counter
     )
     for video in videos:
-        groups[video.group][video.label] += 1
+        groups[video.group].update(_classes(video))
     ranked = sorted(groups, key=_rank)
-    total = collections.Counter(video.label for video in videos)
+    total = collections.Counter(label for v in videos for label in _classes(v))
     training = collections.Counter(total)
     split_of = dict.fromkeys(groups, "train")
     for split, fraction in (
@@ -70,6 +71,10 @@ def assign_splits(
                     lacking[label] -= count
                     training[label] -= count
     return [dataclasses.replace(v, split=split_of[v.group]) for v in videos]
+
+
+def _classes(video: Video) -> tuple[str, ...]:
+    return video.labels or ("",)
 
 
 def _rank(group: str) -> tuple[bytes, str]:

@@ -31,13 +31,16 @@ class Video:
     Attributes:
         path: The file.
         name: Path as listed, relative to the folder of videos.
-        label: Name of the class, in composed form (`normal_name`).
+        label: Name of the class, in composed form (`normal_name`), or the text that
+            lists several.
         split: "train", "validation", "test", another split of a table, or "" if none
             is given.
         group: Videos of one group belong in one split. By default the name.
         start: Seconds after the first frame at which it begins.
         end: Seconds after the first frame at which it ends; None is the end of the
             file.
+        listed: Names of its classes, if videos have any number of them
+            (`grw_tf.data.listing.label_lists`); None if each has one.
     """
 
     path: Path
@@ -47,6 +50,12 @@ class Video:
     group: str
     start: float = 0.0
     end: float | None = None
+    listed: tuple[str, ...] | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of its classes: `listed`, or else its only class."""
+        return (self.label,) if self.listed is None else self.listed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,6 +142,7 @@ def list_table(
     table: str | os.PathLike,
     directory: str | os.PathLike | None = None,
     required: Collection[str] = ("path", "label"),
+    labels_may_lack: bool = False,
 ) -> list[Video]:
     """Lists the videos of a CSV file, as read by `read_rows`.
 
@@ -146,6 +156,7 @@ def list_table(
         table: The file, in UTF-8.
         directory: Folder that paths are relative to. By default that of the file.
         required: Columns that must be present.
+        labels_may_lack: Whether cells of the column label may be empty.
 
     Raises:
         ValueError: If a column or cell is missing or invalid, a video is listed twice,
@@ -162,11 +173,12 @@ def list_table(
     clips = None
     for line, row in read_rows(table, required):
         try:
+            label = normal_name(row["label"]) if labels_may_lack else _label(row)
             if "path" in row:
-                video = _listed(row, root)
+                video = _listed(row, root, label)
             else:
                 clips = _kinetics_clips(root) if clips is None else clips
-                video = _kinetics(row, root, clips)
+                video = _kinetics(row, root, label, clips)
         except ValueError as error:
             raise ValueError(f"{table}, line {line}: {error}") from None
         key = identity(video.path), video.start, video.end
@@ -244,22 +256,24 @@ def warn_of_left_out(root: str | os.PathLike, left_out: list[LeftOut]) -> None:
         logging.warning("Left out of %s:\n  %s", root, summary)
 
 
-def _listed(row: dict[str, str], root: Path) -> Video:
+def _listed(row: dict[str, str], root: Path, label: str) -> Video:
     name = path_on_disk(_cell(row, "path"), root)
     start = _seconds(row, "start") if row.get("start") else 0.0
     end = _seconds(row, "end") if row.get("end") else None
     if end is not None and end <= start:
         raise ValueError(f"end is {end:g} s: it must be after the start, {start:g} s.")
     group = row.get("group") or os.path.normpath(name)
-    return Video(root / name, name, _label(row), _split(row), group, start, end)
+    return Video(root / name, name, label, _split(row), group, start, end)
 
 
-def _kinetics(row: dict[str, str], root: Path, clips: dict[tuple, Path]) -> Video:
+def _kinetics(
+    row: dict[str, str], root: Path, label: str, clips: dict[tuple, Path]
+) -> Video:
     group = _cell(row, "youtube_id")
     start, end = (round(_seconds(row, name)) for name in ("time_start", "time_end"))
     path = clips.get((group, start), root / f"{group}_{start:06d}_{end:06d}.mp4")
     name = path.relative_to(root).as_posix()
-    return Video(path, name, _label(row), _split(row), group)
+    return Video(path, name, label, _split(row), group)
 
 
 def _kinetics_clips(root: Path) -> dict[tuple[str, int], Path]:

@@ -7,7 +7,8 @@ import re
 from collections.abc import Sequence
 
 from grw_tf.common.class_names import BACKGROUND, sort_class_names
-from grw_tf.common.labels_file import LABELS_FILE, read_labels
+from grw_tf.common.labels_file import LABELS_BETWEEN, LABELS_FILE, read_labels
+from grw_tf.data.listing.label_lists import with_label_lists
 from grw_tf.data.listing.left_out import LeftOut
 from grw_tf.data.listing.something_something import (
     list_published,
@@ -51,7 +52,9 @@ def choose_videos(config: PreparationConfig) -> tuple[list[Video], list[LeftOut]
         videos = list_published(config.annotations, config.input)
         left_out = list_unlisted(config.input, videos)
     elif config.csv:
-        videos = list_table(config.csv, config.input or None)
+        videos = list_table(
+            config.csv, config.input or None, labels_may_lack=config.lists_labels
+        )
         # Without --input, the table's folder may hold anything.
         left_out = list_unlisted(config.input, videos) if config.input else []
     elif config.input:
@@ -59,6 +62,13 @@ def choose_videos(config: PreparationConfig) -> tuple[list[Video], list[LeftOut]
         videos, left_out = listing.videos, listing.left_out
     else:
         raise ValueError("Give --input, a folder of class folders, or --csv, a table.")
+    if config.lists_labels:
+        videos = with_label_lists(
+            videos,
+            config.label_separator,
+            config.negative_label,
+            config.csv or config.input,
+        )
     videos = assign_splits(videos, config.validation_fraction, config.test_fraction)
     for split in sorted({video.split for video in videos} - set(SPLITS)):
         count = sum(video.split == split for video in videos)
@@ -87,12 +97,18 @@ def class_names(videos: Sequence[Video], config: PreparationConfig) -> tuple[str
         ValueError: If a name cannot be a line of text, or is not in `config.labels`.
         OSError: If a file of names cannot be read.
     """
-    found = {video.label: video.name for video in videos}
+    found = {label: video.name for video in videos for label in video.labels}
     for label, name in found.items():
         if label.splitlines() != [label] or label != label.strip():
             raise ValueError(
                 f"The class {label!r}, of {name!r}, cannot be a line of {LABELS_FILE}:"
                 " rename it, without line breaks and spaces around."
+            )
+        if config.lists_labels and LABELS_BETWEEN in label:
+            raise ValueError(
+                f"The class {label!r}, of {name!r}, holds {LABELS_BETWEEN!r}, which"
+                " stands between the classes of a clip in tables: rename it, or give"
+                " that as --label_separator."
             )
         try:
             label.encode()
@@ -111,7 +127,7 @@ def class_names(videos: Sequence[Video], config: PreparationConfig) -> tuple[str
         raise ValueError(
             f"{config.labels} lacks {len(unknown)} of the classes found: {unknown[:5]}."
         )
-    if len(found) == 1:
+    if len(found) == 1 and not config.lists_labels:
         logging.warning("All videos are of one class, %r.", *found)
     first = labels[0]
     own = tuple(label for label in labels if label != BACKGROUND)
@@ -144,7 +160,9 @@ def video_key(video: Video) -> str:
 
 def identify(video: Video) -> list:
     """Returns what distinguishes a video or segment from the others."""
-    return [video.name, video.label, video.split, video.start, video.end]
+    identity = [video.name, video.label, video.split, video.start, video.end]
+    # Folders begun before labels could be listed are still known.
+    return identity if video.listed is None else [*identity, video.listed]
 
 
 def digest(content: list) -> str:

@@ -35,6 +35,18 @@ class PreparationConfig:
         "File with the classes in order, one per line. Empty: the classes found,"
         " sorted (numbers by value).",
     )
+    label_separator: str = option(
+        "",
+        "Text between labels, as | in smile|walk, for videos with any number of them: a"
+        " cell, or a folder's name, then lists labels, and an empty cell means none."
+        " Empty: each video has one label.",
+    )
+    negative_label: str = option(
+        "",
+        "Label of videos that belong to no class, which is then no class itself: of"
+        " fall and no_fall, --negative_label=no_fall leaves one class for a binary"
+        " model.",
+    )
     fps: float = option(5.0, "Frames per second to keep.")
     short_side: int = option(
         224, "Pixels to reduce the short side to. It is never enlarged."
@@ -81,5 +93,21 @@ class PreparationConfig:
             raise ValueError(
                 f"background_ratio is {self.background_ratio:g}: it must be 0 or more."
             )
+        if self.background_ratio and self.lists_labels:
+            raise ValueError(
+                f"background_ratio is {self.background_ratio:g}, but with lists of"
+                " labels a clip of none of the classes has no label: list such clips"
+                " with an empty label, and leave background_ratio out."
+            )
+        if self.label_separator and not self.label_separator.strip(" "):
+            raise ValueError(
+                "label_separator is a space, which names of classes may have: separate"
+                " labels by another text, such as |."
+            )
         if self.workers < 0:
             raise ValueError(f"workers is {self.workers}: it must be 0 or more.")
+
+    @property
+    def lists_labels(self) -> bool:
+        """Whether videos have any number of labels, rather than one."""
+        return bool(self.label_separator or self.negative_label)

@@ -13,10 +13,10 @@ from grw_tf.data.videos.faults import fault_of
 
 @dataclasses.dataclass(frozen=True)
 class Conversion:
-    """A video, its class and position in the data set, and the folder of its record."""
+    """A video, its classes and position in the data set, and its record's folder."""
 
     video: Video
-    label_index: int
+    label_indices: tuple[int, ...]
     position: int
     folder: Path
     config: PreparationConfig
@@ -40,7 +40,7 @@ def convert(conversion: Conversion) -> int | str:
         return clip
     frames = len(clip.frames)
     example = sequence_example(
-        clip, conversion.label_index, video.label, config.fps, video.name
+        clip, conversion.label_indices, video.labels, config.fps, video.name
     )
     record = record_path(conversion.folder, conversion.position, frames)
     with replacing(record) as path:

@@ -29,22 +29,29 @@ def describe(
 
     Returns:
         `splits` and `failures`. Each split, by name, has `clips`, `frames`, `shards`,
-        `classes` (clips of each class) and `majority_share` (the accuracy of always
-        guessing the commonest class). Each failure has path, split, label and reason.
+        `classes` (clips of each class) and `majority_share` (the share of clips of the
+        commonest class: the accuracy of always guessing it, if each has one class).
+        Clips without a class, where there may be some, are counted as `without_class`.
+        Each failure has path, split, label and reason.
     """
     splits = {}
     for split, files in shards.items():
         kept = [
-            (video.label, frames)
+            (video.labels, frames)
             for video, frames in zip(videos, outcomes, strict=True)
             if video.split == split and isinstance(frames, int)
         ]
-        classes = collections.Counter(label for label, _ in kept)
+        classes = collections.Counter(label for names, _ in kept for label in names)
         splits[split] = {
             "clips": len(kept),
             "frames": sum(frames for _, frames in kept),
-            "majority_share": round(max(classes.values()) / len(kept), 4),
+            "majority_share": round(max(classes.values(), default=0) / len(kept), 4),
             "classes": {label: classes[label] for label in labels},
+            **(
+                {"without_class": without}
+                if (without := sum(not names for names, _ in kept))
+                else {}
+            ),
             "shards": files,
         }
     failures = [
@@ -73,6 +80,8 @@ def report(manifest: dict) -> str:
             )
         )
         empty = [label for label, clips in counts["classes"].items() if not clips]
+        if without := counts.get("without_class"):
+            lines.append(f"{split} has {without} clips of no class.")
         if empty:
             lines.append(f"{split} has no clips of {first_few(empty, 10)}.")
     if manifest["splits"]:

@@ -41,6 +41,8 @@ _SETTINGS = (
     *("fps", "short_side", "jpeg_quality", "min_frames"),
     *("validation_fraction", "test_fraction", "clips_per_shard"),
 )
+# Those that the manifest holds if they are set: it is older than they.
+_LATER_SETTINGS = ("label_separator", "negative_label", "background_ratio")
 
 
 def prepare(config: PreparationConfig) -> dict:
@@ -82,11 +84,12 @@ def prepare(config: PreparationConfig) -> dict:
 def _plan(videos, labels, config) -> dict:
     """Returns what distinguishes a run from others, whatever its workers."""
     sizes = [v.path.stat().st_size if v.path.exists() else None for v in videos]
-    settings = {name: getattr(config, name) for name in _SETTINGS}
-    if config.background_ratio:
-        settings["background_ratio"] = config.background_ratio
+    later = {name: getattr(config, name) for name in _LATER_SETTINGS}
     return {
-        "settings": settings,
+        "settings": {
+            **{name: getattr(config, name) for name in _SETTINGS},
+            **{name: value for name, value in later.items() if value},
+        },
         "videos": len(videos),
         "videos_sha256": digest([labels, sizes, *map(identify, videos)]),
     }
@@ -102,7 +105,13 @@ def _convert(videos, labels, config, work) -> list[int | str]:
     outcomes: dict[int, int | str] = dict(converted(folder))
     indices = {label: index for index, label in enumerate(labels)}
     left = [
-        Conversion(video, indices[video.label], position, folder, config)
+        Conversion(
+            video,
+            tuple(indices[label] for label in video.labels),
+            position,
+            folder,
+            config,
+        )
         for position, video in enumerate(videos)
         if position not in outcomes
     ]

@@ -1,6 +1,6 @@
 """Clips and whole videos of prepared records to evaluate a model on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 import tqdm
@@ -29,16 +29,24 @@ class EvaluationRecords(EvaluationClips):
         pattern: Paths, with wildcards or not, separated by commas.
         config: The model's config.
         progress: Whether to show a progress bar.
+        classes: The model's classes, if it has only some of the records'; see
+            `EvaluationClips`.
 
     Raises:
         ValueError: As `RecordSource`, or if the model has another number of classes.
         OSError: If a file cannot be read.
     """
 
-    def __init__(self, pattern: str, config: ModelConfig, progress: bool = True):
-        source = RecordSource(pattern)
+    def __init__(
+        self,
+        pattern: str,
+        config: ModelConfig,
+        progress: bool = True,
+        classes: Sequence[int] | None = None,
+    ):
+        source = RecordSource(pattern, config.has_several_labels)
         self._paths = source.paths
-        super().__init__(pattern, source.class_names, config, progress)
+        super().__init__(pattern, source.class_names, config, progress, classes)
 
     def _records(self) -> Iterator[tuple[bytes, str]]:
         size = sum(tf.io.gfile.stat(path).length for path in self._paths)
@@ -64,17 +72,12 @@ class EvaluationRecords(EvaluationClips):
         context = example.context.feature
         labels = context[LABEL_INDEX].int64_list.value
         jpegs = example.feature_lists.feature_list[FRAMES].feature
-        if len(labels) != 1 or not 0 <= labels[0] < len(self.class_names) or not jpegs:
-            raise ValueError(
-                f"{where} has {len(jpegs)} frames and labels {list(labels)}: expected"
-                f" frames and one label from 0 to {len(self.class_names) - 1}."
-            )
         rates = context[FRAME_RATE].float_list.value
         stride = frame_stride(rates[0] if rates else 0.0, self._config.fps, where)
         source = context[SOURCE].bytes_list.value
         name = source[0].decode(errors="surrogateescape") if source else where
         encoded = [_bytes_of(jpeg, where) for jpeg in jpegs]
-        return EncodedClip(encoded, stride, labels[0], name, where)
+        return EncodedClip(encoded, stride, list(labels), name, where)
 
 
 def _read(path):

@@ -23,6 +23,7 @@ class RecordSource:
 
     Args:
         pattern: Paths separated by commas. They may have wildcards.
+        several_labels: Whether clips may have any number of labels, rather than one.
 
     Attributes:
         paths: The files, sorted.
@@ -34,8 +35,8 @@ class RecordSource:
         OSError: If a file cannot be read.
     """
 
-    def __init__(self, pattern: str):
-        self.paths = check_records(pattern)
+    def __init__(self, pattern: str, several_labels: bool = False):
+        self.paths = check_records(pattern, several_labels)
         files = [
             os.path.join(folder, LABELS_FILE)
             for folder in sorted({os.path.dirname(path) for path in self.paths})
@@ -87,7 +88,7 @@ class RecordSource:
         return next(iter(strides.values()))
 
     def decoder(self, image_key: str, label_key: str) -> Callable:
-        """Returns a function from a record to a dict of JPEGs and a label."""
+        """Returns a function from a record to a dict of JPEGs and labels."""
         return video_input.Decoder(image_key, label_key).decode
 
 

@@ -25,7 +25,8 @@ class SeededParser(video_input.Parser):
 
     Unlike the Model Garden's parser, this one prepares frames by the geometry of the
     model, and repeats the last frame of a clip that is too short instead of starting
-    over.
+    over. With `is_multilabel`, labels are float32 [classes], 1 for the clip's classes
+    and 0 for the others, also for a single class.
 
     Args:
         input_params: The data config. Its `aug_random_flip` may switch flips off.
@@ -38,6 +39,7 @@ class SeededParser(video_input.Parser):
         self._geometry = geometry
         # The Model Garden's config has no such key, and its clips are flipped.
         self._random_flip = getattr(input_params, "aug_random_flip", True)
+        self._several_labels = input_params.is_multilabel
 
     def _parse_train_data(self, decoded_tensors):
         seeds = tf.unstack(tf.random.split(decoded_tensors[KEY], 4))
@@ -93,8 +95,13 @@ class SeededParser(video_input.Parser):
         return {"image": tf.cast(pixels, self._dtype)}
 
     def _label(self, decoded_tensors):
+        labels = decoded_tensors[self._label_key]
+        if self._several_labels:
+            # The Model Garden's function inverts the labels of a single class.
+            of_classes = tf.one_hot(tf.reshape(labels, (-1,)), self._num_classes)
+            return tf.minimum(tf.reduce_sum(of_classes, axis=0), 1.0)
         return video_input.process_label(
-            decoded_tensors[self._label_key],
+            labels,
             self._one_hot_label,
             self._num_classes,
             self._label_dtype,

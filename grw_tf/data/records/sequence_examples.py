@@ -8,6 +8,7 @@ import collections
 import json
 import os
 import re
+from collections.abc import Sequence
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
@@ -34,24 +35,32 @@ MANIFEST_FILE = "manifest.json"
 
 # NTSC's 29.97 frames per second count as 30.
 _RATE_TOLERANCE = 0.01
+_SEVERAL = "train a model with task.model.output_activation=sigmoid"
 _SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5})\.tfrecord")
 
 
 def sequence_example(
-    clip: JpegClip, label_index: int, label: str, fps: float, source: str
+    clip: JpegClip,
+    label_index: int | Sequence[int],
+    label: str | Sequence[str],
+    fps: float,
+    source: str,
 ) -> tf.train.SequenceExample:
     """Returns the record of a clip.
 
     Args:
         clip: The frames.
-        label_index: Index of the class in the labels file, from 0.
-        label: Name of the class.
+        label_index: Index of the class in the labels file, from 0; or the indices of
+            any number of classes, for models with several labels a clip.
+        label: Name of the class, or names.
         fps: Frames per second.
         source: Source of the clip, such as a path.
     """
+    indices = [label_index] if isinstance(label_index, int) else label_index
+    names = [label] if isinstance(label, str) else label
     context = {
-        LABEL_INDEX: _integer(label_index),
-        LABEL_TEXT: _text(label),
+        LABEL_INDEX: _integer(*indices),
+        LABEL_TEXT: _text(*names),
         SOURCE: _text(source),
         FRAME_COUNT: _integer(len(clip.frames)),
         FRAME_RATE: tf.train.Feature(float_list=tf.train.FloatList(value=[fps])),
@@ -79,7 +88,7 @@ def write_record(path: str | os.PathLike, example: tf.train.SequenceExample) -> 
         raise OSError(f"{path} cannot be written: {one_line(error)}") from None
 
 
-def check_records(pattern: str) -> list[str]:
+def check_records(pattern: str, several_labels: bool = False) -> list[str]:
     """Checks that files hold records of clips, by the first record of each.
 
     The classes must be those of the labels file in the same folder, and the sizes those
@@ -88,13 +97,15 @@ def check_records(pattern: str) -> list[str]:
     Args:
         pattern: Paths separated by commas. They may have wildcards, such as
             `records/train-*.tfrecord`.
+        several_labels: Whether clips may have any number of labels, rather than one.
 
     Returns:
         The paths of the files, sorted.
 
     Raises:
         ValueError: If no file matches, a path is a folder, a shard is missing, or a
-            file is truncated, holds other data, or has a label that is not a class.
+            file is truncated, holds other data, has a label that is not a class, or
+            has another number of labels than one where that is not allowed.
         OSError: If a file cannot be read.
     """
     for given in pattern.split(","):
@@ -111,9 +122,15 @@ def check_records(pattern: str) -> list[str]:
         _check_none_missing(shards)
         labels = read_labels(os.path.join(folder, LABELS_FILE))
         sizes = {shard["file"]: shard["bytes"] for shard in listed_shards(folder)}
+        if not several_labels and _lists_labels(folder):
+            raise ValueError(
+                f"{folder or '.'} holds clips with any number of labels, by its"
+                f" {MANIFEST_FILE}, and a softmax takes one: {_SEVERAL}, or make"
+                " records with one label each."
+            )
         for path in shards:
             _check_size(path, sizes)
-            _check_first_record(path, labels)
+            _check_first_record(path, labels, several_labels)
     return paths
 
 
@@ -123,11 +140,20 @@ def listed_shards(folder: str) -> list[dict]:
     Raises:
         OSError: If the manifest cannot be read.
     """
+    splits = _manifest(folder).get("splits", {}).values()
+    return [shard for split in splits for shard in split["shards"]]
+
+
+def _lists_labels(folder):
+    settings = _manifest(folder).get("settings", {})
+    return bool(settings.get("label_separator") or settings.get("negative_label"))
+
+
+def _manifest(folder):
     manifest = os.path.join(folder, MANIFEST_FILE)
     if not tf.io.gfile.exists(manifest):
-        return []
-    splits = json.loads(read_bytes(manifest))["splits"].values()
-    return [shard for split in splits for shard in split["shards"]]
+        return {}
+    return json.loads(read_bytes(manifest))
 
 
 def read_frame_rate(path: str) -> float:
@@ -163,17 +189,17 @@ def frame_stride(rate: float, fps: float, where: str) -> int:
     return stride
 
 
-def _integer(value):
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+def _integer(*values):
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
 
 
-def _bytes(value):
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+def _bytes(*values):
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
 
 
-def _text(value):
+def _text(*values):
     # Paths are not always UTF-8.
-    return _bytes(value.encode(errors="surrogateescape"))
+    return _bytes(*(value.encode(errors="surrogateescape") for value in values))
 
 
 def _check_none_missing(paths):
@@ -195,7 +221,7 @@ def _check_size(path, sizes):
         )
 
 
-def _check_first_record(path, labels):
+def _check_first_record(path, labels, several_labels):
     first = tf.data.TFRecordDataset(path).take(1).as_numpy_iterator()
     try:
         example = tf.train.SequenceExample.FromString(next(first))
@@ -210,22 +236,29 @@ def _check_first_record(path, labels):
     except tf.errors.OpError as error:
         raise OSError(f"{path} cannot be read: {one_line(error)}") from None
     context, frames = example.context.feature, example.feature_lists.feature_list
-    index = context[LABEL_INDEX].int64_list.value if LABEL_INDEX in context else ()
-    if len(index) != 1 or FRAMES not in frames or not frames[FRAMES].feature:
+    indices = context[LABEL_INDEX].int64_list.value if LABEL_INDEX in context else ()
+    has_labels = LABEL_INDEX in context if several_labels else len(indices) == 1
+    if not has_labels or FRAMES not in frames or not frames[FRAMES].feature:
+        number = "a list of" if several_labels else "one"
+        hint = f" (for clips with several, {_SEVERAL})" if len(indices) > 1 else ""
         raise ValueError(
-            f"{path}: expected one {LABEL_INDEX} in the context and the frames in the"
-            f" feature list {FRAMES}; its first record has the context"
-            f" {sorted(context)} and the lists {sorted(frames)}."
+            f"{path}: expected {number} {LABEL_INDEX} in the context and the frames in"
+            f" the feature list {FRAMES}; its first record has the context"
+            f" {sorted(context)}{f' with {len(indices)} labels' if hint else ''} and"
+            f" the lists {sorted(frames)}{hint}."
         )
-    if not 0 <= index[0] < len(labels):
-        raise ValueError(
-            f"{path} has a clip of class {index[0]}, and {LABELS_FILE} beside it has"
-            f" {len(labels)} classes, from 0: they do not belong together."
-        )
-    text = context[LABEL_TEXT].bytes_list.value if LABEL_TEXT in context else ()
-    name = normal_name(text[0].decode(errors="replace")) if text else None
-    if text and name != normal_name(labels[index[0]]):
-        raise ValueError(
-            f"{path} has a clip of {name!r} as class {index[0]}, which is"
-            f" {labels[index[0]]!r} in {LABELS_FILE}: they do not belong together."
-        )
+    texts = context[LABEL_TEXT].bytes_list.value if LABEL_TEXT in context else ()
+    for place, index in enumerate(indices):
+        if not 0 <= index < len(labels):
+            raise ValueError(
+                f"{path} has a clip of class {index}, and {LABELS_FILE} beside it has"
+                f" {len(labels)} classes, from 0: they do not belong together."
+            )
+        if place >= len(texts):
+            continue
+        name = normal_name(texts[place].decode(errors="replace"))
+        if name != normal_name(labels[index]):
+            raise ValueError(
+                f"{path} has a clip of {name!r} as class {index}, which is"
+                f" {labels[index]!r} in {LABELS_FILE}: they do not belong together."
+            )

@@ -17,9 +17,18 @@ class LogitsError:
         content: The float32 TFLite model.
         segments: Where to measure.
         threads: Number of threads to measure with.
+        softmax: Whether a softmax follows, which what is added to all classes alike
+            does not change.
     """
 
-    def __init__(self, content: bytes, segments: Sequence[Segment], threads: int = 1):
+    def __init__(
+        self,
+        content: bytes,
+        segments: Sequence[Segment],
+        threads: int = 1,
+        softmax: bool = True,
+    ):
+        self._softmax = softmax
         self._segments = segments
         self._threads = threads
         self._expected = self._logits(content)
@@ -41,8 +50,7 @@ class LogitsError:
         for segment in self._segments:
             rollout.restart(segment.states)
             logits = rollout.logits(segment.frames)
-            if logits.shape[-1] > 1:
-                # What is added to all classes alike changes nothing.
+            if self._softmax and logits.shape[-1] > 1:
                 logits = logits - logits.mean(-1, keepdims=True)
             found.append(logits)
         return found

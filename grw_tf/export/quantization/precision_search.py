@@ -89,15 +89,16 @@ def choose(
     calibration: Calibration,
     noise_budget: float,
     threads: int = 1,
+    softmax: bool = True,
 ) -> Choice:
     """Puts as many parts into 8 bits as the error budget allows.
 
     The powers of single parts' errors nearly add up: parts are taken until the budget
     is spent, and fewer if all together cost more. `noise_budget` is the error that
     these parts of the float32 model may add to the logits, besides that of 8-bit
-    weights, relative to their standard deviation.
+    weights, relative to their standard deviation. For `softmax`, see `LogitsError`.
     """
-    error_of = LogitsError(content, calibration.segments, threads)
+    error_of = LogitsError(content, calibration.segments, threads, softmax)
     bare = error_of(_build(content, [], calibration, others=True))
     errors = {}
     for part in tqdm.tqdm(parts, desc="Trying 8 bits", unit="part"):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from grw_tf.export.quantization.operation_recipes import quantize_layers
 from grw_tf.export.quantization.precision_search import choose, find_parts
 from grw_tf.export.quantization.rollouts import Rollout
 from grw_tf.export.quantization.smallest import find_smallest
+from grw_tf.export.regret import regret_of
 from grw_tf.export.state_entries import state_entries
 
 AUTO = "auto"
@@ -65,6 +66,7 @@ def quantize(
     clips: Iterable[np.ndarray] | None = None,
     noise_budget: float = NOISE_BUDGET,
     threads: int | None = None,
+    thresholds: Sequence[float] | None = None,
 ) -> Quantized:
     """Quantizes a model of `conversion.convert`.
 
@@ -88,6 +90,8 @@ def quantize(
             8-bit weights, relative to their standard deviation.
         threads: For auto and int8, the number of threads to measure with; by default
             one for each CPU.
+        thresholds: The scores [classes] from which sigmoids name their classes; None
+            for a model with a softmax.
 
     Raises:
         ValueError: For an unknown mode, missing or unusable clips, or a model that is
@@ -96,15 +100,15 @@ def quantize(
     _check(content, mode, clips, noise_budget)
     threads = threads or os.cpu_count() or 1
     if mode == "int8":
-        return _int8(content, clips, noise_budget, threads)
+        return _int8(content, clips, noise_budget, threads, thresholds)
     if mode == AUTO:
-        return _auto(content, clips, threads)
+        return _auto(content, clips, threads, thresholds)
     quantized = content if mode == "none" else quantize_layers(content, mode)
     return Quantized(quantized, _report(content, mode))
 
 
-def _auto(content, clips, threads):
-    found = find_smallest(content, clips, threads)
+def _auto(content, clips, threads, thresholds):
+    found = find_smallest(content, clips, threads, thresholds)
     report = _report(content, found.mode) | {
         "asked": AUTO,
         "regret": dataclasses.asdict(found.regret),
@@ -128,7 +132,7 @@ def _report(content, mode):
     return {"mode": mode, "weights": WEIGHTS[mode], "states": states}
 
 
-def _int8(content, clips, noise_budget, threads):
+def _int8(content, clips, noise_budget, threads, thresholds):
     parts = find_parts(content)
     tensors = [
         tensor
@@ -137,7 +141,8 @@ def _int8(content, clips, noise_budget, threads):
         for tensor in (part.name, part.source)
     ]
     calibration = calibrate(content, clips, tensors, threads)
-    choice = choose(content, parts, calibration, noise_budget, threads)
+    softmax = thresholds is None
+    choice = choose(content, parts, calibration, noise_budget, threads, softmax)
     report = {
         "mode": "int8",
         "weights": WEIGHTS["dynamic"],
@@ -146,7 +151,9 @@ def _int8(content, clips, noise_budget, threads):
         "calibration": {
             "streams": len(calibration.streams),
             "frames": sum(map(len, calibration.streams)),
-            "agreement": _agreement(content, choice.content, calibration, threads),
+            "agreement": _agreement(
+                content, choice.content, calibration, threads, thresholds
+            ),
         },
         "operations": _operations(choice),
         "states": _states(choice),
@@ -190,15 +197,15 @@ def _state(entry, reason):
     return {"name": entry["name"], "dtype": entry["dtype"], "reason": reason}
 
 
-def _agreement(content, quantized, calibration, threads):
-    """Returns the fraction of times with the same likeliest class."""
+def _agreement(content, quantized, calibration, threads, thresholds):
+    """Returns the fraction of times with the same choice of class, or of classes."""
     models = [Rollout(c, threads) for c in (content, quantized)]
     same = []
     for stream in calibration.streams:
         for model in models:
             model.restart()
-        likeliest = [model.logits(stream).argmax(-1) for model in models]
-        same.append(likeliest[0] == likeliest[1])
+        logits = [model.logits(stream)[None] for model in models]
+        same.append(regret_of(*logits, thresholds).agreement)
     return float(np.mean(same))
 
 

@@ -94,7 +94,10 @@ def find_layers(content: bytes) -> list[Layer]:
 
 
 def find_smallest(
-    content: bytes, clips: Iterable[np.ndarray], threads: int = 1
+    content: bytes,
+    clips: Iterable[np.ndarray],
+    threads: int = 1,
+    thresholds: Sequence[float] | None = None,
 ) -> Smallest:
     """Quantizes as much of a model as its choices of class allow.
 
@@ -113,8 +116,9 @@ def find_smallest(
         clips: Videos uint8 [frames, size, size, 3] as the model will see them, with at
             least 300 frames in all.
         threads: Number of threads to measure with.
+        thresholds: As for `regret_of`.
     """
-    judge = _Judge(content, clips, threads)
+    judge = _Judge(content, clips, threads, thresholds)
     quantized = quantize_layers(content, "dynamic")
     if judge.passes(quantized):
         return Smallest(quantized, "dynamic", "", [], {}, judge.regret(quantized))
@@ -127,7 +131,7 @@ def find_smallest(
         mode, better, few = "weight_only", "float16", layers
         sizes = [layer.weights for layer in few]
     segments = calibrate(content, judge.streams, (), threads).segments
-    error_of = LogitsError(content, segments, threads)
+    error_of = LogitsError(content, segments, threads, softmax=thresholds is None)
     errors = {
         layer: error_of(quantize_layers(content, "float32", _all([layer], mode)))
         for layer in tqdm.tqdm(few, desc="Trying 8 bits", unit="layer")
@@ -168,15 +172,16 @@ def _fewest(most: int, passes: Callable[[int], bool]) -> int:
 class _Judge:
     """Compares quantized models with the float32 model, over streams."""
 
-    def __init__(self, content, clips, threads):
+    def __init__(self, content, clips, threads, thresholds=None):
         self._threads = threads
+        self._thresholds = thresholds
         self.streams = join_clips(clips, Rollout(content).image_shape)
         self._expected = self._logits(content)
         # What was tried is asked for again when it is chosen.
         self.regret = functools.cache(self._regret)
 
     def _regret(self, content):
-        return regret_of(self._expected, self._logits(content))
+        return regret_of(self._expected, self._logits(content), self._thresholds)
 
     def passes(self, content):
         return not list(self.regret(content).failures(_SHARE))

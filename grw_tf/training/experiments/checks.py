@@ -5,6 +5,7 @@ import functools
 from official.core import config_definitions as cfg
 from official.modeling import hyperparams
 
+from grw_tf.common.output_activation import SIGMOID
 from grw_tf.models.presets import PRESETS
 from grw_tf.models.registered_layer import is_registered
 from grw_tf.models.regularization_config import REGULARIZERS
@@ -87,6 +88,7 @@ _DATA_UNUSED = {
     "feature_shape": "set task.model.frames and task.model.size",
     "min_image_size": "set task.model.frame_fit and task.model.size",
     "one_hot": "set task.losses.one_hot",
+    "is_multilabel": "set task.model.output_activation to sigmoid",
     "seed": "set task.seed",
     "deterministic": "task.seed determines the order of clips",
     "sharding": "each host always reads its share",
@@ -215,6 +217,9 @@ def _losses(params):
     yield mixing, not (given and chosen), f"does what {where} does: choose one"
     needed = f"must be true with {where}, which mixes labels"
     yield "task.losses.one_hot", losses.one_hot or not (given or chosen), needed
+    several = params.task.model.output_activation == SIGMOID
+    needed = "does nothing with task.model.output_activation sigmoid: leave it true"
+    yield "task.losses.one_hot", losses.one_hot or not several, needed
     smooths = losses.one_hot or not losses.label_smoothing
     needed = "does nothing with task.losses.one_hot false: set label_smoothing to 0"
     yield "task.losses.label_smoothing", smooths, needed
@@ -243,6 +248,13 @@ def _trainer(params, mode):
     metric = trainer.best_checkpoint_eval_metric
     better = "lower" if metric.endswith("loss") else "higher"
     fits = not metric or trainer.best_checkpoint_metric_comp == better
+    several = params.task.model.output_activation == SIGMOID
+    needed = (
+        "means nothing with several labels a clip: choose mean_average_precision,"
+        " macro_f1 or micro_f1"
+    )
+    fits_labels = not (several and metric == "top_5_accuracy")
+    yield "trainer.best_checkpoint_eval_metric", fits_labels, needed
     needed = f"must be {better} for best_checkpoint_eval_metric {metric}"
     yield "trainer.best_checkpoint_metric_comp", fits, needed
     kept = trainer.best_checkpoint_export_subdir or trainer.optimizer_config.ema

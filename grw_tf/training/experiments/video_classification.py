@@ -12,6 +12,7 @@ from official.core import config_definitions as cfg
 from official.core import exp_factory
 from official.vision.configs import video_classification
 
+from grw_tf.common.output_activation import SIGMOID
 from grw_tf.models import ModelConfig
 from grw_tf.models.presets import PRESETS
 from grw_tf.models.smoothing_places import LAST_BLOCK, last_block
@@ -181,7 +182,8 @@ def fill_in(experiment_config: cfg.ExperimentConfig) -> None:
 
     Schedules without `decay_steps` decay over the whole training, an `init_checkpoint`
     of "official" becomes the name of the model's official weights, and "last_block"
-    among the layers to smooth becomes the name of that endpoint.
+    among the layers to smooth becomes the name of that endpoint. With several labels a
+    clip, the best checkpoint is chosen by mAP where it would be by top-1 accuracy.
 
     Raises:
         ValueError: If the model has no official weights.
@@ -192,6 +194,9 @@ def fill_in(experiment_config: cfg.ExperimentConfig) -> None:
         schedule: Any = rate.get() if rate.type else None
         if getattr(schedule, "decay_steps", 0) is None:
             schedule.decay_steps = trainer.train_steps
+    several = task.model.output_activation == SIGMOID
+    if several and trainer.best_checkpoint_eval_metric == "top_1_accuracy":
+        trainer.best_checkpoint_eval_metric = "mean_average_precision"
     if task.init_checkpoint == "official":
         task.init_checkpoint = _official_weights(task.model.backbone)
     _name_last_block(task.model)

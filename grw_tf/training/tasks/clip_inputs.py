@@ -3,12 +3,13 @@
 import dataclasses
 from collections.abc import Callable, Iterable
 
+import numpy as np
 import tensorflow as tf
 from official.core import input_reader
 from official.vision.dataloaders import video_input
 
 from grw_tf.data.even_choice import choose_evenly
-from grw_tf.data.records.record_labels import labels_of
+from grw_tf.data.records.record_labels import label_lists_of, labels_of
 from grw_tf.data.records.record_source import RecordSource, record_name
 from grw_tf.data.records.record_stream import Share, endless, in_order, picked
 from grw_tf.data.records.seeded_parser import KEY, SeededParser
@@ -17,15 +18,18 @@ from grw_tf.frames.geometry import FrameGeometry
 from grw_tf.training.experiments.video_classification import DataConfig
 
 _UNSUPPORTED = {
-    "is_multilabel": "models predict one label per clip",
     "output_audio": "audio is not supported",
     "enable_tf_data_service": "its order of clips could not be resumed",
     "compressed_input": "grw-prepare writes plain files",
 }
 
 
-def open_source(params: DataConfig) -> RecordSource | TfdsSource:
+def open_source(
+    params: DataConfig, several_labels: bool = False
+) -> RecordSource | TfdsSource:
     """Opens the clips of `input_path`, or of `tfds_name` and `tfds_split`.
+
+    Clips have one label, or with `several_labels` any number.
 
     Raises:
         ValueError: If the config names neither or both, or what is not supported.
@@ -46,10 +50,12 @@ def open_source(params: DataConfig) -> RecordSource | TfdsSource:
             f" {params.input_path!r} and {params.tfds_name!r}."
         )
     if params.input_path:
-        return RecordSource(params.input_path)
+        return RecordSource(params.input_path, several_labels)
     if not params.tfds_split:
         raise ValueError(f"{where}.tfds_split is empty: name a split, such as train.")
-    return TfdsSource(params.tfds_name, params.tfds_split, params.tfds_data_dir)
+    return TfdsSource(
+        params.tfds_name, params.tfds_split, params.tfds_data_dir, several_labels
+    )
 
 
 def batches(
@@ -88,6 +94,7 @@ def batches(
         source.decoder(params.image_field_key, params.label_field_key),
         params.label_field_key,
         params.num_classes,
+        params.is_multilabel,
     )
     parser = SeededParser(
         params,
@@ -157,8 +164,11 @@ def _is_picture(encoded):
     return True
 
 
-def _checked(decode, label_key, num_classes):
-    """Checks labels, because one out of range would train towards no class."""
+def _checked(decode, label_key, num_classes, several_labels):
+    """Checks labels, because one out of range would train towards no class.
+
+    Two labels would train a softmax towards two classes at once, none towards none.
+    """
 
     def decode_checked(record):
         decoded = decode(record)
@@ -167,7 +177,18 @@ def _checked(decode, label_key, num_classes):
         told = tf.debugging.Assert(
             inside, [f"A label is not one of the {num_classes} classes: ", labels]
         )
-        with tf.control_dependencies([told]):
+        checks = [told]
+        if not several_labels:
+            checks.append(
+                tf.debugging.Assert(
+                    tf.equal(tf.size(labels), 1),
+                    [
+                        "A clip has other than one label, and a softmax takes one: ",
+                        labels,
+                    ],
+                )
+            )
+        with tf.control_dependencies(checks):
             return decoded | {label_key: tf.identity(labels)}
 
     return decode_checked
@@ -202,7 +223,14 @@ def _chosen(params, source, count, context):
         count -= count % batch_size
         params = params.replace(global_batch_size=batch_size)
     keys = params.image_field_key, params.label_field_key
-    labels = labels_of(source, share, params.num_classes, *keys)
+    if params.is_multilabel:
+        lists = label_lists_of(source, share, params.num_classes, *keys)
+        # Clips with the same classes count as one class.
+        kinds = dict.fromkeys(tuple(labels) for labels in lists)
+        numbers = {kind: number for number, kind in enumerate(kinds)}
+        labels = np.array([numbers[tuple(labels)] for labels in lists])
+    else:
+        labels = labels_of(source, share, params.num_classes, *keys)
     # Cached: all evaluations use the same few, and finding them means reading all.
     records = picked(share, choose_evenly(labels, count // len(pipelines))).cache()
     return params, records

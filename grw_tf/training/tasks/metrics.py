@@ -73,3 +73,14 @@ def recalls(counts: np.ndarray, class_names: Sequence[str]) -> dict[str, float]:
         for index, (name, row) in enumerate(zip(class_names, counts, strict=True))
         if row.sum()
     }
+
+
+def by_class(
+    title: str, numbers: np.ndarray, class_names: Sequence[str]
+) -> dict[str, float]:
+    """Returns the numbers of classes that are not NaN, by `<title>/<name>`."""
+    return {
+        f"{title}/{name}": float(number)
+        for name, number in zip(class_names, numbers, strict=True)
+        if not np.isnan(number)
+    }

@@ -29,10 +29,17 @@ from grw_tf.training.optimization.two_rates import (
 from grw_tf.training.tasks import clip_inputs
 from grw_tf.training.tasks.class_weights import (
     BALANCED,
+    balanced_label_weights,
     balanced_weights,
     given_weights,
 )
 from grw_tf.training.tasks.clip_mixing import clip_mixing
+from grw_tf.training.tasks.label_metrics import (
+    AveragePrecisions,
+    BestThresholds,
+    LabelF1,
+    MeanAveragePrecision,
+)
 from grw_tf.training.tasks.metrics import ConfusionMatrix, MacroF1
 from grw_tf.weights.restore import restore
 
@@ -72,6 +79,9 @@ class Task(video_classification.VideoClassificationTask):
 
     def _get_num_classes(self):
         return self.model_config.num_classes
+
+    def _is_multilabel(self):
+        return self.model_config.has_several_labels
 
     def build_model(self) -> tf_keras.Model:
         """Builds the model of the config, with random weights."""
@@ -119,14 +129,20 @@ class Task(video_classification.VideoClassificationTask):
 
     @functools.cached_property
     def class_weights(self) -> np.ndarray | None:
-        """The weights of the classes in the loss, float32 `[num_classes]`, or None."""
+        """The weights of the classes in the loss, or None.
+
+        They are float32 `[num_classes]`; with several labels `[2, num_classes]`, of
+        clips without and with each class.
+        """
         setting = self.task_config.losses.class_weights
         if setting is None:
             return None
-        classes = self.model_config.num_classes
+        classes, several = self.model_config.num_classes, self._is_multilabel()
         if setting == BALANCED:
-            return balanced_weights(self.train_source, classes)
-        return given_weights(setting, classes)
+            balanced = balanced_label_weights if several else balanced_weights
+            return balanced(self.train_source, classes)
+        weights = given_weights(setting, classes)
+        return np.stack([weights, weights]) if several else weights
 
     def build_inputs(
         self,
@@ -225,17 +241,19 @@ class Task(video_classification.VideoClassificationTask):
         return names
 
     def _open(self, params):
-        source = clip_inputs.open_source(params)
+        source = clip_inputs.open_source(params, self._is_multilabel())
         classes = self.model_config.num_classes
         if len(source.class_names) != classes:
             raise ValueError(
                 f"{source.where} has {len(source.class_names)} classes,"
                 f" task.model.num_classes is {classes}: they must be equal."
             )
-        if classes < 2:
+        if classes < 2 and not self._is_multilabel():
             raise ValueError(
                 f"{source.where} has one class, {source.class_names[0]!r}: a"
-                " classifier needs at least two; add clips of another."
+                " classifier needs at least two; add clips of another, or for a binary"
+                " model, with clips of no class, set"
+                " task.model.output_activation=sigmoid."
             )
         return source
 
@@ -246,6 +264,7 @@ class Task(video_classification.VideoClassificationTask):
         return params.replace(
             feature_shape=(config.frames, config.size, config.size, 3),
             num_classes=config.num_classes,
+            is_multilabel=self._is_multilabel(),
             # Mixing encodes the labels itself.
             one_hot=self.task_config.losses.one_hot
             and not (params.is_training and clip_mixing(params, config)),
@@ -256,7 +275,9 @@ class Task(video_classification.VideoClassificationTask):
     ) -> dict[str, tf.Tensor]:
         """Returns the losses by name; the one called `self.loss` is their sum."""
         config = self.task_config.losses
-        if config.one_hot:
+        if self._is_multilabel():
+            losses = self._label_losses(labels, model_outputs)
+        elif config.one_hot:
             losses = tf_keras.losses.categorical_crossentropy(
                 labels, model_outputs, label_smoothing=config.label_smoothing
             )
@@ -264,7 +285,7 @@ class Task(video_classification.VideoClassificationTask):
             losses = tf_keras.losses.sparse_categorical_crossentropy(
                 labels, model_outputs
             )
-        if self._weights is not None:
+        if self._weights is not None and not self._is_multilabel():
             weights = tf.constant(self._weights)
             losses *= (
                 tf.linalg.matvec(labels, weights)
@@ -280,24 +301,45 @@ class Task(video_classification.VideoClassificationTask):
         total = tf.add_n([*named.values(), *(aux_losses or [])])
         return named | {self.loss: total}
 
+    def _label_losses(self, labels, outputs):
+        """Returns the mean binary cross-entropy over classes of each clip [batch]."""
+        smoothing = self.task_config.losses.label_smoothing
+        labels = tf.cast(labels, outputs.dtype)
+        # Towards a half, as Keras smooths the labels of sigmoids.
+        targets = labels * (1 - smoothing) + smoothing / 2
+        losses = tf_keras.backend.binary_crossentropy(targets, outputs)
+        if self._weights is not None:
+            without, with_class = tf.unstack(tf.constant(self._weights))
+            losses *= without + labels * (with_class - without)
+        return tf.reduce_mean(losses, axis=-1)
+
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
         """Returns the metrics of training or of validation."""
+        metrics = self._label_metrics() if self._is_multilabel() else self._metrics()
+        classes = self.model_config.num_classes
+        if not training and self._is_multilabel():
+            metrics += [AveragePrecisions(classes), BestThresholds(classes)]
+        elif not training:
+            metrics.append(ConfusionMatrix(classes))
+        metrics.append(tf_keras.metrics.Mean(name="class_loss"))
+        if self.task_config.losses.l2_weight_decay:
+            metrics.append(tf_keras.metrics.Mean(name="weight_decay_loss"))
+        return metrics
+
+    def _metrics(self):
         classes = self.model_config.num_classes
         accuracy = (
             tf_keras.metrics.TopKCategoricalAccuracy
             if self.task_config.losses.one_hot
             else tf_keras.metrics.SparseTopKCategoricalAccuracy
         )
-        metrics = [
-            accuracy(k=min(k, classes), name=f"top_{k}_accuracy") for k in (1, 5)
-        ]
-        metrics.append(MacroF1(classes))
-        if not training:
-            metrics.append(ConfusionMatrix(classes))
-        metrics.append(tf_keras.metrics.Mean(name="class_loss"))
-        if self.task_config.losses.l2_weight_decay:
-            metrics.append(tf_keras.metrics.Mean(name="weight_decay_loss"))
-        return metrics
+        top = [accuracy(k=min(k, classes), name=f"top_{k}_accuracy") for k in (1, 5)]
+        return [*top, MacroF1(classes)]
+
+    def _label_metrics(self):
+        classes = self.model_config.num_classes
+        f1 = [LabelF1(classes, average) for average in ("micro", "macro")]
+        return [MeanAveragePrecision(classes), *f1]
 
     def train_step(
         self,

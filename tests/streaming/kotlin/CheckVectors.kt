@@ -6,7 +6,7 @@ import java.io.File
 import kotlin.math.abs
 import kotlin.system.exitProcess
 
-/** Answers as counter.tflite and chunks.tflite do; tests/vectors/README.md says how. */
+/** Answers as counter.tflite, chunks.tflite and labels.tflite do; tests/vectors/README.md says how. */
 private class CounterRunner(private val exported: ExportedFile) : Runner {
     private val means = DoubleArray(exported.imageShape[0])
     private var count = 0
@@ -98,6 +98,11 @@ private fun checkStream(case: Map<*, *>, folder: File) {
             for ((one, other) in session.logits().toList() zip expected as List<*>) {
                 check(abs(one - other.real()) <= tolerance)
             }
+            val scores = case["scores"] as List<*>? ?: continue
+            for ((one, other) in session.classify().toList() zip scores[index] as List<*>) {
+                check(abs(one - other.real()) <= 1e-5)
+            }
+            check(session.named().map { it.first }.sorted() == case.list("named")[index])
         }
         session.reset()
     }
@@ -112,7 +117,7 @@ fun main(arguments: Array<String>) {
         return
     }
     val folder = File(arguments[0])
-    val counters = setOf("counter.tflite", "chunks.tflite")
+    val counters = setOf("counter.tflite", "chunks.tflite", "labels.tflite")
     for ((name, test) in listOf(
         "clock" to ::checkClock,
         "time_unit" to ::checkTimeUnit,

@@ -44,7 +44,7 @@ trainer:
   validation_interval: 60
   validation_steps: 5
   optimizer_config:
-    learning_rate: {stepwise: {boundaries: [60, 70, 80], values: [0.01, 0.01, 0.01, 0.01]}}
+    learning_rate: {stepwise: {boundaries: [60], values: [0.01, 0.01]}}
     warmup: {linear: {warmup_steps: 10}}
 """
 

@@ -50,7 +50,7 @@ class FrameByFrameConv3D(nn_layers.Conv3D):
             # Output t takes frame stride * t + offset, frame t + shift of its phase.
             offset = index - before
             shift = offset // stride
-            frames = x if stride == 1 else x[:, offset - shift * stride :: stride]
+            frames = x if stride == 1 else _every(x, offset - shift * stride, stride)
             if self.use_buffered_input:
                 # All frames but a few are of the buffer.
                 part = self._convolve(frames[:, shift : shift + outputs], kernel)
@@ -85,6 +85,11 @@ class FrameByFrameConv3D(nn_layers.Conv3D):
             kernel = tf.reshape(kernel, (*kernel.shape[:2], self.groups, multiplier))
             y = tf.nn.depthwise_conv2d(x, kernel, (1, stride, stride, 1), padding)
         return tf.reshape(y, tf.concat([shape[:2], tf.shape(y)[1:]], axis=0))
+
+
+def _every(x, start, stride):
+    """Returns x[:, start::stride]; of such a slice, XLA gets the gradient wrong."""
+    return tf.gather(x, tf.range(start, tf.shape(x)[1], stride), axis=1)
 
 
 def _shifted(x, shift, length):

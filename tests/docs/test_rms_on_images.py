@@ -155,8 +155,9 @@ def test_imagenet_program_trains(folder, command):
     run = folder / command[-1].removeprefix("--model_dir=")
     losses = _training_losses(run)
     assert len(losses) == 6
-    assert losses[-1] < 0.7 * losses[0]
-    assert ("distribution" in (run / "params.yaml").read_text()) == ("_rms" in run.name)
+    assert losses[-1] < 0.5 * losses[0]
+    with_rms = "  distribution: normal(1, 0.5)\n" in (run / "params.yaml").read_text()
+    assert with_rms == (run.name == "imagenet_rms")
 
 
 def _training_losses(run):

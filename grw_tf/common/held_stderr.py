@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def stderr_without(text: str) -> Iterator[None]:
-    """Writes the lines with a text to nowhere, and all others at the end.
+def stderr_without(*texts: str) -> Iterator[None]:
+    """Writes the lines with one of the texts to nowhere, and all others at the end.
 
     It reaches what C++ code writes to the file descriptor. A closed standard error
     stays as it is.
@@ -31,5 +31,5 @@ def stderr_without(text: str) -> Iterator[None]:
             os.close(own)
             held.seek(0)
             for line in held:
-                if text.encode() not in line:
+                if not any(text.encode() in line for text in texts):
                     os.write(2, line)

@@ -7,9 +7,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
+from grw_tf.common.held_stderr import stderr_without
 from grw_tf.export.clip_network import ClipNetwork
 from grw_tf.export.streaming_network import StreamingNetwork
 from grw_tf.streaming.signature_names import CLASSIFY_CLIP, IMAGE, LOGITS
+
+# What the converter logs at each conversion, and what TensorFlow says of that.
+_NOISE = (
+    "before absl::InitializeLog() is called",
+    "tf_tfl_flatbuffer_helpers.cc",
+    "mlir_graph_optimization_pass.cc",
+)
 
 
 def convert(network: StreamingNetwork) -> bytes:
@@ -80,7 +88,8 @@ def convert_functions(
         tf.saved_model.save(module, folder, signatures)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.optimizations = list(optimizations)
-        return converter.convert()
+        with stderr_without(*_NOISE):
+            return converter.convert()
 
 
 def weights_module(weights: Iterable[tf.Variable]) -> tf.Module:

@@ -66,7 +66,13 @@ def after_norm(norm: PerturbedBatchNormalization, fold: str | None = None) -> Si
 def attach(
     owner: tf_keras.layers.Layer, attribute: str, layer: tf_keras.layers.Layer | None
 ) -> None:
-    """Sets an attribute that is not saved in checkpoints."""
+    """Sets an attribute that is not saved in checkpoints.
+
+    Args:
+        owner: The layer that has the attribute.
+        attribute: Its name.
+        layer: Its value.
+    """
     setattr(owner, attribute, layer)
 
 

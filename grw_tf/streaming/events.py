@@ -59,7 +59,11 @@ class EventRules:
 
     @classmethod
     def of_threshold(cls, on_threshold: float) -> "EventRules":
-        """Returns rules of an on-threshold, and otherwise the usual ones."""
+        """Returns rules of an on-threshold, and otherwise the usual ones.
+
+        Args:
+            on_threshold: The score from which an event begins, above 0 and at most 1.
+        """
         return cls(on_threshold, OFF_SHARE * on_threshold)
 
 

@@ -7,9 +7,9 @@ import pytest
 from grw_tf.common.held_stderr import stderr_without
 
 
-def test_only_lines_with_the_text_are_left_out(capfd):
-    with stderr_without("cuInit"):
-        os.write(2, b"first\nfailed call to cuInit: 303\nlast\n")
+def test_only_lines_with_the_texts_are_left_out(capfd):
+    with stderr_without("cuInit", "mlir"):
+        os.write(2, b"first\nfailed call to cuInit: 303\nmlir is on\nlast\n")
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "first\nlast\nafter\n"
 

@@ -99,3 +99,11 @@ def test_operation_that_tflite_lacks_is_refused_by_its_layer(nano, monkeypatch):
     monkeypatch.setattr(MovinetFeatures, "_activate", activate)
     with pytest.raises(ValueError, match="BesselI0e at stem/.* would need Flex"):
         convert(StreamingNetwork(nano()))
+
+
+@pytest.mark.slow
+def test_log_of_the_converter_is_not_shown(nano, capfd):
+    capfd.readouterr()
+    convert(StreamingNetwork(nano()))
+    told = capfd.readouterr().err
+    assert "InitializeLog" not in told and "Ignored output_format" not in told

@@ -5,6 +5,7 @@ import contextlib
 import numpy as np
 import pytest
 import tensorflow as tf
+from everyday import slow_but
 from toy_backbones import BACKBONES, BASE
 from toy_heads import HEADS
 
@@ -106,7 +107,10 @@ def _shifted(backbone, endpoint, shift):
 
 @pytest.mark.parametrize(
     "name, endpoint",
-    [*((name, -1) for name in NETWORKS), ("movinet_stream", 0), ("slowonly", 0)],
+    slow_but(
+        [("movinet_stream", -1), ("slowonly", 0)],
+        [*((name, -1) for name in NETWORKS), ("movinet_stream", 0), ("slowonly", 0)],
+    ),
 )
 def test_map_is_the_first_order_change_of_the_logit(nano, name, endpoint):
     """A place's evidence is what more of its features everywhere would add."""

@@ -6,6 +6,7 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
+from everyday import slow_but
 from exported_files import CLASSES, manifest_of
 from scipy import special
 from toy_backbones import BACKBONES
@@ -164,7 +165,7 @@ def test_file_of_a_softmax_is_as_before(write_run, configured):
         )
 
 
-@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("activation", slow_but(["softmax"], ["softmax", "sigmoid"]))
 def test_file_of_some_classes_has_their_names_and_logits(
     write_run, configured, activation
 ):
@@ -237,6 +238,7 @@ def test_clips_are_classified_by_sigmoids(nano, configured):
         assert named == expected
 
 
+@pytest.mark.slow
 def test_saved_model_gives_sigmoids(nano, clip, tmp_path):
     model = nano(head=HEADS["causal_transformer"], output_activation="sigmoid")
     path = tmp_path / "model"

@@ -205,8 +205,11 @@ def test_places_of_3d_resnets_are_where_their_names_say(backbone):
 @pytest.mark.parametrize(
     "backbone",
     [
-        *("stream", "base", "slowfast_nano"),
-        pytest.param("mobilenet_v3_small", marks=pytest.mark.slow),
+        *("stream", "slowfast_nano"),
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("base", "mobilenet_v3_small")
+        ),
     ],
 )
 def test_a_layer_in_any_place_acts_and_leaves_no_trace(backbone):
@@ -237,8 +240,13 @@ def test_a_layer_in_any_place_acts_and_leaves_no_trace(backbone):
     ("backbone", "before"),
     [
         ("slowonly_nano", ("conv1", "relu2")),
-        ("csn_nano", ("conv3", "relu3")),
-        ("slowfast_nano", ("conv1", "relu1")),
+        *(
+            pytest.param(name, before, marks=pytest.mark.slow)
+            for name, before in (
+                ("csn_nano", ("conv3", "relu3")),
+                ("slowfast_nano", ("conv1", "relu1")),
+            )
+        ),
         ("stream", ("feature_conv", "feature_activation")),
         pytest.param(
             "mobilenet_v3_small",

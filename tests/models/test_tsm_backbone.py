@@ -62,6 +62,7 @@ def test_an_eighth_of_the_channels_of_each_block_with_a_shortcut_moves(backbone)
     assert sum(block.branch_owner is not None for block in blocks.values()) == 6
 
 
+@pytest.mark.slow
 def test_network_without_motion_is_the_plain_one_after_the_first_frames(
     backbone, plain, clip
 ):

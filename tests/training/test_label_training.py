@@ -261,6 +261,7 @@ def test_training_records_thresholds_by_class(run):
     assert names <= results.keys()
 
 
+@pytest.mark.slow
 def test_what_is_trained_is_evaluated_exported_and_streamed(
     run, labeled_records, tmp_path
 ):

@@ -146,6 +146,7 @@ def test_pictures_that_come_after_their_seek_are_waited_for(page, tmp_path):
     assert _frames_read(page, video, 5) == _frames_of_clock(np.arange(10) / 10, 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begin, seconds", [(0.5, 1.0), (0.0, 4.0)])
 def test_sound_before_or_after_the_pictures_changes_no_frame(
     page, tmp_path, begin, seconds
@@ -155,6 +156,7 @@ def test_sound_before_or_after_the_pictures_changes_no_frame(
     assert _frames_read(page, video, 7.5) == _frames_of_clock(times, 7.5)
 
 
+@pytest.mark.slow
 def test_frames_at_uneven_times_are_at_most_an_interval_early(page, tmp_path):
     steps = np.random.default_rng(0).integers(20, 80, 40)
     times = 0.3 + np.cumsum(steps) / 1000
@@ -166,6 +168,7 @@ def test_frames_at_uneven_times_are_at_most_an_interval_early(page, tmp_path):
     assert early.min() >= -1e-3 and early.max() <= 0.08 + steps.mean() / 1000
 
 
+@pytest.mark.slow
 def test_recording_of_a_browser_that_lacks_its_length_is_read_whole(page, tmp_path):
     content = page.evaluate(
         """async () => {
@@ -267,6 +270,7 @@ def test_file_that_is_no_video_is_told_in_a_line(page, tmp_path):
     assert page.get_by_text("Use the camera, or open or drop a video.").is_visible()
 
 
+@pytest.mark.slow
 def test_stop_ends_a_video_that_the_browser_does_not_seek(page, tmp_path):
     page.evaluate(
         """() => {
@@ -329,6 +333,7 @@ def test_dropped_model_is_opened(page):
     assert not page.get_by_text("Drop a model or a video").is_visible()
 
 
+@pytest.mark.slow
 def test_video_dropped_after_a_foreign_model_is_told_that_there_is_none(page):
     for name in ("foreign.tflite", "clip.webm"):
         transfer = _transfer(page, name, b"hello" * 100)
@@ -336,6 +341,7 @@ def test_video_dropped_after_a_foreign_model_is_told_that_there_is_none(page):
     _wait_for_text(page, "alert", "There is no model yet: open an exported .tflite")
 
 
+@pytest.mark.slow
 def test_model_of_any_name_is_opened_as_a_model(page, tmp_path):
     path = tmp_path / "model.bin"
     path.write_bytes((VECTORS / "classify.tflite").read_bytes())
@@ -344,6 +350,7 @@ def test_model_of_any_name_is_opened_as_a_model(page, tmp_path):
     _wait_for_state(page, "ready")
 
 
+@pytest.mark.slow
 def test_other_model_hides_the_former_picture_and_error(page, tmp_path):
     page.get_by_label("Open video").set_input_files(
         _gray_video(tmp_path / "clip.webm", 10, 10)
@@ -357,6 +364,7 @@ def test_other_model_hides_the_former_picture_and_error(page, tmp_path):
     assert page.get_by_role("alert").count() == 0
 
 
+@pytest.mark.slow
 def test_page_says_that_it_loads_and_users_need_not_wait_for_offline_use(
     context, site, tmp_path
 ):
@@ -488,6 +496,7 @@ def test_refused_camera_is_told_in_a_line(page):
     _wait_for_state(page, "ready")
 
 
+@pytest.mark.slow
 def test_stop_does_not_wait_for_an_answer_about_the_camera_and_releases_it(page):
     page.evaluate(
         """() => {
@@ -539,6 +548,7 @@ def test_page_asks_no_other_address_and_works_without_its_host(
     assert [url for url in asked if not url.startswith(own)] == []
 
 
+@pytest.mark.slow
 def test_site_without_a_model_works_when_its_host_has_it_no_more(context, serve):
     server = serve()
     page = context.new_page()
@@ -551,6 +561,7 @@ def test_site_without_a_model_works_when_its_host_has_it_no_more(context, serve)
     _wait_for_state(page, "ready")
 
 
+@pytest.mark.slow
 def test_part_of_a_site_is_not_said_to_work_offline(context, serve):
     server = serve(STEP)
     (server.folder / "runtime" / "LICENSE.txt").unlink()
@@ -568,6 +579,7 @@ def test_part_of_a_site_is_not_said_to_work_offline(context, serve):
     assert not page.get_by_text("Works offline").is_visible()
 
 
+@pytest.mark.slow
 def test_pages_of_others_below_the_site_are_left_alone(context, serve, monkeypatch):
     headers = {"Cache-Control": "no-store"}
     monkeypatch.setattr("grw_tf.web.server._HEADERS", headers)

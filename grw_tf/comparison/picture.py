@@ -59,12 +59,14 @@ def draw_training(plan: Plan, path: Path) -> None:
     """Draws loss, accuracy and order accuracy over the steps of training, as PNG."""
     outcomes = {(each.run.variant, each.run.seed): each for each in _first_seed(plan)}
     found = histories([variant.name for variant in plan.variants], outcomes)
+    other = "accuracy" if plan.baseline.config.has_several_labels else "mAP"
     curves = {
         title: {
             split: {name: dataclasses.asdict(band) for name, band in of.items()}
             for split, of in found.get(title, {}).items()
         }
         for title in CURVES
+        if title != other
     }
     _save(draw_training_curves(curves), path)
 

@@ -137,7 +137,9 @@ class _MeanColor:
     """A model whose logits are mean colors; it notes the sizes of batches it gets."""
 
     config = types.SimpleNamespace(
-        frames=4, frame_geometry=FrameGeometry(8, "short_side")
+        frames=4,
+        frame_geometry=FrameGeometry(8, "short_side"),
+        has_several_labels=False,
     )
 
     def __init__(self):

@@ -21,7 +21,6 @@ from grw_tf.models import StreamingModel, build_model, preset
 from grw_tf.models.batch_normalization import batch_normalizations
 from grw_tf.weights.run_directory import Run
 
-
 IN_8_BITS = ("dynamic", "weight_only", "int8")
 
 

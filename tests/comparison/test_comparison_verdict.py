@@ -60,6 +60,7 @@ def test_a_difference_of_few_clips_is_not_shown_however_steady(finishing):
     assert "a true difference of 1 point takes" in verdict.variants["grw"][-1]
 
 
+@pytest.mark.slow
 def test_the_largest_difference_may_be_of_one_seed(finishing):
     plan = finishing(
         lambda variant, seed: (
@@ -90,6 +91,7 @@ def test_a_difference_that_all_seeds_share_is_shown_by_many(finishing):
     render(findings)
 
 
+@pytest.mark.slow
 def test_intervals_of_many_variants_are_left_to_the_table(finishing):
     plan = finishing(
         lambda variant, seed: first_right(6 + 4 * variant + seed % 2 * (variant > 1)),

@@ -234,6 +234,7 @@ def test_pages_that_ask_for_what_is_not_there_stay(docs, asked, message):
     assert page.read_text() == before
 
 
+@pytest.mark.slow
 def test_program_keeps_and_writes(tmp_path, parts, run_program):
     docs = tmp_path / "docs"
     docs.mkdir()

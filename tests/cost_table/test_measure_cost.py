@@ -53,6 +53,7 @@ def measured(request):
     return config, measure(config)
 
 
+@pytest.mark.slow
 def test_parameters_are_those_of_the_layout(measured):
     config, cost = measured
     assert cost.backbone_parameters == _parameters(config, of_head=False)

@@ -130,6 +130,7 @@ def test_streams_end_as_whole_clips(save, records, tmp_path):
     assert "class changes a second" in results["table"]
 
 
+@pytest.mark.slow
 def test_views_and_perturbations_are_of_scores(save, records, tmp_path):
     _, checkpoint = save("sigmoid")
     fields = {"thresholds": "0.5"}

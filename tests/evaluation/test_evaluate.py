@@ -327,6 +327,7 @@ def test_a_read_only_folder_is_refused(records, checkpoint, tmp_path):
     _assert_refused(tmp_path, message, checkpoint, records, "/proc/out", OSError)
 
 
+@pytest.mark.slow
 def test_the_program_says_what_is_wrong_in_one_line(run_program, tmp_path):
     out = tmp_path / "out"
     flags = ("--checkpoint=c", "--records=r", f"--output_dir={out}")

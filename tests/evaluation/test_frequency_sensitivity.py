@@ -51,6 +51,7 @@ def measured(model, records, tmp_path_factory):
     return sensitivity.frequency_sensitivity(config), folder / "made" / "out"
 
 
+@pytest.mark.slow
 def test_results_table_and_figure_are_written(measured):
     results, folder = measured
     written = json.loads((folder / "results.json").read_text())

@@ -27,6 +27,7 @@ def config(nano, colored_records, tmp_path, monkeypatch):
     return lambda **changes: LinearProbeConfig(**settings | changes)
 
 
+@pytest.mark.slow
 def test_colors_are_told_apart(config, tmp_path):
     results = probe(config())
     assert results["top_1"] == 1.0

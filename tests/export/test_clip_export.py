@@ -94,6 +94,7 @@ def test_each_precision_is_smaller_and_passes(nano, configured, backbone, mode):
     assert report.megabytes < floats.megabytes
 
 
+@pytest.mark.slow
 def test_larger_file_is_taken_if_8_bits_change_the_choices(
     run, configured, output, monkeypatch
 ):

@@ -62,6 +62,7 @@ def test_steps_of_several_frames_are_compared_at_their_ends(tmp_path, streams, m
     assert parity.frames == 20
 
 
+@pytest.mark.slow
 def test_wrong_gate_is_caught(nano, tmp_path, streams, model):
     backbone = {"gating_activation": "hard_sigmoid_relu6"}
     other = nano(scratch=True, backbone=backbone)

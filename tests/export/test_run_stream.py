@@ -118,6 +118,7 @@ def test_probabilities_are_those_of_frames_read_as_in_training(run, model, video
             assert likeliest == pytest.approx(probabilities[0], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_head_on_demand_classifies_after_each_step(run, on_demand, video):
     lines = _results(run(video, "--json", model=on_demand))
     # 5 frames a second make 15, of which a step takes 2.

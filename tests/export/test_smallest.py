@@ -110,6 +110,7 @@ def test_layers_that_cost_most_compute_in_float32(float_file, clips, limited, er
     assert max(kept.values()) == max(found.errors.values())
 
 
+@pytest.mark.slow
 def test_layers_whose_weights_cost_most_have_them_in_float16(
     float_file, clips, limited, error_of
 ):

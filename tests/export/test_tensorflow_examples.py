@@ -56,6 +56,7 @@ def _check(path, model):
     assert app.labels == list(CLASSES)[: len(app.labels)]
 
 
+@pytest.mark.slow
 def test_sample_app_gives_the_models_logits(nano, exported):
     path, report = exported
     assert report.parity.passed and report.parity.largest_difference < 1e-4

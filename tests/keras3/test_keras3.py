@@ -5,6 +5,7 @@ import importlib.util
 import pytest
 
 
+@pytest.mark.slow
 def test_keras3_on_tensorflow(run_isolated):
     run_isolated("keras3_checks.py", KERAS_BACKEND="tensorflow")
 

@@ -67,6 +67,7 @@ def test_a_garden_checkpoint_is_read_and_gives_its_logits(nano, garden, clip, tm
     _assert_equal_but_for_rounding(model(clip), garden({"image": clip}))
 
 
+@pytest.mark.slow
 def test_smoothing_changes_no_output_and_adds_moving_statistics_only(nano, clip):
     smoothing = SmoothingConfig(layers=("stem", "block1_layer1"), window=4)
     model = nano(scratch=True, smoothing=smoothing)

@@ -32,6 +32,7 @@ def test_another_gate_is_refused(nano, checkpoint):
         reader.restore(checkpoint)
 
 
+@pytest.mark.slow
 def test_another_frame_fit_is_refused(nano, checkpoint):
     reader = tf.train.Checkpoint(model=nano(frame_fit="square"))
     with pytest.raises(

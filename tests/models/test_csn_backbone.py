@@ -27,6 +27,7 @@ def _nano(**changes):
     return build_backbone(ModelConfig(backbone=backbone, frames=6, size=32))
 
 
+@pytest.mark.slow
 def test_ip_csn_50_is_as_large_and_costs_as_much_as_counted(csn_ip_50):
     assert _parameters(csn_ip_50) == 14_396_176
     clip = tf.TensorSpec((1, 8, 224, 224, 3))

@@ -74,6 +74,7 @@ def test_frames_are_seen_one_by_one(backbone, frames, features):
     assert np.ptp(features["head"], axis=1).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_stream_with_a_mean_head_gives_the_clips_logits(nano, clip):
     backbone = vars(BackboneConfig.of_family("mobilenet_v3_small"))
     model = nano(backbone=backbone, head=HEADS["mean"])

@@ -101,6 +101,7 @@ def test_gradients_and_statistics_are_the_same_in_mixed_precision(nano, clip):
         _check_step(models, clip)
 
 
+@pytest.mark.slow
 def test_both_passes_draw_the_same_without_a_trainer(nano, clip):
     drop = RegularizationConfig(methods=("random_drop",))
     model = nano(fresh=True, backbone={"recompute": True}, regularization=drop)

@@ -247,7 +247,9 @@ def test_a_layer_in_any_place_acts_and_leaves_no_trace(backbone):
                 ("slowfast_nano", ("conv1", "relu1")),
             )
         ),
-        ("stream", ("feature_conv", "feature_activation")),
+        pytest.param(
+            "stream", ("feature_conv", "feature_activation"), marks=pytest.mark.slow
+        ),
         pytest.param(
             "mobilenet_v3_small",
             ("feature_conv", "expansion_activation"),

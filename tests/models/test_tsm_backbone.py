@@ -45,6 +45,7 @@ def plain(backbone):
     return network
 
 
+@pytest.mark.slow
 def test_an_eighth_of_the_channels_of_each_block_with_a_shortcut_moves(backbone):
     states = backbone.state_specs(2)
     names = [f"block{block}" for block in (2, 4, 5, 7, 9, 10)]

@@ -320,6 +320,7 @@ def test_what_does_not_fit_ends_before_training(
         run_experiment(options(colored_records, tmp_path, {"task": {key: value}}))
 
 
+@pytest.mark.slow
 def test_unknown_metric_of_the_best_checkpoint_is_refused(colored_records, tmp_path):
     trainer = {"best_checkpoint_eval_metric": "f1"}
     with pytest.raises(ValueError, match="metric is 'f1': .* one of .*macro_f1"):

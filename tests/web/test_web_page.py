@@ -122,6 +122,7 @@ def _write_with_sound(path, times, seconds):
     return path
 
 
+@pytest.mark.slow
 def test_pictures_that_come_after_their_seek_are_waited_for(page, tmp_path):
     page.evaluate(
         """() => {
@@ -286,6 +287,7 @@ def test_stop_ends_a_video_that_the_browser_does_not_seek(page, tmp_path):
     _wait_for_state(page, "ready")
 
 
+@pytest.mark.slow
 def test_foreign_model_is_refused_in_a_line_and_another_can_be_opened(page, tmp_path):
     path = tmp_path / "foreign.tflite"
     path.write_bytes(b"hello" * 100)
@@ -322,6 +324,7 @@ def _transfer(page, name, content):
     )
 
 
+@pytest.mark.slow
 def test_dropped_model_is_opened(page):
     content = (VECTORS / "classify.tflite").read_bytes()
     transfer = _transfer(page, "DROPPED.TFLITE", content)

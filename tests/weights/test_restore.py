@@ -53,6 +53,7 @@ def test_backbone_comes_from_saved_weights_of_a_keras_model(nano, tmp_path):
     assert_equal_weights(model, nano())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", slow_but([MEAN], HEADS), ids=_type)
 def test_head_comes_too_if_it_agrees(nano, tmp_path, head):
     saved = nano(head=head)
@@ -96,6 +97,7 @@ ANOTHER_HEAD = {
 """Heads that were saved, and those of the models that they do not fit, by how."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", slow_but(["kind", "heads"], ANOTHER_HEAD))
 def test_head_of_another_kind_or_size_starts_anew(nano, tmp_path, how, caplog):
     saved_head, head = ANOTHER_HEAD[how]

@@ -103,6 +103,7 @@ def test_missing_labels_are_asked_for(write_run):
         read_run(run)
 
 
+@pytest.mark.slow
 def test_labels_of_other_classes_are_refused(write_run):
     run = write_run(["best_ckpt"], labels=CLASSES[:3])
     with pytest.raises(ValueError, match="5 classes, got 3 names"):

@@ -63,6 +63,7 @@ def test_what_was_imported_is_told(imported):
     )
 
 
+@pytest.mark.slow
 def test_config_is_in_the_checkpoint_and_beside_it(imported):
     folder, weights = imported
     text = (folder / "model_config.json").read_text()

@@ -189,6 +189,7 @@ def test_sigmoids_are_those_of_the_chosen_classes(save, records, tmp_path):
     assert rows[0]["label"] == "run, fast | a"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "head", slow_but(["official"], ["official", "transformer", "mean"])
 )

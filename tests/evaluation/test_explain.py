@@ -128,6 +128,7 @@ def test_class_start_and_endpoint_may_be_chosen(
         assert f"explained  {name} " in text and "by block0_layer0" in text
 
 
+@pytest.mark.slow
 def test_what_cannot_be_explained_is_told(
     finished_training, colored_records, video, tmp_path
 ):

@@ -165,6 +165,7 @@ def test_file_of_a_softmax_is_as_before(write_run, configured):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", slow_but(["softmax"], ["softmax", "sigmoid"]))
 def test_file_of_some_classes_has_their_names_and_logits(
     write_run, configured, activation

@@ -49,6 +49,7 @@ def content(model):
     return convert(StreamingNetwork(model))
 
 
+@pytest.mark.slow
 def test_file_gives_the_models_logits(model, content, video):
     logits = Rollout(content).logits(video)
     assert_logits_close(logits, model_logits(model, video))

@@ -62,8 +62,6 @@ FRAMES = dict.fromkeys(BACKBONES, 4) | {"csn_nano": 32}
 DEFAULT = [
     ("2plus1d", "grw+rms"),
     ("slowonly_nano", "intermediate grw+rms+shake_drop"),
-    ("slowfast_nano", "grw+rms"),
-    ("csn_nano", "intermediate grw+rms+shake_drop"),
 ]
 
 

@@ -30,6 +30,7 @@ def _trainable(model):
     return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 
+@pytest.mark.slow
 def test_slowonly_50_is_as_large_and_costs_as_much_as_published(slowonly_50):
     # The slow pathway, R50 8x8, has 32.45 M parameters with 400 classes, and 54.5 G
     # multiply-adds for a view of 256 pixels, the size it is tested at.

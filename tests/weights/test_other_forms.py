@@ -87,6 +87,7 @@ def test_saved_model_of_another_network_is_refused(nano, saved_model):
         restore(model, saved_model("stream"))
 
 
+@pytest.mark.slow
 def test_saved_model_without_variables_is_refused(nano, saved_model, tmp_path):
     shutil.copy(saved_model("stream") / "saved_model.pb", tmp_path)
     with pytest.raises(ValueError, match="is a SavedModel without its variables"):

@@ -119,6 +119,7 @@ def test_logits_are_those_of_a_model_garden_model_restored_by_hand(
     np.testing.assert_allclose(model(clips[:2]), expected, rtol=0, atol=atol)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "type", slow_but(["transformer"], ["transformer", "causal_transformer"])
 )

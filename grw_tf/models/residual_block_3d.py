@@ -7,6 +7,16 @@ from grw_tf.models.residual_block import ResidualBlock, Site, after_norm, before
 STAGES = ("res2", "res3", "res4", "res5")
 """Names of the stages of a ResNet."""
 
+FIXED = {
+    "causal": False,
+    "conv_type": "3d",
+    "se_type": "none",
+    "activation": "relu",
+    "gating_activation": "sigmoid",
+    "use_positional_encoding": False,
+}
+"""What fields of the config of every 3-D ResNet are."""
+
 
 def residual_block_3d(
     block: BasicBlock3D | BottleneckBlock3D | ChannelSeparatedBlock3D,

@@ -15,7 +15,7 @@ from grw_tf.layers.time_interpolation import TimeInterpolation
 from grw_tf.models.config import ModelConfig
 from grw_tf.models.families import Family, register
 from grw_tf.models.residual_block import ResidualBlock
-from grw_tf.models.residual_block_3d import STAGES, residual_block_3d
+from grw_tf.models.residual_block_3d import FIXED, STAGES, residual_block_3d
 
 SLOW, FAST = "slow", "fast"
 # As in the Model Garden's experiments on Kinetics.
@@ -190,14 +190,7 @@ register(
         MODEL_IDS,
         build,
         residual_blocks,
-        fixed={
-            "causal": False,
-            "conv_type": "3d",
-            "se_type": "none",
-            "activation": "relu",
-            "gating_activation": "sigmoid",
-            "use_positional_encoding": False,
-        },
+        fixed=FIXED,
         # As in the Model Garden's experiments on Kinetics.
         norm_momentum=0.9,
         trains_from_scratch=True,

@@ -13,7 +13,7 @@ from grw_tf.layers.residual_blocks_3d import BasicBlock3D, BottleneckBlock3D
 from grw_tf.models.config import BackboneConfig
 from grw_tf.models.families import Family, register
 from grw_tf.models.residual_block import ResidualBlock
-from grw_tf.models.residual_block_3d import STAGES, residual_block_3d
+from grw_tf.models.residual_block_3d import FIXED, STAGES, residual_block_3d
 
 _TEMPORAL_KERNELS = (1, 1, 3, 3)
 _FULL, _NANO = (64, 128, 256, 512), (8, 16, 24, 32)
@@ -102,14 +102,7 @@ register(
         MODEL_IDS,
         build=lambda config: SlowOnly(config.backbone),
         residual_blocks=residual_blocks,
-        fixed={
-            "causal": False,
-            "conv_type": "3d",
-            "se_type": "none",
-            "activation": "relu",
-            "gating_activation": "sigmoid",
-            "use_positional_encoding": False,
-        },
+        fixed=FIXED,
         # As in the Model Garden's experiments on Kinetics.
         norm_momentum=0.9,
         trains_from_scratch=True,

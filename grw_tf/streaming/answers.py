@@ -21,6 +21,20 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
     return np.where(logits >= 0, 1, small) / (1 + small)
 
 
+def check_thresholds(path: str, thresholds: Sequence[float] | None) -> Sequence[float]:
+    """Returns the thresholds of an exported file.
+
+    Raises:
+        ValueError: If it has none, because its model has a softmax.
+    """
+    if thresholds is None:
+        raise ValueError(
+            f"{path} is the file of a model with a softmax, of which exactly one class"
+            " is right: ask for top()."
+        )
+    return thresholds
+
+
 def reaching(
     labels: Sequence[str], scores: np.ndarray, thresholds: Sequence[float]
 ) -> list[tuple[str, float]]:

@@ -9,7 +9,7 @@ import numpy as np
 from grw_tf.common.error_text import one_line
 from grw_tf.frames.choice import repeat_last
 from grw_tf.frames.numpy_preparation import FramePreparation
-from grw_tf.streaming.answers import likeliest, reaching
+from grw_tf.streaming.answers import check_thresholds, likeliest, reaching
 from grw_tf.streaming.exported_file import read_clip_file, warn_of_mismatch
 from grw_tf.streaming.frame_check import check_frame
 from grw_tf.streaming.litert import make_interpreter
@@ -162,12 +162,8 @@ class ClipClassifier:
             ValueError: As `classify`, or if the file's model has a softmax, which has
                 no thresholds.
         """
-        if self.thresholds is None:
-            raise ValueError(
-                f"{self._path} is the file of a model with a softmax, of which exactly"
-                " one class is right: ask for top()."
-            )
-        return reaching(self.labels, self.classify(frames, prepared), self.thresholds)
+        thresholds = check_thresholds(self._path, self.thresholds)
+        return reaching(self.labels, self.classify(frames, prepared), thresholds)
 
     def answer(
         self, frames: Sequence[np.ndarray], prepared: bool = False

@@ -11,7 +11,7 @@ import numpy as np
 from grw_tf.frames.clock import FrameClock, seconds
 from grw_tf.frames.numpy_preparation import FramePreparation
 from grw_tf.frames.time_unit import TimeUnit
-from grw_tf.streaming.answers import likeliest, reaching
+from grw_tf.streaming.answers import check_thresholds, likeliest, reaching
 from grw_tf.streaming.events import Event, EventRules
 from grw_tf.streaming.exported_file import read_exported_file, warn_of_mismatch
 from grw_tf.streaming.frame_check import check_frame
@@ -254,12 +254,8 @@ class StreamSession:
             ValueError: As `classify`, or if the file's model has a softmax, which has
                 no thresholds.
         """
-        if self.thresholds is None:
-            raise ValueError(
-                f"{self._path} is the file of a model with a softmax, of which exactly"
-                " one class is right: ask for top()."
-            )
-        return reaching(self.labels, self.classify(), self.thresholds)
+        thresholds = check_thresholds(self._path, self.thresholds)
+        return reaching(self.labels, self.classify(), thresholds)
 
     def answer(self) -> tuple[str | None, float]:
         """Returns the likeliest class after the frames so far, and its score.

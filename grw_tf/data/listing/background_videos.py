@@ -1,10 +1,10 @@
 """Lists videos that show none of the classes, and refuses those that do."""
 
-import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from grw_tf.common.fingerprint import file_sha256
 from grw_tf.data.listing.folder_files import find_files
 from grw_tf.data.listing.listed_paths import identity
 
@@ -49,7 +49,7 @@ def refuse_labeled(background: Iterable[Path], labeled: Iterable[Path]) -> None:
         same = by_path.get(identity(path))
         if same is None and path.exists():
             alike = by_size.get(path.stat().st_size, [])
-            same = next((b for b in alike if _digest(b) == _digest(path)), None)
+            same = next((b for b in alike if file_sha256(b) == file_sha256(path)), None)
         if same is not None:
             raise _shared(same, path)
 
@@ -82,11 +82,3 @@ def _shared(path, labeled):
         f"{path} is given as background, but is also a clip of the classes, {labeled}:"
         " take it out of one of them."
     )
-
-
-def _digest(path):
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.digest()

@@ -1,11 +1,11 @@
 """Joins records of single clips into the shards of a split."""
 
 import dataclasses
-import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from grw_tf.common.fingerprint import file_sha256
 from grw_tf.common.replacing import replacing
 
 
@@ -58,13 +58,5 @@ def join(shard: Shard) -> dict:
         "file": shard.path.name,
         "clips": len(shard.records),
         "bytes": shard.path.stat().st_size,
-        "sha256": _sha256(shard.path),
+        "sha256": file_sha256(shard.path),
     }
-
-
-def _sha256(path):
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()

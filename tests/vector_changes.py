@@ -7,6 +7,6 @@ CHANGES = [
     ("events", 1, lambda case: case["events"][-1].append([0, 1, "a", 1]), "An event"),
     ("streams", 0, lambda case: case["logits"][-1].reverse(), "A logit"),
     ("streams", -1, lambda case: case["answers"][-1].__setitem__(0, None), "An answer"),
-    ("streams", -1, lambda case: case["events"][-1].clear(), "An event"),
+    ("streams", -1, lambda case: case["events"][-1].append([0, 1, "a", 1]), "An event"),
 ]
 """File, place of a case in it, change of the case, and words of what is told of it."""

@@ -21,6 +21,10 @@ class CountingRunner {
     this.#steps = 0;
   }
 
+  setState(name, value) {
+    this.#steps = value;
+  }
+
   takeFrame() {}
 
   async step() {

@@ -70,17 +70,19 @@ def _cases(name):
     return json.loads((VECTORS / f"{name}.json").read_text())
 
 
-@pytest.mark.parametrize("name", ["clock", "time_unit", "preparation", "streams"])
+@pytest.mark.parametrize(
+    "name", ["clock", "time_unit", "preparation", "events", "streams"]
+)
 def test_session_does_what_the_vectors_record(modules, name):
     assert modules.evaluate(CHECK, [name, _cases(name)]) is None
 
 
-@pytest.mark.parametrize("name, change, message", CHANGES)
-def test_check_of_vectors_finds_a_difference(modules, name, change, message):
+@pytest.mark.parametrize("name, place, change, message", CHANGES)
+def test_check_of_vectors_finds_a_difference(modules, name, place, change, message):
     cases = _cases(name)
-    change(cases[0])
+    change(cases[place])
     told = modules.evaluate(CHECK, [name, cases])
-    assert told.startswith(f"{name}, case 0") and message in told
+    assert told.startswith(f"{name}, case {place % len(cases)}") and message in told
 
 
 def test_hostile_files_are_refused_in_one_line(modules, tmp_path):

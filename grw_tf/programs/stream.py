@@ -149,10 +149,11 @@ class _Results:
 class _Run(_Results):
     """A run of a stream over a source."""
 
-    def __init__(self, session, events):
+    def __init__(self, session, finds_events, events):
         first = f"the {session.frames_per_step} frames of a step"
         super().__init__("frame", first, session.none_of_these)
         self._session = session
+        self._finds_events = finds_events
         self._events = events
         self._spent = 0.0
 
@@ -178,8 +179,10 @@ class _Run(_Results):
         self._write_events()
 
     def _write_events(self):
+        # Those that nobody wants are taken too, or they would fill the memory.
+        found = self._session.events() if self._finds_events else []
         if self._events is not None:
-            for event in self._session.events():
+            for event in found:
                 self._events.write(event)
 
 
@@ -316,17 +319,17 @@ def _open_stream(stack, source, exported, rules, events):
     """Returns a run of a stream, and the frames that it reads."""
     given = {} if _FLAGS.max_gap is None else {"max_gap": _FLAGS.max_gap}
     # Answers go by the rules too.
-    takes_rules = events is not None or isinstance(rules, EventRules)
+    finds_events = events is not None or isinstance(rules, EventRules)
     session = stack.enter_context(
         StreamSession(
             exported.path,
             num_threads=_FLAGS.num_threads,
-            find_events=(takes_rules and rules) or False,
+            find_events=(finds_events and rules) or False,
             memory_frames=_FLAGS.memory_frames,
             **given,
         )
     )
-    run = _Run(session, events)
+    run = _Run(session, finds_events, events)
     read = _live if is_live(source) else _recorded
     return run, stack.enter_context(contextlib.closing(read(run, session, source)))
 

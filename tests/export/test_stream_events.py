@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 from drawn_videos import write_video
-from exported_files import manifest_of, with_manifest
+from exported_files import CLASSES, manifest_of, with_manifest
 from exported_streams import write_clip_classifier, write_colors
 from toy_backbones import BACKBONES
 
@@ -129,6 +129,15 @@ def test_clip_classifier_has_events_clip_by_clip(run_bare_program, nano, tmp_pat
     assert min(row["start"] for row in rows) == 0
     assert max(row["end"] for row in rows) == 3.0
     assert {row["end"] for row in rows} <= {1.6, 3.0}
+    # Of several labels, all of which reach their thresholds.
+    output = manifest_of(path)["output"]
+    output |= {"activation": "sigmoid", "thresholds": [0.0] * 5}
+    several = tmp_path / "several.tflite"
+    with_manifest(path, several, format_version=3, output=output)
+    given = f"--model={several}", f"--source={video}", "--events=-"
+    done = run_bare_program("export.run_stream", *given)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert _spans(rows) == [(name, 0.0, 3.0) for name in CLASSES]
 
 
 @pytest.fixture(scope="module")

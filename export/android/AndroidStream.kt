@@ -22,12 +22,23 @@ private const val TAG = "StreamSession"
  *
  * @param numThreads number of threads.
  * @param maxGap seconds that a frame is repeated for when times jump ahead.
+ * @param findEvents as of [StreamSession], and so are the next two.
  * @throws java.io.IOException if the file cannot be read.
  * @throws IllegalArgumentException if it is damaged or not an export of this project.
  */
-fun openStream(file: File, numThreads: Int = 1, maxGap: Double = 1.0): StreamSession {
+fun openStream(
+    file: File,
+    numThreads: Int = 1,
+    maxGap: Double = 1.0,
+    findEvents: Boolean = false,
+    rules: EventRules? = null,
+    memoryFrames: Int? = null,
+): StreamSession {
     val exported = ExportedFile(file)
-    return StreamSession(exported, LiteRtRunner(exported, numThreads), maxGap) { Log.w(TAG, it) }
+    val runner = LiteRtRunner(exported, numThreads)
+    return StreamSession(exported, runner, maxGap, findEvents, rules, memoryFrames) {
+        Log.w(TAG, it)
+    }
 }
 
 /** As [StreamSession.push], for a bitmap. */
@@ -87,8 +98,11 @@ class LiteRtRunner(private val exported: ExportedFile, numThreads: Int) : Runner
     }
 
     override fun reset() {
-        for ((name, spec) in exported.states) fill(rewound(now.getValue(name)), spec)
+        for ((name, spec) in exported.states) setState(name, spec.initialValue)
     }
+
+    override fun setState(name: String, value: Double) =
+        fill(rewound(now.getValue(name)), exported.states.getValue(name).dtype, value)
 
     override fun takeFrame(square: ByteArray, index: Int) {
         if (index == 0) image.rewind()
@@ -126,10 +140,9 @@ class LiteRtRunner(private val exported: ExportedFile, numThreads: Int) : Runner
 
         fun rewound(buffer: ByteBuffer): ByteBuffer = buffer.apply { rewind() }
 
-        fun fill(buffer: ByteBuffer, spec: StateSpec) {
-            val value = spec.initialValue
+        fun fill(buffer: ByteBuffer, dtype: String, value: Double) {
             while (buffer.hasRemaining()) {
-                when (spec.dtype) {
+                when (dtype) {
                     "float32" -> buffer.putFloat(value.toFloat())
                     "int32" -> buffer.putInt(value.toInt())
                     "int16" -> buffer.putShort(value.toInt().toShort())

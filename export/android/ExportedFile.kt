@@ -13,6 +13,15 @@ import kotlin.math.floor
 class StateSpec(val dtype: String, val shape: List<Int>, val initialValue: Double)
 
 /**
+ * What grw-calibrate put into a file.
+ *
+ * @property temperature what logits are divided by before the softmax that gives scores.
+ * @property rules when answers count and events begin and end; null if it is not calibrated.
+ * @property memoryFrames frames beyond which the model forgets; 0 for never.
+ */
+class Calibration(val temperature: Double, val rules: EventRules?, val memoryFrames: Int)
+
+/**
  * An exported file's labels and manifest, from the zip archive after the model.
  *
  * They are checked as in grw_tf/streaming/exported_file.py, and so is the model's checksum.
@@ -43,6 +52,8 @@ class ExportedFile(val file: File) {
      */
     val thresholds: List<Float>?
 
+    val calibration: Calibration
+
     /** Whether the file says how frames are prepared, as all do since format 2. */
     internal val recordsFit: Boolean
 
@@ -71,6 +82,10 @@ class ExportedFile(val file: File) {
             "$file has format $version, and this StreamSession reads formats up to" +
                 " $NEWEST_FORMAT: use a newer one."
         }
+        require("classify_clip" !in (manifest["signatures"] as? List<*>).orEmpty()) {
+            "$file classifies whole clips and cannot be streamed: export a stream model, or open" +
+                " it with grw_tf.streaming.ClipClassifier in Python."
+        }
         val input = manifest["input"] as? Map<*, *> ?: emptyMap<String, Any>()
         val specs = (manifest["states"] as? List<*>)?.map { it as? Map<*, *> }
         val names = specs?.map { it?.get("name") }
@@ -82,6 +97,14 @@ class ExportedFile(val file: File) {
         val sum = CRC32().apply { update(bytes, 0, modelSize) }.value
         require(manifest["model_crc32"] == null || manifest["model_crc32"] == sum) {
             "$file is damaged: copy it again, or export the model again."
+        }
+        try {
+            calibration = calibration(manifest["none_of_these"])
+        } catch (error: IllegalArgumentException) {
+            throw IllegalArgumentException(
+                "$file has thresholds that cannot be used (${error.message?.removeSuffix(".")}):" +
+                    " calibrate it again.",
+            )
         }
         states = specs.associate {
             val value = (it!!["initial_value"] as Number).toDouble()
@@ -174,6 +197,28 @@ class ExportedFile(val file: File) {
                 "uint8" -> fits(0, 255)
                 else -> false
             }
+        }
+
+        fun calibration(entry: Any?): Calibration {
+            if (entry == null) return Calibration(1.0, null, 0)
+            fun number(name: String): Double {
+                val value = (entry as? Map<*, *>)?.get(name)
+                require(value is Number) { "$name is no number" }
+                return value.toDouble()
+            }
+            val rules = EventRules(
+                number("on_threshold"),
+                number("off_threshold"),
+                number("least_seconds"),
+                number("merge_gap"),
+            )
+            val temperature = number("temperature")
+            require(temperature > 0 && temperature.isFinite()) { "temperature must be above 0" }
+            val memory = (entry as Map<*, *>)["memory_frames"]
+            require(isCount(memory) || memory == null && "memory_frames" in entry) {
+                "memory_frames must be a whole number above 0"
+            }
+            return Calibration(temperature, rules, (memory as Long? ?: 0L).toInt())
         }
 
         fun text(bytes: ByteArray): String =

@@ -27,8 +27,13 @@ internal class FrameClock(
     private var formerShift = 0.0
     private val warned = HashSet<String>()
 
+    /** Seconds without ticks, because times jumped ahead. */
+    var skipped = 0.0
+        private set
+
     fun restart() {
         first = null
+        skipped = 0.0
     }
 
     /** Takes the time of the next frame; returns how many ticks the previous one covers. */
@@ -97,6 +102,7 @@ internal class FrameClock(
             )
             formerShift = shift
             shift -= time - until
+            skipped += time - until
         } else {
             interval = time - last
         }

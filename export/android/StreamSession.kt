@@ -13,11 +13,15 @@
 package grw.streaming
 
 import kotlin.math.exp
+import kotlin.math.max
 
 /** Runs the model's steps and keeps its states. */
 interface Runner : AutoCloseable {
     /** Gives all states their initial values. */
     fun reset()
+
+    /** Sets all numbers of a state before the next step. */
+    fun setState(name: String, value: Double)
 
     /** Takes the frame of an index in a step, bytes [size, size, 3]. */
     fun takeFrame(square: ByteArray, index: Int)
@@ -40,15 +44,27 @@ interface Runner : AutoCloseable {
  * of a stream leave that in doubt, its frames are kept until the unit is settled, or
  * [flush].
  *
+ * It goes by what grw-calibrate put into a file: [answer] and events by its thresholds and
+ * temperature, and the model forgets what is longer ago than its memory.
+ *
  * @param exported an exported file.
  * @param runner runs its model; the session closes it.
  * @param maxGap seconds that a frame is repeated for when times jump ahead.
+ * @param findEvents whether to find events, by the file's calibration, or for a model with
+ *     several labels by its thresholds. A model that gives logits on demand is then asked for
+ *     them at each step.
+ * @param rules rules to take instead of the file's, for answers too; not for several labels.
+ * @param memoryFrames frames beyond which the model forgets, 0 for never; by default as the file
+ *     was calibrated.
  * @param warn receives warnings.
  */
 class StreamSession(
     exported: ExportedFile,
     private val runner: Runner,
     maxGap: Double = 1.0,
+    findEvents: Boolean = false,
+    rules: EventRules? = null,
+    memoryFrames: Int? = null,
     warn: (String) -> Unit = {},
 ) : AutoCloseable {
     /** Names of the classes. */
@@ -83,9 +99,27 @@ class StreamSession(
     private var filled = 0
     private var logits: FloatArray? = null
     private var closed = false
+    private val temperature = exported.calibration.temperature
+    private val rules = rules ?: exported.calibration.rules
+    private val detector = if (findEvents) detectorOf(exported, this.rules) else null
+    private val events = ArrayList<Event>()
+
+    // States that count frames, and what they count to before a step.
+    private val counts = exported.states.keys.filter { it.endsWith("frame_count") }
+    private val mostCount: Int
+
+    // Seconds before the frame on screen that times skipped.
+    private var skipped = 0.0
 
     init {
         require(maxGap > 0) { "maxGap must be above 0 seconds, got $maxGap." }
+        require(rules == null || thresholds == null) {
+            "${exported.file} is the file of a model with several labels at once, each with its" +
+                " own threshold: give no rules."
+        }
+        val memory = memoryFrames ?: exported.calibration.memoryFrames
+        require(memory >= 0) { "memoryFrames is $memory: it must be 0 or more." }
+        mostCount = if (memory == 0) Int.MAX_VALUE else max(0, memory - framesPerStep)
         if (!exported.recordsFit) {
             warn(
                 "${exported.file} was exported before frame_fit was recorded: frames are" +
@@ -127,7 +161,10 @@ class StreamSession(
         require(time?.isNaN() != true) { "The end's time must be a number of seconds." }
         timeUnit.restart()
         val before = takeKept()
-        return showUntilNext(clock.end(time)) ?: before
+        skipped = clock.skipped
+        val last = showUntilNext(clock.end(time))
+        if (detector != null) events.addAll(detector.finish())
+        return last ?: before
     }
 
     /**
@@ -167,7 +204,39 @@ class StreamSession(
             .sortedByDescending { scores[it] }.map { labels[it] to scores[it] }
     }
 
-    /** Forgets all frames. */
+    /** Whether [answer] may say "none of these". */
+    val maySayNone get() = rules != null || BACKGROUND in labels
+
+    /**
+     * Returns the likeliest class and its score, the probability at the file's calibrated
+     * temperature. The class is null, "none of these", if the score does not reach the
+     * calibrated threshold, or if it is "background".
+     *
+     * @throws IllegalStateException for a model with several labels.
+     */
+    fun answer(): Pair<String?, Double> {
+        check(thresholds == null) {
+            "This model has several labels at once, each with its own threshold: ask for named()."
+        }
+        val scores = eventScores(logits())
+        val index = best(scores)
+        val fails = rules != null && scores[index] < rules.onThreshold
+        val label = labels[index].takeUnless { fails || it == BACKGROUND }
+        return label to scores[index]
+    }
+
+    /**
+     * Returns the events found since the last call, by start. An event is found when it is over
+     * and too long ago to be merged with a later one; [flush] ends all.
+     *
+     * @throws IllegalStateException if the session was opened without `findEvents`.
+     */
+    fun events(): List<Event> {
+        check(detector != null) { "This session finds no events: open it with findEvents." }
+        return events.toList().also { events.clear() }
+    }
+
+    /** Forgets all frames, and events that nobody has taken. */
     fun reset() {
         checkOpen()
         runner.reset()
@@ -178,6 +247,9 @@ class StreamSession(
         filled = 0
         steps = 0
         logits = null
+        detector?.finish()
+        events.clear()
+        skipped = 0.0
     }
 
     override fun close() {
@@ -206,6 +278,7 @@ class StreamSession(
         kept.clear()
         var probabilities: FloatArray? = null
         for ((frame, time) in frames) {
+            skipped = clock.skipped
             probabilities = showUntilNext(clock.arrive(time)) ?: probabilities
             shown = frame
         }
@@ -231,9 +304,27 @@ class StreamSession(
         filled += 1
         if (filled < framesPerStep) return null
         filled = 0
-        logits = runner.step()
+        if (steps.toLong() * framesPerStep > mostCount) {
+            for (name in counts) runner.setState(name, mostCount.toDouble())
+        }
+        val given = runner.step()
+        logits = given
         steps += 1
-        return logits?.let(::scores)
+        if (detector != null) {
+            val seconds = framesPerStep / fps
+            val start = (steps - 1) * seconds + skipped
+            events.addAll(detector.push(start, start + seconds, eventScores(logits())))
+        }
+        return given?.let(::scores)
+    }
+
+    /** Returns the scores of answers and events: calibrated probabilities, or sigmoids. */
+    private fun eventScores(logits: FloatArray): List<Double> {
+        if (thresholds != null) return sigmoids(logits).map { it.toDouble() }
+        val largest = logits.max().toDouble()
+        val exponentials = logits.map { exp((it - largest) / temperature) }
+        val sum = exponentials.sum()
+        return exponentials.map { it / sum }
     }
 
     private fun scores(logits: FloatArray): FloatArray =
@@ -242,6 +333,27 @@ class StreamSession(
     private fun checkOpen() = check(!closed) { "The session is closed: open another." }
 
     private companion object {
+        /** Returns what finds the events of a file, by rules or its thresholds. */
+        fun detectorOf(exported: ExportedFile, rules: EventRules?): EventDetector {
+            val thresholds = exported.thresholds
+            if (thresholds == null) {
+                requireNotNull(rules) {
+                    "${exported.file} has no calibrated threshold: calibrate it with" +
+                        " grw-calibrate, or give rules."
+                }
+                return EventDetector(exported.labels, rules)
+            }
+            return EventDetector(
+                exported.labels,
+                // Scores are single precision, in which thresholds are rounded too.
+                thresholds.map { it.toDouble() },
+                thresholds.map { (EventRules.OFF_SHARE * it).toFloat().toDouble() },
+                true,
+                EventRules.LEAST_SECONDS,
+                EventRules.MERGE_GAP,
+            )
+        }
+
         fun sigmoids(logits: FloatArray) = FloatArray(logits.size) { 1 / (1 + exp(-logits[it])) }
 
         fun softmax(logits: FloatArray): FloatArray {

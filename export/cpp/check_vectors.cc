@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "events.h"
 #include "frame_clock.h"
 #include "frame_preparation.h"
 #include "json.h"
@@ -97,9 +98,59 @@ void CheckPreparation(const Json& of) {
   }
 }
 
+std::vector<double> Numbers(const Json& list) {
+  std::vector<double> numbers;
+  for (const Json& item : list.items()) numbers.push_back(item.number());
+  return numbers;
+}
+
+// Compares events with lists of start, end, class and score.
+void CheckSame(const std::vector<grw::Event>& found, const Json& expected,
+               double tolerance) {
+  const auto& events = expected.items();
+  Check(found.size() == events.size(), "An event");
+  for (size_t i = 0; i < found.size(); ++i) {
+    const auto& told = events[i].items();
+    Check(std::abs(found[i].start - told[0].number()) <= 1e-6 &&
+              std::abs(found[i].end - told[1].number()) <= 1e-6 &&
+              found[i].label == told[2].text() &&
+              std::abs(found[i].score - told[3].number()) <= tolerance,
+          "An event");
+  }
+}
+
+grw::EventRules RulesOf(const Json& of) {
+  return {of["on_threshold"].number(), of["off_threshold"].number(),
+          of["least_seconds"].number(), of["merge_gap"].number()};
+}
+
+void CheckEvents(const Json& of) {
+  std::vector<std::string> labels;
+  for (const Json& label : of["labels"].items()) labels.push_back(label.text());
+  const auto on = Numbers(of["on_thresholds"]), off = Numbers(of["off_thresholds"]);
+  const double least = of["least_seconds"].number(), gap = of["merge_gap"].number();
+  grw::EventDetector detector =
+      of["several_labels"].boolean()
+          ? grw::EventDetector(labels, {on, off, true}, least, gap)
+          : grw::EventDetector(labels, grw::EventRules{on[0], off[0], least, gap});
+  const auto& spans = of["spans"].items();
+  const auto& events = of["events"].items();
+  // Twice, for the end must forget all.
+  for (int run = 0; run < 2; ++run) {
+    for (size_t i = 0; i < spans.size(); ++i) {
+      const auto span = Numbers(spans[i]);
+      CheckSame(detector.Push(span[0], span[1], Numbers(of["scores"].items()[i])),
+                events[i], 0);
+    }
+    CheckSame(detector.Finish(), events.back(), 0);
+  }
+}
+
 void CheckStream(const Json& of, const std::string& folder) {
   grw::StreamSession::Options options;
   options.warn = [](const std::string&) {};
+  options.find_events = of.Has("events");
+  if (of["rules"].kind() == Json::Kind::kObject) options.rules = RulesOf(of["rules"]);
   grw::StreamSession session(folder + "/" + of["model"].text(), options);
   const int height = Integer(of, "height"), width = Integer(of, "width");
   const auto &times = of["times"].items(), &logits = of["logits"].items();
@@ -125,6 +176,16 @@ void CheckStream(const Json& of, const std::string& folder) {
       for (size_t j = 0; j < found.size(); ++j) {
         const double difference = std::abs(found[j] - expected[j].number());
         Check(difference <= tolerance, "A logit");
+      }
+      if (of.Has("answers")) {
+        const auto& answer = of["answers"].items()[i].items();
+        const auto [label, score] = session.Answer();
+        Check(label.value_or("") == answer[0].text() &&
+                  std::abs(score - answer[1].number()) <= 1e-5,
+              "An answer");
+      }
+      if (of.Has("events")) {
+        CheckSame(session.Events(), of["events"].items()[i], 1e-5);
       }
       if (!of.Has("scores")) continue;
       const auto& scores = of["scores"].items()[i].items();
@@ -163,6 +224,7 @@ int main(int argc, char** argv) {
     CheckAll(folder, "clock", CheckClock);
     CheckAll(folder, "time_unit", CheckTimeUnit);
     CheckAll(folder, "preparation", CheckPreparation);
+    CheckAll(folder, "events", CheckEvents);
     CheckAll(folder, "streams",
              [&folder](const Json& each) { CheckStream(each, folder); });
   } catch (const std::exception& error) {

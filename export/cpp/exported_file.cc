@@ -201,6 +201,36 @@ bool TakeOutput(const Json& output, int64_t version, ExportedFile& file) {
   return file.thresholds.size() == file.labels.size();
 }
 
+double Number(const Json& entry, const std::string& name) {
+  Check(entry[name].IsNumber(), name + " is no number");
+  return entry[name].number();
+}
+
+// Returns what grw-calibrate wrote. Throws std::runtime_error if it is damaged.
+ExportedFile::Calibration ReadCalibration(const Json& entry) {
+  ExportedFile::Calibration calibration;
+  if (entry.kind() == Json::Kind::kNull) return calibration;
+  const EventRules rules{Number(entry, "on_threshold"), Number(entry, "off_threshold"),
+                         Number(entry, "least_seconds"), Number(entry, "merge_gap")};
+  rules.Check();
+  calibration.rules = rules;
+  calibration.temperature = Number(entry, "temperature");
+  Check(calibration.temperature > 0 && std::isfinite(calibration.temperature),
+        "temperature must be above 0");
+  const Json& memory = entry["memory_frames"];
+  Check(memory.IsCount() ||
+            (entry.Has("memory_frames") && memory.kind() == Json::Kind::kNull),
+        "memory_frames must be a whole number above 0");
+  calibration.memory_frames = memory.integer();
+  return calibration;
+}
+
+bool ClassifiesClips(const Json& manifest) {
+  const auto& names = manifest["signatures"].items();
+  return std::any_of(names.begin(), names.end(),
+                     [](const Json& name) { return name.text() == "classify_clip"; });
+}
+
 // Takes a manifest over into `file`; returns whether it describes a stream.
 bool TakeManifest(const Json& manifest, ExportedFile& file) {
   const Json &version = manifest["format_version"], &input = manifest["input"];
@@ -262,6 +292,9 @@ ExportedFile ReadExportedFile(const std::string& path) {
         path + " has format " + std::to_string(version.integer()) +
             ", and this StreamSession reads formats up to " +
             std::to_string(kNewestFormat) + ": build a newer one.");
+  Check(!ClassifiesClips(manifest),
+        path + " classifies whole clips and cannot be streamed: export a stream model, or"
+               " open it with grw_tf.streaming.ClipClassifier in Python.");
   Check(TakeManifest(manifest, file),
         path + " has a manifest that does not describe a stream of frames with " +
             std::to_string(file.labels.size()) +
@@ -269,6 +302,12 @@ ExportedFile ReadExportedFile(const std::string& path) {
   Check(sum.kind() == Json::Kind::kNull ||
             sum.number() == Crc32(bytes.data(), model_size),
         path + " is damaged: copy it again, or export the model again.");
+  try {
+    file.calibration = ReadCalibration(manifest["none_of_these"]);
+  } catch (const std::runtime_error& error) {
+    throw std::runtime_error(path + " has thresholds that cannot be used (" +
+                             error.what() + "): calibrate it again.");
+  }
   bytes.resize(model_size);
   file.model = std::move(bytes);
   return file;

@@ -5,8 +5,11 @@
 #define GRW_EXPORTED_FILE_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "events.h"
 
 namespace grw {
 
@@ -36,6 +39,16 @@ struct ExportedFile {
   // The scores from which the sigmoids of a model with several labels name their classes;
   // empty for a model with a softmax.
   std::vector<float> thresholds;
+  // What grw-calibrate put into the file.
+  struct Calibration {
+    // What logits are divided by before the softmax that gives scores.
+    double temperature = 1;
+    // When answers count and events begin and end; nothing if it is not calibrated.
+    std::optional<EventRules> rules;
+    // Frames beyond which the model forgets; 0 for never.
+    int64_t memory_frames = 0;
+  };
+  Calibration calibration;
   // False if the export failed its check, and was written all the same.
   bool passed_parity = true;
 };

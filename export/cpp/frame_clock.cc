@@ -21,7 +21,7 @@ void FrameClock::Restart() {
   tick_ = 0;
   interval_ = 1 / fps_;
   early_.reset();
-  shift_ = former_shift_ = 0;
+  shift_ = former_shift_ = skipped_ = 0;
 }
 
 int FrameClock::Arrive(double time) {
@@ -81,6 +81,7 @@ void FrameClock::GoAhead(double time) {
              " continues from there; call Reset() where another video begins.");
     former_shift_ = shift_;
     shift_ -= time - until;
+    skipped_ += time - until;
   } else {
     interval_ = time - last_;
   }

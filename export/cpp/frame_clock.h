@@ -25,6 +25,8 @@ class FrameClock {
   // Ends the video, at `time` or after one more interval; returns the last frame's ticks.
   int End(std::optional<double> time = std::nullopt);
   void Restart();
+  // Seconds without ticks, because times jumped ahead.
+  double skipped() const { return skipped_; }
 
  private:
   int TicksBefore(double time);
@@ -40,6 +42,7 @@ class FrameClock {
   double first_ = 0, last_ = 0, interval_ = 1 / fps_;
   // Correction added to times after jumps, and its value before the last jump.
   double shift_ = 0, former_shift_ = 0;
+  double skipped_ = 0;
   // Time of the last frame, if it replaced another.
   std::optional<double> early_;
   int64_t tick_ = 0;

@@ -128,9 +128,8 @@ std::vector<char> Filled(size_t bytes, double value) {
   return filled;
 }
 
-std::vector<char> InitialBytes(const ExportedFile::State& state) {
+std::vector<char> BytesOf(const ExportedFile::State& state, double value) {
   const size_t bytes = Spec{state.dtype, state.shape}.Bytes();
-  const double value = state.initial_value;
   if (state.dtype == "float32") return Filled<float>(bytes, value);
   if (state.dtype == "int32") return Filled<int32_t>(bytes, value);
   if (state.dtype == "int16") return Filled<int16_t>(bytes, value);
@@ -189,7 +188,7 @@ struct LiteRtRunner::Model {
     for (const auto& state : file.states) {
       now[state.name] = Input("step", state.name);
       next[state.name] = Output("step", state.name);
-      initial[state.name] = InitialBytes(state);
+      initial[state.name] = BytesOf(state, state.initial_value);
     }
     logits = Output(on_demand ? "classify" : "step", "logits");
   }
@@ -383,6 +382,14 @@ std::vector<float> LiteRtRunner::Classify() {
 
 void LiteRtRunner::Reset() {
   for (const auto& [name, bytes] : model_->initial) {
+    Write(model_->now.at(name), bytes.data(), bytes.size());
+  }
+}
+
+void LiteRtRunner::SetState(const std::string& name, double value) {
+  for (const auto& state : file_.states) {
+    if (state.name != name) continue;
+    const std::vector<char> bytes = BytesOf(state, value);
     Write(model_->now.at(name), bytes.data(), bytes.size());
   }
 }

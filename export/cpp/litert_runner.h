@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "exported_file.h"
@@ -29,6 +30,8 @@ class LiteRtRunner {
   std::vector<float> Classify();
   // Gives all states their initial values.
   void Reset();
+  // Sets all numbers of a state before the next step.
+  void SetState(const std::string& name, double value);
 
  private:
   struct Model;  // What LiteRT has made of the file.

@@ -4,7 +4,8 @@
 //   ffmpeg -i video.mp4 -f rawvideo -pix_fmt rgb24 - |
 //     stream_classify model.tflite --width=640 --height=360 --fps=25
 //
-// Prints a JSON object a line for each step of the model, as grw-stream --json does.
+// Prints a JSON object a line for each step of the model, as grw-stream --json does, and
+// writes events as grw-stream --events does.
 
 #include <chrono>
 #include <cmath>
@@ -38,6 +39,10 @@ Prints a JSON object a line for each step of the model.
   --fps=F          Frames per second of the input; by default the model's own.
   --input=FILE     A file of raw frames; by default the standard input.
   --top=3          Number of classes to print.
+  --events=FILE    File of events to write, .csv or .jsonl, or - to print them as lines of
+                   JSON in place of the classes. Each is of one class, from a start to an
+                   end in seconds. The model must be calibrated by grw-calibrate, or have
+                   several labels.
   --num_threads=1  Number of threads.
 )";
 
@@ -102,7 +107,7 @@ class Flags {
  private:
   std::map<std::string, std::string> values_ = {
       {"width", ""}, {"height", ""}, {"fps", ""},
-      {"input", ""}, {"top", "3"},   {"num_threads", "1"}};
+      {"input", ""}, {"top", "3"},   {"num_threads", "1"}, {"events", ""}};
 };
 
 struct FileCloser {
@@ -113,11 +118,68 @@ struct FileCloser {
 
 using Classes = std::vector<std::pair<std::string, float>>;
 
+bool EndsWith(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() &&
+         text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+// A file of events, written line by line, so that it can be read as it grows.
+class EventFile {
+ public:
+  // Takes a name that ends in .csv or .jsonl, or "-" for the standard output.
+  explicit EventFile(const std::string& path)
+      : is_csv_(EndsWith(path, ".csv")), file_(path == "-" ? stdout : nullptr) {
+    if (!file_ && !is_csv_ && !EndsWith(path, ".jsonl")) {
+      throw UsageError("--events=" + path +
+                       ": name a .csv or .jsonl file, or - for lines of JSON on standard"
+                       " output");
+    }
+    if (!file_) file_.reset(std::fopen(path.c_str(), "wb"));
+    if (!file_) throw std::runtime_error(path + " cannot be written.");
+    if (is_csv_) std::fputs("start,end,class,score\r\n", file_.get());
+    std::fflush(file_.get());
+  }
+
+  void Write(const grw::Event& event) {
+    const char* line = is_csv_ ? "%.3f,%.3f,%s,%.6f\r\n"
+                               : "{\"start\": %.3f, \"end\": %.3f, \"class\": %s,"
+                                 " \"score\": %.6f}\n";
+    const std::string label =
+        is_csv_ ? QuotedCsv(event.label) : grw::QuotedJson(event.label);
+    std::fprintf(file_.get(), line, event.start, event.end, label.c_str(), event.score);
+    std::fflush(file_.get());
+  }
+
+ private:
+  struct Closer {
+    void operator()(std::FILE* file) const {
+      if (file != stdout) std::fclose(file);
+    }
+  };
+
+  static std::string QuotedCsv(const std::string& text) {
+    if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+    std::string quoted = "\"";
+    for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+    return quoted + '"';
+  }
+
+  bool is_csv_;
+  std::unique_ptr<std::FILE, Closer> file_;
+};
+
 // A session, and what it costs.
 class Run {
  public:
-  Run(grw::StreamSession& session, int width, int height, int top)
-      : session_(session), width_(width), height_(height), top_(top) {}
+  // Events go to `events`, if it is not null; other results are printed if `prints`.
+  Run(grw::StreamSession& session, int width, int height, int top, EventFile* events,
+      bool prints)
+      : session_(session),
+        width_(width),
+        height_(height),
+        top_(top),
+        events_(events),
+        prints_(prints) {}
 
   // Gives a frame to the model, and prints the result of the step that it completes.
   void See(const std::vector<uint8_t>& frame, double time) {
@@ -125,27 +187,57 @@ class Run {
     const auto start = std::chrono::steady_clock::now();
     session_.Push(frame.data(), width_, height_);
     const bool is_step = session_.steps() > steps;
-    Classes top, named;
-    if (is_step) top = session_.Top(top_);
-    if (is_step && !session_.thresholds().empty()) named = session_.Named();
+    Result result;
+    if (is_step) {
+      result.top = session_.Top(top_);
+      if (!session_.thresholds().empty()) {
+        result.named = session_.Named();
+      } else if (session_.may_say_none()) {
+        result.answer = session_.Answer();
+      }
+    }
     spent_ += std::chrono::duration<double, std::milli>(
                   std::chrono::steady_clock::now() - start)
                   .count();
     ++frames_;
     if (!is_step) return;
-    Print(time, top, named, spent_ / session_.frames_per_step());
+    if (prints_) Print(time, result, spent_ / session_.frames_per_step());
     spent_ = 0;
+    WriteEvents();
+  }
+
+  // Ends all events.
+  void Finish() {
+    session_.Flush();
+    WriteEvents();
   }
 
  private:
-  void Print(double time, const Classes& top, const Classes& named,
-             double milliseconds) const {
+  struct Result {
+    Classes top;
+    // Those that reach their thresholds, for a model with several labels.
+    std::optional<Classes> named;
+    // For a model that may say "none of these".
+    std::optional<std::pair<std::optional<std::string>, double>> answer;
+  };
+
+  void WriteEvents() {
+    if (!events_) return;
+    for (const grw::Event& event : session_.Events()) events_->Write(event);
+  }
+
+  void Print(double time, const Result& result, double milliseconds) const {
     std::printf("{\"time\": %.3f, \"frame\": %lld, \"top\": ", time,
                 static_cast<long long>(frames_ - 1));
-    Print(top);
-    if (!session_.thresholds().empty()) {
+    Print(result.top);
+    if (result.named) {
       std::printf(", \"named\": ");
-      Print(named);
+      Print(*result.named);
+    }
+    if (result.answer) {
+      const auto& [label, score] = *result.answer;
+      std::printf(", \"answer\": %s, \"score\": %.9f",
+                  label ? grw::QuotedJson(*label).c_str() : "null", score);
     }
     std::printf(", \"ms\": %.3f}\n", milliseconds);
     std::fflush(stdout);
@@ -163,6 +255,8 @@ class Run {
 
   grw::StreamSession& session_;
   int width_, height_, top_;
+  EventFile* events_;
+  bool prints_;
   int64_t frames_ = 0;
   double spent_ = 0;
 };
@@ -179,8 +273,12 @@ void Classify(const Flags& flags) {
       path.empty() || path == "-" ? stdin : std::fopen(path.c_str(), "rb"));
   if (!input) throw std::runtime_error(path + " cannot be read.");
 
+  const std::string& events_path = flags.Text("events");
+  std::optional<EventFile> events;
+  if (!events_path.empty()) events.emplace(events_path);
+  options.find_events = events.has_value();
   grw::StreamSession session(flags.model, options);
-  Run run(session, width, height, top);
+  Run run(session, width, height, top, events ? &*events : nullptr, events_path != "-");
   const double rate = fps > 0 ? fps : session.fps();
   // The frames on screen at the model's ticks, as in training. Frames that come seldom
   // are no jump of the time.
@@ -196,6 +294,7 @@ void Classify(const Flags& flags) {
     frame.swap(next);
   }
   see(clock.End());
+  run.Finish();
   if (read > 0 || count == 0) {
     throw std::runtime_error(
         "The input ended within frame " + std::to_string(count) + ": " +

@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "events.h"
 #include "frame_clock.h"
 #include "frame_preparation.h"
 #include "time_unit.h"
@@ -32,12 +33,23 @@ namespace grw {
 class LiteRtRunner;
 struct ExportedFile;
 
+// Goes by what grw-calibrate put into a file: `Answer` and events by its thresholds and
+// temperature, and the model forgets what is longer ago than its memory.
 class StreamSession {
  public:
   struct Options {
     int num_threads = 1;
     // Seconds that a frame is repeated for when times jump ahead.
     double max_gap = 1.0;
+    // Whether to find events, by the file's calibration, or for a model with several
+    // labels by its thresholds. A model that gives logits on demand is then asked for
+    // them at each step.
+    bool find_events = false;
+    // Rules to take instead of the file's, for answers too; not for several labels.
+    std::optional<EventRules> rules;
+    // Frames beyond which the model forgets, 0 for never; by default as the file was
+    // calibrated.
+    std::optional<int64_t> memory_frames;
     // Receives warnings; by default they go to std::cerr.
     FrameClock::Warn warn;
   };
@@ -69,7 +81,15 @@ class StreamSession {
   // Returns the classes whose sigmoids reach their thresholds, and these scores, best
   // first: none, one or several. Throws for a model with a softmax, which has none.
   std::vector<std::pair<std::string, float>> Named();
-  // Forgets all frames.
+  // Returns the likeliest class and its score, the probability at the file's calibrated
+  // temperature. There is no class, "none of these", if the score does not reach the
+  // calibrated threshold, or the class is "background". Throws for several labels.
+  std::pair<std::optional<std::string>, double> Answer();
+  // Returns the events found since the last call, by start. An event is found when it is
+  // over and too long ago to be merged with a later one; Flush ends all. Throws if the
+  // session was opened without find_events.
+  std::vector<Event> Events();
+  // Forgets all frames, and events that nobody has taken.
   void Reset();
 
   const std::vector<std::string>& labels() const { return labels_; }
@@ -78,6 +98,8 @@ class StreamSession {
   int size() const { return size_; }
   double fps() const { return fps_; }
   int frames_per_step() const { return frames_per_step_; }
+  // Whether Answer may say "none of these".
+  bool may_say_none() const;
   // Steps the model has taken since the start or Reset.
   int64_t steps() const { return steps_; }
 
@@ -96,10 +118,16 @@ class StreamSession {
   std::optional<std::vector<float>> ShowUntilNext(int ticks);
   std::optional<std::vector<float>> See(const uint8_t* square);
   std::vector<float> Scores(const std::vector<float>& logits) const;
+  std::vector<double> EventScores(const std::vector<float>& logits) const;
   std::string WhatLacks() const;
 
   std::vector<std::string> labels_;
   std::vector<float> thresholds_;
+  double temperature_;
+  std::optional<EventRules> rules_;
+  // States that count frames, and what they count to before a step.
+  std::vector<std::string> counts_;
+  double most_count_;
   int size_, frames_per_step_;
   double fps_;
   FrameClock clock_;
@@ -112,6 +140,10 @@ class StreamSession {
   int filled_ = 0;
   int64_t steps_ = 0;
   std::optional<std::vector<float>> logits_;
+  std::optional<EventDetector> detector_;
+  std::vector<Event> events_;
+  // Seconds before the frame on screen that times skipped.
+  double skipped_ = 0;
 };
 
 }  // namespace grw

@@ -31,6 +31,9 @@ private func require(_ holds: Bool, _ message: @autoclosure () -> String) throws
 /// comes, because only then is it known how long the frame was on screen. Times that seem to
 /// be in a smaller unit are refused; while the first ones leave that in doubt, their frames
 /// are kept until the unit is settled, or `flush`.
+///
+/// It goes by what grw-calibrate put into a file: `answer` and events by its thresholds and
+/// temperature, and the model forgets what is longer ago than its memory.
 public final class StreamSession {
   public let labels: [String]
   /// The scores from which `named` names classes; nil for a model with a softmax.
@@ -58,14 +61,30 @@ public final class StreamSession {
   private var shown: Frame?
   private var filled = 0
   private var lastLogits: [Float]?
+  private let temperature: Double
+  private let rules: EventRules?
+  private let detector: EventDetector?
+  private var found: [Event] = []
+  // States that count frames, and what they count to before a step.
+  private let counts: [String]
+  private let mostCount: Int
+  // Seconds before the frame on screen that times skipped.
+  private var skipped = 0.0
 
   /// Opens an exported .tflite file.
   ///
   /// - Parameters:
   ///   - maxGap: Seconds that a frame is repeated for when times jump ahead.
+  ///   - findEvents: Whether to find events, by the file's calibration, or for a model with
+  ///     several labels by its thresholds. A model that gives logits on demand is then asked
+  ///     for them at each step.
+  ///   - rules: Rules to take instead of the file's, for answers too; not for several labels.
+  ///   - memoryFrames: Frames beyond which the model forgets, 0 for never; by default as the
+  ///     file was calibrated.
   ///   - warn: Receives warnings.
   public init(
-    path: String, numThreads: Int = 1, maxGap: Double = 1,
+    path: String, numThreads: Int = 1, maxGap: Double = 1, findEvents: Bool = false,
+    rules: EventRules? = nil, memoryFrames: Int? = nil,
     warn: @escaping (String) -> Void = { NSLog("%@", $0) }
   ) throws {
     let exported = try ExportedFile(path: path)
@@ -74,6 +93,20 @@ public final class StreamSession {
     size = exported.imageShape[1]
     fps = exported.fps
     framesPerStep = exported.imageShape[0]
+    try rules?.check()
+    try require(
+      rules == nil || exported.thresholds == nil,
+      "\(path) is the file of a model with several labels at once, each with its own threshold:"
+        + " give no rules.")
+    let calibration = exported.calibration
+    temperature = calibration.temperature
+    let used = rules ?? calibration.rules
+    self.rules = used
+    detector = try findEvents ? EventDetector(exported, used) : nil
+    let memory = memoryFrames ?? calibration.memoryFrames
+    try require(memory >= 0, "memoryFrames is \(memory): it must be 0 or more.")
+    counts = exported.states.keys.filter { $0.hasSuffix("frame_count") }
+    mostCount = memory == 0 ? Int.max : max(0, memory - exported.imageShape[0])
     clock = FrameClock(fps: fps, maxGap: maxGap, warn: warn)
     timeUnit = TimeUnit(maxGap: maxGap)
     preparation = FramePreparation(
@@ -112,7 +145,10 @@ public final class StreamSession {
     try require(time?.isNaN != true, "The end's time must be a number of seconds.")
     timeUnit.restart()
     let before = try takeKept()
-    return try showUntilNext(clock.end(time)) ?? before
+    skipped = clock.skipped
+    let last = try showUntilNext(clock.end(time))
+    if let detector { found += detector.finish() }
+    return last ?? before
   }
 
   /// Returns the probabilities for the frames seen so far; for a model with several labels,
@@ -143,7 +179,33 @@ public final class StreamSession {
       .sorted { scores[$0] > scores[$1] }.map { (labels[$0], scores[$0]) }
   }
 
-  /// Forgets all frames.
+  /// Whether `answer` may say "none of these".
+  public var maySayNone: Bool { rules != nil || labels.contains(background) }
+
+  /// Returns the likeliest class and its score, the probability at the file's calibrated
+  /// temperature. The class is nil, "none of these", if the score does not reach the
+  /// calibrated threshold, or if it is "background". Throws for several labels.
+  public func answer() throws -> (label: String?, score: Double) {
+    try require(
+      thresholds == nil,
+      "This model has several labels at once, each with its own threshold: ask for named().")
+    let scores = eventScores(try logits())
+    let index = best(scores)
+    let fails = rules.map { scores[index] < $0.onThreshold } ?? false
+    return (fails || labels[index] == background ? nil : labels[index], scores[index])
+  }
+
+  /// Returns the events found since the last call, by start. An event is found when it is over
+  /// and too long ago to be merged with a later one; `flush` ends all. Throws if the session
+  /// was opened without `findEvents`.
+  public func events() throws -> [Event] {
+    try require(
+      detector != nil, "This session finds no events: open it with findEvents: true.")
+    defer { found = [] }
+    return found
+  }
+
+  /// Forgets all frames, and events that nobody has taken.
   public func reset() throws {
     try runner.reset()
     clock.restart()
@@ -153,6 +215,9 @@ public final class StreamSession {
     filled = 0
     steps = 0
     lastLogits = nil
+    _ = detector?.finish()
+    found = []
+    skipped = 0
   }
 
   private func push(_ frame: Frame, _ time: Double?) throws -> [Float]? {
@@ -174,6 +239,7 @@ public final class StreamSession {
     kept = []
     var probabilities: [Float]?
     for (frame, time) in frames {
+      skipped = clock.skipped
       probabilities = try showUntilNext(clock.arrive(time)) ?? probabilities
       shown = frame
     }
@@ -201,9 +267,28 @@ public final class StreamSession {
     filled += 1
     if filled < framesPerStep { return nil }
     filled = 0
-    lastLogits = try runner.step()
+    if steps * framesPerStep > mostCount {
+      for name in counts { try runner.setState(name, Double(mostCount)) }
+    }
+    let given = try runner.step()
+    lastLogits = given
     steps += 1
-    return lastLogits.map(scores)
+    if let detector {
+      let seconds = Double(framesPerStep) / fps
+      let start = Double(steps - 1) * seconds + skipped
+      let scores = eventScores(try logits())
+      found += detector.push(start, start + seconds, scores)
+    }
+    return given.map(scores)
+  }
+
+  /// Returns the scores of answers and events: calibrated probabilities, or sigmoids.
+  private func eventScores(_ logits: [Float]) -> [Double] {
+    if thresholds != nil { return scores(logits).map { Double($0) } }
+    let largest = Double(logits.max() ?? 0)
+    let exponentials = logits.map { exp((Double($0) - largest) / temperature) }
+    let sum = exponentials.reduce(0, +)
+    return exponentials.map { $0 / sum }
   }
 
   private func scores(_ logits: [Float]) -> [Float] {
@@ -215,6 +300,146 @@ public final class StreamSession {
     let exponentials = logits.map { exp($0 - largest) }
     let sum = exponentials.reduce(0, +)
     return exponentials.map { $0 / sum }
+  }
+}
+
+/// No event and no answer is of this class.
+private let background = "background"
+
+/// Returns the first index of the highest score.
+private func best(_ scores: [Double]) -> Int { scores.firstIndex(of: scores.max() ?? 0) ?? 0 }
+
+/// When events of a model that names one class begin, end, and count.
+public struct EventRules {
+  /// The likeliest class's score from which on an event of it begins.
+  public let onThreshold: Double
+  /// Score of its class below which the event ends.
+  public let offThreshold: Double
+  /// Shortest event that counts.
+  public let leastSeconds: Double
+  /// Most seconds between two events of one class that are taken for one.
+  public let mergeGap: Double
+
+  public init(
+    onThreshold: Double, offThreshold: Double, leastSeconds: Double = 0.5,
+    mergeGap: Double = 0.5
+  ) {
+    self.onThreshold = onThreshold
+    self.offThreshold = offThreshold
+    self.leastSeconds = leastSeconds
+    self.mergeGap = mergeGap
+  }
+
+  fileprivate func check() throws {
+    try require(
+      0 < offThreshold && offThreshold <= onThreshold && onThreshold <= 1,
+      "onThreshold is \(onThreshold) and offThreshold \(offThreshold): scores are probabilities,"
+        + " so both must be above 0 and at most 1, and the second not above the first.")
+    try require(
+      leastSeconds >= 0 && leastSeconds.isFinite && mergeGap >= 0 && mergeGap.isFinite,
+      "leastSeconds is \(leastSeconds) and mergeGap \(mergeGap): both must be 0 s or more.")
+  }
+}
+
+/// An event, from `start` to `end` in seconds since the first frame, and the highest score of
+/// its class in it.
+public struct Event {
+  public fileprivate(set) var start, end: Double
+  public let label: String
+  public fileprivate(set) var score: Double
+
+  fileprivate mutating func extend(_ end: Double, _ score: Double) {
+    self.end = end
+    self.score = max(self.score, score)
+  }
+}
+
+/// Turns scores of steps into events. See grw_tf/streaming/events.py.
+private final class EventDetector {
+  // Times of steps are multiples of 1 / fps, with rounding errors.
+  private let rounding = 1e-6
+  // The off-threshold of a class with its own threshold, as a share of that.
+  private static let offShare: Float = 0.8
+  private let labels: [String]
+  private let on, off: [Double]
+  // Whether each class has its own events; else there is one at a time.
+  private let overlap: Bool
+  private let leastSeconds, mergeGap: Double
+  // The events that go on, with their classes, and those that ended, by start.
+  private var going: [(index: Int, event: Event)] = []
+  private var ended: [Event] = []
+
+  init(_ exported: ExportedFile, _ rules: EventRules?) throws {
+    labels = exported.labels
+    overlap = exported.thresholds != nil
+    // Those of several labels go by their thresholds, and otherwise by the usual rules.
+    guard let rules = overlap ? EventRules(onThreshold: 1, offThreshold: 1) : rules else {
+      throw StreamError(
+        "\(exported.path) has no calibrated threshold: calibrate it with grw-calibrate, or give"
+          + " rules.")
+    }
+    // Scores are single precision, in which thresholds are rounded too.
+    on = exported.thresholds?.map { Double($0) } ?? labels.map { _ in rules.onThreshold }
+    off =
+      exported.thresholds?.map { Double(EventDetector.offShare * $0) }
+      ?? labels.map { _ in rules.offThreshold }
+    leastSeconds = rules.leastSeconds
+    mergeGap = rules.mergeGap
+  }
+
+  /// Takes the scores of a step; returns the events that are over and can no longer be merged
+  /// with a later one.
+  func push(_ start: Double, _ end: Double, _ scores: [Double]) -> [Event] {
+    let candidates = overlap ? Array(scores.indices) : [best(scores)]
+    let begin = candidates.filter { scores[$0] >= on[$0] }
+    for (index, event) in going {
+      let replaced = !begin.isEmpty && !begin.contains(index) && !overlap
+      if start > event.end + rounding || scores[index] < off[index] || replaced { close(index) }
+    }
+    for place in going.indices {
+      let score = scores[going[place].index]
+      going[place].event.extend(end, score)
+    }
+    for index in begin where labels[index] != background {
+      if going.contains(where: { $0.index == index }) { continue }
+      var event = takenUp(labels[index], start, end)
+      event.extend(end, scores[index])
+      going.append((index, event))
+    }
+    return takeSettled(end)
+  }
+
+  /// Ends the stream; returns the events left, and starts over.
+  func finish() -> [Event] {
+    for (index, _) in going { close(index) }
+    defer { ended = [] }
+    return takeSettled(.infinity)
+  }
+
+  private func close(_ index: Int) {
+    let place = going.firstIndex { $0.index == index }!
+    let event = going.remove(at: place).event
+    // Behind those that began no later.
+    ended.insert(event, at: ended.firstIndex { $0.start > event.start } ?? ended.count)
+  }
+
+  /// Removes and returns the event that one of a class continues, or else returns a new one.
+  private func takenUp(_ label: String, _ start: Double, _ end: Double) -> Event {
+    let place = ended.firstIndex {
+      $0.label == label && start - $0.end <= mergeGap + rounding
+    }
+    return place.map { ended.remove(at: $0) }
+      ?? Event(start: start, end: end, label: label, score: 0)
+  }
+
+  private func takeSettled(_ now: Double) -> [Event] {
+    let settled = now - mergeGap - rounding
+    ended.removeAll { $0.end < settled && $0.end - $0.start < leastSeconds - rounding }
+    let unsettled = ended.filter { $0.end >= settled } + going.map { $0.event }
+    let first = unsettled.map(\.start).min() ?? .infinity
+    let taken = Array(ended.prefix { $0.start < first })
+    ended.removeFirst(taken.count)
+    return taken
   }
 }
 
@@ -278,17 +503,20 @@ private final class LiteRTRunner {
   }
 
   func reset() throws {
-    for (name, state) in exported.states {
-      let count = state.shape.reduce(1, *)
-      let value = state.initialValue
-      let buffer = now[name]!
-      switch state.dtype {
-      case "float32": try buffer.write([Float](repeating: Float(value), count: count))
-      case "int32": try buffer.write([Int32](repeating: Int32(value), count: count))
-      case "int16": try buffer.write([Int16](repeating: Int16(value), count: count))
-      case "int8": try buffer.write([Int8](repeating: Int8(value), count: count))
-      default: try buffer.write([UInt8](repeating: UInt8(value), count: count))
-      }
+    for (name, state) in exported.states { try setState(name, state.initialValue) }
+  }
+
+  /// Sets all numbers of a state before the next step.
+  func setState(_ name: String, _ value: Double) throws {
+    let state = exported.states[name]!
+    let count = state.shape.reduce(1, *)
+    let buffer = now[name]!
+    switch state.dtype {
+    case "float32": try buffer.write([Float](repeating: Float(value), count: count))
+    case "int32": try buffer.write([Int32](repeating: Int32(value), count: count))
+    case "int16": try buffer.write([Int16](repeating: Int16(value), count: count))
+    case "int8": try buffer.write([Int8](repeating: Int8(value), count: count))
+    default: try buffer.write([UInt8](repeating: UInt8(value), count: count))
     }
   }
 
@@ -326,8 +554,17 @@ private struct ExportedFile {
     let initialValue: Double
   }
 
+  /// What grw-calibrate put into a file.
+  struct Calibration {
+    var temperature = 1.0
+    var rules: EventRules?
+    /// Frames beyond which the model forgets; 0 for never.
+    var memoryFrames = 0
+  }
+
   let path: String
   let labels: [String]
+  let calibration: Calibration
   let states: [String: State]
   let thresholds: [Float]?
   let signatureCount: Int
@@ -355,6 +592,11 @@ private struct ExportedFile {
     try require(
       version <= 3,
       "\(path) has format \(version), and this StreamSession reads formats up to 3.")
+    let listed = manifest["signatures"] as? [String] ?? []
+    try require(
+      !listed.contains("classify_clip"),
+      "\(path) classifies whole clips and cannot be streamed: export a stream model, or open it"
+        + " with grw_tf.streaming.ClipClassifier in Python.")
     guard let input = manifest["input"] as? [String: Any],
       let shape = input["shape"] as? [Int], shape.count == 4, shape.allSatisfy({ $0 > 0 }),
       shape[1] == shape[2], shape[3] == 3, let side = input["resize"] as? Int,
@@ -393,6 +635,7 @@ private struct ExportedFile {
         crc32(bytes[..<archive.begin]) == sum.uint32Value,
         "\(path) is damaged: copy it again, or export the model again.")
     }
+    calibration = try ExportedFile.readCalibration(manifest["none_of_these"], path)
     states = found
     signatureCount = signatures.count
     imageShape = shape
@@ -401,6 +644,25 @@ private struct ExportedFile {
     resize = side
     shortSide = fit == "short_side"
     passedParity = (manifest["parity"] as? [String: Any])?["passed"] as? Bool ?? true
+  }
+}
+
+extension ExportedFile {
+  fileprivate static func readCalibration(_ value: Any?, _ path: String) throws -> Calibration {
+    guard let value, !(value is NSNull) else { return Calibration() }
+    let damaged = StreamError(
+      "\(path) has thresholds that cannot be used: calibrate it again.")
+    guard let entry = value as? [String: Any],
+      let on = entry["on_threshold"] as? Double, let off = entry["off_threshold"] as? Double,
+      let least = entry["least_seconds"] as? Double, let gap = entry["merge_gap"] as? Double,
+      let temperature = entry["temperature"] as? Double, temperature > 0,
+      temperature.isFinite, let memory = entry["memory_frames"],
+      let frames = memory is NSNull ? 0 : memory as? Int, memory is NSNull || frames > 0
+    else { throw damaged }
+    let rules = EventRules(
+      onThreshold: on, offThreshold: off, leastSeconds: least, mergeGap: gap)
+    do { try rules.check() } catch { throw damaged }
+    return Calibration(temperature: temperature, rules: rules, memoryFrames: frames)
   }
 }
 
@@ -478,6 +740,8 @@ private final class FrameClock {
   private var early: Double?
   private var tick = 0
   private var warned: Set<String> = []
+  /// Seconds without ticks, because times jumped ahead.
+  private(set) var skipped = 0.0
 
   init(fps: Double, maxGap: Double, warn: @escaping (String) -> Void) {
     self.fps = fps
@@ -486,7 +750,10 @@ private final class FrameClock {
     leastJump = max(maxGap, 10)
   }
 
-  func restart() { first = nil }
+  func restart() {
+    first = nil
+    skipped = 0
+  }
 
   /// Takes the time of the next frame; returns how many ticks the previous one covers.
   func arrive(_ time: Double) -> Int {
@@ -537,6 +804,7 @@ private final class FrameClock {
       warnOnce("jump", "Time jumps ahead: the frame before is repeated for \(maxGap) s.")
       formerShift = shift
       shift -= time - until
+      skipped += time - until
     } else {
       interval = time - last
     }

@@ -1,7 +1,7 @@
 /**
  * The likeliest classes as a list of bars, likeliest first.
  *
- * Those that a model with several labels names have a check mark.
+ * Those that reach a threshold of the file have a check mark.
  */
 export class ClassBars {
   #list;

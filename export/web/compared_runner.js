@@ -32,6 +32,11 @@ export class ComparedRunner {
     this.#cpu?.reset();
   }
 
+  setState(name, value) {
+    this.#gpu?.setState(name, value);
+    this.#cpu?.setState(name, value);
+  }
+
   takeFrame(square, index) {
     this.#gpu?.takeFrame(square, index);
     this.#cpu?.takeFrame(square, index);

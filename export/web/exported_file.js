@@ -1,4 +1,5 @@
 import { crc32 } from "./crc32.js";
+import { checkRules } from "./events.js";
 import { parseJson } from "./json.js";
 import { ZipArchive } from "./zip_archive.js";
 
@@ -50,6 +51,12 @@ export class ExportedFile {
           " use a newer one.",
       );
     }
+    if (classifiesClips(manifest)) {
+      throw new Error(
+        `${name} classifies whole clips and cannot be streamed: export a stream model, or open` +
+          " it with grw_tf.streaming.ClipClassifier in Python.",
+      );
+    }
     if (!isStream(manifest, labels.length)) {
       throw new Error(
         `${name} has a manifest that does not describe a stream of frames with` +
@@ -61,6 +68,22 @@ export class ExportedFile {
     const sum = manifest.get("model_crc32") ?? null;
     if (sum !== null && sum !== BigInt(crc32(this.model))) {
       throw new Error(`${name} is damaged: copy it again, or export the model again.`);
+    }
+    try {
+      /**
+       * What grw-calibrate put into the file: what logits are divided by before the softmax
+       * that gives scores; when answers count and events begin and end, null if it is not
+       * calibrated; and the frames beyond which the model forgets, 0 for never.
+       *
+       * @type {{temperature: number, rules: ?import("./events.js").EventRules,
+       *     memoryFrames: number}}
+       */
+      this.calibration = readCalibration(manifest.get("none_of_these") ?? null);
+    } catch (error) {
+      const reason = error.message.replace(/\.$/, "");
+      throw new Error(
+        `${name} has thresholds that cannot be used (${reason}): calibrate it again.`,
+      );
     }
     const input = manifest.get("input");
     /** The file's name. */
@@ -115,6 +138,39 @@ export class ExportedFile {
 function stepSignature(signatures) {
   const serving = !signatures.includes("step") && signatures.includes("serving_default");
   return serving ? "serving_default" : "step";
+}
+
+function classifiesClips(manifest) {
+  const signatures = manifest.get("signatures");
+  return Array.isArray(signatures) && signatures.includes("classify_clip");
+}
+
+function readCalibration(entry) {
+  if (entry === null) return { temperature: 1, rules: null, memoryFrames: 0 };
+  if (!(entry instanceof Map)) throw new Error("they are no object");
+  const number = (name) => {
+    const value = entry.get(name);
+    if (typeof value !== "bigint" && typeof value !== "number") {
+      throw new Error(`${name} is no number`);
+    }
+    return Number(value);
+  };
+  const rules = {
+    onThreshold: number("on_threshold"),
+    offThreshold: number("off_threshold"),
+    leastSeconds: number("least_seconds"),
+    mergeGap: number("merge_gap"),
+  };
+  checkRules(rules);
+  const temperature = number("temperature");
+  if (!(temperature > 0 && temperature < Infinity)) {
+    throw new Error("temperature must be above 0");
+  }
+  const memory = entry.get("memory_frames");
+  if (memory !== null && !isCount(memory)) {
+    throw new Error("memory_frames must be a whole number above 0");
+  }
+  return { temperature, rules, memoryFrames: Number(memory ?? 0) };
 }
 
 function isStream(manifest, labels) {

@@ -25,6 +25,9 @@ export class FrameClock {
   // The correction before the last jump.
   #formerShift = 0;
 
+  /** Seconds without ticks, because times jumped ahead. */
+  skipped = 0;
+
   /**
    * @param {number} fps ticks per second.
    * @param {number} maxGap seconds that a frame is repeated for when times jump ahead.
@@ -38,6 +41,7 @@ export class FrameClock {
 
   restart() {
     this.#first = null;
+    this.skipped = 0;
   }
 
   /** Takes the time of the next frame; returns how many ticks the previous one covers. */
@@ -114,6 +118,7 @@ export class FrameClock {
       );
       this.#formerShift = this.#shift;
       this.#shift -= time - until;
+      this.skipped += time - until;
     } else {
       this.#interval = time - this.#last;
     }

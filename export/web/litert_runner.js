@@ -74,14 +74,15 @@ export class LiteRtRunner {
   }
 
   reset() {
+    const states = [...this.#exported.states];
     this.#replaceStates(
-      new Map(
-        [...this.#exported.states].map(([name, { dtype, shape, initialValue }]) => {
-          const size = shape.reduce((one, other) => one * other, 1);
-          return [name, new Tensor(new (ARRAYS.get(dtype))(size).fill(initialValue), shape)];
-        }),
-      ),
+      new Map(states.map(([name, spec]) => [name, filled(spec, spec.initialValue)])),
     );
+  }
+
+  setState(name, value) {
+    this.#states.get(name).delete();
+    this.#states.set(name, filled(this.#exported.states.get(name), value));
   }
 
   takeFrame(square, index) {
@@ -125,6 +126,12 @@ export class LiteRtRunner {
     for (const tensor of this.#states.values()) tensor.delete();
     this.#states = states;
   }
+}
+
+/** Returns a state's tensor in which all numbers are the same. */
+function filled({ dtype, shape }, value) {
+  const size = shape.reduce((one, other) => one * other, 1);
+  return new Tensor(new (ARRAYS.get(dtype))(size).fill(value), shape);
 }
 
 /** Gives a tensor's values, and frees it. */

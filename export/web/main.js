@@ -50,7 +50,9 @@ let running = null;
 // A camera's stream starts anew between two frames.
 let anew = false;
 let opening = false;
+// The last scores, and the answer of a model that may say "none of these".
 let latest = null;
+let answer = null;
 let drawing = false;
 // Changes of model and source, one after the other.
 let queue = Promise.resolve();
@@ -84,7 +86,10 @@ async function changeProcessor() {
 async function startSession() {
   messages.status("Starting LiteRT…");
   const processor = choices[byId("processor").selectedIndex];
-  session = await openStream(exported, processor, { warn: (text) => messages.warn(text) });
+  session = await openStream(exported, processor, {
+    findEvents: namesByThreshold(exported),
+    warn: (text) => messages.warn(text),
+  });
   messages.status("");
 }
 
@@ -114,6 +119,11 @@ function hideVideo() {
   delete document.body.dataset.video;
 }
 
+/** Returns whether a file has thresholds, by which its classes are named and have events. */
+function namesByThreshold({ thresholds, calibration }) {
+  return thresholds !== null || calibration.rules !== null;
+}
+
 /** Shows a stream that has seen nothing. */
 function forget() {
   timeline.restart(
@@ -121,9 +131,11 @@ function forget() {
     (exported?.framesPerStep ?? 1) / (exported?.fps ?? 1),
     exported?.thresholds ?? null,
   );
-  byId("classes").toggleAttribute("data-several", Boolean(exported?.thresholds));
+  const named = exported !== null && namesByThreshold(exported);
+  byId("classes").toggleAttribute("data-named", named);
   pace.restart();
   latest = null;
+  answer = null;
   messages.forgetAnnounced();
   draw();
 }
@@ -176,16 +188,28 @@ async function run(frames, isFile) {
   }
 }
 
-async function see({ pixels, width, height, time }) {
+function see({ pixels, width, height, time }) {
+  return advance(() => session.push(pixels, width, height, time));
+}
+
+/** Gives something to the session, and shows the steps that the model took. */
+async function advance(give) {
   const { steps } = session;
   const begin = performance.now();
-  await session.push(pixels, width, height, time);
+  await give();
   const stepped = session.steps > steps;
   const probabilities = stepped ? await session.classify() : null;
+  if (stepped && session.maySayNone && exported.thresholds === null) {
+    answer = await session.answer();
+  }
   pace.add(performance.now() - begin, (session.steps - steps) * exported.framesPerStep);
+  if (namesByThreshold(exported)) timeline.addEvents(session.events());
   if (!stepped) return;
   // A frame that was on screen for several steps counts for each.
-  for (let step = steps; step < session.steps; step += 1) timeline.add(probabilities);
+  const seconds = exported.framesPerStep / exported.fps;
+  for (let step = steps; step < session.steps; step += 1) {
+    timeline.add(probabilities, step * seconds + session.skipped);
+  }
   latest = probabilities;
   if (!drawing) requestAnimationFrame(draw);
   drawing = true;
@@ -202,11 +226,12 @@ function checkLag(time) {
 }
 
 async function finish(isFile) {
+  await advance(() => session.flush());
+  draw();
   if (!isFile || running.stopping.signal.aborted) {
     messages.status("Stopped.");
     return;
   }
-  draw();
   if (session.steps === 0) {
     const { framesPerStep } = exported;
     throw new Error(`The video ended before the ${framesPerStep} frames of a step.`);
@@ -271,14 +296,19 @@ function draw() {
   timeline.draw();
   const classes = latest === null ? [] : likeliest(latest);
   bars.show(classes);
+  byId("none").hidden = answer === null || answer.label !== null;
   byId("milliseconds").textContent = inMilliseconds(pace.median);
   byId("frames").textContent = framesSeen().toLocaleString("en");
   byId("anew").disabled = session === null || (framesSeen() === 0 && running === null);
   announce(classes);
 }
 
-/** Tells screen readers the likeliest class, or all that a model with several labels names. */
+/** Tells screen readers the likeliest class or that it is none, or all that are named. */
 function announce(classes) {
+  if (answer !== null) {
+    messages.announce(answer.label ?? "none of these", percent(answer.score));
+    return;
+  }
   const several = exported !== null && exported.thresholds !== null;
   const told = several ? classes.filter(({ named }) => named) : classes.slice(0, 1);
   if (told.length === 0) return;
@@ -289,15 +319,16 @@ function announce(classes) {
 }
 
 function likeliest(probabilities) {
-  const { thresholds } = exported;
+  const { labels, thresholds } = exported;
   const named = new Set(thresholds === null ? [] : reaching(probabilities, thresholds));
+  if (answer !== null && answer.label !== null) named.add(labels.indexOf(answer.label));
   return [...probabilities.keys()]
     .sort((one, other) => probabilities[other] - probabilities[one])
     // All that are named, however many.
     .slice(0, Math.max(COLORS, named.size))
     .map((index) => ({
       named: named.has(index),
-      name: exported.labels[index],
+      name: labels[index],
       probability: probabilities[index],
       color: colors.of(index),
     }));

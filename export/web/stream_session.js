@@ -1,12 +1,25 @@
+import {
+  BACKGROUND,
+  checkRules,
+  EventDetector,
+  LEAST_SECONDS,
+  MERGE_GAP,
+  OFF_SHARE,
+} from "./events.js";
 import { checkEnd, checkTime, FrameClock } from "./frame_clock.js";
 import { FramePreparation } from "./frame_preparation.js";
 import { TimeUnit } from "./time_unit.js";
+
+// How the names of states end that count a stream's frames.
+const FRAME_COUNT = "frame_count";
 
 /**
  * Runs the model's steps and keeps its states; litert_runner.js has one.
  *
  * @typedef {object} Runner
  * @property {function(): void} reset gives all states their initial values.
+ * @property {function(string, number): void} setState sets all numbers of a state before the
+ *     next step.
  * @property {function(Uint8Array, number): void} takeFrame takes the frame of an index in a
  *     step, bytes [size, size, 3].
  * @property {function(): Promise<?Float32Array>} step runs a step; gives the logits, or null
@@ -26,6 +39,9 @@ import { TimeUnit } from "./time_unit.js";
  * of a stream leave that in doubt, its frames are kept until the unit is settled, or
  * `flush`.
  *
+ * It goes by what grw-calibrate put into a file: `answer` and events by its thresholds and
+ * temperature, and the model forgets what is longer ago than its memory.
+ *
  * Await each call before the next.
  */
 export class StreamSession {
@@ -39,6 +55,14 @@ export class StreamSession {
   #filled = 0;
   #logits = null;
   #closed = false;
+  #rules;
+  // States that count frames, and what they count to before a step.
+  #counts;
+  #mostCount;
+  #detector;
+  #events = [];
+  // Seconds before the frame on screen that times skipped.
+  #skipped = 0;
 
   /** Steps the model has taken since the start or `reset`. */
   steps = 0;
@@ -46,11 +70,39 @@ export class StreamSession {
   /**
    * @param {import("./exported_file.js").ExportedFile} exported
    * @param {Runner} runner runs its model; the session closes it.
-   * @param {{maxGap?: number, warn?: function(string): void}} options `maxGap`: seconds that
-   *     a frame is repeated for when times jump ahead; `warn` receives warnings.
+   * @param {object} options
+   * @param {number} [options.maxGap] seconds that a frame is repeated for when times jump
+   *     ahead.
+   * @param {function(string): void} [options.warn] receives warnings.
+   * @param {boolean} [options.findEvents] whether to find events, by the file's calibration,
+   *     or for a model with several labels by its thresholds. A model that gives logits on
+   *     demand is then asked for them at each step.
+   * @param {?import("./events.js").EventRules} [options.rules] rules to take instead of the
+   *     file's, for answers too; not for several labels.
+   * @param {?number} [options.memoryFrames] frames beyond which the model forgets, 0 for
+   *     never; by default as the file was calibrated.
    */
-  constructor(exported, runner, { maxGap = 1, warn = () => {} } = {}) {
+  constructor(exported, runner, options = {}) {
+    const { maxGap = 1, warn = () => {}, findEvents = false, rules = null } = options;
     if (!(maxGap > 0)) throw new Error(`maxGap must be above 0 seconds, got ${maxGap}.`);
+    if (rules !== null) {
+      checkRules(rules);
+      if (exported.thresholds !== null) {
+        throw new Error(
+          `${exported.name} is the file of a model with several labels at once, each with its` +
+            " own threshold: give no rules.",
+        );
+      }
+    }
+    this.#rules = rules ?? exported.calibration.rules;
+    this.#detector = findEvents ? detectorOf(exported, this.#rules) : null;
+    const memory = options.memoryFrames ?? exported.calibration.memoryFrames;
+    if (!(memory >= 0)) {
+      throw new Error(`memoryFrames is ${memory}: it must be 0 or more.`);
+    }
+    this.#counts = [...exported.states.keys()].filter((name) => name.endsWith(FRAME_COUNT));
+    this.#mostCount =
+      memory === 0 ? Infinity : Math.max(0, memory - exported.framesPerStep);
     /** The file. */
     this.exported = exported;
     this.#runner = runner;
@@ -106,7 +158,10 @@ export class StreamSession {
     checkEnd(time);
     this.#timeUnit.restart();
     const before = await this.#takeKept();
-    return (await this.#showUntilNext(this.#clock.end(time))) ?? before;
+    this.#skipped = this.#clock.skipped;
+    const last = await this.#showUntilNext(this.#clock.end(time));
+    if (this.#detector !== null) this.#events.push(...this.#detector.finish());
+    return last ?? before;
   }
 
   /**
@@ -156,7 +211,54 @@ export class StreamSession {
     ]);
   }
 
-  /** Forgets all frames. */
+  /** Whether `answer` may say "none of these". */
+  get maySayNone() {
+    return this.#rules !== null || this.exported.labels.includes(BACKGROUND);
+  }
+
+  /** Seconds before the frame on screen for which there are no steps, as times jumped. */
+  get skipped() {
+    return this.#skipped;
+  }
+
+  /**
+   * Gives the likeliest class and its score, the probability at the file's calibrated
+   * temperature. The class is null, "none of these", if the score does not reach the
+   * calibrated threshold, or if it is "background".
+   *
+   * @returns {Promise<{label: ?string, score: number}>}
+   * @throws {Error} if the model has several labels.
+   */
+  async answer() {
+    const { labels, name, thresholds } = this.exported;
+    if (thresholds !== null) {
+      throw new Error(
+        `${name} is the file of a model with several labels at once, each with its own` +
+          " threshold: ask for named().",
+      );
+    }
+    const scores = this.#eventScores(await this.logits());
+    const score = Math.max(...scores);
+    const label = labels[scores.indexOf(score)];
+    const fails = this.#rules !== null && score < this.#rules.onThreshold;
+    return { label: fails || label === BACKGROUND ? null : label, score };
+  }
+
+  /**
+   * Returns the events found since the last call, by start. An event is found when it is over
+   * and too long ago to be merged with a later one; `flush` ends all.
+   *
+   * @returns {import("./events.js").Event[]}
+   * @throws {Error} if the session was opened without `findEvents`.
+   */
+  events() {
+    if (this.#detector === null) {
+      throw new Error("This session finds no events: open it with findEvents.");
+    }
+    return this.#events.splice(0);
+  }
+
+  /** Forgets all frames, and events that nobody has taken. */
   reset() {
     this.#checkOpen();
     this.#runner.reset();
@@ -167,6 +269,9 @@ export class StreamSession {
     this.#filled = 0;
     this.steps = 0;
     this.#logits = null;
+    this.#detector?.finish();
+    this.#events = [];
+    this.#skipped = 0;
   }
 
   close() {
@@ -197,6 +302,7 @@ export class StreamSession {
     this.#kept = [];
     let probabilities = null;
     for (const { frame, time } of frames) {
+      this.#skipped = this.#clock.skipped;
       const seen = await this.#showUntilNext(this.#clock.arrive(time));
       probabilities = seen ?? probabilities;
       this.#shown = frame;
@@ -225,9 +331,27 @@ export class StreamSession {
     this.#filled += 1;
     if (this.#filled < this.exported.framesPerStep) return null;
     this.#filled = 0;
-    this.#logits = await this.#runner.step();
+    if (this.steps * this.exported.framesPerStep > this.#mostCount) {
+      for (const name of this.#counts) this.#runner.setState(name, this.#mostCount);
+    }
+    const logits = await this.#runner.step();
+    this.#logits = logits;
     this.steps += 1;
-    return this.#logits === null ? null : this.#scores(this.#logits);
+    if (this.#detector !== null) {
+      const seconds = this.exported.framesPerStep / this.exported.fps;
+      const start = (this.steps - 1) * seconds + this.#skipped;
+      const scores = this.#eventScores(await this.logits());
+      this.#events.push(...this.#detector.push(start, start + seconds, scores));
+    }
+    return logits === null ? null : this.#scores(logits);
+  }
+
+  /** Returns the scores of answers and events: calibrated probabilities, or sigmoids. */
+  #eventScores(logits) {
+    const { thresholds, calibration } = this.exported;
+    if (thresholds !== null) return [...logits.map(sigmoid)];
+    // In double precision.
+    return softmax([...logits].map((logit) => logit / calibration.temperature));
   }
 
   #scores(logits) {
@@ -237,6 +361,23 @@ export class StreamSession {
   #checkOpen() {
     if (this.#closed) throw new Error("The session is closed: open another.");
   }
+}
+
+/** Returns what finds the events of a file, by rules or its thresholds. */
+function detectorOf({ labels, name, thresholds }, rules) {
+  if (thresholds !== null) {
+    // Scores are single precision, in which thresholds are rounded too.
+    const on = thresholds.map(Math.fround);
+    const off = thresholds.map((threshold) => Math.fround(OFF_SHARE * threshold));
+    const several = { on, off, overlap: true };
+    return new EventDetector(labels, several, LEAST_SECONDS, MERGE_GAP);
+  }
+  if (rules === null) {
+    throw new Error(
+      `${name} has no calibrated threshold: calibrate it with grw-calibrate, or give rules.`,
+    );
+  }
+  return EventDetector.ofRules(labels, rules);
 }
 
 /** Returns the indices of the scores that reach their thresholds, best first. */

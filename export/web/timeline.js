@@ -8,8 +8,14 @@ const MOST_STEPS = 600;
 // Of the drawing's own coordinates.
 const WIDTH = 1000;
 const HEIGHT = 200;
+const EVENT_HEIGHT = 6;
+// Events that are told in words.
+const TOLD_EVENTS = 3;
 
-/** The probabilities of the classes that were once likely, as lines over time. */
+/**
+ * The probabilities of the classes that were once likely, as lines over time, and below them
+ * events as bars in the colors of their classes.
+ */
 export class Timeline {
   #svg;
   #legend;
@@ -19,7 +25,10 @@ export class Timeline {
   #secondsPerStep = 1;
   #labels = [];
   #thresholds = null;
+  // Their probabilities, and when they began, in seconds.
   #steps = [];
+  #starts = [];
+  #events = [];
   #count = 0;
 
   /**
@@ -49,21 +58,37 @@ export class Timeline {
     this.#thresholds = thresholds;
     this.#secondsPerStep = secondsPerStep;
     this.#steps = [];
+    this.#starts = [];
+    this.#events = [];
     this.#count = 0;
     this.#colors.clear();
   }
 
-  /** Adds a step's probabilities. */
-  add(probabilities) {
+  /** Adds a step's probabilities, and when it began, in seconds. */
+  add(probabilities, start) {
     this.#count += 1;
     this.#steps.push(probabilities);
-    if (this.#steps.length > MOST_STEPS) this.#steps.shift();
+    this.#starts.push(start);
+    if (this.#steps.length > MOST_STEPS) {
+      this.#steps.shift();
+      this.#starts.shift();
+      this.#events = this.#events.filter(({ end }) => end > this.#starts[0]);
+    }
     this.#colors.keep(this.#likeliest());
+  }
+
+  /** @param {import("./events.js").Event[]} events that are over. */
+  addEvents(events) {
+    this.#events.push(...events);
   }
 
   draw() {
     const classes = this.#likeliest();
-    this.#svg.replaceChildren(...this.#grid(), ...classes.map((each) => this.#line(each)));
+    this.#svg.replaceChildren(
+      ...this.#grid(),
+      ...classes.map((each) => this.#line(each)),
+      ...this.#events.map((each) => this.#bar(each)),
+    );
     this.#legend.replaceChildren(...classes.map((each) => this.#key(each)));
     const begin = this.#count - this.#steps.length;
     this.#start.textContent = clockText(begin * this.#secondsPerStep);
@@ -102,6 +127,27 @@ export class Timeline {
     return line;
   }
 
+  #bar({ start, end, label, score }) {
+    const color = this.#colors.of(this.#labels.indexOf(label));
+    const [x1, x2] = [start, end].map((time) => this.#placeOf(time));
+    const bar = document.createElementNS(SVG, "rect");
+    // Events of several labels may overlap, so each color has its place.
+    const y = HEIGHT - (color + 1) * EVENT_HEIGHT;
+    setAll(bar, { x: x1, y, width: x2 - x1, height: EVENT_HEIGHT, "data-color": color });
+    const title = document.createElementNS(SVG, "title");
+    const span = [start, end].map((time) => time.toFixed(1)).join(" to ");
+    title.textContent = `${label}, ${span} s, ${percent(score)}`;
+    bar.append(title);
+    return bar;
+  }
+
+  /** Returns where a time is drawn: at the first step that began then or later. */
+  #placeOf(time) {
+    const step = this.#starts.findIndex((start) => start > time - this.#secondsPerStep / 2);
+    const last = Math.max(this.#steps.length - 1, 1);
+    return (WIDTH * (step < 0 ? last : Math.min(step, last))) / last;
+  }
+
   #key(index) {
     const item = document.createElement("li");
     item.textContent = this.#labels[index];
@@ -111,6 +157,16 @@ export class Timeline {
 
   #inWords() {
     if (this.#steps.length === 0) return "Nothing has been classified.";
+    const events = this.#events.slice(-TOLD_EVENTS);
+    const told = events.map(
+      ({ start, end, label }) => `${label} from ${clockText(start)} to ${clockText(end)}`,
+    );
+    return told.length === 0
+      ? this.#sharesInWords()
+      : `${this.#sharesInWords()} Last events: ${told.join(", ")}.`;
+  }
+
+  #sharesInWords() {
     const counts = new Map();
     for (const step of this.#steps) {
       const named =

@@ -149,7 +149,8 @@ def false_alarms_an_hour(
         none_of_these: Gives the scores.
         rules: The rules of events.
     """
-    found = sum(len(video.events(none_of_these, rules)) for video in videos)
+    labels, scores = none_of_these.labels, none_of_these.scores
+    found = sum(len(video.events(labels, scores, rules)) for video in videos)
     return found / hours(videos)
 
 

@@ -19,7 +19,6 @@ from grw_tf.evaluation.event_measures import Segment, match, measure_events
 from grw_tf.evaluation.file_scores import FileScorer
 from grw_tf.streaming.event_options import EventOptions
 from grw_tf.streaming.exported_file import read_stream_or_clip_file
-from grw_tf.streaming.none_of_these import read_none_of_these, refuse_several_labels
 
 EVENTS_FILE = "events.csv"
 RESULTS_FILE = "results.json"
@@ -74,9 +73,7 @@ def evaluate_events(config: EventEvaluationConfig) -> str:
     folder = Path(config.output_dir)
     check_writable(folder)
     exported = read_stream_or_clip_file(config.model)
-    calibrated = read_none_of_these(exported.path, exported.labels, exported.manifest)
-    refuse_several_labels(exported.path, exported.manifest)
-    rules = config.rules(calibrated.rules)
+    rules = config.rules_of_file(exported)
     if rules is None:
         raise ValueError(
             f"{exported.path} has no calibrated threshold: calibrate it with"
@@ -87,7 +84,7 @@ def evaluate_events(config: EventEvaluationConfig) -> str:
     with FileScorer(config.model, config.num_threads, config.memory_frames) as scorer:
         for path, (name, segments) in tqdm.tqdm(videos.items(), "Events", unit="video"):
             scores = scorer.video(path)
-            events = scores.events(scorer.none_of_these, rules)
+            events = scores.events(exported.labels, scorer.event_scores, rules)
             segments = _clipped(name, segments, scores.seconds)
             matched = match(events, segments, config.min_iou)
             found.append(events)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import av
@@ -10,9 +10,9 @@ import numpy as np
 
 from grw_tf.data.videos.clips import stream_frames
 from grw_tf.streaming import ClipClassifier, StreamSession
-from grw_tf.streaming.events import Event, EventDetector, EventRules
+from grw_tf.streaming.events import Event, EventDetector, EventRules, LabelEventRules
 from grw_tf.streaming.exported_file import read_stream_or_clip_file
-from grw_tf.streaming.none_of_these import NoneOfThese
+from grw_tf.streaming.stream_events import event_scores
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,19 +32,25 @@ class VideoScores:
         """The length of the video, as far as it was classified."""
         return float(self.spans[-1, 1])
 
-    def events(self, none_of_these: NoneOfThese, rules: EventRules) -> list[Event]:
+    def events(
+        self,
+        labels: Sequence[str],
+        scores: Callable[[np.ndarray], np.ndarray],
+        rules: EventRules | LabelEventRules,
+    ) -> list[Event]:
         """Returns the events that a live stream would have found.
 
         Args:
-            none_of_these: Gives the scores.
+            labels: Names of the classes.
+            scores: The function from logits [..., num_classes] to scores.
             rules: The rules of events.
         """
-        scores = none_of_these.scores(self.logits)
-        if scores.max() < rules.on_threshold:
+        rows = scores(self.logits)
+        if isinstance(rules, EventRules) and rows.max() < rules.on_threshold:
             return []
-        detector = EventDetector(none_of_these.labels, rules)
+        detector = EventDetector(labels, rules)
         found = []
-        for (start, end), row in zip(self.spans.tolist(), scores, strict=True):
+        for (start, end), row in zip(self.spans.tolist(), rows, strict=True):
             found += detector.push(start, end, row)
         return found + detector.finish()
 
@@ -58,7 +64,8 @@ class FileScorer:
         memory_frames: As of `StreamSession`; of no use with clips.
 
     Attributes:
-        none_of_these: What the file's calibration says.
+        event_scores: The function from logits [..., num_classes] to the scores that
+            events go by.
         fps: Frames per second that the model sees.
         geometry: How frames are prepared.
         clip_frames: Frames of a training clip.
@@ -73,14 +80,15 @@ class FileScorer:
         num_threads: int = 1,
         memory_frames: int | None = None,
     ) -> None:
-        of_clips = read_stream_or_clip_file(path).classifies_clips
+        exported = read_stream_or_clip_file(path)
+        of_clips = exported.classifies_clips
         self._runner: Any
         if of_clips:
             self._runner = ClipClassifier(path, num_threads)
         else:
             self._runner = StreamSession(path, num_threads, memory_frames=memory_frames)
         self._of_clips = of_clips
-        self.none_of_these = self._runner.none_of_these
+        self.event_scores = event_scores(exported, self._runner.none_of_these)
         self.fps = self._runner.fps
         self.geometry = self._runner.geometry
         self.clip_frames = self._runner.manifest["window"]

@@ -15,7 +15,8 @@ clips, one after the other; the last one ends where the video does.
 
 Where no class reaches the threshold that `grw-calibrate` put into the file, or
 --on_threshold, the line begins with "none". --events writes events, each of one class
-from a start to an end, as they are found:
+from a start to an end, as they are found. Those of a model with several labels go by
+its thresholds, and may overlap:
 
     grw-stream --model=model.tflite --source=0 --events=events.csv
     grw-stream --model=model.tflite --source=video.mp4 --events=-
@@ -44,13 +45,10 @@ from grw_tf.streaming import ClipClassifier, StreamSession
 from grw_tf.streaming.answers import likeliest, reaching
 from grw_tf.streaming.event_file import STANDARD_OUTPUT, EventFile
 from grw_tf.streaming.event_options import EventOptions
-from grw_tf.streaming.events import EventDetector
+from grw_tf.streaming.events import EventDetector, EventRules
 from grw_tf.streaming.exported_file import read_stream_or_clip_file
-from grw_tf.streaming.none_of_these import (
-    NONE,
-    read_none_of_these,
-    refuse_several_labels,
-)
+from grw_tf.streaming.none_of_these import NONE
+from grw_tf.streaming.stream_events import event_scores
 
 _FLAGS = flags.FLAGS
 
@@ -151,10 +149,11 @@ class _Results:
 class _Run(_Results):
     """A run of a stream over a source."""
 
-    def __init__(self, session, events):
+    def __init__(self, session, finds_events, events):
         first = f"the {session.frames_per_step} frames of a step"
         super().__init__("frame", first, session.none_of_these)
         self._session = session
+        self._finds_events = finds_events
         self._events = events
         self._spent = 0.0
 
@@ -180,20 +179,26 @@ class _Run(_Results):
         self._write_events()
 
     def _write_events(self):
+        # Those that nobody wants are taken too, or they would fill the memory.
+        found = self._session.events() if self._finds_events else []
         if self._events is not None:
-            for event in self._session.events():
+            for event in found:
                 self._events.write(event)
 
 
 class _ClipRun(_Results):
     """A run of a classifier of clips over a video."""
 
-    def __init__(self, classifier, none_of_these, events):
+    def __init__(self, exported, classifier, rules, events):
+        none_of_these = classifier.none_of_these
+        if isinstance(rules, EventRules):
+            none_of_these = dataclasses.replace(none_of_these, rules=rules)
         super().__init__("clip", "its first frame", none_of_these)
         self._classifier = classifier
         self._events = events
         if events is not None:
-            self._detector = EventDetector(classifier.labels, none_of_these.rules)
+            self._detector = EventDetector(classifier.labels, rules)
+            self._scores = event_scores(exported, none_of_these)
         self._frames = collections.deque(maxlen=classifier.frames)
         self._seconds = 0.0
         self._seen = 0
@@ -230,7 +235,7 @@ class _ClipRun(_Results):
         self.milliseconds.append((time.perf_counter() - start) * 1e3)
         self._print(self._seconds, self._seen - 1)
         if self._events is not None:
-            scores = self.none_of_these.scores(logits)
+            scores = self._scores(logits)
             span = (frame / self._classifier.fps for frame in (begun, self._seen))
             for event in self._detector.push(*span, scores):
                 self._events.write(event)
@@ -276,7 +281,7 @@ def main(_: object) -> int:
         if _FLAGS.events:
             events = stack.enter_context(contextlib.closing(EventFile(_FLAGS.events)))
         open_source = _open_clips if of_clips else _open_stream
-        run, frames = open_source(stack, source, rules, events)
+        run, frames = open_source(stack, source, exported, rules, events)
         video = None
         if _FLAGS.output:
             _check_output(source)
@@ -301,10 +306,7 @@ def _rules(exported):
     Raises:
         ValueError: If they are invalid, or --events needs them and there are none.
     """
-    calibrated = read_none_of_these(exported.path, exported.labels, exported.manifest)
-    rules = config_from_flags(EventOptions).rules(calibrated.rules)
-    if rules is not None or _FLAGS.events:
-        refuse_several_labels(exported.path, exported.manifest)
+    rules = config_from_flags(EventOptions).rules_of_file(exported)
     if _FLAGS.events and rules is None:
         raise ValueError(
             f"--events needs a threshold, and {exported.path} has none: calibrate it"
@@ -313,30 +315,31 @@ def _rules(exported):
     return rules
 
 
-def _open_stream(stack, source, rules, events):
+def _open_stream(stack, source, exported, rules, events):
     """Returns a run of a stream, and the frames that it reads."""
     given = {} if _FLAGS.max_gap is None else {"max_gap": _FLAGS.max_gap}
+    # Answers go by the rules too.
+    finds_events = events is not None or isinstance(rules, EventRules)
     session = stack.enter_context(
         StreamSession(
-            _FLAGS.model,
+            exported.path,
             num_threads=_FLAGS.num_threads,
-            find_events=rules or False,
+            find_events=(finds_events and rules) or False,
             memory_frames=_FLAGS.memory_frames,
             **given,
         )
     )
-    run = _Run(session, events)
+    run = _Run(session, finds_events, events)
     read = _live if is_live(source) else _recorded
     return run, stack.enter_context(contextlib.closing(read(run, session, source)))
 
 
-def _open_clips(stack, source, rules, events):
+def _open_clips(stack, source, exported, rules, events):
     """Returns a run of a classifier of clips, and the frames that it reads."""
     classifier = stack.enter_context(
-        ClipClassifier(_FLAGS.model, num_threads=_FLAGS.num_threads)
+        ClipClassifier(exported.path, num_threads=_FLAGS.num_threads)
     )
-    none_of_these = dataclasses.replace(classifier.none_of_these, rules=rules)
-    run = _ClipRun(classifier, none_of_these, events)
+    run = _ClipRun(exported, classifier, rules, events)
     frames = contextlib.closing(_clips(run, classifier, source))
     return run, stack.enter_context(frames)
 

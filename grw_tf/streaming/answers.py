@@ -15,7 +15,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """Returns the sigmoids of logits, both [num_classes]."""
+    """Returns the sigmoids of logits, both [..., num_classes]."""
     # Neither exponential overflows.
     small = np.exp(-np.abs(logits))
     return np.where(logits >= 0, 1, small) / (1 + small)

@@ -1,9 +1,12 @@
 """The flags that change when answers count; only programs need this module."""
 
 import dataclasses
+from typing import Any
 
 from grw_tf.common.flags import option
-from grw_tf.streaming.events import EventRules
+from grw_tf.streaming.events import EventRules, LabelEventRules
+from grw_tf.streaming.exported_file import ExportedFile
+from grw_tf.streaming.none_of_these import read_none_of_these
 
 _NAMES = [field.name for field in dataclasses.fields(EventRules)]
 
@@ -15,12 +18,12 @@ class EventOptions:
     on_threshold: float | None = option(
         None,
         "Score from which on a class is the answer, and an event of it begins; by"
-        " default the file's calibrated one.",
+        " default the file's calibrated one. For models that name one class.",
     )
     off_threshold: float | None = option(
         None,
         "Score below which an event ends; by default the file's calibrated share of the"
-        " on-threshold, or 0.8 of it.",
+        " on-threshold, or 0.8 of it. For models that name one class.",
     )
     least_seconds: float | None = option(
         None, "Shortest event; by default the file's calibrated one, or 0.5 s."
@@ -70,4 +73,39 @@ class EventOptions:
                 on_threshold=on_threshold,
                 off_threshold=share * on_threshold,
             )
+        return dataclasses.replace(usual, **given)
+
+    def rules_of_file(
+        self, exported: ExportedFile
+    ) -> EventRules | LabelEventRules | None:
+        """Returns the rules of a file's events, changed as asked.
+
+        Those of a model with several labels are its thresholds. They change only by
+        another export, because a session names classes by them too.
+
+        Returns:
+            The rules, or None if there are neither rules nor changes.
+
+        Raises:
+            ValueError: As `rules`; if the file's calibration is damaged; or for a
+                threshold for a model with several labels.
+        """
+        if exported.thresholds is None:
+            calibrated = read_none_of_these(
+                exported.path, exported.labels, exported.manifest
+            )
+            return self.rules(calibrated.rules)
+        for name in ("on_threshold", "off_threshold"):
+            if getattr(self, name) is not None:
+                raise ValueError(
+                    f"{name} is one for all classes, and {exported.path} is the file of"
+                    " a model with several labels at once, each with its own threshold:"
+                    " leave it out, or export the model with other --thresholds."
+                )
+        usual = LabelEventRules.of_thresholds(exported.thresholds)
+        given: dict[str, Any] = {
+            name: value
+            for name in ("least_seconds", "merge_gap")
+            if (value := getattr(self, name)) is not None
+        }
         return dataclasses.replace(usual, **given)

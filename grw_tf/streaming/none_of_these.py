@@ -81,7 +81,7 @@ def refuse_several_labels(path: str, manifest: Mapping[str, Any]) -> None:
     if activation != "softmax":
         raise ValueError(
             f"{path} is the file of a model with several labels at once ({activation}),"
-            " each with its own threshold: events and calibration are for models that"
+            " each with its own threshold: answers and calibration are for models that"
             " name one class."
         )
 
@@ -115,11 +115,19 @@ def read_none_of_these(
         return NoneOfThese(labels)
     try:
         names = [field.name for field in dataclasses.fields(EventRules)]
-        rules = EventRules(**{name: float(entry[name]) for name in names})
+        rules = EventRules(**{name: _number(entry, name) for name in names})
         memory = entry["memory_frames"]
-        memory = None if memory is None else int(memory)
-        return NoneOfThese(labels, float(entry["temperature"]), rules, memory)
+        if not (memory is None or type(memory) is int):
+            raise ValueError(f"memory_frames is {memory!r}: it must be a whole number.")
+        return NoneOfThese(labels, _number(entry, "temperature"), rules, memory)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} has thresholds that cannot be used ({error}): calibrate it again."
         ) from None
+
+
+def _number(entry, name):
+    value = entry[name]
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}: it must be a number.")
+    return float(value)

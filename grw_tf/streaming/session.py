@@ -12,13 +12,13 @@ from grw_tf.frames.clock import FrameClock, seconds
 from grw_tf.frames.numpy_preparation import FramePreparation
 from grw_tf.frames.time_unit import TimeUnit
 from grw_tf.streaming.answers import check_thresholds, likeliest, reaching
-from grw_tf.streaming.events import Event, EventRules
+from grw_tf.streaming.events import Event, EventDetector, EventRules, LabelEventRules
 from grw_tf.streaming.exported_file import read_exported_file, warn_of_mismatch
 from grw_tf.streaming.frame_check import check_frame
 from grw_tf.streaming.none_of_these import read_none_of_these, refuse_several_labels
 from grw_tf.streaming.runners import open_runner
 from grw_tf.streaming.signature_names import FRAME_COUNT
-from grw_tf.streaming.stream_events import StreamEvents
+from grw_tf.streaming.stream_events import StreamEvents, event_rules, event_scores
 
 
 class StreamSession:
@@ -57,8 +57,10 @@ class StreamSession:
             first of them that runs here.
         max_gap: Most seconds for which a frame is repeated when times jump ahead.
         find_events: Whether to find events by the rules that `grw-calibrate` put into
-            the file, or rules to take instead. `answer` takes them too. A model that
-            gives logits on demand is then asked for them at each step.
+            the file, or rules to take instead. `answer` takes them too. For a model
+            with several labels they are `LabelEventRules`, by default from its
+            thresholds. A model that gives logits on demand is then asked for them at
+            each step.
         memory_frames: Frames beyond which the model forgets: its means over the stream
             then forget at rate 1 / `memory_frames`, and its head sees no earlier ones.
             An official head's mean otherwise is that of all frames so far, so that
@@ -92,18 +94,25 @@ class StreamSession:
         num_threads: int = 1,
         runner: str | None = None,
         max_gap: float = 1.0,
-        find_events: bool | EventRules = False,
+        find_events: bool | EventRules | LabelEventRules = False,
         memory_frames: int | None = None,
     ) -> None:
         exported = read_exported_file(path)
         self.none_of_these = read_none_of_these(
             exported.path, exported.labels, exported.manifest
         )
+        self._events: StreamEvents | None = None
         if find_events:
-            refuse_several_labels(exported.path, exported.manifest)
-        if isinstance(find_events, EventRules):
-            self.none_of_these = dataclasses.replace(
-                self.none_of_these, rules=find_events
+            asked = None if isinstance(find_events, bool) else find_events
+            rules = event_rules(exported, self.none_of_these, asked)
+            if isinstance(rules, EventRules):
+                self.none_of_these = dataclasses.replace(
+                    self.none_of_these, rules=rules
+                )
+            self._events = StreamEvents(
+                EventDetector(exported.labels, rules),
+                event_scores(exported, self.none_of_these),
+                exported.manifest["frames_per_step"] / exported.manifest["fps"],
             )
         self.labels = exported.labels
         self.thresholds = exported.thresholds
@@ -113,7 +122,6 @@ class StreamSession:
         self.size = self.geometry.size
         self.fps = self.manifest["fps"]
         self.frames_per_step = self.manifest["frames_per_step"]
-        self._events = self._new_events() if find_events else None
         # States that count frames, and what they count to before a step.
         self._counts = [name for name in exported.states if name.endswith(FRAME_COUNT)]
         self._most_count = self._count_limit(memory_frames)
@@ -282,7 +290,7 @@ class StreamSession:
         if self._events is None:
             raise ValueError(
                 "This session finds no events: open it with find_events=True, or with"
-                " an EventRules."
+                " rules."
             )
         return self._events.take()
 
@@ -297,7 +305,7 @@ class StreamSession:
         self._clock.restart()
         self._time_unit.restart()
         if self._events is not None:
-            self._events = self._new_events()
+            self._events.restart()
         self._forget()
 
     def close(self) -> None:
@@ -324,9 +332,6 @@ class StreamSession:
         if not memory_frames:
             return math.inf
         return max(0, memory_frames - self.frames_per_step)
-
-    def _new_events(self):
-        return StreamEvents(self.none_of_these, self.frames_per_step / self.fps)
 
     def _push(self, frame, time, prepared):
         if time is None:

@@ -24,6 +24,7 @@ from grw_tf.data.records.sequence_examples import (
     LABEL_INDEX,
     SOURCE,
 )
+from grw_tf.data.tfds_source import TfdsSource
 
 _ROOT = Path(__file__).parents[2]
 _SETTINGS = {"fps": 4.0, "short_side": 32, "jpeg_quality": 70}
@@ -99,6 +100,16 @@ def _clips_of_records(folder):
                 )
             )
     return sorted(clips)
+
+
+def _label_lists_of_records(folder):
+    found = []
+    for path in sorted(folder.glob("*.tfrecord")):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            context = tf.train.SequenceExample.FromString(record).context.feature
+            labels = context[LABEL_INDEX].int64_list.value
+            found.append((context[SOURCE].bytes_list.value[0], list(labels)))
+    return sorted(found)
 
 
 def _clips_of(builder):
@@ -206,6 +217,52 @@ def test_table_of_segments(tmp_path, monkeypatch):
         "frames": 10,
         "videos_left_out": 1,
     }
+
+
+@pytest.mark.parametrize(
+    "settings, cells",
+    [
+        ({"label_separator": "|"}, ("walk|run", "", "run", "walk")),
+        ({"negative_label": "rest"}, ("walk", "rest", "walk", "rest")),
+    ],
+)
+def test_videos_of_several_labels_or_none(tmp_path, settings, cells):
+    pytest.importorskip("apache_beam")
+    lines = ["path,label,split"]
+    for index, cell in enumerate(cells):
+        write_video(tmp_path / f"{index}.mp4", greys(8))
+        lines.append(f"{index}.mp4,{cell},train")
+    table = tmp_path / "list.csv"
+    table.write_text("\n".join(lines) + "\n")
+    fields = {"csv": str(table)} | settings
+    config = LabelledClipsConfig(name="several", **_SETTINGS, **fields)
+    built = _build(config, tmp_path / "tfds")
+    _prepare(tmp_path / "records", **fields)
+    names = (tmp_path / "records" / "labels.txt").read_text().splitlines()
+    # Read by its name too, as training does.
+    read = tfds.builder("labelled_clips/several", data_dir=tmp_path / "tfds")
+    for builder in (built, read):
+        assert builder.info.features["label"].feature.names == names
+        examples = tfds.as_numpy(
+            builder.as_dataset("train", decoders={"video": tfds.decode.SkipDecoding()})
+        )
+        clips = sorted((e["source"], e["label"].tolist()) for e in examples)
+        assert clips == _label_lists_of_records(tmp_path / "records")
+    assert sorted(len(labels) for _, labels in clips) in ([0, 1, 1, 2], [0, 0, 1, 1])
+    source = TfdsSource(
+        "labelled_clips/several", "train", str(tmp_path / "tfds"), several_labels=True
+    )
+    assert list(source.class_names) == names
+    # Another way to read the labels is another data set.
+    other = LabelledClipsConfig(name="several", **_SETTINGS, csv=str(table))
+    differing = next(iter(settings))
+    with pytest.raises(ValueError, match=f"with other {differing}: give"):
+        LabelledClips(config=other, data_dir=tmp_path / "tfds")
+
+
+def test_background_among_lists_of_labels_is_refused():
+    with pytest.raises(ValueError, match="a clip of none of the classes has no label"):
+        LabelledClipsConfig(name="x", label_separator="|", background_ratio=0.5)
 
 
 def test_strict_build_stops_at_a_broken_video(videos, tmp_path):

@@ -1,12 +1,13 @@
 """Tests of calibrating an exported file, and of evaluating its events."""
 
 import csv
+import dataclasses
 import json
 import shutil
 
 import pytest
 from drawn_videos import write_video
-from exported_files import manifest_of, model_of
+from exported_files import manifest_of, model_of, with_manifest
 from exported_streams import write_clip_classifier, write_colors, write_stream
 from toy_backbones import BACKBONES
 
@@ -257,6 +258,27 @@ def test_background_adds_hours_and_false_alarms(folder, table, tmp_path):
     results = json.loads((tmp_path / "events" / "results.json").read_text())
     assert results["videos"] == 5
     assert results["classes"][1]["false_alarms"] == 3
+
+
+def test_events_of_several_labels_are_evaluated_against_the_table(folder, tmp_path):
+    plain, model = folder / "colors.tflite", tmp_path / "several.tflite"
+    output = manifest_of(plain)["output"]
+    output |= {"activation": "sigmoid", "thresholds": [0.99, 0.98]}
+    with_manifest(plain, model, ["red", "green"], format_version=3, output=output)
+    black, both = (0, 0, 0), (255, 255, 0)
+    _video(tmp_path / "a.mp4", (black, 5), (RED, 5), (both, 5), (GREEN, 5), (black, 5))
+    table = tmp_path / "table.csv"
+    # Segments overlap as events do.
+    table.write_text("path,label,start,end\na.mp4,red,1,3\na.mp4,green,2,4\n")
+    config = _events_config(
+        folder, table, tmp_path, model=str(model), on_threshold=None
+    )
+    evaluate_events(config)
+    results = json.loads((tmp_path / "events" / "results.json").read_text())
+    assert results["f1"] == 1.0 and results["false_alarms_per_hour"] == 0.0
+    assert results["settings"]["on_thresholds"] == [0.99, 0.98]
+    with pytest.raises(ValueError, match="off_threshold is one for all classes, and"):
+        evaluate_events(dataclasses.replace(config, off_threshold=0.5))
 
 
 def test_events_that_cannot_be_evaluated_are_refused(folder, table, tmp_path):

@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 from drawn_videos import write_video
+from exported_files import CLASSES, manifest_of, with_manifest
 from exported_streams import write_clip_classifier, write_colors
 from toy_backbones import BACKBONES
 
@@ -128,6 +129,43 @@ def test_clip_classifier_has_events_clip_by_clip(run_bare_program, nano, tmp_pat
     assert min(row["start"] for row in rows) == 0
     assert max(row["end"] for row in rows) == 3.0
     assert {row["end"] for row in rows} <= {1.6, 3.0}
+    # Of several labels, all of which reach their thresholds.
+    output = manifest_of(path)["output"]
+    output |= {"activation": "sigmoid", "thresholds": [0.0] * 5}
+    several = tmp_path / "several.tflite"
+    with_manifest(path, several, format_version=3, output=output)
+    given = f"--model={several}", f"--source={video}", "--events=-"
+    done = run_bare_program("export.run_stream", *given)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert _spans(rows) == [(name, 0.0, 3.0) for name in CLASSES]
+
+
+@pytest.fixture(scope="module")
+def several(folder):
+    """The model with a sigmoid for each color, and a video of one, both and none."""
+    plain = folder / "plain.tflite"
+    output = manifest_of(plain)["output"]
+    output |= {"activation": "sigmoid", "thresholds": [0.99, 0.98]}
+    path = folder / "several.tflite"
+    with_manifest(plain, path, ["red", "green"], format_version=3, output=output)
+    parts = ((0, 0, 0), 5), (RED, 5), ((255, 255, 0), 5), (GREEN, 5), ((0, 0, 0), 5)
+    colors = [color for color, count in parts for color in [color] * count]
+    write_video(folder / "both.mp4", colors, rate=5)
+    return path
+
+
+def test_events_of_several_labels_overlap(run_bare_program, several, run):
+    video = several.with_name("both.mp4")
+    given = f"--model={several}", f"--source={video}", "--events=-"
+    done = run_bare_program("export.run_stream", *given)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert _spans(rows) == [("red", 1.0, 3.0), ("green", 2.0, 4.0)]
+    done = run_bare_program("export.run_stream", *given, "--least_seconds=2.5")
+    assert done.returncode == 0 and not done.stdout
+    done = run_bare_program("export.run_stream", *given, "--on_threshold=0.5")
+    assert done.returncode == 1
+    assert "on_threshold is one for all classes, and " in done.stderr
 
 
 @pytest.mark.parametrize(

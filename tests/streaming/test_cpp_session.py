@@ -1,5 +1,6 @@
 """Tests of the C++ session, built by CMake and run on LiteRT's library."""
 
+import csv
 import ctypes
 import json
 import os
@@ -13,7 +14,7 @@ import sys
 import ai_edge_litert
 import numpy as np
 import pytest
-from cpp_programs import STREAM_MAIN
+from cpp_programs import CALIBRATED_MAIN, STREAM_MAIN
 from drawn_videos import write_video
 from exported_files import hostile_files, model_of, random_frames, with_manifest
 from vector_changes import CHANGES
@@ -60,9 +61,9 @@ def sanitized(cmake):
     return cmake(SANITIZERS)
 
 
-def _program(build_cpp, built, *flags):
+def _program(build_cpp, built, *flags, source=STREAM_MAIN):
     library = [built / "libgrw_stream.a", LITERT / "libLiteRt.so"]
-    return build_cpp(STREAM_MAIN, others=[*flags, *library, f"-Wl,-rpath,{LITERT}"])
+    return build_cpp(source, others=[*flags, *library, f"-Wl,-rpath,{LITERT}"])
 
 
 @pytest.fixture(scope="module")
@@ -78,18 +79,19 @@ def _succeed(*command, **options):
 
 def test_session_does_what_the_vectors_record(built):
     told = _succeed(built / "check_vectors", VECTORS).splitlines()
-    for line, name in zip(
-        told, ("clock", "time_unit", "preparation", "streams"), strict=True
-    ):
+    names = ("clock", "time_unit", "preparation", "events", "streams")
+    for line, name in zip(told, names, strict=True):
         count = len(json.loads((VECTORS / f"{name}.json").read_text()))
         assert line == f"{name}: {count} cases agree"
 
 
-@pytest.mark.parametrize("name, change, message", CHANGES)
-def test_check_of_vectors_finds_a_difference(built, tmp_path, name, change, message):
+@pytest.mark.parametrize("name, place, change, message", CHANGES)
+def test_check_of_vectors_finds_a_difference(
+    built, tmp_path, name, place, change, message
+):
     shutil.copytree(VECTORS, tmp_path, dirs_exist_ok=True)
     cases = json.loads((tmp_path / f"{name}.json").read_text())
-    change(cases[0])
+    change(cases[place])
     (tmp_path / f"{name}.json").write_text(json.dumps(cases))
     command = [built / "check_vectors", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -151,6 +153,26 @@ def test_times_of_another_unit_are_refused(program):
         input="\1" * (4 * 32 * 32 * 3),
     )
     assert "look like milliseconds: divide them by 1000" in told.splitlines()[-1]
+
+
+def test_calibration_is_applied_or_refused_in_a_line(build_cpp, built):
+    program = _program(build_cpp, built, source=CALIBRATED_MAIN)
+    paths = [VECTORS / f"{name}.tflite" for name in ("colors", "labels", "counter")]
+    own, all_frames, *told, last = _succeed(program, *paths).splitlines()
+    # Of the last frames red is gone but for what a memory of 4 frames keeps of it.
+    assert float(own) == pytest.approx(8 * 0.75**8, abs=1e-4)
+    assert float(all_frames) == pytest.approx(8 * 12 / 20, abs=1e-4)
+    assert last == own
+    words = [
+        "memory_frames is -1: it must be 0 or more",
+        "off_threshold is 0.8: it must not be above on_threshold",
+        "labels.tflite is the file of a model with several labels at once",
+        "counter.tflite has no calibrated threshold",
+        "finds no events: open it with find_events",
+        "has several labels at once, each with its own threshold: ask for Named()",
+    ]
+    for line, expected in zip(told, words, strict=True):
+        assert expected in line
 
 
 def _assert_refused(program, folder):
@@ -227,7 +249,7 @@ def _json_lines(text):
 
 
 @pytest.mark.parametrize("rate", [2, 5, 12, 30])
-@pytest.mark.parametrize("name", ["step", "classify", "chunks", "labels"])
+@pytest.mark.parametrize("name", ["step", "classify", "chunks", "labels", "colors"])
 def test_program_tells_what_grw_stream_does(
     built, run_bare_program, tmp_path, rate, name
 ):
@@ -263,6 +285,43 @@ def test_program_tells_what_grw_stream_does(
             for one, two in zip(line["top"], other["top"], strict=True):
                 assert one["class"] == two["class"]
                 assert one["probability"] == pytest.approx(two["probability"], abs=2e-6)
+            assert line.get("answer") == other.get("answer")
+            if "answer" in line:
+                assert line["score"] == pytest.approx(other["score"], abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["labels", "colors"])
+def test_program_writes_the_events_that_grw_stream_does(
+    built, run_bare_program, tmp_path, name
+):
+    # Red, blue (of the class background), green and none, each for several steps.
+    colors = [(255, 0, 0), (0, 0, 255), (0, 255, 0), (9, 9, 9)]
+    colors = [color for color in 3 * colors for _ in range(9)]
+    video = write_video(tmp_path / "video.mov", colors, 5, codec="png")
+    raw = _raw_frames(tmp_path / "video.rgb", colors, (64, 48))
+    model = VECTORS / f"{name}.tflite"
+    flags = f"--model={model}", f"--source={video}", "--events=-"
+    done = run_bare_program("export.run_stream", *flags)
+    expected = _json_lines(done.stdout)
+    assert len(expected) >= 3
+    program = built / "stream_classify", model, "--width=64", "--height=48", "--fps=5"
+    printed = _succeed(*program, f"--input={raw}", "--events=-")
+    files = {}
+    for kind in ("jsonl", "csv"):
+        path = tmp_path / f"events.{kind}"
+        lines = _succeed(*program, f"--input={raw}", f"--events={path}").splitlines()
+        # Classes are printed beside.
+        assert len(lines) == len(colors)
+        files[kind] = path.read_text()
+    for text in (printed, files["jsonl"]):
+        for line, other in zip(_json_lines(text), expected, strict=True):
+            assert line.keys() == other.keys() and line["class"] == other["class"]
+            for key in ("start", "end", "score"):
+                assert line[key] == pytest.approx(other[key], abs=1e-5)
+    rows = list(csv.DictReader(files["csv"].splitlines()))
+    assert [(row["class"], float(row["start"])) for row in rows] == [
+        (event["class"], event["start"]) for event in expected
+    ]
 
 
 @pytest.mark.parametrize(
@@ -282,6 +341,21 @@ def test_program_tells_what_grw_stream_does(
         (["a", "--width"], 2, "--width has no value"),
         (["a", "--width=8", "--height=8", "--fps=0"], 2, "--fps is 0: it must be"),
         (["a", "--width=8", "--height=8"], 1, "a: there is no such file"),
+        (
+            ["a", "--width=8", "--height=8", "--events=x.txt"],
+            2,
+            "--events=x.txt: name a .csv or .jsonl file, or - for lines of JSON",
+        ),
+        (
+            ["a", "--width=8", "--height=8", "--events=/no/x.csv"],
+            1,
+            "/no/x.csv cannot be written",
+        ),
+        (
+            ["counter", "--width=8", "--height=8", "--events=-"],
+            1,
+            "counter.tflite has no calibrated threshold: calibrate it with",
+        ),
         (["counter", "--width=8", "--height=8", "--input=x"], 1, "x cannot be read"),
         (
             ["counter", "--width=8", "--height=8"],

@@ -1,5 +1,6 @@
 """Tests of events, of "none of these", and of sessions that find both."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,7 +9,7 @@ from exported_files import manifest_of, with_manifest
 from exported_streams import write_colors
 
 from grw_tf.export.bundle import add_to_manifest
-from grw_tf.streaming import EventRules, StreamSession
+from grw_tf.streaming import EventRules, LabelEventRules, StreamSession
 from grw_tf.streaming.event_file import EventFile
 from grw_tf.streaming.event_options import EventOptions
 from grw_tf.streaming.events import Event, EventDetector
@@ -23,6 +24,7 @@ from grw_tf.streaming.none_of_these import (
 LABELS = ["a", "b", "background"]
 STEP = 0.2
 RED, GREEN, GRAY = (255, 0, 0), (0, 255, 0), (128, 128, 128)
+YELLOW, BLACK = (255, 255, 0), (0, 0, 0)
 
 
 def _scores(*shares):
@@ -107,6 +109,87 @@ def test_event_ends_where_steps_are_missing():
     assert _spans(events) == [("a", 0.0, 0.4), ("a", 9.0, 9.4)]
 
 
+def _label_scores(*rows):
+    return [np.array(row, np.float64) for row in rows]
+
+
+def _label_rules(on=(0.7, 0.3, 0.5), least_seconds=0.0, merge_gap=0.0):
+    rules = LabelEventRules.of_thresholds(on)
+    return dataclasses.replace(rules, least_seconds=least_seconds, merge_gap=merge_gap)
+
+
+def test_events_of_several_labels_overlap_and_go_by_their_own_thresholds():
+    rows = (0.6, 0.2, 0), (0.8, 0.4, 0), (0.6, 0.26, 0), (0.5, 0.25, 0), (0.9, 0, 0)
+    events, _ = _detect(_label_rules(), _label_scores(*rows))
+    # The first ends below 0.56, the second below 0.24.
+    assert _spans(events) == [("a", 0.2, 0.6), ("b", 0.2, 0.8), ("a", 0.8, 1.0)]
+    assert [event.score for event in events] == [0.8, 0.4, 0.9]
+
+
+def test_background_is_no_event_among_several_labels_either():
+    events, _ = _detect(_label_rules(), _label_scores((0, 0, 1), (0.9, 0, 1)))
+    assert _spans(events) == [("a", 0.2, 0.4)]
+
+
+def test_events_of_several_labels_are_merged_and_told_by_start():
+    rules = _label_rules(least_seconds=0.5, merge_gap=0.4)
+    rows = [(1, 0, 0), (0, 1, 0), (0, 1, 0), (1, 1, 0)] + 9 * [(1, 0, 0)]
+    rows += [(0, 0.5, 0)] + 9 * [(0, 0, 0)]
+    events, early = _detect(rules, _label_scores(*rows))
+    # b is over long before a, which began first. The last of b is too short.
+    assert _spans(events) == [("a", 0.0, 2.6), ("b", 0.2, 0.8)]
+    assert early == events
+
+
+def test_events_of_all_labels_end_where_steps_are_missing():
+    events, _ = _detect(_label_rules(), _label_scores(*3 * [(1, 1, 0)]), [0, 0.2, 9])
+    assert _spans(events) == [
+        *(("a", 0.0, 0.4), ("b", 0.0, 0.4)),
+        *(("a", 9.0, 9.2), ("b", 9.0, 9.2)),
+    ]
+
+
+def test_thresholds_of_float32_scores_are_rounded_as_these():
+    rounded_up = np.float32(0.3)
+    assert float(rounded_up) > 0.3
+    # A threshold of a class, chosen among scores of that type.
+    events, _ = _detect(
+        _label_rules((0.7, float(rounded_up), 0.5)),
+        [np.array([0, rounded_up, 0], np.float32)],
+    )
+    assert _spans(events) == [("b", 0.0, 0.2)]
+    rounded_down = np.float32(0.7)
+    assert float(rounded_down) < 0.7
+    events, _ = _detect(_label_rules(), [np.array([rounded_down, 0, 0], np.float32)])
+    assert _spans(events) == [("a", 0.0, 0.2)]
+
+
+def test_threshold_of_zero_is_always_reached():
+    events, _ = _detect(_label_rules((0, 1, 1)), _label_scores((0, 0, 0), (1, 0, 0)))
+    assert _spans(events) == [("a", 0.0, 0.4)]
+
+
+@pytest.mark.parametrize(
+    "fields, words",
+    [
+        ({"on_thresholds": [0.5]}, "There are 1 on_thresholds and 2 off_thresholds"),
+        ({"off_thresholds": [0.1, 0.8]}, "on-threshold 0.7 and the off-threshold 0.8"),
+        ({"on_thresholds": [0.5, 1.5]}, "on-threshold 1.5 and the off-threshold 0.4"),
+        ({"off_thresholds": [-0.1, 0]}, "both must be from 0 to 1"),
+        ({"merge_gap": -1.0}, "merge_gap is -1: it must be 0 s or more"),
+    ],
+)
+def test_label_rules_that_contradict_are_refused(fields, words):
+    good = {"on_thresholds": [0.5, 0.7], "off_thresholds": [0.4, 0.4]}
+    with pytest.raises(ValueError, match=words):
+        LabelEventRules(**good | fields)
+
+
+def test_label_rules_of_another_number_of_classes_are_refused():
+    with pytest.raises(ValueError, match="for 2 classes, and the model has 3: give"):
+        EventDetector(LABELS, LabelEventRules.of_thresholds([0.5, 0.5]))
+
+
 @pytest.mark.parametrize(
     "fields, words",
     [
@@ -173,6 +256,17 @@ def test_files_of_events_hold_what_is_asked_for(tmp_path, capsys):
 @pytest.fixture(scope="module")
 def colors(tmp_path_factory):
     return write_colors(tmp_path_factory.mktemp("colors") / "colors.tflite")
+
+
+@pytest.fixture(scope="module")
+def several(colors):
+    """The same with a sigmoid for each color."""
+    output = manifest_of(colors)["output"]
+    output |= {"activation": "sigmoid", "thresholds": [0.99, 0.9]}
+    path = colors.with_name("several.tflite")
+    return with_manifest(
+        colors, path, ["red", "green"], format_version=3, output=output
+    )
 
 
 def _calibrated(path, target, rules, **fields):
@@ -287,6 +381,37 @@ def test_session_without_rules_says_how_to_get_them(colors):
         assert session.answer()[0] == "red"
 
 
+def test_session_finds_the_events_of_several_labels(several):
+    shown = 4 * [BLACK] + 3 * [RED] + 4 * [YELLOW] + 4 * [GREEN] + 4 * [BLACK]
+    expected = [("red", 0.8, 2.2), ("green", 1.4, 3.0)]
+    with StreamSession(several, find_events=True) as session:
+        assert _spans(_stream(session, shown)) == expected
+        session.reset()
+        assert not session.events()
+        assert _spans(_stream(session, 5 * [YELLOW])) == [
+            *(("red", 0.0, 1.0), ("green", 0.0, 1.0)),
+        ]
+    # An event goes on while the class is named, and below that to its off-threshold.
+    with StreamSession(several) as session:
+        for color, name in ((RED, "red"), (GREEN, "green"), (BLACK, None)):
+            session.push(_frame(color))
+            assert [label for label, _ in session.named()] == ([name] if name else [])
+    rules = LabelEventRules((0.99, 1.0), (0.7, 0.9))
+    with StreamSession(several, find_events=rules) as session:
+        assert _spans(_stream(session, shown)) == expected[:1]
+
+
+def test_rules_of_the_other_kind_of_model_are_refused(several, colors):
+    with pytest.raises(ValueError, match="with its own threshold: give LabelEventR"):
+        StreamSession(several, find_events=EventRules.of_threshold(0.7))
+    with pytest.raises(ValueError, match="one class at a time: give EventRules"):
+        StreamSession(colors, find_events=LabelEventRules.of_thresholds([0.7, 0.7]))
+    with StreamSession(several, find_events=True) as session:
+        session.push(_frame(RED))
+        with pytest.raises(ValueError, match="answers and calibration are for models"):
+            session.answer()
+
+
 def test_model_of_several_labels_is_refused():
     refuse_several_labels("x.tflite", {"output": {"shape": [1, 2]}})
     with pytest.raises(ValueError, match="x.tflite is the file of a model with"):
@@ -301,6 +426,10 @@ def test_model_of_several_labels_is_refused():
         {"temperature": "hot"},
         {"off_threshold": None},
         {"memory_frames": 0},
+        {"memory_frames": 2.5},
+        {"memory_frames": True},
+        {"on_threshold": "0.9"},
+        {"temperature": True},
     ],
 )
 def test_damaged_calibration_is_told(colors, tmp_path, change):

@@ -14,7 +14,8 @@ from grw_tf.frames.geometry import FrameGeometry
 from grw_tf.frames.numpy_preparation import FramePreparation
 from grw_tf.frames.opencv_preparation import prepare_frame
 from grw_tf.frames.time_unit import TimeUnit
-from grw_tf.streaming import StreamSession
+from grw_tf.streaming import EventRules, LabelEventRules, StreamSession
+from grw_tf.streaming.events import EventDetector
 
 VECTORS = pathlib.Path(__file__).parents[1] / "vectors"
 
@@ -56,6 +57,29 @@ def test_preparation(case):
         np.testing.assert_allclose(pixels.astype(int), expected, atol=1)
 
 
+def _assert_events(found, expected, tolerance):
+    assert [event.label for event in found] == [label for *_, label, _ in expected]
+    for one, (start, end, _, score) in zip(found, expected, strict=True):
+        assert (one.start, one.end) == pytest.approx((start, end), abs=1e-6)
+        assert one.score == pytest.approx(score, abs=tolerance)
+
+
+@pytest.mark.parametrize("case", _cases("events"))
+def test_events(case):
+    on, off = case["on_thresholds"], case["off_thresholds"]
+    seconds = case["least_seconds"], case["merge_gap"]
+    rules = LabelEventRules(on, off, *seconds)
+    if not case["several_labels"]:
+        rules = EventRules(on[0], off[0], *seconds)
+    detector = EventDetector(case["labels"], rules)
+    *during, last = case["events"]
+    for (start, end), scores, events in zip(
+        case["spans"], case["scores"], during, strict=True
+    ):
+        _assert_events(detector.push(start, end, np.array(scores)), events, 0)
+    _assert_events(detector.finish(), last, 0)
+
+
 @pytest.mark.parametrize("case", _cases("manifests"))
 def test_manifest(case, tmp_path):
     changed = tmp_path / "changed.tflite"
@@ -76,7 +100,9 @@ def test_manifest(case, tmp_path):
 def test_stream(case, caplog):
     caplog.set_level(logging.ERROR)
     times = case["times"] or [None] * case["frames"]
-    with StreamSession(VECTORS / case["model"]) as session:
+    rules = case.get("rules")
+    finds = EventRules(**rules) if rules else "events" in case
+    with StreamSession(VECTORS / case["model"], find_events=finds) as session:
         push = session.push_prepared if case["prepared"] else session.push
         frames = frames_of(case["frames"], case["height"], case["width"])
         for index, (frame, time) in enumerate(zip(frames, times, strict=True)):
@@ -92,6 +118,12 @@ def _assert_as_recorded(session, case, index):
     if session.steps:
         expected = case["logits"][index]
         np.testing.assert_allclose(session.logits(), expected, 0, case["tolerance"])
-    if "scores" in case:
+    if "scores" in case and session.steps:
         np.testing.assert_allclose(session.classify(), case["scores"][index], 0, 1e-5)
         assert sorted(name for name, _ in session.named()) == case["named"][index]
+    if "answers" in case and session.steps:
+        label, score = session.answer()
+        assert label == case["answers"][index][0]
+        assert score == pytest.approx(case["answers"][index][1], abs=1e-5)
+    if "events" in case:
+        _assert_events(session.events(), case["events"][index], 1e-5)

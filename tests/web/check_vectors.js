@@ -1,5 +1,6 @@
 // Checks the page's session against tests/vectors; test_web_session.py runs it.
 
+import { EventDetector } from "../events.js";
 import { ExportedFile } from "../exported_file.js";
 import { FrameClock } from "../frame_clock.js";
 import { FramePreparation } from "../frame_preparation.js";
@@ -95,14 +96,53 @@ function checkPreparation({ frame_fit, size, resize, height, width, pixels }) {
   }
 }
 
+/** Compares events with lists of start, end, class and score. */
+function checkSame(found, expected, tolerance) {
+  check(found.length === expected.length, "An event");
+  expected.forEach(([start, end, label, score], i) => {
+    check(
+      Math.abs(found[i].start - start) <= 1e-6 &&
+        Math.abs(found[i].end - end) <= 1e-6 &&
+        found[i].label === label &&
+        Math.abs(found[i].score - score) <= tolerance,
+      "An event",
+    );
+  });
+}
+
+function checkEvents(of) {
+  const { labels, on_thresholds: on, off_thresholds: off, spans, scores, events } = of;
+  const detector = of.several_labels
+    ? new EventDetector(labels, { on, off, overlap: true }, of.least_seconds, of.merge_gap)
+    : EventDetector.ofRules(labels, {
+        onThreshold: on[0],
+        offThreshold: off[0],
+        leastSeconds: of.least_seconds,
+        mergeGap: of.merge_gap,
+      });
+  // Twice, for the end must forget all.
+  for (let run = 0; run < 2; run += 1) {
+    spans.forEach(([start, end], i) =>
+      checkSame(detector.push(start, end, scores[i]), events[i], 0),
+    );
+    checkSame(detector.finish(), events.at(-1), 0);
+  }
+}
+
 async function checkStream(of) {
   const { model, prepared, height, width, frames, times, steps, logits, tolerance } = of;
-  const { scores, named } = of;
+  const { scores, named, answers, events } = of;
   const exported = new ExportedFile(model, await fetched(`vectors/${model}`));
   const runner = [...exported.states.keys()].includes("level")
     ? new CounterRunner(exported)
     : await LiteRtRunner.open(exported, onCpu(1));
-  const session = new StreamSession(exported, runner);
+  const rules = of.rules && {
+    onThreshold: of.rules.on_threshold,
+    offThreshold: of.rules.off_threshold,
+    leastSeconds: of.rules.least_seconds,
+    mergeGap: of.rules.merge_gap,
+  };
+  const session = new StreamSession(exported, runner, { findEvents: Boolean(events), rules });
   // Twice, for a reset must forget all.
   for (let run = 0; run < 2; run += 1) {
     for (const [i, expected] of logits.entries()) {
@@ -118,6 +158,14 @@ async function checkStream(of) {
         found.every((logit, j) => Math.abs(logit - expected[j]) <= tolerance),
         "A logit",
       );
+      if (answers) {
+        const { label, score } = await session.answer();
+        check(
+          label === answers[i][0] && Math.abs(score - answers[i][1]) <= 1e-5,
+          "An answer",
+        );
+      }
+      if (events) checkSame(session.events(), events[i], 1e-5);
       if (!scores) continue;
       const given = await session.classify();
       check(
@@ -136,6 +184,7 @@ const CHECKS = {
   clock: checkClock,
   time_unit: checkTimeUnit,
   preparation: checkPreparation,
+  events: checkEvents,
   streams: checkStream,
 };
 

@@ -21,6 +21,10 @@ class CountingRunner {
     this.#steps = 0;
   }
 
+  setState(name, value) {
+    this.#steps = value;
+  }
+
   takeFrame() {}
 
   async step() {
@@ -40,8 +44,11 @@ class CountingRunner {
   }
 }
 
-/** Runs steps on both; returns the last logits, what was told, and which are closed. */
-export async function run(steps, onDemand, wrongFrom, wrong) {
+/**
+ * Runs steps on both, and before the last three adds to their number, if asked to; returns the
+ * last logits, what was told, and which are closed.
+ */
+export async function run(steps, onDemand, wrongFrom, wrong, more) {
   const told = [];
   const gpu = new CountingRunner({
     onDemand,
@@ -53,6 +60,7 @@ export async function run(steps, onDemand, wrongFrom, wrong) {
   runner.reset();
   let logits = null;
   for (let step = 0; step < steps; step += 1) {
+    if (more && step === steps - 3) runner.setState("steps", step + more);
     runner.takeFrame(null, 0);
     logits = (await runner.step()) ?? (await runner.classify());
   }

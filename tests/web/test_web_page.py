@@ -248,6 +248,72 @@ def test_classes_that_reach_their_thresholds_are_named(context, serve, tmp_path)
     assert {"a", "b", "d"} <= set(spoken.split(", "))
 
 
+COLORS = ["red", "green", "blue"]
+
+
+def _colors_page(context, serve, model):
+    page = context.new_page()
+    page.goto(serve(model).url)
+    _wait_for_state(page, "ready")
+    return page
+
+
+def _watch(page, path, *parts):
+    """Lets the page read a video of (color, frames) at 5 frames a second."""
+    colors = [color for color, count in parts for _ in range(count)]
+    page.get_by_label("Open video").set_input_files(
+        write_video(path, colors, 5, codec="libvpx", crf="4", **{"b:v": "2M"})
+    )
+    _wait_for_text(page, "status", "Done")
+
+
+RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)
+
+
+def test_calibrated_file_says_none_of_these_and_shows_events(context, serve, tmp_path):
+    page = _colors_page(context, serve, VECTORS / "colors.tflite")
+    # Blue is the class background.
+    _watch(page, tmp_path / "a.webm", (RED, 15), (BLUE, 15))
+    assert page.get_by_text("None of these", exact=True).is_visible()
+    assert page.locator("#classes li.named").count() == 0
+    first, *_ = page.locator("#classes .bar-name").all_inner_texts()
+    assert first == "background"
+    spoken = page.locator("#spoken").inner_text()
+    assert spoken.startswith(("red, ", "none of these, "))
+    (event,) = page.locator("#timeline rect").all()
+    label, span, score = event.locator("title").text_content().split(", ")
+    start, end = map(float, re.fullmatch(r"(.*) to (.*) s", span).groups())
+    assert label == "red" and start <= 0.6 and 2.8 <= end <= 4
+    assert float(score.removesuffix(" %")) > 60
+    # It is drawn where it was.
+    x, width = (float(event.get_attribute(name)) for name in ("x", "width"))
+    assert x / 1000 == pytest.approx(start / 6, abs=0.05)
+    assert width / 1000 == pytest.approx((end - start) / 6, abs=0.05)
+    told = page.get_by_role("img", name="Last events: red from 0:00 to 0:0")
+    assert told.count() == 1
+    # Another stream has none of this.
+    _watch(page, tmp_path / "b.webm", (GREEN, 10))
+    assert not page.get_by_text("None of these", exact=True).is_visible()
+    assert page.locator("#classes li.named .bar-name").all_inner_texts() == ["green"]
+    (event,) = page.locator("#timeline rect").all()
+    assert event.locator("title").text_content().startswith("green, ")
+
+
+def test_events_of_several_labels_are_drawn_beside_each_other(context, serve, tmp_path):
+    plain = VECTORS / "colors.tflite"
+    output = manifest_of(plain)["output"]
+    output |= {"activation": "sigmoid", "thresholds": [0.95, 0.95, 0.95]}
+    changes = {"format_version": 3, "output": output, "none_of_these": None}
+    model = with_manifest(plain, tmp_path / "several.tflite", COLORS, **changes)
+    page = _colors_page(context, serve, model)
+    _watch(page, tmp_path / "a.webm", (YELLOW, 15))
+    events = page.locator("#timeline rect").all()
+    titles = [event.locator("title").text_content() for event in events]
+    assert sorted(title.split(",")[0] for title in titles) == ["green", "red"]
+    assert len({event.get_attribute("y") for event in events}) == 2
+    assert page.locator("#none").is_hidden()
+
+
 @pytest.mark.slow
 def test_start_anew_forgets_all(page, tmp_path):
     page.get_by_label("Open video").set_input_files(

@@ -70,17 +70,19 @@ def _cases(name):
     return json.loads((VECTORS / f"{name}.json").read_text())
 
 
-@pytest.mark.parametrize("name", ["clock", "time_unit", "preparation", "streams"])
+@pytest.mark.parametrize(
+    "name", ["clock", "time_unit", "preparation", "events", "streams"]
+)
 def test_session_does_what_the_vectors_record(modules, name):
     assert modules.evaluate(CHECK, [name, _cases(name)]) is None
 
 
-@pytest.mark.parametrize("name, change, message", CHANGES)
-def test_check_of_vectors_finds_a_difference(modules, name, change, message):
+@pytest.mark.parametrize("name, place, change, message", CHANGES)
+def test_check_of_vectors_finds_a_difference(modules, name, place, change, message):
     cases = _cases(name)
-    change(cases[0])
+    change(cases[place])
     told = modules.evaluate(CHECK, [name, cases])
-    assert told.startswith(f"{name}, case 0") and message in told
+    assert told.startswith(f"{name}, case {place % len(cases)}") and message in told
 
 
 def test_hostile_files_are_refused_in_one_line(modules, tmp_path):
@@ -312,3 +314,69 @@ def test_gpu_that_is_wrong_by_little_is_left(modules):
         "The GPU's logits differ from the CPU's by 2.5 % of the largest: the CPU"
         " computes instead."
     ]
+
+
+FORGETTING = """async () => {
+  const { fetched } = await import("/tests/check_vectors.js");
+  const { ExportedFile } = await import("/exported_file.js");
+  const { openStream } = await import("/open_stream.js");
+  const processor = { kind: "cpu", threads: 1 };
+  const told = {};
+  const open = async (file, options) =>
+    openStream(
+      new ExportedFile(file, await fetched(`vectors/${file}`)),
+      processor,
+      options,
+    );
+  const tell = async (key, use) => {
+    try {
+      told[key] = await use();
+    } catch (error) {
+      told[key] = error.message;
+    }
+  };
+  const red = async (options) => {
+    const session = await open("colors.tflite", options);
+    for (let i = 0; i < 20; i += 1) {
+      const color = i < 12 ? 0 : 1;
+      const pixels = Array.from({ length: 192 }, (_, j) => 255 * (j % 3 === color));
+      await session.pushPrepared(Uint8Array.from(pixels));
+    }
+    const [logit] = await session.logits();
+    const { label } = await session.answer();
+    session.close();
+    return [logit, label];
+  };
+  const seconds = { leastSeconds: 0.5, mergeGap: 0.5 };
+  const rules = { onThreshold: 0.99, offThreshold: 0.8, ...seconds };
+  await tell("own", () => red({}));
+  await tell("all frames", () => red({ memoryFrames: 0 }));
+  await tell("rules", () => red({ rules }));
+  await tell("memory", () => red({ memoryFrames: -1 }));
+  await tell("wrong rules", () => red({ rules: { ...rules, offThreshold: 1 } }));
+  await tell("no rules", () => open("step.tflite", { findEvents: true }));
+  await tell("no events", async () => (await open("step.tflite", {})).events());
+  return told;
+}"""
+
+
+def test_calibration_is_applied_or_refused_in_a_line(modules):
+    told = modules.evaluate(FORGETTING)
+    # Of the last frames red is gone but for what a memory of 4 frames keeps of it.
+    logit, label = told["own"]
+    assert logit == pytest.approx(8 * 0.75**8, abs=1e-4) and label == "green"
+    logit, _ = told["all frames"]
+    assert logit == pytest.approx(8 * 12 / 20, abs=1e-4)
+    # Without the temperature, green would reach this threshold.
+    assert told["rules"][1] is None
+    assert told["memory"] == "memoryFrames is -1: it must be 0 or more."
+    assert "offThreshold is 1, above onThreshold, which is 0.99" in told["wrong rules"]
+    assert "step.tflite has no calibrated threshold" in told["no rules"]
+    assert told["no events"].endswith("finds no events: open it with findEvents.")
+
+
+def test_gpu_and_cpu_forget_together(modules):
+    # The CPU sees the first steps too, and would differ.
+    told = modules.evaluate(COMPARED, [6, False, None, None, 3])
+    assert told["logits"] == [9, 18]
+    assert told["told"] == []

@@ -24,6 +24,8 @@ Labeled clips as JPEG frames at a steady rate, converted from videos as by
 class LabelledClips(tfds.core.GeneratorBasedBuilder):
     """Builder of `labelled_clips`. Each configuration is a `LabelledClipsConfig`.
 
+    A label is a class, or, where videos list labels, a sequence of any number of them.
+
     `failures.json` beside the records lists the videos left out. They cause an error
     only with `strict`, or if a split is left empty, which TFDS does not support.
 
@@ -47,7 +49,9 @@ class LabelledClips(tfds.core.GeneratorBasedBuilder):
             _check_beam()
             return
         wanted, built = self.builder_config.content(), dict(self.info.metadata)
-        differing = [name for name in wanted if built.get(name) != wanted[name]]
+        # Either may leave out settings that are at their defaults.
+        names = dict.fromkeys([*wanted, *built])
+        differing = [name for name in names if built.get(name) != wanted.get(name)]
         if differing:
             raise ValueError(
                 f"{self.data_path} holds config {self.builder_config.name!r} with other"
@@ -59,8 +63,7 @@ class LabelledClips(tfds.core.GeneratorBasedBuilder):
         shape = (None, None, None, 3)
         features = {
             "video": tfds.features.Video(shape, encoding_format="jpeg"),
-            # The names are known when the videos are listed.
-            "label": tfds.features.ClassLabel(),
+            "label": self._label_feature(),
             "fps": tfds.features.Scalar(dtype=np.float32, doc="Frames per second."),
             "source": tfds.features.Text(doc="Path of the video as listed."),
         }
@@ -71,11 +74,20 @@ class LabelledClips(tfds.core.GeneratorBasedBuilder):
             metadata=tfds.core.MetadataDict(self.builder_config.content()),
         )
 
+    def _label_feature(self):
+        # The names are known when the videos are listed.
+        label = tfds.features.ClassLabel()
+        if self.builder_config.preparation().lists_labels:
+            return tfds.features.Sequence(label)
+        return label
+
     def _split_generators(self, dl_manager: tfds.download.DownloadManager, pipeline):
         del dl_manager
         config = self.builder_config.preparation()
         videos = list_videos(config)
-        self.info.features["label"].names = list(class_names(videos, config))
+        label = self.info.features["label"]
+        label = label.feature if config.lists_labels else label
+        label.names = list(class_names(videos, config))
         self._listed = len(videos)
         splits = tuple(dict.fromkeys(video.split for video in videos))
         for split in splits:

@@ -8,6 +8,8 @@ import tensorflow_datasets as tfds
 
 from grw_tf.data.preparation.config import PreparationConfig
 
+_LATER_SETTINGS = ("label_separator", "negative_label", "background_ratio")
+
 
 @dataclasses.dataclass(kw_only=True)
 class LabelledClipsConfig(tfds.core.BuilderConfig):
@@ -25,6 +27,8 @@ class LabelledClipsConfig(tfds.core.BuilderConfig):
     csv: str = PreparationConfig.csv
     annotations: str = PreparationConfig.annotations
     labels: str = PreparationConfig.labels
+    label_separator: str = PreparationConfig.label_separator
+    negative_label: str = PreparationConfig.negative_label
     fps: float = PreparationConfig.fps
     short_side: int = PreparationConfig.short_side
     jpeg_quality: int = PreparationConfig.jpeg_quality
@@ -61,9 +65,10 @@ class LabelledClipsConfig(tfds.core.BuilderConfig):
         settings = {f.name: getattr(self, f.name) for f in _own_fields()}
         # Once built, a data set is the same with and without it.
         del settings["strict"]
-        # Sets built before there was such a setting are without background too.
-        if not settings["background_ratio"]:
-            del settings["background_ratio"]
+        # Sets built before there were such settings do without them too.
+        for name in _LATER_SETTINGS:
+            if not settings[name]:
+                del settings[name]
         return settings
 
 

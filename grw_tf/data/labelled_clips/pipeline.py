@@ -68,7 +68,7 @@ def _read(video: Video, config: PreparationConfig):
     tfds.beam.inc_counter("frames", len(clip.frames), namespace=_COUNTERS)
     example = {
         "video": clip.frames,
-        "label": video.label,
+        "label": list(video.labels) if config.lists_labels else video.label,
         "fps": config.fps,
         "source": video.name.encode(errors="surrogateescape"),
     }

@@ -1,5 +1,7 @@
 """Reads clips for training from TFDS data sets. Only sampled frames are decoded."""
 
+import contextlib
+import pathlib
 import re
 from collections.abc import Callable
 
@@ -7,6 +9,7 @@ import tensorflow as tf
 
 from grw_tf.common.class_names import normal_names
 from grw_tf.common.error_text import one_line
+from grw_tf.common.file_lock import locked
 from grw_tf.common.suggestions import nearest_name
 from grw_tf.data.records.record_stream import RecordFile
 
@@ -46,8 +49,7 @@ class TfdsSource:
         # Checked before a download of something that cannot be read.
         _check_format(name, builder)
         _check_features(name, builder.info.features, several_labels)
-        _prepare(name, builder)
-        info = builder.info
+        info = _prepared(name, data_dir, builder).info
         self.files = _files_of_split(name, split, info.splits)
         label = _class_of(info.features[_LABEL])
         self.class_names = normal_names(label.names, name)
@@ -81,19 +83,38 @@ def _builder(name, data_dir):
         ) from error
 
 
-def _prepare(name, builder):
+def _prepared(name, data_dir, builder):
+    """Returns a builder whose data set is prepared, by one process at a time."""
     import tensorflow_datasets as tfds
 
+    if builder.is_prepared():
+        return builder
     try:
-        builder.download_and_prepare(
-            download_config=tfds.download.DownloadConfig(try_download_gcs=False)
-        )
+        with _alone(builder.data_dir):
+            # Another process may have prepared it meanwhile.
+            builder = _builder(name, data_dir)
+            builder.download_and_prepare(
+                download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+            )
     except Exception as error:  # See _builder.
         raise OSError(
             f"{name} is not in {builder.data_dir}, and preparing it there failed"
             f" ({_described(error)}): make it elsewhere by `tfds build {name}`, and"
             " give that tfds_data_dir."
         ) from error
+    return builder
+
+
+@contextlib.contextmanager
+def _alone(data_dir):
+    """Locks a data set's folder against others, unless it is remote."""
+    if "://" in str(data_dir):
+        yield
+        return
+    folder = pathlib.Path(data_dir)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with locked(folder.with_name(f".{folder.name}.lock")):
+        yield
 
 
 def _names_like(name):

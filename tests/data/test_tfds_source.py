@@ -1,10 +1,12 @@
 """Tests of the sources of clips: TFDS data sets, of a toy one made here."""
 
+import concurrent.futures
 import dataclasses
 import importlib.resources
 import json
 import pathlib
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from etils import epath
 from official.core.train_utils import ParseConfigOptions
 from tensorflow_datasets.video.ucf101 import Ucf101
 
+from grw_tf.common.file_lock import locked
 from grw_tf.data.clip_set import ClipSet
 from grw_tf.data.evaluation_tfds import EvaluationTfds
 from grw_tf.data.records.record_labels import label_lists_of
@@ -329,6 +332,30 @@ def test_data_set_that_cannot_be_prepared_is_named_in_one_line(tmp_path, monkeyp
     with pytest.raises(OSError, match=message) as error:
         TfdsSource("toy_videos", "train", tmp_path)
     assert str(error.value).isprintable()
+
+
+def test_two_processes_prepare_a_data_set_once(tmp_path, monkeypatch, caplog):
+    prepared = []
+    split_generators = ToyVideos._split_generators
+
+    def counted(self, dl_manager):
+        prepared.append(self)
+        return split_generators(self, dl_manager)
+
+    monkeypatch.setattr(ToyVideos, "_split_generators", counted)
+    (tmp_path / "toy_videos").mkdir()
+    with (
+        concurrent.futures.ThreadPoolExecutor() as pool,
+        locked(tmp_path / "toy_videos" / ".1.0.0.lock"),
+    ):
+        waiting = pool.submit(TfdsSource, "toy_videos", "train", tmp_path)
+        # It found no data set, and begins to prepare it.
+        while "Waiting for another process" not in caplog.text:
+            assert not waiting.done()
+            time.sleep(0.01)
+        _prepare(ToyVideos(data_dir=tmp_path))
+    assert len(waiting.result().files) == 3
+    assert len(prepared) == 1
 
 
 def test_files_of_another_format_are_refused(tmp_path):

@@ -13,6 +13,7 @@ from official.vision.modeling.layers import nn_layers
 from grw_tf.layers.channel_separated_block_3d import ChannelSeparatedBlock3D
 from grw_tf.layers.perturbed_batch_normalization import PerturbedBatchNormalization
 from grw_tf.models.config import ModelConfig
+from grw_tf.models.conventions import CSNS
 from grw_tf.models.convolution_forms import choose_convolutions
 from grw_tf.models.families import Family, register
 from grw_tf.models.residual_block import ResidualBlock
@@ -61,6 +62,7 @@ def build(config: ModelConfig) -> tf_keras.Model:
     """
     model_id = config.backbone.model_id
     spec = _SPECS[model_id]
+    conventions = config.backbone.conventions
     clips = tf_keras.Input((config.frames, None, None, 3))
     x = tf_keras.layers.Conv3D(
         spec.stem_channels,
@@ -70,7 +72,7 @@ def build(config: ModelConfig) -> tf_keras.Model:
         use_bias=False,
         kernel_initializer="VarianceScaling",
         name="stem",
-    )(clips)
+    )(conventions.normalize(clips))
     x = tf.nn.relu(PerturbedBatchNormalization(name="stem_norm")(x))
     x = tf_keras.layers.MaxPool3D((1, 3, 3), (1, 2, 2), padding="same")(x)
     endpoints = {}
@@ -93,6 +95,7 @@ def build(config: ModelConfig) -> tf_keras.Model:
     endpoints["head"] = tf.reduce_mean(x, (2, 3), keepdims=True)
     backbone = tf_keras.Model(clips, endpoints, name=model_id)
     choose_convolutions(backbone, config.backbone)
+    conventions.pad(backbone)
     return backbone
 
 
@@ -119,5 +122,6 @@ register(
         # As in the Model Garden's experiments on Kinetics.
         norm_momentum=0.9,
         trains_from_scratch=True,
+        implementations=CSNS,
     )
 )

@@ -11,6 +11,7 @@ from official.vision.modeling.backbones import resnet_3d
 
 from grw_tf.layers.residual_blocks_3d import BasicBlock3D, BottleneckBlock3D
 from grw_tf.models.config import BackboneConfig
+from grw_tf.models.conventions import RESNETS
 from grw_tf.models.families import Family, register
 from grw_tf.models.residual_block import ResidualBlock
 from grw_tf.models.residual_block_3d import FIXED, STAGES, residual_block_3d
@@ -26,6 +27,10 @@ _NETWORKS = {
     "slowonly_nano_bottleneck": (BottleneckBlock3D, _NANO, (1, 1, 1, 1)),
 }
 MODEL_IDS = tuple(_NETWORKS)
+BOTTLENECKS = tuple(
+    name for name, (block, *_) in _NETWORKS.items() if block is BottleneckBlock3D
+)
+"""Those whose blocks are bottlenecks."""
 
 for _model_id, (_, _channels, _repeats) in _NETWORKS.items():
     # The Model Garden finds stages by model id in this dict. It only knows the name of
@@ -44,6 +49,7 @@ class SlowOnly(resnet_3d.ResNet3D):
 
     def __init__(self, config: BackboneConfig) -> None:
         self._block, _, repeats = _NETWORKS[config.model_id]
+        self._conventions = config.conventions
         super().__init__(
             model_id=config.model_id,
             temporal_strides=[1] * len(STAGES),
@@ -59,9 +65,10 @@ class SlowOnly(resnet_3d.ResNet3D):
             # As in the Model Garden's experiments on Kinetics.
             norm_epsilon=1e-5,
         )
+        self._conventions.pad(self)
 
     def _build_model(self, inputs):
-        stages = super()._build_model(inputs)
+        stages = super()._build_model(self._conventions.normalize(inputs))
         endpoints = dict(zip(STAGES, stages.values(), strict=True))
         last = endpoints[STAGES[-1]]
         return endpoints | {"head": tf.reduce_mean(last, (2, 3), keepdims=True)}
@@ -106,5 +113,6 @@ register(
         # As in the Model Garden's experiments on Kinetics.
         norm_momentum=0.9,
         trains_from_scratch=True,
+        implementations=RESNETS,
     )
 )

@@ -15,11 +15,17 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from grw_tf.models.backbone import build_backbone, endpoint_channels
-from grw_tf.models.config import HeadConfig, ModelConfig
+from grw_tf.models.backbone import (
+    build_backbone,
+    endpoint_channels,
+    residual_blocks,
+)
+from grw_tf.models.config import BackboneConfig, HeadConfig, ModelConfig
 from grw_tf.models.variable_shapes import VariableShapes
 
 _NUMBERED = "layer_with_weights-"
+# Any number will do, but SlowFast takes multiples.
+_FRAMES = 64
 
 CONVERTIBLE = ("2plus1d", "3d_2plus1d")
 """Convolution types whose variables are each other's, reshaped."""
@@ -28,16 +34,33 @@ CONVERTIBLE = ("2plus1d", "3d_2plus1d")
 def model_layout(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Returns the shapes of a model's variables by name, without smoothing's own."""
     shapes_of = config.backbone.family.variable_shapes or _built_shapes
-    backbone, width = shapes_of(config.backbone)
+    backbone, width, *_ = shapes_of(config.backbone)
     head = _head_layout(config.head, width, config.num_classes, config.backbone)
     return {**backbone, **head}
 
 
+def layer_names(config: BackboneConfig) -> list[str]:
+    """Returns names of the layers of a backbone that its family does not list.
+
+    A layer's place in the list is its number in names of variables,
+    `backbone/layer_with_weights-<number>`. Residual blocks have their own names.
+    """
+    return _built_shapes(config)[2]
+
+
 @functools.cache
 def _built_shapes(config):
-    """Returns the shapes of a built backbone, and the channels of its last features."""
+    """Returns a backbone's shapes, the channels of its last features, and its layers.
+
+    The layers are those with weights, by name.
+    """
     built = build_backbone(
-        ModelConfig(backbone=config, head=HeadConfig(type="transformer"), size=64)
+        ModelConfig(
+            backbone=config,
+            head=HeadConfig(type="transformer"),
+            frames=_FRAMES,
+            size=64,
+        )
     )
     found, seen, queue = {}, set(), [("backbone", built)]
     for path, node in queue:
@@ -50,7 +73,10 @@ def _built_shapes(config):
                 found[f"{path}/{name}"] = tuple(child.shape)
             elif isinstance(child, tf_keras.layers.Layer):
                 queue.append((f"{path}/{name}", child))
-    return found, endpoint_channels(built)["head"]
+    blocks = {id(block.layer): block.name for block in residual_blocks(built, config)}
+    layers = [layer for layer in built.layers if layer.weights]
+    names = [blocks.get(id(layer), layer.name) for layer in layers]
+    return found, endpoint_channels(built)["head"], names
 
 
 def _head_layout(config, width, num_classes, backbone):

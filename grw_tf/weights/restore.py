@@ -129,6 +129,8 @@ def _restore(model, init_checkpoint, saved, classes=None):
     whole = config
     if classes is not None:
         whole = dataclasses.replace(config, num_classes=saved.config.num_classes)
+    if saved.config:
+        _check_same_network(init_checkpoint, saved.config.backbone, config.backbone)
     backbone = match_checkpoint(saved, config, ("backbone",))
     if backbone.differences:
         raise ValueError(
@@ -155,6 +157,23 @@ def _restore(model, init_checkpoint, saved, classes=None):
     source = f"{init_checkpoint} ({os.path.basename(saved.prefix)})"
     remarks = *_gate_remark(saved, config), *_fit_remark(saved, config)
     return _report(source, config, tuple(values), *remarks)
+
+
+def _check_same_network(init_checkpoint, saved, built):
+    """Raises a ValueError if implementations differ, or networks with several."""
+    if len(saved.family.implementations) == 1 or saved.family != built.family:
+        return
+    settings = [
+        f"task.model.backbone.{name}={getattr(saved, name)}"
+        for name in ("model_id", "implementation")
+        if getattr(saved, name) != getattr(built, name)
+    ]
+    if settings:
+        raise ValueError(
+            f"{init_checkpoint} holds {describe(saved)}, and the model's backbone is"
+            f" {describe(built)}: set {', '.join(settings)}, or give another"
+            " checkpoint."
+        )
 
 
 def _what(saved):

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from grw_tf.models import ModelConfig
+from grw_tf.models.families import MOVINET
 from grw_tf.weights.torch.importing import read_torch_weights
 
 
@@ -28,8 +29,8 @@ class TorchVariables:
         self._values = imported.values
 
     def is_movinet(self) -> bool:
-        """Says that it is a MoViNet, as all known PyTorch files are."""
-        return True
+        """Says whether it is a MoViNet."""
+        return self.config.backbone.family.name == MOVINET
 
     def layer_count(self) -> int:
         """Returns the number of layers with weights in the backbone."""

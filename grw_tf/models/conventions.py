@@ -38,9 +38,14 @@ class Conventions:
     slow_frames_span_clip: bool = False
     normalizes_laterals: bool = True
 
+    @property
+    def normalizes_frames(self) -> bool:
+        """Whether the network sees other values than those in 0..1."""
+        return any(self.mean) or set(self.deviation) != {1.0}
+
     def normalize(self, frames: tf.Tensor) -> tf.Tensor:
         """Returns frames [..., 3] in 0..1 as the network's first layer sees them."""
-        if self == Conventions():
+        if not self.normalizes_frames:
             return frames
         return tf.divide(tf.subtract(frames, self.mean), self.deviation)
 

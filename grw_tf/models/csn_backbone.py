@@ -21,7 +21,7 @@ from grw_tf.models.residual_block_3d import FIXED, STAGES, residual_block_3d
 
 
 @dataclasses.dataclass(frozen=True)
-class _Spec:
+class CsnSpec:
     """A channel-separated network.
 
     Attributes:
@@ -37,13 +37,14 @@ class _Spec:
     repeats: tuple[int, ...] = (3, 4, 6, 3)
 
 
-_SPECS = {
-    "csn_ip_50": _Spec(True),
-    "csn_ir_50": _Spec(False),
+SPECS = {
+    "csn_ip_50": CsnSpec(True),
+    "csn_ir_50": CsnSpec(False),
     # For toy data.
-    "csn_nano": _Spec(True, 8, (8, 16, 24, 32), (1, 1, 1, 1)),
+    "csn_nano": CsnSpec(True, 8, (8, 16, 24, 32), (1, 1, 1, 1)),
 }
-MODEL_IDS = tuple(_SPECS)
+"""Networks by model id."""
+MODEL_IDS = tuple(SPECS)
 
 
 def _block_name(stage, index):
@@ -61,7 +62,7 @@ def build(config: ModelConfig) -> tf_keras.Model:
         config: A channel-separated network's config.
     """
     model_id = config.backbone.model_id
-    spec = _SPECS[model_id]
+    spec = SPECS[model_id]
     conventions = config.backbone.conventions
     clips = tf_keras.Input((config.frames, None, None, 3))
     x = tf_keras.layers.Conv3D(
@@ -107,7 +108,7 @@ def residual_blocks(backbone: tf_keras.Model) -> list[ResidualBlock]:
             stage,
             _block_name(stage, index),
         )
-        for stage, repeats in zip(STAGES, _SPECS[backbone.name].repeats, strict=True)
+        for stage, repeats in zip(STAGES, SPECS[backbone.name].repeats, strict=True)
         for index in range(repeats)
     ]
 

@@ -19,20 +19,16 @@ from grw_tf.models.residual_block_3d import FIXED, STAGES, residual_block_3d
 _TEMPORAL_KERNELS = (1, 1, 3, 3)
 _FULL, _NANO = (64, 128, 256, 512), (8, 16, 24, 32)
 
-# By model id: the block, and channels and number of blocks of each stage.
-_NETWORKS = {
+NETWORKS = {
     "slowonly_34": (BasicBlock3D, _FULL, (3, 4, 6, 3)),
     "slowonly_50": (BottleneckBlock3D, _FULL, (3, 4, 6, 3)),
     "slowonly_nano": (BasicBlock3D, _NANO, (1, 1, 1, 1)),
     "slowonly_nano_bottleneck": (BottleneckBlock3D, _NANO, (1, 1, 1, 1)),
 }
-MODEL_IDS = tuple(_NETWORKS)
-BOTTLENECKS = tuple(
-    name for name, (block, *_) in _NETWORKS.items() if block is BottleneckBlock3D
-)
-"""Those whose blocks are bottlenecks."""
+"""Networks by model id: the block, and channels and number of blocks of each stage."""
+MODEL_IDS = tuple(NETWORKS)
 
-for _model_id, (_, _channels, _repeats) in _NETWORKS.items():
+for _model_id, (_, _channels, _repeats) in NETWORKS.items():
     # The Model Garden finds stages by model id in this dict. It only knows the name of
     # one kind of block; the class is replaced below.
     resnet_3d.RESNET_SPECS[_model_id] = [
@@ -48,7 +44,7 @@ class SlowOnly(resnet_3d.ResNet3D):
     """
 
     def __init__(self, config: BackboneConfig) -> None:
-        self._block, _, repeats = _NETWORKS[config.model_id]
+        self._block, _, repeats = NETWORKS[config.model_id]
         self._conventions = config.conventions
         super().__init__(
             model_id=config.model_id,
@@ -91,7 +87,7 @@ def residual_blocks(backbone: SlowOnly) -> list[ResidualBlock]:
         for layer in backbone.layers
         if isinstance(layer, BasicBlock3D | BottleneckBlock3D)
     ]
-    _, _, repeats = _NETWORKS[backbone._model_id]
+    _, _, repeats = NETWORKS[backbone._model_id]
     names = [
         (stage, f"{stage}_layer{index}")
         for stage, count in zip(STAGES, repeats, strict=True)

@@ -7,6 +7,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Collection, Mapping
 
+from grw_tf.layers.residual_blocks_3d import BottleneckBlock3D
 from grw_tf.models import (
     ModelConfig,
     csn_backbone,
@@ -14,19 +15,18 @@ from grw_tf.models import (
     slowonly_backbone,
 )
 from grw_tf.models.conventions import MMACTION2, PYTORCHVIDEO
-from grw_tf.models.families import family_of
 from grw_tf.models.presets import resnet_config
 from grw_tf.models.residual_block_3d import STAGES
-from grw_tf.models.slowfast_backbone import FAST, SLOW, SPECS
+from grw_tf.models.slowfast_backbone import FAST, SLOW
 from grw_tf.weights.model_variables import layer_names, model_layout, with_backbone
 from grw_tf.weights.torch.names import BATCH_NORM, TorchTensor, torch_tensor
 
 _PATHS = (SLOW, FAST)
-_SLOWFAST, _CSN = "slowfast", "csn"
+_SLOWFAST, _SLOWONLY, _CSN = "slowfast", "slowonly", "csn"
 _LATERALS = ("pool1", *STAGES[:-1])
 _CLASSIFIER = "head/_classifier/"
 # A depthwise convolution in MMAction2's spelling, alone or after an interaction.
-_CSN_BLOCK = r"^backbone\.layer1\.0\.conv2\.[01]\."
+_DEPTHWISE = r"backbone\.layer1\.0\.conv2\.[01]\."
 
 # Which convolution of its block a layer is: the first, second or third, a CSN's
 # interaction before the second, or the shortcut's.
@@ -188,14 +188,31 @@ def candidates(spelling: Spelling, shapes: Mapping[str, tuple]) -> list[ModelCon
         spelling: How the state dict's weights are called.
         shapes: Shapes of its tensors by key.
     """
-    frames, model_ids = 32, csn_backbone.MODEL_IDS
-    if spelling.slow_stem in shapes and spelling.lateral in shapes:
-        kernel = shapes[spelling.lateral][2:3]
-        fitting = [name for name in SPECS if (SPECS[name].lateral_kernel,) == kernel]
-        model_ids = tuple(fitting) or slowfast_backbone.MODEL_IDS
-    elif not any(re.search(_CSN_BLOCK, key) for key in shapes):
-        frames, model_ids = 8, slowonly_backbone.BOTTLENECKS
-    family = family_of(model_ids[0]).name
+    # Building a network takes seconds: those that differ at first sight are left out.
+    if spelling.lateral in shapes:
+        family, frames = _SLOWFAST, 32
+        sight = {
+            name: (spec.slow.channels[:1], (spec.lateral_kernel,))
+            for name, spec in slowfast_backbone.SPECS.items()
+        }
+        seen = shapes[spelling.lateral][2:3]
+    elif any(re.match(_DEPTHWISE, key) for key in shapes):
+        family, frames = _CSN, 32
+        sight = {
+            name: (spec.channels[:1], spec.preserves_interaction)
+            for name, spec in csn_backbone.SPECS.items()
+        }
+        seen = any(".conv2.1." in key for key in shapes)
+    else:
+        family, frames = _SLOWONLY, 8
+        sight = {
+            name: (channels[:1], None)
+            for name, (block, channels, _) in slowonly_backbone.NETWORKS.items()
+            if block is BottleneckBlock3D
+        }
+        seen = None
+    first = f"{spelling.key(_Place(family, 'block', part='1'))}.weight"
+    found = shapes.get(first, ())[:1], seen
     bias = f"{spelling.key(_Place(family, 'classifier'))}.bias"
     classes = (shapes.get(bias) or (1,))[0]
     return [
@@ -203,7 +220,7 @@ def candidates(spelling: Spelling, shapes: Mapping[str, tuple]) -> list[ModelCon
             dataclasses.replace(resnet_config(name, frames), num_classes=classes),
             implementation=spelling.implementation,
         )
-        for name in model_ids
+        for name in [name for name in sight if sight[name] == found] or sight
     ]
 
 
@@ -246,7 +263,7 @@ class _Places:
         self._family = config.backbone.family.name
         self._has_interaction = any("/_interaction/" in name for name in layout)
         self._layers = layer_names(config.backbone)
-        if self._family == "slowonly":
+        if self._family == _SLOWONLY:
             # Keras numbers the names of these two.
             self._layers = ["stem", "stem_norm", *self._layers[2:]]
 

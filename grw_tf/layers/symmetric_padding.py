@@ -19,7 +19,10 @@ def pad_symmetrically(
             padding is zeros too.
     """
     size = getattr(layer, "kernel_size", None) or layer.pool_size
-    if all(stride == 1 or length == 1 for stride, length in zip(layer.strides, size, strict=True)):
+    if all(
+        stride == 1 or length == 1
+        for stride, length in zip(layer.strides, size, strict=True)
+    ):
         return
     margins = tuple(length // 2 for length in size)
     layer.margins = margins

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import torch_resnets
 from everyday import slow_but
 from torch_archives import write_torch_file
@@ -35,7 +36,9 @@ def _state(model_id, spelling):
     return state_of(RECORDED["nano"][f"{model_id} {spelling}"]["shapes"])
 
 
-def _write(path, model_id="slowonly_nano_bottleneck", spelling="pytorchvideo", **changes):
+def _write(
+    path, model_id="slowonly_nano_bottleneck", spelling="pytorchvideo", **changes
+):
     """Writes a file of a network's form, with changed tensors; None leaves one out."""
     state = _state(model_id, spelling) | changes
     state = {key: value for key, value in state.items() if value is not None}
@@ -86,7 +89,7 @@ def test_every_variable_of_a_full_network_has_its_published_tensor(model_id, spe
 
 @pytest.fixture(scope="module")
 def slowonly(nano):
-    """A function that returns the small SlowOnly of an implementation, for 3 classes."""
+    """A function that returns a small SlowOnly of an implementation, for 3 classes."""
 
     def build(implementation="pytorchvideo", model_id="slowonly_nano_bottleneck"):
         backbone = vars(
@@ -187,3 +190,9 @@ def test_they_become_a_checkpoint_with_their_conventions(tmp_path):
     assert len(imported.left_out) == 21
     assert load_model(tmp_path / "out").config == imported.config
     assert "csn_nano" in inspect(path)
+
+
+def test_checkpoint_of_another_implementation_is_refused(slowonly, tmp_path):
+    prefix = tf.train.Checkpoint(model=slowonly("mmaction2")).save(tmp_path / "ckpt")
+    with pytest.raises(ValueError, match="set task.model.backbone.implementation=mma"):
+        restore(slowonly("tensorflow"), prefix)

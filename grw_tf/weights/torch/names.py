@@ -145,7 +145,7 @@ def torch_tensor(stacked: Sequence[tuple[str, tuple[int, ...]]]) -> TorchTensor:
     """Returns the tensor of variables with these names and shapes."""
     names = tuple(name for name, _ in stacked)
     shape, attribute = stacked[0][1], names[0].rpartition("/")[2]
-    axes = None
+    axes: tuple[int, ...] | None = None
     if attribute == "depthwise_kernel":
         axes = _DEPTHWISE_AXES
     elif attribute == "kernel":

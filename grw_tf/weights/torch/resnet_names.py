@@ -6,6 +6,7 @@ There are three spellings: PyTorchVideo's, that of SlowFast's own code, and MMAc
 import dataclasses
 import re
 from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 from grw_tf.layers.residual_blocks_3d import BottleneckBlock3D
 from grw_tf.models import (
@@ -189,6 +190,8 @@ def candidates(spelling: Spelling, shapes: Mapping[str, tuple]) -> list[ModelCon
         shapes: Shapes of its tensors by key.
     """
     # Building a network takes seconds: those that differ at first sight are left out.
+    sight: dict[str, tuple]
+    seen: Any = None
     if spelling.lateral in shapes:
         family, frames = _SLOWFAST, 32
         sight = {
@@ -210,7 +213,6 @@ def candidates(spelling: Spelling, shapes: Mapping[str, tuple]) -> list[ModelCon
             for name, (block, channels, _) in slowonly_backbone.NETWORKS.items()
             if block is BottleneckBlock3D
         }
-        seen = None
     first = f"{spelling.key(_Place(family, 'block', part='1'))}.weight"
     found = shapes.get(first, ())[:1], seen
     bias = f"{spelling.key(_Place(family, 'classifier'))}.bias"

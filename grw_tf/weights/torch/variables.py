@@ -26,11 +26,12 @@ class TorchVariables:
         self.prefix = path
         self.config: ModelConfig | None = imported.config
         self.others: list[str] = []
+        self._family = imported.config.backbone.family.name
         self._values = imported.values
 
     def is_movinet(self) -> bool:
         """Says whether it is a MoViNet."""
-        return self.config.backbone.family.name == MOVINET
+        return self._family == MOVINET
 
     def layer_count(self) -> int:
         """Returns the number of layers with weights in the backbone."""

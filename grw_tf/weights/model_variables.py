@@ -8,7 +8,7 @@ of variables have numbers that change from one build to the next.
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -124,6 +124,23 @@ def find_variable(model: tf_keras.Model, name: str) -> tf.Variable:
     Raises:
         KeyError: If the model has none of that name.
     """
+    return find_variables(model, [name])[name]
+
+
+def find_variables(
+    model: tf_keras.Model, names: Iterable[str]
+) -> dict[str, tf.Variable]:
+    """Returns the variables of a built model that a layout names, by name.
+
+    Raises:
+        KeyError: If the model has none of a name.
+    """
+    # Which layers have weights takes long to ask of them.
+    with_weights: dict[int, list] = {}
+    return {name: _find(model, name, with_weights) for name in names}
+
+
+def _find(model, name, with_weights):
     part, *path = name.split("/")
     found = getattr(model, part)
     if part == "backbone" and model.config.backbone.family.variable_shapes:
@@ -132,8 +149,11 @@ def find_variable(model: tf_keras.Model, name: str) -> tf.Variable:
         if attribute.isdigit():
             found = found[int(attribute)]
         elif attribute.startswith(_NUMBERED):
-            with_weights = [layer for layer in found.layers if layer.weights]
-            found = with_weights[int(attribute.removeprefix(_NUMBERED))]
+            if id(found) not in with_weights:
+                layers = [layer for layer in found.layers if layer.weights]
+                with_weights[id(found)] = layers
+            number = int(attribute.removeprefix(_NUMBERED))
+            found = with_weights[id(found)][number]
         else:
             found = getattr(found, attribute, None)
         if found is None:
@@ -143,8 +163,8 @@ def find_variable(model: tf_keras.Model, name: str) -> tf.Variable:
 
 def assign(model: tf_keras.Model, values: Mapping[str, np.ndarray]) -> None:
     """Sets variables of a built model to values by name."""
-    for name, value in values.items():
-        find_variable(model, name).assign(value)
+    for name, variable in find_variables(model, values).items():
+        variable.assign(values[name])
 
 
 def with_backbone(config: ModelConfig, **changes: Any) -> ModelConfig:

@@ -14,7 +14,7 @@ from grw_tf.models.config_record import check_backbone
 from grw_tf.weights.checkpoint_match import match_checkpoint
 from grw_tf.weights.identify import GATES_EXPLAINED, describe, identify
 from grw_tf.weights.keras_applications import is_keras_weights, read_keras_weights
-from grw_tf.weights.model_variables import assign, find_variable, model_layout
+from grw_tf.weights.model_variables import assign, find_variables, model_layout
 from grw_tf.weights.opening import open_checkpoint
 
 _CLASSIFIER = "head/_classifier"
@@ -201,7 +201,7 @@ def _matching_head(saved, config):
 
 
 def _check_complete(model, layout):
-    known = {id(find_variable(model, name)) for name in layout}
+    known = {id(variable) for variable in find_variables(model, layout).values()}
     unknown = [w.name for w in model.backbone.weights if id(w) not in known]
     if unknown:
         raise ValueError(

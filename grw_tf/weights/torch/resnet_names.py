@@ -222,8 +222,16 @@ def candidates(spelling: Spelling, shapes: Mapping[str, tuple]) -> list[ModelCon
             dataclasses.replace(resnet_config(name, frames), num_classes=classes),
             implementation=spelling.implementation,
         )
-        for name in [name for name in sight if sight[name] == found] or sight
+        for name in _nearest(sight, found)
     ]
+
+
+def _nearest(sight, found):
+    for equal in range(len(found), 0, -1):
+        names = [name for name in sight if sight[name][:equal] == found[:equal]]
+        if names:
+            return names
+    return list(sight)
 
 
 def resnet_tensors(config: ModelConfig, spelling: Spelling) -> dict[str, TorchTensor]:

@@ -47,7 +47,37 @@ def clip_blocks(
     }
 
 
-def clip_stem(stem: ClipConvolution, frames: tf.Tensor) -> tf.Tensor:
-    """Returns the pooled features of frames [frames, height, width, 3] by a stem."""
-    with tf.name_scope("stem"):
-        return tf.nn.max_pool2d(tf.nn.relu(stem(frames)), 3, 2, "SAME")
+class ClipStem:
+    """The stem of a 3-D ResNet on frames, with the conventions of its implementation.
+
+    Args:
+        config: The backbone's config.
+        convolution: The stem's convolution.
+        norm: Its batch normalization.
+        unit: The value in 0..1 that 1 in the frames stands for.
+    """
+
+    def __init__(
+        self,
+        config: BackboneConfig,
+        convolution: tf_keras.layers.Conv3D,
+        norm: tf_keras.layers.BatchNormalization,
+        unit: float,
+    ) -> None:
+        self._conventions = config.conventions
+        self._unit = None
+        if self._conventions.normalizes_frames:
+            self._unit, unit = unit, 1.0
+        self._convolution = ClipConvolution(convolution, norm, unit)
+
+    def __call__(self, frames: tf.Tensor) -> tf.Tensor:
+        """Returns the pooled features of frames [frames, height, width, 3]."""
+        with tf.name_scope("stem"):
+            if self._unit:
+                frames = self._conventions.normalize(frames * self._unit)
+            x = tf.nn.relu(self._convolution(frames))
+            if not self._conventions.pads_symmetrically:
+                return tf.nn.max_pool2d(x, 3, 2, "SAME")
+            # Nothing is below the zeros.
+            x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
+            return tf.nn.max_pool2d(x, 3, 2, "VALID")

@@ -3,8 +3,7 @@
 import tensorflow as tf
 import tf_keras
 
-from grw_tf.export.clip_convolution import ClipConvolution
-from grw_tf.export.clip_residual_blocks import clip_blocks, clip_stem
+from grw_tf.export.clip_residual_blocks import ClipStem, clip_blocks
 
 
 class ResNetClipFeatures:
@@ -22,12 +21,12 @@ class ResNetClipFeatures:
             next(layer for layer in model.backbone.layers if isinstance(layer, kind))
             for kind in (tf_keras.layers.Conv3D, tf_keras.layers.BatchNormalization)
         )
-        self._stem = ClipConvolution(convolution, norm, unit)
+        self._stem = ClipStem(model.config.backbone, convolution, norm, unit)
         self._blocks = clip_blocks(model.backbone, model.config.backbone)
 
     def __call__(self, image: tf.Tensor) -> tf.Tensor:
         """Returns features [time, 1, 1, channels] of [frames, size, size, 3]."""
-        x = clip_stem(self._stem, image)
+        x = self._stem(image)
         for block in self._blocks.values():
             x = block(x)
         return tf.reduce_mean(x, (1, 2), keepdims=True)

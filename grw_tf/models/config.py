@@ -19,6 +19,7 @@ from grw_tf.frames.geometry import (
     check_fit,
 )
 from grw_tf.models.config_lists import make_tuples
+from grw_tf.models.conventions import TENSORFLOW, Conventions
 from grw_tf.models.families import Family, family_of
 from grw_tf.models.regularization_config import RegularizationConfig
 from grw_tf.random_walk import orders as orders_lib
@@ -70,6 +71,10 @@ class BackboneConfig:
         recompute: Whether training keeps only the inputs of blocks and computes their
             activations again in the backward pass, with the same numbers, in less
             memory and more time. Not for MobileNetV3.
+        implementation: Whose weights a 3-D ResNet has, for normalization of frames and
+            padding differ: "tensorflow" (trained here or in the Model Garden),
+            "pytorchvideo" (or SlowFast's own code; not for CSN) or "mmaction2"
+            (`grw_tf.models.conventions`).
 
     Raises:
         ValueError: At construction, for an unknown model id or a value that the family
@@ -87,6 +92,7 @@ class BackboneConfig:
     norm_momentum: float | None = None
     conv3d_by_frames: bool | None = None
     recompute: bool = False
+    implementation: str = TENSORFLOW
 
     def __post_init__(self) -> None:
         momentum = self.norm_momentum
@@ -103,6 +109,11 @@ class BackboneConfig:
     def family(self) -> Family:
         """The kind of network, such as "movinet" or "slowonly"."""
         return family_of(self.model_id)
+
+    @property
+    def conventions(self) -> Conventions:
+        """What the implementation does in its own way."""
+        return self.family.implementations[self.implementation]
 
     @classmethod
     def of_family(cls, model_id: str, **changes: Any) -> "BackboneConfig":

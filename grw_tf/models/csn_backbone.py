@@ -13,6 +13,7 @@ from official.vision.modeling.layers import nn_layers
 from grw_tf.layers.channel_separated_block_3d import ChannelSeparatedBlock3D
 from grw_tf.layers.perturbed_batch_normalization import PerturbedBatchNormalization
 from grw_tf.models.config import ModelConfig
+from grw_tf.models.conventions import CSNS
 from grw_tf.models.convolution_forms import choose_convolutions
 from grw_tf.models.families import Family, register
 from grw_tf.models.residual_block import ResidualBlock
@@ -20,7 +21,7 @@ from grw_tf.models.residual_block_3d import FIXED, STAGES, residual_block_3d
 
 
 @dataclasses.dataclass(frozen=True)
-class _Spec:
+class CsnSpec:
     """A channel-separated network.
 
     Attributes:
@@ -36,13 +37,14 @@ class _Spec:
     repeats: tuple[int, ...] = (3, 4, 6, 3)
 
 
-_SPECS = {
-    "csn_ip_50": _Spec(True),
-    "csn_ir_50": _Spec(False),
+SPECS = {
+    "csn_ip_50": CsnSpec(True),
+    "csn_ir_50": CsnSpec(False),
     # For toy data.
-    "csn_nano": _Spec(True, 8, (8, 16, 24, 32), (1, 1, 1, 1)),
+    "csn_nano": CsnSpec(True, 8, (8, 16, 24, 32), (1, 1, 1, 1)),
 }
-MODEL_IDS = tuple(_SPECS)
+"""Networks by model id."""
+MODEL_IDS = tuple(SPECS)
 
 
 def _block_name(stage, index):
@@ -60,7 +62,8 @@ def build(config: ModelConfig) -> tf_keras.Model:
         config: A channel-separated network's config.
     """
     model_id = config.backbone.model_id
-    spec = _SPECS[model_id]
+    spec = SPECS[model_id]
+    conventions = config.backbone.conventions
     clips = tf_keras.Input((config.frames, None, None, 3))
     x = tf_keras.layers.Conv3D(
         spec.stem_channels,
@@ -70,7 +73,7 @@ def build(config: ModelConfig) -> tf_keras.Model:
         use_bias=False,
         kernel_initializer="VarianceScaling",
         name="stem",
-    )(clips)
+    )(conventions.normalize(clips))
     x = tf.nn.relu(PerturbedBatchNormalization(name="stem_norm")(x))
     x = tf_keras.layers.MaxPool3D((1, 3, 3), (1, 2, 2), padding="same")(x)
     endpoints = {}
@@ -93,6 +96,7 @@ def build(config: ModelConfig) -> tf_keras.Model:
     endpoints["head"] = tf.reduce_mean(x, (2, 3), keepdims=True)
     backbone = tf_keras.Model(clips, endpoints, name=model_id)
     choose_convolutions(backbone, config.backbone)
+    conventions.pad(backbone)
     return backbone
 
 
@@ -104,7 +108,7 @@ def residual_blocks(backbone: tf_keras.Model) -> list[ResidualBlock]:
             stage,
             _block_name(stage, index),
         )
-        for stage, repeats in zip(STAGES, _SPECS[backbone.name].repeats, strict=True)
+        for stage, repeats in zip(STAGES, SPECS[backbone.name].repeats, strict=True)
         for index in range(repeats)
     ]
 
@@ -119,5 +123,6 @@ register(
         # As in the Model Garden's experiments on Kinetics.
         norm_momentum=0.9,
         trains_from_scratch=True,
+        implementations=CSNS,
     )
 )

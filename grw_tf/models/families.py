@@ -9,6 +9,8 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from grw_tf.models.conventions import TENSORFLOW, Conventions
+
 MOVINET = "movinet"
 
 NORM_MOMENTUM = 0.99
@@ -56,6 +58,8 @@ class Family:
         trains_from_scratch: Whether its experiments train from random weights, and not
             from published ones.
         experiment_prefix: What names of experiments put before names of presets.
+        implementations: By name, the conventions of the implementations whose weights
+            the family's networks can have.
     """
 
     name: str
@@ -73,6 +77,9 @@ class Family:
     stream_step: Callable[[Any, Any, Mapping], tuple[Any, dict]] = _frame_by_frame
     trains_from_scratch: bool = False
     experiment_prefix: str = ""
+    implementations: Mapping[str, Conventions] = dataclasses.field(
+        default_factory=lambda: {TENSORFLOW: Conventions()}
+    )
 
     @property
     def prefix(self) -> str:
@@ -101,6 +108,12 @@ class Family:
                     f"Unknown {name} {getattr(config, name)!r:.80}; known:"
                     f" {', '.join(known)}."
                 )
+        if config.implementation not in self.implementations:
+            raise ValueError(
+                f"backbone.implementation is {config.implementation!r:.80}: there are"
+                f" weights for {config.model_id} of"
+                f" {' and '.join(self.implementations)} alone."
+            )
 
 
 FAMILIES: dict[str, Family] = {}

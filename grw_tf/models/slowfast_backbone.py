@@ -13,6 +13,7 @@ from grw_tf.layers.perturbed_batch_normalization import PerturbedBatchNormalizat
 from grw_tf.layers.residual_blocks_3d import BottleneckBlock3D
 from grw_tf.layers.time_interpolation import TimeInterpolation
 from grw_tf.models.config import ModelConfig
+from grw_tf.models.conventions import RESNETS
 from grw_tf.models.families import Family, register
 from grw_tf.models.residual_block import ResidualBlock
 from grw_tf.models.residual_block_3d import FIXED, STAGES, residual_block_3d
@@ -80,8 +81,9 @@ def _block_name(path, stage, index):
 def build(config: ModelConfig) -> tf_keras.Model:
     """Builds a SlowFast network from clips [batch, N, height, width, 3].
 
-    The slow pathway sees the first of each `alpha` frames. After the stem's pooling and
-    each stage but the last, it gets the fast pathway's features beside its own.
+    The slow pathway sees the first of each `alpha` frames, or as many others with other
+    conventions. After the stem's pooling and each stage but the last, it gets the fast
+    pathway's features beside its own.
 
     The endpoints are "slow_res2", "fast_res2" to "fast_res5", which have N / alpha and
     N frames, and "head" [batch, N, 1, 1, channels]: means over space of both pathways,
@@ -102,13 +104,15 @@ def build(config: ModelConfig) -> tf_keras.Model:
             f" {spec.alpha} frames, so give a multiple of {spec.alpha}, such as"
             f" {-(-frames // spec.alpha) * spec.alpha}."
         )
+    conventions = config.backbone.conventions
     clips = tf_keras.Input((frames, None, None, 3))
-    slow = _stem(clips[:, :: spec.alpha], spec.slow, SLOW)
-    fast = _stem(clips, spec.fast, FAST)
+    seen = conventions.normalize(clips)
+    slow = _stem(_slow_frames(seen, spec, conventions), spec.slow, SLOW)
+    fast = _stem(seen, spec.fast, FAST)
     endpoints = {}
     lateral = "pool1"
     for index, stage in enumerate(STAGES):
-        slow = tf.concat([slow, _lateral(fast, spec, lateral)], -1)
+        slow = tf.concat([slow, _lateral(fast, spec, lateral, conventions)], -1)
         slow = _stage(slow, spec.slow, SLOW, index, config, spec.repeats[index])
         fast = _stage(fast, spec.fast, FAST, index, config, spec.repeats[index])
         endpoints[f"{SLOW}_{stage}"] = slow
@@ -117,7 +121,16 @@ def build(config: ModelConfig) -> tf_keras.Model:
     slow, fast = (tf.reduce_mean(x, (2, 3), keepdims=True) for x in (slow, fast))
     slow = TimeInterpolation(spec.alpha, name="slow_at_all_frames")(slow)
     endpoints["head"] = tf.concat([slow, fast], -1)
-    return tf_keras.Model(clips, endpoints, name=model_id)
+    backbone = tf_keras.Model(clips, endpoints, name=model_id)
+    conventions.pad(backbone)
+    return backbone
+
+
+def _slow_frames(clips, spec, conventions):
+    if not conventions.slow_frames_span_clip:
+        return clips[:, :: spec.alpha]
+    frames = conventions.slow_frames(clips.shape[1], spec.alpha)
+    return tf.gather(clips, frames, axis=1)
 
 
 def _stem(x, pathway, path):
@@ -134,7 +147,7 @@ def _stem(x, pathway, path):
     return tf_keras.layers.MaxPool3D((1, 3, 3), (1, 2, 2), padding="same")(x)
 
 
-def _lateral(fast, spec, name):
+def _lateral(fast, spec, name, conventions):
     """Returns the fast pathway's features at the slow one's frame rate."""
     # Frames on both sides, so that kernels are centered on the slow pathway's frames.
     beyond = spec.lateral_kernel // 2
@@ -147,6 +160,8 @@ def _lateral(fast, spec, name):
         kernel_initializer="VarianceScaling",
         name=f"{name}_lateral",
     )(x)
+    if not conventions.normalizes_laterals:
+        return x
     return _normed(x, f"{name}_lateral_norm")
 
 
@@ -194,5 +209,6 @@ register(
         # As in the Model Garden's experiments on Kinetics.
         norm_momentum=0.9,
         trains_from_scratch=True,
+        implementations=RESNETS,
     )
 )

@@ -11,6 +11,7 @@ from official.vision.modeling.backbones import resnet_3d
 
 from grw_tf.layers.residual_blocks_3d import BasicBlock3D, BottleneckBlock3D
 from grw_tf.models.config import BackboneConfig
+from grw_tf.models.conventions import RESNETS
 from grw_tf.models.families import Family, register
 from grw_tf.models.residual_block import ResidualBlock
 from grw_tf.models.residual_block_3d import FIXED, STAGES, residual_block_3d
@@ -18,16 +19,16 @@ from grw_tf.models.residual_block_3d import FIXED, STAGES, residual_block_3d
 _TEMPORAL_KERNELS = (1, 1, 3, 3)
 _FULL, _NANO = (64, 128, 256, 512), (8, 16, 24, 32)
 
-# By model id: the block, and channels and number of blocks of each stage.
-_NETWORKS = {
+NETWORKS = {
     "slowonly_34": (BasicBlock3D, _FULL, (3, 4, 6, 3)),
     "slowonly_50": (BottleneckBlock3D, _FULL, (3, 4, 6, 3)),
     "slowonly_nano": (BasicBlock3D, _NANO, (1, 1, 1, 1)),
     "slowonly_nano_bottleneck": (BottleneckBlock3D, _NANO, (1, 1, 1, 1)),
 }
-MODEL_IDS = tuple(_NETWORKS)
+"""Networks by model id: the block, and channels and number of blocks of each stage."""
+MODEL_IDS = tuple(NETWORKS)
 
-for _model_id, (_, _channels, _repeats) in _NETWORKS.items():
+for _model_id, (_, _channels, _repeats) in NETWORKS.items():
     # The Model Garden finds stages by model id in this dict. It only knows the name of
     # one kind of block; the class is replaced below.
     resnet_3d.RESNET_SPECS[_model_id] = [
@@ -43,7 +44,8 @@ class SlowOnly(resnet_3d.ResNet3D):
     """
 
     def __init__(self, config: BackboneConfig) -> None:
-        self._block, _, repeats = _NETWORKS[config.model_id]
+        self._block, _, repeats = NETWORKS[config.model_id]
+        self._conventions = config.conventions
         super().__init__(
             model_id=config.model_id,
             temporal_strides=[1] * len(STAGES),
@@ -59,9 +61,10 @@ class SlowOnly(resnet_3d.ResNet3D):
             # As in the Model Garden's experiments on Kinetics.
             norm_epsilon=1e-5,
         )
+        self._conventions.pad(self)
 
     def _build_model(self, inputs):
-        stages = super()._build_model(inputs)
+        stages = super()._build_model(self._conventions.normalize(inputs))
         endpoints = dict(zip(STAGES, stages.values(), strict=True))
         last = endpoints[STAGES[-1]]
         return endpoints | {"head": tf.reduce_mean(last, (2, 3), keepdims=True)}
@@ -84,7 +87,7 @@ def residual_blocks(backbone: SlowOnly) -> list[ResidualBlock]:
         for layer in backbone.layers
         if isinstance(layer, BasicBlock3D | BottleneckBlock3D)
     ]
-    _, _, repeats = _NETWORKS[backbone._model_id]
+    _, _, repeats = NETWORKS[backbone._model_id]
     names = [
         (stage, f"{stage}_layer{index}")
         for stage, count in zip(STAGES, repeats, strict=True)
@@ -106,5 +109,6 @@ register(
         # As in the Model Garden's experiments on Kinetics.
         norm_momentum=0.9,
         trains_from_scratch=True,
+        implementations=RESNETS,
     )
 )

@@ -2,10 +2,10 @@
 
     grw-import-torch --input=a0s_grw.pt --output_dir=a0s_grw
 
-It reads the published GRW models (a0s, a1s, a2s, a3b), and state dicts of these models
-and of MoViNet-pytorch's, alone or within a training's checkpoint. It reports what it
-left out, stripped and converted. The folder then holds a checkpoint for
---init_checkpoint.
+It reads the published GRW models (a0s, a1s, a2s, a3b), and state dicts of these models,
+of MoViNet-pytorch's and of 3-D ResNets from PyTorchVideo, SlowFast's code and
+MMAction2, alone or within a training's checkpoint. It reports what it left out,
+stripped and converted. The folder then holds a checkpoint for --init_checkpoint.
 """
 
 import dataclasses

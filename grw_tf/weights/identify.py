@@ -5,6 +5,7 @@ import itertools
 
 from grw_tf.models import BackboneConfig, HeadConfig, ModelConfig
 from grw_tf.models.block_specs import endpoint_names, model_ids
+from grw_tf.models.conventions import TENSORFLOW
 from grw_tf.models.movinet_backbone import CONV_TYPES
 from grw_tf.models.presets import official_config
 from grw_tf.weights.checkpoint_match import match_checkpoint
@@ -47,7 +48,8 @@ def identify(saved: Saved) -> ModelConfig:
 def describe(backbone: BackboneConfig) -> str:
     """Returns the properties of a backbone that its variables show, in a few words."""
     if not backbone.family.choices:
-        return backbone.model_id
+        own = backbone.implementation == TENSORFLOW
+        return backbone.model_id + ("" if own else f" of {backbone.implementation}")
     positions = "with" if backbone.use_positional_encoding else "without"
     return (
         f"{backbone.model_id}, conv_type {backbone.conv_type}, se_type"

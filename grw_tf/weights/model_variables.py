@@ -8,18 +8,24 @@ of variables have numbers that change from one build to the next.
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from grw_tf.models.backbone import build_backbone, endpoint_channels
-from grw_tf.models.config import HeadConfig, ModelConfig
+from grw_tf.models.backbone import (
+    build_backbone,
+    endpoint_channels,
+    residual_blocks,
+)
+from grw_tf.models.config import BackboneConfig, HeadConfig, ModelConfig
 from grw_tf.models.variable_shapes import VariableShapes
 
 _NUMBERED = "layer_with_weights-"
+# Any number will do, but SlowFast takes multiples.
+_FRAMES = 64
 
 CONVERTIBLE = ("2plus1d", "3d_2plus1d")
 """Convolution types whose variables are each other's, reshaped."""
@@ -28,16 +34,33 @@ CONVERTIBLE = ("2plus1d", "3d_2plus1d")
 def model_layout(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Returns the shapes of a model's variables by name, without smoothing's own."""
     shapes_of = config.backbone.family.variable_shapes or _built_shapes
-    backbone, width = shapes_of(config.backbone)
+    backbone, width, *_ = shapes_of(config.backbone)
     head = _head_layout(config.head, width, config.num_classes, config.backbone)
     return {**backbone, **head}
 
 
+def layer_names(config: BackboneConfig) -> list[str]:
+    """Returns names of the layers of a backbone that its family does not list.
+
+    A layer's place in the list is its number in names of variables,
+    `backbone/layer_with_weights-<number>`. Residual blocks have their own names.
+    """
+    return _built_shapes(config)[2]
+
+
 @functools.cache
 def _built_shapes(config):
-    """Returns the shapes of a built backbone, and the channels of its last features."""
+    """Returns a backbone's shapes, the channels of its last features, and its layers.
+
+    The layers are those with weights, by name.
+    """
     built = build_backbone(
-        ModelConfig(backbone=config, head=HeadConfig(type="transformer"), size=64)
+        ModelConfig(
+            backbone=config,
+            head=HeadConfig(type="transformer"),
+            frames=_FRAMES,
+            size=64,
+        )
     )
     found, seen, queue = {}, set(), [("backbone", built)]
     for path, node in queue:
@@ -50,7 +73,10 @@ def _built_shapes(config):
                 found[f"{path}/{name}"] = tuple(child.shape)
             elif isinstance(child, tf_keras.layers.Layer):
                 queue.append((f"{path}/{name}", child))
-    return found, endpoint_channels(built)["head"]
+    blocks = {id(block.layer): block.name for block in residual_blocks(built, config)}
+    layers = [layer for layer in built.layers if layer.weights]
+    names = [blocks.get(id(layer), layer.name) for layer in layers]
+    return found, endpoint_channels(built)["head"], names
 
 
 def _head_layout(config, width, num_classes, backbone):
@@ -98,6 +124,23 @@ def find_variable(model: tf_keras.Model, name: str) -> tf.Variable:
     Raises:
         KeyError: If the model has none of that name.
     """
+    return find_variables(model, [name])[name]
+
+
+def find_variables(
+    model: tf_keras.Model, names: Iterable[str]
+) -> dict[str, tf.Variable]:
+    """Returns the variables of a built model that a layout names, by name.
+
+    Raises:
+        KeyError: If the model has none of a name.
+    """
+    # Which layers have weights takes long to ask of them.
+    with_weights: dict[int, list] = {}
+    return {name: _find(model, name, with_weights) for name in names}
+
+
+def _find(model, name, with_weights):
     part, *path = name.split("/")
     found = getattr(model, part)
     if part == "backbone" and model.config.backbone.family.variable_shapes:
@@ -106,8 +149,11 @@ def find_variable(model: tf_keras.Model, name: str) -> tf.Variable:
         if attribute.isdigit():
             found = found[int(attribute)]
         elif attribute.startswith(_NUMBERED):
-            with_weights = [layer for layer in found.layers if layer.weights]
-            found = with_weights[int(attribute.removeprefix(_NUMBERED))]
+            if id(found) not in with_weights:
+                layers = [layer for layer in found.layers if layer.weights]
+                with_weights[id(found)] = layers
+            number = int(attribute.removeprefix(_NUMBERED))
+            found = with_weights[id(found)][number]
         else:
             found = getattr(found, attribute, None)
         if found is None:
@@ -117,8 +163,8 @@ def find_variable(model: tf_keras.Model, name: str) -> tf.Variable:
 
 def assign(model: tf_keras.Model, values: Mapping[str, np.ndarray]) -> None:
     """Sets variables of a built model to values by name."""
-    for name, value in values.items():
-        find_variable(model, name).assign(value)
+    for name, variable in find_variables(model, values).items():
+        variable.assign(values[name])
 
 
 def with_backbone(config: ModelConfig, **changes: Any) -> ModelConfig:

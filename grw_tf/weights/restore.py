@@ -14,7 +14,7 @@ from grw_tf.models.config_record import check_backbone
 from grw_tf.weights.checkpoint_match import match_checkpoint
 from grw_tf.weights.identify import GATES_EXPLAINED, describe, identify
 from grw_tf.weights.keras_applications import is_keras_weights, read_keras_weights
-from grw_tf.weights.model_variables import assign, find_variable, model_layout
+from grw_tf.weights.model_variables import assign, find_variables, model_layout
 from grw_tf.weights.opening import open_checkpoint
 
 _CLASSIFIER = "head/_classifier"
@@ -129,6 +129,8 @@ def _restore(model, init_checkpoint, saved, classes=None):
     whole = config
     if classes is not None:
         whole = dataclasses.replace(config, num_classes=saved.config.num_classes)
+    if saved.config:
+        _check_same_network(init_checkpoint, saved.config.backbone, config.backbone)
     backbone = match_checkpoint(saved, config, ("backbone",))
     if backbone.differences:
         raise ValueError(
@@ -157,6 +159,23 @@ def _restore(model, init_checkpoint, saved, classes=None):
     return _report(source, config, tuple(values), *remarks)
 
 
+def _check_same_network(init_checkpoint, saved, built):
+    """Raises a ValueError if implementations differ, or networks with several."""
+    if len(saved.family.implementations) == 1 or saved.family != built.family:
+        return
+    settings = [
+        f"task.model.backbone.{name}={getattr(saved, name)}"
+        for name in ("model_id", "implementation")
+        if getattr(saved, name) != getattr(built, name)
+    ]
+    if settings:
+        raise ValueError(
+            f"{init_checkpoint} holds {describe(saved)}, and the model's backbone is"
+            f" {describe(built)}: set {', '.join(settings)}, or give another"
+            " checkpoint."
+        )
+
+
 def _what(saved):
     try:
         return f"is {describe(identify(saved).backbone)}."
@@ -182,7 +201,7 @@ def _matching_head(saved, config):
 
 
 def _check_complete(model, layout):
-    known = {id(find_variable(model, name)) for name in layout}
+    known = {id(variable) for variable in find_variables(model, layout).values()}
     unknown = [w.name for w in model.backbone.weights if id(w) not in known]
     if unknown:
         raise ValueError(

@@ -28,6 +28,16 @@ NETWORKS = {
     "slowonly_nano_bottleneck": BACKBONES["slowonly_nano_bottleneck"],
     "slowfast_nano": BACKBONES["slowfast_nano"],
     "csn_nano": BACKBONES["csn_nano"],
+    **{
+        f"{model_id} of {implementation}": BACKBONES[model_id]
+        | {"implementation": implementation}
+        for model_id, implementation in (
+            ("slowonly_nano_bottleneck", "pytorchvideo"),
+            ("slowfast_nano", "pytorchvideo"),
+            ("slowfast_nano", "mmaction2"),
+            ("csn_nano", "mmaction2"),
+        )
+    },
 }
 VARIANTS = [
     *((network, "official") for network in NETWORKS),
@@ -44,6 +54,8 @@ SOME = slow_but(
         ("slowonly_nano", "transformer"),
         ("slowfast_nano", "transformer"),
         ("csn_nano", "official"),
+        ("slowfast_nano of pytorchvideo", "official"),
+        ("slowfast_nano of mmaction2", "official"),
     ],
     VARIANTS,
 )

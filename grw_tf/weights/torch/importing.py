@@ -1,6 +1,7 @@
 """Makes checkpoints from PyTorch weights."""
 
 import dataclasses
+import functools
 import itertools
 import os
 import pathlib
@@ -12,6 +13,7 @@ import tensorflow as tf
 from grw_tf.models import HeadConfig, ModelConfig, build_model
 from grw_tf.models.block_specs import model_ids
 from grw_tf.weights.checkpoint_match import match_shapes
+from grw_tf.weights.identify import describe
 from grw_tf.weights.model_variables import assign
 from grw_tf.weights.torch.names import (
     PUBLISHED_BACKBONE,
@@ -20,6 +22,11 @@ from grw_tf.weights.torch.names import (
     model_name,
     torch_config,
     torch_tensors,
+)
+from grw_tf.weights.torch.resnet_names import (
+    candidates,
+    find_spelling,
+    resnet_tensors,
 )
 from grw_tf.weights.torch.snapshot import TorchSnapshot, read_snapshot
 
@@ -55,7 +62,7 @@ class Imported:
         if self.left_out:
             steps = f"{len(self.left_out)} counters of batch norm's steps left out"
         return (
-            f"{model_name(self.config)}, {kind}, {self.config.num_classes} classes;"
+            f"{_title(self.config)}, {kind}, {self.config.num_classes} classes;"
             f" {self.source}: {self.tensors} tensors used once each, {steps}."
         )
 
@@ -63,12 +70,13 @@ class Imported:
 def read_torch_weights(
     path: str | os.PathLike, weights: str = "ema", num_heads: int = 0
 ) -> Imported:
-    """Reads the PyTorch weights of a MoViNet and infers which MoViNet it is.
+    """Reads the PyTorch weights of a network and infers which network it is.
 
     Args:
         path: The file of a published GRW model (a0s, a1s, a2s, a3b), or a state dict of
-            such a model or of MoViNet-pytorch's networks with their classifier, alone
-            or in a training's checkpoint.
+            such a model, of MoViNet-pytorch's networks, or of a 3-D ResNet of
+            PyTorchVideo, SlowFast or MMAction2, with its classifier, alone or in a
+            training's checkpoint.
         weights: "ema" or "model": which weights to take if the file has both.
         num_heads: The number of attention heads, if the file does not say.
 
@@ -111,17 +119,24 @@ def import_torch_weights(
 
 def _identified(snapshot, num_heads):
     found = {key: tensor.shape for key, tensor in snapshot.tensors.items()}
+    spelling = None if snapshot.config else find_spelling(found)
+    if spelling:
+        configs, kind = candidates(spelling, found), "3-D ResNet"
+        tensors_of = functools.partial(resnet_tensors, spelling=spelling)
+    else:
+        configs, kind = _candidates(snapshot, found), "MoViNet"
+        tensors_of = torch_tensors
     match, config = min(
-        ((_match(found, c), c) for c in _candidates(snapshot, found)),
+        ((_match(found, tensors_of(c)), c) for c in configs),
         key=lambda pair: pair[0].differences,
     )
     if match.differences:
         raise ValueError(
-            f"it holds no known MoViNet; nearest is {model_name(config)}:"
-            f" {match.line()}."
+            f"it holds no known {kind}; nearest is {_title(config)}: {match.line()}."
         )
-    config = _with_heads(_agreeing(config, snapshot), snapshot, num_heads)
-    tensors = torch_tensors(config)
+    if not spelling:
+        config = _with_heads(_agreeing(config, snapshot), snapshot, num_heads)
+    tensors = tensors_of(config)
     values = {}
     for key, tensor in tensors.items():
         values |= tensor.to_variables(snapshot.tensors[key])
@@ -168,8 +183,13 @@ def _published_head(found):
     )
 
 
-def _match(found, config):
-    wanted = {key: tensor.shape for key, tensor in torch_tensors(config).items()}
+def _title(config):
+    backbone = config.backbone
+    return model_name(config) if backbone.family.choices else describe(backbone)
+
+
+def _match(found, tensors):
+    wanted = {key: tensor.shape for key, tensor in tensors.items()}
     # Counters are unused, and some files have none.
     wanted |= {key: found[key] for key in counters(wanted) if key in found}
     match = match_shapes(found, wanted)

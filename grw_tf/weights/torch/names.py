@@ -7,7 +7,7 @@ With a transformer head, they are those of the published GRW code
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from official.projects.movinet.modeling import movinet
@@ -29,12 +29,14 @@ COUNTER = "num_batches_tracked"
 _KERNEL_AXES = {2: (1, 0), 4: (2, 3, 1, 0), 5: (2, 3, 4, 1, 0)}
 _DEPTHWISE_AXES = (2, 3, 0, 1)
 
-_BATCH_NORM = {
+BATCH_NORM = {
     "gamma": "weight",
     "beta": "bias",
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
+"""PyTorch's names of a batch normalization's variables."""
+
 _BLOCK_PARTS = {
     "_expansion": "expand",
     "_feature": "deep",
@@ -64,14 +66,19 @@ class TorchTensor:
         names: Names of the variables, which are stacked along the tensor's first axis.
         axes: The tensor's axes in TensorFlow's order; None if the order is the same.
         shape: The tensor's shape.
+        rolled: How many of the tensor's inputs, its second axis, come before those that
+            are first here.
     """
 
     names: tuple[str, ...]
     axes: tuple[int, ...] | None
     shape: tuple[int, ...]
+    rolled: int = 0
 
     def to_variables(self, value: np.ndarray) -> dict[str, np.ndarray]:
         """Returns the variables' values by name, from the tensor's value."""
+        if self.rolled:
+            value = np.roll(value, -self.rolled, axis=1)
         parts = np.split(value, len(self.names)) if len(self.names) > 1 else [value]
         return {
             name: part if self.axes is None else part.transpose(self.axes)
@@ -83,7 +90,8 @@ class TorchTensor:
         parts = [values[name] for name in self.names]
         if self.axes is not None:
             parts = [part.transpose(np.argsort(self.axes)) for part in parts]
-        return np.concatenate(parts) if len(parts) > 1 else parts[0]
+        value = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        return np.roll(value, self.rolled, axis=1) if self.rolled else value
 
 
 def check_in_pytorch(config: ModelConfig) -> None:
@@ -124,7 +132,7 @@ def torch_tensors(config: ModelConfig) -> dict[str, TorchTensor]:
     variables: dict[str, list] = {}
     for name, shape in layout.items():
         variables.setdefault(key_of(name), []).append((name, shape))
-    return {key: _tensor(stacked) for key, stacked in variables.items()}
+    return {key: torch_tensor(stacked) for key, stacked in variables.items()}
 
 
 def counters(keys: Iterable[str]) -> list[str]:
@@ -133,10 +141,11 @@ def counters(keys: Iterable[str]) -> list[str]:
     return [key.removesuffix(variance) + COUNTER for key in keys if variance in key]
 
 
-def _tensor(stacked):
+def torch_tensor(stacked: Sequence[tuple[str, tuple[int, ...]]]) -> TorchTensor:
+    """Returns the tensor of variables with these names and shapes."""
     names = tuple(name for name, _ in stacked)
     shape, attribute = stacked[0][1], names[0].rpartition("/")[2]
-    axes = None
+    axes: tuple[int, ...] | None = None
     if attribute == "depthwise_kernel":
         axes = _DEPTHWISE_AXES
     elif attribute == "kernel":
@@ -198,7 +207,7 @@ class _Keys:
         kind, *_, attribute = path.split("/")
         index = 2 if kind.endswith("_temporal") else 1
         if kind.startswith("_batch_norm"):
-            return f"conv_{index}.norm.{_BATCH_NORM[attribute]}"
+            return f"conv_{index}.norm.{BATCH_NORM[attribute]}"
         return f"conv_{index}.{self._convolution}.{_dense(attribute)}"
 
     def _transformer(self, name):

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from grw_tf.models import ModelConfig
+from grw_tf.models.families import MOVINET
 from grw_tf.weights.torch.importing import read_torch_weights
 
 
@@ -25,11 +26,12 @@ class TorchVariables:
         self.prefix = path
         self.config: ModelConfig | None = imported.config
         self.others: list[str] = []
+        self._family = imported.config.backbone.family.name
         self._values = imported.values
 
     def is_movinet(self) -> bool:
-        """Says that it is a MoViNet, as all known PyTorch files are."""
-        return True
+        """Says whether it is a MoViNet."""
+        return self._family == MOVINET
 
     def layer_count(self) -> int:
         """Returns the number of layers with weights in the backbone."""

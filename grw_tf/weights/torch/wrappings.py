@@ -11,6 +11,7 @@ import numpy as np
 
 from grw_tf.common.first_few import first_few
 from grw_tf.weights.torch.inert_pickle import Unread
+from grw_tf.weights.torch.resnet_names import STEMS
 
 # Words in the names of entries that are a model's state dict, such as model_state_dict,
 # and trainers' attributes that hold a model, perhaps beside losses and metrics.
@@ -101,7 +102,10 @@ def without_prefixes(state: dict, weights: str, name: str) -> tuple[dict, list[s
     if len(beside) < len(names):
         for key in beside:
             del names[key]
-    while prefix := _prefix(names.values(), weights, name):
+    # A 3-D ResNet's own names begin with words that wrappers have too.
+    while STEMS.isdisjoint(names.values()) and (
+        prefix := _prefix(names.values(), weights, name)
+    ):
         said.append(f"prefix {prefix!r:.80} stripped")
         others = [(key,) for key in names if not names[key].startswith(prefix)]
         if others:

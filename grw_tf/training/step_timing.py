@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -155,11 +156,11 @@ def _official_model(config):
             f" {', '.join(_OFFICIAL_GATES)}."
         )
     backbone["gating_activation"] = _OFFICIAL_GATES[gate]
-    momentum = backbone.pop("norm_momentum")
-    for own in ("conv3d_by_frames", "recompute"):
-        del backbone[own]
+    momentum = backbone["norm_momentum"]
+    theirs = inspect.signature(movinet.Movinet).parameters
+    fields = {name: value for name, value in backbone.items() if name in theirs}
     model = movinet.MovinetModel(
-        backbone=movinet.Backbone3D(movinet=movinet.Movinet(**backbone)),
+        backbone=movinet.Backbone3D(movinet=movinet.Movinet(**fields)),
         activation=config.head.activation,
         dropout_rate=config.head.dropout_rate,
     )

@@ -29,14 +29,14 @@ def two_devices():
 def train(tmp_path, monkeypatch):
     """A function that trains on some replicas, and returns losses and weights."""
 
-    def run(replicas, mode):
+    def run(replicas, mode, records="RECORDS", scalar="loss", **model):
         devices = [f"CPU:{i}" for i in range(replicas)]
         monkeypatch.setattr(
             driver, "build_strategy", lambda _: tf.distribute.MirroredStrategy(devices)
         )
         folder = tmp_path / str(replicas)
         override = {
-            "task": {"model": MODEL},
+            "task": {"model": MODEL | model},
             "trainer": {
                 "train_steps": STEPS,
                 "steps_per_loop": 1,
@@ -45,10 +45,8 @@ def train(tmp_path, monkeypatch):
                 "batch_norm_recalibration": 12,
             },
         }
-        driver.run_experiment(
-            options(os.environ["RECORDS"], folder, override, mode=mode)
-        )
-        return scalars(folder, "loss"), values(folder)
+        driver.run_experiment(options(os.environ[records], folder, override, mode=mode))
+        return scalars(folder, scalar), values(folder)
 
     return run
 
@@ -99,3 +97,19 @@ def test_in_float32_they_differ_by_rounding_alone(train):
     one, two = train(1, "train_and_eval"), train(2, "train_and_eval")
     assert ("validation", "class_loss", STEPS) in one[0]
     _check_same(one, two, 1e-4)
+
+
+@pytest.mark.slow
+def test_several_labels_are_measured_alike(train, in_float64):
+    labels = {"records": "LABELED_RECORDS", "scalar": ""}
+    one, two = (
+        train(n, "train_and_eval", output_activation="sigmoid", **labels)
+        for n in (1, 2)
+    )
+    names = ("mean_average_precision", "best_threshold/red", "micro_f1")
+    assert {("validation", name, STEPS) for name in names} <= one[0].keys()
+    measured = [
+        {key: value for key, value in run[0].items() if key[0] == "validation"}
+        for run in (one, two)
+    ]
+    assert measured[1] == pytest.approx(measured[0], rel=1e-4)

@@ -21,10 +21,13 @@ def test_two_devices_train_as_one(run_isolated, colored_records):
 
 
 @pytest.mark.slow
-def test_two_devices_train_as_one_in_float32(run_isolated, colored_records):
+def test_two_devices_train_as_one_in_float32_and_measure_alike(
+    run_isolated, colored_records, labeled_records
+):
     run_isolated(
         "distributed_training_checks.py",
         RECORDS=str(colored_records),
+        LABELED_RECORDS=str(labeled_records),
         PYTEST_ADDOPTS="-m slow",
     )
 

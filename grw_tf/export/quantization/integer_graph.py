@@ -9,12 +9,24 @@ from grw_tf.export.flatbuffer import read_model, write_model
 from grw_tf.export.graph_editing import add_constant, add_copy, make_operation
 from grw_tf.export.operations import kind_of
 
-MOST_FRAMES = 1024
+MOST_FRAMES = 4096
 """Number of frames from which running means forget at a constant rate.
 
-Until then 1/n comes from a table. In 16 bits a mean moves by whole steps, and further
-on 1/n of most differences would be less than one.
+Until then 1/n comes from a table.
 """
+
+FINE = 64
+"""How many times finer the rests of means are; and the frame from which there are any.
+
+A mean moves by 1/n of a difference, which in 16 bits would soon be less than a step.
+From this frame on, what is less is collected.
+"""
+
+REST = "/rest"
+"""In the name of a tensor, after that of a mean, if it is FINE times finer."""
+
+CARRIED = "/carried"
+"""The same for whole steps of the mean that its rest has collected."""
 
 SAME_SCALE = ("AVERAGE_POOL_2D", "CONCATENATION", "RESHAPE", "SPLIT", "STRIDED_SLICE")
 """Operations that move numbers without rescaling them."""
@@ -36,7 +48,9 @@ def integer_graph(content: bytes) -> bytes:
     It gives the same numbers, up to MOST_FRAMES frames:
 
     - `HARD_SWISH`, which has no 16-bit kernel, becomes x relu6(x + 3) / 6.
-    - A division by a count of frames becomes a product with an entry of a table.
+    - 1/n of a running mean comes from tables of the first and of later frames. Each
+      mean has one more state, of the mean's name and REST, for what is less than a
+      step of the mean. In float32 it is always zero.
 
     Raises:
         ValueError: If an operation has no integer form.
@@ -82,61 +96,134 @@ class _Rewriter:
         self._graph = graph
         self._makers = {o: op for op in graph.operators for o in op.outputs}
         self._constants = {}
+        # Counts of frames, limited, by tensors of 1/n.
+        self._shares = {}
+        # (difference, count) by tensors of 1/n of a difference.
+        self._moves = {}
+        # Rests of means, by the means' tensors.
+        self._rests = {}
 
     def rewrite(self):
         rewritten = []
         for operation in self._graph.operators:
-            kind = kind_of(self._model, operation)
-            if kind == "HARD_SWISH":
-                rewritten += self._hard_swish(operation)
-            elif kind == "DIV" and self._count(operation) is not None:
-                rewritten += self._share(operation)
-            else:
-                if kind in ("ADD", "SUB"):
-                    # Scales that are powers of 2 are the default.
-                    operation.builtinOptions.potScaleInt16 = False
-                rewritten.append(operation)
+            rewritten += self._rewritten(operation, kind_of(self._model, operation))
         self._graph.operators = rewritten
         self._drop_unused()
 
-    def _hard_swish(self, operation):
-        x, output = operation.inputs[0], operation.outputs[0]
+    def _rewritten(self, operation, kind):
+        """Returns the operations in place of one."""
+        first, *others = operation.inputs
+        output = operation.outputs[0]
+        if kind == "HARD_SWISH":
+            return self._hard_swish(first, output)
+        if kind == "DIV" and self._count(others[0]) is not None:
+            count = self._count(others[0])
+            if self._value(first) == 1:
+                self._shares[output] = count
+            else:
+                self._moves[output] = first, count
+            return []
+        if kind == "MUL" and others[0] in self._shares:
+            self._moves[output] = first, self._shares[others[0]]
+            return []
+        if kind == "ADD" and others[0] in self._moves:
+            return self._mean(first, *self._moves[others[0]], output)
+        if kind in ("ADD", "SUB"):
+            # Scales that are powers of 2 are the default.
+            operation.builtinOptions.potScaleInt16 = False
+        return [operation]
+
+    def _hard_swish(self, x, output):
         three = self._constant(b"three", np.float32(3))
         sixth = self._constant(b"sixth", np.float32(1 / 6))
-        raised = add_copy(self._graph, x, b"/relu6")
-        gate = add_copy(self._graph, x, b"/gate")
-        add = schema.AddOptionsT()
-        add.fusedActivationFunction = schema.ActivationFunctionType.RELU6
-        add.potScaleInt16 = False
-        yield self._make("ADD", [x, three], raised, add)
-        yield self._make("MUL", [raised, sixth], gate)
-        yield self._make("MUL", [x, gate], output)
+        raised = self._like(x, b"/relu6")
+        gate = self._like(x, b"/gate")
+        relu6 = schema.ActivationFunctionType.RELU6
+        return [
+            self._make("ADD", [x, three], raised, fusedActivationFunction=relu6),
+            self._make("MUL", [raised, sixth], gate),
+            self._make("MUL", [x, gate], output),
+        ]
 
-    def _share(self, operation):
-        """Divides by a count: the quotients of a constant are a table's entries."""
-        dividend, output = operation.inputs[0], operation.outputs[0]
-        value = self._value(dividend)
-        count = self._count(operation)
-        limited = add_copy(self._graph, count, b"/limited")
-        most = self._constant(b"most_frames", np.int32(MOST_FRAMES))
-        yield self._make("MINIMUM", [count, most], limited)
+    def _mean(self, mean, difference, count, output):
+        """Moves a mean by 1/n of a difference."""
+        counts = np.arange(MOST_FRAMES + 1)
         # No frame is the first after 0 others.
-        counts = np.maximum(np.arange(MOST_FRAMES + 1), 1)
-        name = b"shares_of_" + str(dividend if value is not None else 1).encode()
-        one = 1.0 if value is None else value
-        table = self._constant(name, (one / counts).astype(np.float32))
-        shares = schema.GatherOptionsT()
-        shares.axis = 0
-        if value is not None:
-            yield self._make("GATHER", [table, limited], output, shares)
-            return
-        share = add_copy(self._graph, operation.inputs[1], b"/share")
-        yield self._make("GATHER", [table, limited], share, shares)
-        yield self._make("MUL", [dividend, share], output)
+        shares = (1 / np.maximum(counts, 1)).astype(np.float32)
+        early = self._like(output, b"/early")
+        moved = self._like(output, b"/moved")
+        fine = self._like(output, f"{REST}_share".encode())
+        collected = self._like(output, f"{REST}_sum".encode())
+        carried = self._like(output, CARRIED.encode())
+        rest_after = self._like(output, REST.encode())
+        rest = self._rest(mean, output, rest_after)
+        one = self._constant(b"one", np.float32(1))
+        operations, tables = [], []
+        for name, table in (
+            (b"early", np.where(counts < FINE, shares, 0)),
+            (b"late", np.where(counts < FINE, 0, shares)),
+        ):
+            made, share = self._looked_up(count, name, table.astype(np.float32))
+            operations += made
+            tables.append(share)
+        return [
+            *operations,
+            self._make("MUL", [difference, tables[0]], early),
+            self._make("ADD", [mean, early], moved),
+            self._make("MUL", [difference, tables[1]], fine),
+            self._make("ADD", [rest, fine], collected),
+            # Rounded to whole steps of the mean.
+            self._make("MUL", [collected, one], carried),
+            self._make("SUB", [collected, carried], rest_after),
+            self._make("ADD", [moved, carried], output),
+        ]
 
-    def _make(self, kind, inputs, output, options=None):
-        options = options or _OPTIONS[kind]()
-        return make_operation(self._model, kind, inputs, output, options=options)
+    def _looked_up(self, count, name, table):
+        """Returns the operations, if any are missing, and the tensor of an entry."""
+        name += str(count).encode()
+        if name in self._constants:
+            return [], self._constants[name]
+        most = self._constant(b"most_frames", np.int32(MOST_FRAMES))
+        limited = self._like(count, b"/limited_" + name)
+        entry = self._like(count, b"/share_" + name)
+        self._graph.tensors[entry].type = _FLOAT
+        self._constants[name] = entry
+        constant = self._constant(b"shares_" + name, table)
+        return [
+            self._make("MINIMUM", [count, most], limited),
+            self._make("GATHER", [constant, limited], entry, axis=0),
+        ], entry
+
+    def _rest(self, mean, output, after):
+        """Returns a mean's rest, and takes note of that of the moved mean.
+
+        A state's rest is a state, too.
+        """
+        self._rests[output] = after
+        for signature in self._model.signatureDefs:
+            if self._model.subgraphs[signature.subgraphIndex] is self._graph:
+                for entry in list(signature.outputs):
+                    if entry.tensorIndex == output:
+                        self._graph.outputs = [*self._graph.outputs, after]
+                        signature.outputs.append(_entry(entry.name, after))
+                for entry in list(signature.inputs):
+                    if entry.tensorIndex == mean:
+                        self._rests[mean] = self._like(mean, REST.encode())
+                        inputs = [*self._graph.inputs, self._rests[mean]]
+                        self._graph.inputs = inputs
+                        signature.inputs.append(_entry(entry.name, self._rests[mean]))
+        return self._rests[mean]
+
+    def _like(self, index, suffix):
+        return add_copy(self._graph, index, suffix)
+
+    def _make(self, kind, inputs, output, **options):
+        made = _OPTIONS[kind]()
+        if hasattr(made, "potScaleInt16"):
+            made.potScaleInt16 = False
+        for name, value in options.items():
+            setattr(made, name, value)
+        return make_operation(self._model, kind, inputs, output, options=made)
 
     def _constant(self, name, value):
         if name not in self._constants:
@@ -144,9 +231,9 @@ class _Rewriter:
             self._constants[name] = made
         return self._constants[name]
 
-    def _count(self, division):
-        """Returns the index of the whole numbers that are divided by, or None."""
-        cast = self._makers.get(division.inputs[1])
+    def _count(self, index):
+        """Returns the whole numbers that a tensor is a cast of, or None."""
+        cast = self._makers.get(index)
         if cast is None or kind_of(self._model, cast) != "CAST":
             return None
         source = cast.inputs[0]
@@ -170,4 +257,17 @@ class _Rewriter:
         graph.operators = kept[::-1]
 
 
-_OPTIONS = {"MINIMUM": schema.MaximumMinimumOptionsT, "MUL": schema.MulOptionsT}
+def _entry(name, index):
+    """Returns a signature's entry on the rest of a state."""
+    entry = schema.TensorMapT()
+    entry.name, entry.tensorIndex = name + REST.encode(), index
+    return entry
+
+
+_OPTIONS = {
+    "ADD": schema.AddOptionsT,
+    "GATHER": schema.GatherOptionsT,
+    "MINIMUM": schema.MaximumMinimumOptionsT,
+    "MUL": schema.MulOptionsT,
+    "SUB": schema.SubOptionsT,
+}

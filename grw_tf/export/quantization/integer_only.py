@@ -14,6 +14,9 @@ from grw_tf.export.graph_editing import add_copy, make_operation
 from grw_tf.export.operations import kind_of
 from grw_tf.export.quantization.calibration import Calibration, calibrate
 from grw_tf.export.quantization.integer_graph import (
+    CARRIED,
+    FINE,
+    REST,
     SAME_SCALE,
     WEIGHTED,
     float_operations,
@@ -125,6 +128,7 @@ class _Ranges:
         for group in self._groups():
             widest = max(highest[name] for name in group)
             highest |= dict.fromkeys(group, widest)
+        self._fix_rests(highest)
         ranges = {
             name: tuple(np.full_like(found[name][0], sign * value) for sign in (-1, 1))
             for name, value in highest.items()
@@ -141,6 +145,16 @@ class _Ranges:
             elif kind == "GATHER":
                 table = self._constant(operation.inputs[0])
                 highest[self._name(output)] = float(np.abs(table).max())
+
+    def _fix_rests(self, highest):
+        """Sets the ranges of rests and of what they carry by those of their means."""
+        for name in highest:
+            mean, carried, _ = name.partition(CARRIED)
+            if carried:
+                highest[name] = highest[mean]
+            mean, rest, _ = name.partition(REST)
+            if rest:
+                highest[name] = highest[mean] / FINE
 
     def _groups(self):
         """Yields names of tensors of one scale.

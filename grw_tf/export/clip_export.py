@@ -150,7 +150,8 @@ def _check(run, config):
     if config.quantization in CALIBRATED:
         raise ValueError(
             f"--quantization={config.quantization} is for stream models, and"
-            f" {model_id} sees later frames: use {AUTO}, or {', '.join(_TRIED[:-1])} or none."
+            f" {model_id} sees later frames: use {AUTO}, or {', '.join(_TRIED[:-1])}"
+            " or none."
         )
 
 

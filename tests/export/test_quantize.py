@@ -55,7 +55,7 @@ QUANTIZED = [("official", mode) for mode in MODES] + [
     for name in MODELS
     if name != "official"
 ]
-IN_8_BITS = ("auto", "dynamic", "weight_only", "int8", "int16")
+IN_8_BITS = ("auto", "dynamic", "weight_only", "int8")
 # Those that other heads than the official and the mean one have, too.
 ANY_HEAD = [mode for mode in MODES if mode != "int16"]
 

@@ -22,10 +22,10 @@ A mean moves by 1/n of a difference, which in 16 bits would soon be less than a 
 From this frame on, what is less is collected.
 """
 
-REST = "/rest"
+REST = "/mean_rest"
 """In the name of a tensor, after that of a mean, if it is FINE times finer."""
 
-CARRIED = "/carried"
+CARRIED = "/mean_carried"
 """The same for whole steps of the mean that its rest has collected."""
 
 SAME_SCALE = ("AVERAGE_POOL_2D", "CONCATENATION", "RESHAPE", "SPLIT", "STRIDED_SLICE")
@@ -49,8 +49,8 @@ def integer_graph(content: bytes) -> bytes:
 
     - `HARD_SWISH`, which has no 16-bit kernel, becomes x relu6(x + 3) / 6.
     - 1/n of a running mean comes from tables of the first and of later frames. Each
-      mean has one more state, of the mean's name and REST, for what is less than a
-      step of the mean. In float32 it is always zero.
+      mean that is a state has another one beside it, whose name ends in `_rest`, for
+      what is less than a step of the mean. In float32 it is always zero.
 
     Raises:
         ValueError: If an operation has no integer form.
@@ -96,12 +96,17 @@ class _Rewriter:
         self._graph = graph
         self._makers = {o: op for op in graph.operators for o in op.outputs}
         self._constants = {}
-        # Counts of frames, limited, by tensors of 1/n.
+        # Counts of frames, by tensors of 1/n.
         self._shares = {}
         # (difference, count) by tensors of 1/n of a difference.
         self._moves = {}
         # Rests of means, by the means' tensors.
         self._rests = {}
+        (self._signature,) = (
+            signature
+            for signature in model.signatureDefs
+            if model.subgraphs[signature.subgraphIndex] is graph
+        )
 
     def rewrite(self):
         rewritten = []
@@ -116,17 +121,16 @@ class _Rewriter:
         output = operation.outputs[0]
         if kind == "HARD_SWISH":
             return self._hard_swish(first, output)
+        # What a mean no longer needs is dropped in the end.
         if kind == "DIV" and self._count(others[0]) is not None:
             count = self._count(others[0])
             if self._value(first) == 1:
                 self._shares[output] = count
             else:
                 self._moves[output] = first, count
-            return []
-        if kind == "MUL" and others[0] in self._shares:
+        elif kind == "MUL" and others[0] in self._shares:
             self._moves[output] = first, self._shares[others[0]]
-            return []
-        if kind == "ADD" and others[0] in self._moves:
+        elif kind == "ADD" and others[0] in self._moves and self._is_mean(first):
             return self._mean(first, *self._moves[others[0]], output)
         if kind in ("ADD", "SUB"):
             # Scales that are powers of 2 are the default.
@@ -147,9 +151,10 @@ class _Rewriter:
 
     def _mean(self, mean, difference, count, output):
         """Moves a mean by 1/n of a difference."""
-        counts = np.arange(MOST_FRAMES + 1)
         # No frame is the first after 0 others.
-        shares = (1 / np.maximum(counts, 1)).astype(np.float32)
+        counts = np.maximum(np.arange(MOST_FRAMES + 1), 1)
+        early_shares = np.where(counts < FINE, 1 / counts, 0)[: FINE + 1]
+        late_shares = np.where(counts < FINE, 0, 1 / counts)
         early = self._like(output, b"/early")
         moved = self._like(output, b"/moved")
         fine = self._like(output, f"{REST}_share".encode())
@@ -158,19 +163,14 @@ class _Rewriter:
         rest_after = self._like(output, REST.encode())
         rest = self._rest(mean, output, rest_after)
         one = self._constant(b"one", np.float32(1))
-        operations, tables = [], []
-        for name, table in (
-            (b"early", np.where(counts < FINE, shares, 0)),
-            (b"late", np.where(counts < FINE, 0, shares)),
-        ):
-            made, share = self._looked_up(count, name, table.astype(np.float32))
-            operations += made
-            tables.append(share)
+        make_early, early_share = self._entry(count, b"early", early_shares)
+        make_late, late_share = self._entry(count, b"late", late_shares)
         return [
-            *operations,
-            self._make("MUL", [difference, tables[0]], early),
+            *make_early,
+            *make_late,
+            self._make("MUL", [difference, early_share], early),
             self._make("ADD", [mean, early], moved),
-            self._make("MUL", [difference, tables[1]], fine),
+            self._make("MUL", [difference, late_share], fine),
             self._make("ADD", [rest, fine], collected),
             # Rounded to whole steps of the mean.
             self._make("MUL", [collected, one], carried),
@@ -178,40 +178,38 @@ class _Rewriter:
             self._make("ADD", [moved, carried], output),
         ]
 
-    def _looked_up(self, count, name, table):
-        """Returns the operations, if any are missing, and the tensor of an entry."""
+    def _entry(self, count, name, table):
+        """Returns the operations that look up a count, if any, and the entry."""
         name += str(count).encode()
         if name in self._constants:
             return [], self._constants[name]
-        most = self._constant(b"most_frames", np.int32(MOST_FRAMES))
+        last = self._constant(b"last_" + name, np.int32(len(table) - 1))
         limited = self._like(count, b"/limited_" + name)
-        entry = self._like(count, b"/share_" + name)
+        entry = self._constants[name] = self._like(count, b"/share_" + name)
         self._graph.tensors[entry].type = _FLOAT
-        self._constants[name] = entry
-        constant = self._constant(b"shares_" + name, table)
+        constant = self._constant(b"shares_" + name, table.astype(np.float32))
         return [
-            self._make("MINIMUM", [count, most], limited),
+            self._make("MINIMUM", [count, last], limited),
             self._make("GATHER", [constant, limited], entry, axis=0),
         ], entry
+
+    def _is_mean(self, index):
+        return index in self._rests or index in self._graph.inputs
 
     def _rest(self, mean, output, after):
         """Returns a mean's rest, and takes note of that of the moved mean.
 
         A state's rest is a state, too.
         """
+        graph, signature = self._graph, self._signature
+        if mean not in self._rests:
+            self._rests[mean] = self._like(mean, REST.encode())
+            graph.inputs = [*graph.inputs, self._rests[mean]]
+            signature.inputs += _rest_entries(signature.inputs, mean, self._rests[mean])
         self._rests[output] = after
-        for signature in self._model.signatureDefs:
-            if self._model.subgraphs[signature.subgraphIndex] is self._graph:
-                for entry in list(signature.outputs):
-                    if entry.tensorIndex == output:
-                        self._graph.outputs = [*self._graph.outputs, after]
-                        signature.outputs.append(_entry(entry.name, after))
-                for entry in list(signature.inputs):
-                    if entry.tensorIndex == mean:
-                        self._rests[mean] = self._like(mean, REST.encode())
-                        inputs = [*self._graph.inputs, self._rests[mean]]
-                        self._graph.inputs = inputs
-                        signature.inputs.append(_entry(entry.name, self._rests[mean]))
+        if output in graph.outputs:
+            graph.outputs = [*graph.outputs, after]
+            signature.outputs += _rest_entries(signature.outputs, output, after)
         return self._rests[mean]
 
     def _like(self, index, suffix):
@@ -257,11 +255,15 @@ class _Rewriter:
         graph.operators = kept[::-1]
 
 
-def _entry(name, index):
-    """Returns a signature's entry on the rest of a state."""
-    entry = schema.TensorMapT()
-    entry.name, entry.tensorIndex = name + REST.encode(), index
-    return entry
+def _rest_entries(entries, state, rest):
+    """Returns a signature's new entries on the rest of a state."""
+    found = []
+    for entry in entries:
+        if entry.tensorIndex == state:
+            added = schema.TensorMapT()
+            added.name, added.tensorIndex = entry.name + b"_rest", rest
+            found.append(added)
+    return found
 
 
 _OPTIONS = {

@@ -64,7 +64,7 @@ def quantize_integer_only(
 
 
 def operations_in_float(content: bytes) -> list[str]:
-    """Returns the operations of a model's steps that read or write float32.
+    """Returns the operations of a model's steps that read or write float32, in words.
 
     Those that quantize the image and dequantize the logits are named by their kind
     alone, others by kind and place.

@@ -96,8 +96,8 @@ def quantize(
     Args:
         content: The float32 model.
         mode: One of MODES.
-        clips: For auto, int8 and int16, videos uint8 [frames, size, size, 3] as the model will
-            see them, with at least 300 frames in all.
+        clips: For auto, int8 and int16, videos uint8 [frames, size, size, 3] as the
+            model will see them, with at least 300 frames in all.
         noise_budget: For int8, the error that it may add to the logits besides that of
             8-bit weights, relative to their standard deviation.
         threads: For auto, int8 and int16, the number of threads to measure with; by

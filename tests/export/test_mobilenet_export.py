@@ -15,7 +15,7 @@ from grw_tf.export import export as exporting
 from grw_tf.export.conversion import convert
 from grw_tf.export.export import ExportConfig, export_run
 from grw_tf.export.operations import count_operations, step_partitions
-from grw_tf.export.quantization.quantize import MODES
+from grw_tf.export.quantization.quantize import CALIBRATED, MODES
 from grw_tf.export.quantization.rollouts import Rollout
 from grw_tf.export.saved_model import write_saved_model
 from grw_tf.export.streaming_network import StreamingNetwork
@@ -198,12 +198,13 @@ def test_saved_model_gives_the_models_logits(request, kind, video, tmp_path):
 def test_every_quantization_makes_the_models_choices(
     request, kind, mode, short_streams, tmp_path, monkeypatch, colored_records
 ):
+    videos = str(colored_records.parent / "videos")
     # Enough to calibrate on.
     monkeypatch.setattr(exporting, "_STREAMS", 2)
     config = ExportConfig(
         output=str(tmp_path / "model.tflite"),
         quantization=mode,
-        clips=str(colored_records.parent / "videos") if mode == "int8" else "",
+        clips=videos if mode in CALIBRATED else "",
         # Few choices of random weights are clear: 8 bits may miss the limits.
         allow_mismatch=mode in IN_8_BITS,
     )

@@ -60,7 +60,11 @@ def quantize_integer_only(
     calibration = calibrate(content, clips, ranges.names, threads)
     quantized = int16_operations(content, ranges.of_all(calibration.ranges))
     _check_sums(quantized)
-    return _with_ends(quantized), calibration
+    quantized = _with_ends(quantized)
+    left = [name for name in operations_in_float(quantized) if name not in _ENDS]
+    if left:
+        raise ValueError(f"{left[0]} cannot be quantized by this ai-edge-quantizer.")
+    return quantized, calibration
 
 
 def operations_in_float(content: bytes) -> list[str]:

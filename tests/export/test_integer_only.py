@@ -273,6 +273,27 @@ def test_biases_of_tiny_weights_stay_what_they_are(clips):
     np.testing.assert_allclose(logits[0], expected, atol=0.02)
 
 
+def test_activations_that_are_always_zero_are_fine(clips):
+    """As those before a residual whose factor is still 0."""
+    spec = {
+        "image": tf.TensorSpec((1, 32, 32, 3), tf.uint8, "image"),
+        "state": tf.TensorSpec((1, 2), tf.float32, "state"),
+    }
+
+    @tf.function(input_signature=[spec])
+    def step(inputs):
+        x = tf.cast(inputs["image"], tf.float32) / 255
+        zeros = tf.nn.conv2d(x, np.zeros((1, 1, 3, 3), np.float32), 1, "SAME")
+        kernel = np.ones((1, 1, 3, 2), np.float32)
+        x = tf.nn.bias_add(tf.nn.conv2d(zeros, kernel, 1, "SAME"), [3.0, -1.0])
+        state = tf.reduce_mean(x, (1, 2))
+        return {"state": state, "logits": state + inputs["state"]}
+
+    quantized, _ = quantize_integer_only(convert_functions({"step": step}), clips)
+    logits = Rollout(quantized).logits(clips[0][:1])
+    np.testing.assert_allclose(logits[0], [3.0, -1.0], atol=0.01)
+
+
 @pytest.mark.slow
 def test_mobilenet_computes_in_integers_too(clips):
     model = build_model(preset("mobilenet_v3_small", size=32, frames=8, num_classes=4))

@@ -124,15 +124,16 @@ class IntegerRanges:
             kind = kind_of(self._model, operation)
             if kind not in WEIGHTED:
                 continue
-            source, kernel, bias = operation.inputs
+            source, kernel, *biases = operation.inputs
             weights = self._constant(kernel)
             channels = weights.ndim - 1 if kind == "DEPTHWISE_CONV_2D" else 0
             others = tuple(i for i in range(weights.ndim) if i != channels)
             widest = np.abs(weights).max(others, keepdims=True)
-            if bias >= 0:
-                scale = highest[self._name(source)] / HIGHEST
-                biases = np.abs(self._constant(bias)).reshape(widest.shape)
-                needed = biases * _HIGHEST_WEIGHT / (scale * _HIGHEST_BIAS)
+            scale = highest[self._name(source)] / HIGHEST
+            # -1 stands for none.
+            for index in (i for i in biases if i >= 0):
+                bias = np.abs(self._constant(index)).reshape(widest.shape)
+                needed = bias * _HIGHEST_WEIGHT / (scale * _HIGHEST_BIAS)
                 widest = np.maximum(widest, needed)
             name = self._name(kernel)
             if name in ranges:

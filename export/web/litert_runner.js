@@ -37,7 +37,7 @@ export class LiteRtRunner {
       if (!ARRAYS.has(dtype)) {
         throw new Error(
           `${exported.name} has states in ${dtype}, which LiteRT does not take in browsers:` +
-            " export the model again with another --quantization than int8.",
+            " export the model again with another --quantization than int8 and int16.",
         );
       }
     }

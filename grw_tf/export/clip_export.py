@@ -20,7 +20,7 @@ from grw_tf.export.judgement import judge_parity
 from grw_tf.export.manifest import make_clip_manifest
 from grw_tf.export.operations import Partitions, count_operations, step_partitions
 from grw_tf.export.quantization.operation_recipes import quantize_layers
-from grw_tf.export.quantization.quantize import AUTO, WEIGHTS
+from grw_tf.export.quantization.quantize import AUTO, CALIBRATED, WEIGHTS
 from grw_tf.export.report import graph_rows, short_name, write_report
 from grw_tf.export.streams import drawn_streams, real_streams
 from grw_tf.export.tflite_metadata import add_metadata
@@ -147,10 +147,11 @@ def _check(run, config):
                 f"--{flag}={value} is for stream models, and {model_id} sees later"
                 f" frames: its file takes whole clips. Leave out --{flag}."
             )
-    if config.quantization == "int8":
+    if config.quantization in CALIBRATED:
         raise ValueError(
-            f"--quantization=int8 is for stream models, and {model_id} sees later"
-            f" frames: use {AUTO}, or {', '.join(_TRIED[:-1])} or none."
+            f"--quantization={config.quantization} is for stream models, and"
+            f" {model_id} sees later frames: use {AUTO}, or {', '.join(_TRIED[:-1])}"
+            " or none."
         )
 
 

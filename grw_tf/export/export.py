@@ -18,7 +18,7 @@ from grw_tf.export.manifest import make_manifest
 from grw_tf.export.operations import Partitions, count_operations, step_partitions
 from grw_tf.export.own_outputs import separate_outputs
 from grw_tf.export.parity import Parity, check_parity
-from grw_tf.export.quantization.quantize import AUTO, quantize
+from grw_tf.export.quantization.quantize import AUTO, CALIBRATED, quantize
 from grw_tf.export.report import graph_rows, short_name, write_report
 from grw_tf.export.streaming_network import StreamingNetwork
 from grw_tf.export.streams import FRAMES, drawn_streams, real_streams
@@ -71,6 +71,7 @@ class Report:
         rows = (
             ("size", f"{self.megabytes:.2f} MB"),
             ("quantization", _quantization_text(self.quantization)),
+            *_float_operations_rows(self.quantization),
             *graph_rows(self.operations, self.partitions),
             ("known to fail on GPUs", _findings_text(self.delegate_findings)),
             ("ms a frame, one thread", f"{parity.milliseconds:.2f}"),
@@ -131,9 +132,9 @@ def export_streams(run: Run, config: ExportConfig) -> Report:
     network = StreamingNetwork(
         run.model, config.frames_per_step, config.frame_dtype, config.target
     )
-    int8 = config.mode == "int8"
+    calibrated = config.mode in CALIBRATED
     # Before the conversion, which takes a long time.
-    calibration = _calibration_streams(run, config) if int8 else None
+    calibration = _calibration_streams(run, config) if calibrated else None
     kind, streams = _parity_streams(run, config)
     print(f"Converting ({config.mode}).", flush=True)
     floats = convert(network)
@@ -250,9 +251,17 @@ def _quantization_text(report):
     return f"{report['mode']}, {len(layers)} layers {layers[0]['precision']}"
 
 
+def _float_operations_rows(report):
+    """Returns a row on what is left in float32, if the mode is to compute without."""
+    if "float_operations" not in report:
+        return ()
+    left = report["float_operations"]
+    return (("float operations", f"{len(left)}, at the ends: {', '.join(left)}"),)
+
+
 def _parity_streams(run, config):
     """Returns the kind of clips, and streams of clips that calibration did not use."""
-    part = (1, 2) if config.mode == "int8" else (0, 1)
+    part = (1, 2) if config.mode in CALIBRATED else (0, 1)
     streams = _real_streams(run, config, run.validation_records, _STREAMS, part)
     if streams is not None:
         return "real", streams
@@ -264,9 +273,9 @@ def _calibration_streams(run, config):
     streams = _real_streams(run, config, run.train_records, count, (0, 2))
     if streams is None:
         raise ValueError(
-            "--quantization=int8 is calibrated on clips, and the training's clips are"
-            " not available: give --clips, a folder of class folders of videos or"
-            " records."
+            f"--quantization={config.mode} is calibrated on clips, and the training's"
+            " clips are not available: give --clips, a folder of class folders of"
+            " videos or records."
         )
     return streams
 

@@ -34,8 +34,9 @@ class ExportConfig:
         AUTO,
         "auto (the smallest file that makes the model's choices of class); none;"
         " float16 (half the size); dynamic (8-bit weights, a quarter of the size);"
-        " weight_only (the same, computed in float32); or int8 (8-bit activations too,"
-        " calibrated on clips).",
+        " weight_only (the same, computed in float32); int8 (8-bit activations too,"
+        " calibrated on clips); or int16 (16-bit activations, 8-bit weights, no floats:"
+        " for NPUs that compute in integers alone).",
     )
     frames_per_step: int = option(1, "Frames that the file takes at once.")
     image_dtype: str = option(
@@ -92,6 +93,12 @@ class ExportConfig:
             raise ValueError(
                 f"--layout={LAYOUT} has an image of five axes, which GPU delegates"
                 " refuse: leave --target at cpu."
+            )
+        if (gpu or samples) and self.quantization == "int16":
+            flag = f"--target={self.target}" if gpu else f"--layout={LAYOUT}"
+            raise ValueError(
+                f"quantization is int16, for NPUs that compute in integers alone: leave"
+                f" out {flag}."
             )
         if (gpu or samples) and self.image_dtype == "uint8":
             flag = f"--target={self.target}" if gpu else f"--layout={LAYOUT}"

@@ -6,7 +6,7 @@ later frames and so cannot be streamed, such as a base MoViNet, becomes a file t
 classifies whole clips.
 
     grw-export --checkpoint_dir=runs/own --output=model.tflite \
-        [--quantization=auto|none|float16|dynamic|weight_only|int8] \
+        [--quantization=auto|none|float16|dynamic|weight_only|int8|int16] \
         [--target=cpu|gpu] [--layout=grw|tensorflow_examples]
 """
 

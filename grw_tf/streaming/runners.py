@@ -40,6 +40,8 @@ def open_runner(
 ) -> tuple[str, Runner]:
     """Opens an exported model in one of `RUNNERS`, by default the first that runs here.
 
+    Compiled models take no int16 from NumPy, so files with such states are interpreted.
+
     Returns:
         The name of the runner, and the runner.
 
@@ -52,6 +54,8 @@ def open_runner(
     check_model(exported)
     taken = exported.manifest["input"]
     image = np.zeros(taken["shape"], taken["dtype"])
+    if name is None and _has_int16(exported):
+        name = "interpreter"
     if name != "interpreter":
         try:
             from grw_tf.streaming.compiled_runner import CompiledRunner
@@ -80,6 +84,10 @@ def open_runner(
             f"{exported.path} cannot be run ({one_line(error)}): it is"
             " damaged, or needs a newer ai-edge-litert."
         ) from None
+
+
+def _has_int16(exported):
+    return any(dtype == np.int16 for _, dtype, _ in exported.states.values())
 
 
 def warmed_up(runner: Runner, image: np.ndarray) -> Runner:

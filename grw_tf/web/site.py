@@ -39,7 +39,7 @@ def check_runs_in_browsers(path: str | os.PathLike) -> None:
             raise ValueError(
                 f"{exported.path} has states in {dtype.name}, which LiteRT does not"
                 " take in browsers: export the model again with another --quantization"
-                " than int8."
+                " than int8 and int16."
             )
 
 

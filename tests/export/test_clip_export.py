@@ -153,6 +153,7 @@ def test_wrong_file_is_written_with_a_warning_on_demand(
             {"quantization": "int8"},
             "int8 is for stream .*slowonly_nano .*use auto",
         ),
+        ({"quantization": "int16"}, "int16 is for stream .*slowonly_nano .*use auto"),
         ({"frames_per_step": 2}, "--frames_per_step=2 is for stream .*whole clips"),
         ({"target": "gpu"}, "--target=gpu is for stream models"),
         ({"layout": "tensorflow_examples"}, "--layout=tensorflow_examples is for"),

@@ -193,6 +193,14 @@ def test_folder_that_is_not_there_is_named_before_any_work(tmp_path):
     "fields, message",
     [
         ({"quantization": "int4"}, "quantization is 'int4': it must be one of auto"),
+        (
+            {"quantization": "int16", "target": "gpu"},
+            "int16, for NPUs .*: leave out --target=gpu",
+        ),
+        (
+            {"quantization": "int16", "layout": "tensorflow_examples"},
+            "int16, for NPUs .*: leave out --layout=tensorflow_examples",
+        ),
         ({"output": "gs://bucket/model.tflite"}, "write a local file"),
         ({"frames_per_step": 0}, "frames_per_step is 0: it must be from 1 to 300"),
         ({"frames_per_step": 301}, "frames_per_step is 301"),

@@ -232,7 +232,8 @@ def test_heap_stays_as_it_is_for_long(modules):
 def test_states_in_8_bits_are_told_in_a_line(modules, name):
     assert modules.evaluate(REFUSED, f"vectors/{name}.tflite") == (
         f"vectors/{name}.tflite has states in int8, which LiteRT does not take in"
-        " browsers: export the model again with another --quantization than int8."
+        " browsers: export the model again with another --quantization than int8 and"
+        " int16."
     )
 
 

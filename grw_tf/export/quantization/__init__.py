@@ -1,1 +1,1 @@
-"""Quantization: float16, 8-bit weights and int8."""
+"""Quantization: float16, 8-bit weights, int8 and int16."""

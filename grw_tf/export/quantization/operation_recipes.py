@@ -74,6 +74,19 @@ def int8_operations(
     return _quantized(found, ranges if fixed else None)
 
 
+def int16_operations(content: bytes, ranges: Mapping[str, tuple[Any, Any]]) -> bytes:
+    """Lets all operations compute in int16, with weights in int8 by output channel.
+
+    Args:
+        content: A float32 TFLite model of operations that have such kernels.
+        ranges: As for `int8_operations`, of all tensors; for weights, which are
+            constants, by channel.
+    """
+    found = quantizer.Quantizer(content)
+    found.add_static_config(_EVERYWHERE, _OPERATIONS.ALL_SUPPORTED, 16, 8)
+    return _quantized(found, ranges)
+
+
 def _add(found, scope, operation, precision):
     """Adds a precision to a quantizer's recipe, where the latest that fits counts."""
     if precision == "float32":

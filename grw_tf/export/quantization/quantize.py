@@ -10,6 +10,10 @@ from grw_tf.common.checks import check_positive
 from grw_tf.common.suggestions import suggest
 from grw_tf.export.flatbuffer import read_model
 from grw_tf.export.quantization.calibration import calibrate
+from grw_tf.export.quantization.integer_only import (
+    operations_in_float,
+    quantize_integer_only,
+)
 from grw_tf.export.quantization.operation_recipes import quantize_layers
 from grw_tf.export.quantization.precision_search import choose, find_parts
 from grw_tf.export.quantization.rollouts import Rollout
@@ -18,7 +22,9 @@ from grw_tf.export.regret import regret_of
 from grw_tf.export.state_entries import state_entries
 
 AUTO = "auto"
-MODES = (AUTO, "none", "float16", "dynamic", "weight_only", "int8")
+MODES = (AUTO, "none", "float16", "dynamic", "weight_only", "int8", "int16")
+CALIBRATED = ("int8", "int16")
+"""Modes that take ranges from clips, other than those that the file is checked on."""
 
 NOISE_BUDGET = 0.01
 """Error that int8 may add to dynamic's, relative to the logits' standard deviation.
@@ -32,11 +38,13 @@ WEIGHTS = {
     "dynamic": "int8 by channel; activations in int8 by each frame's own range, or"
     " float32 in depthwise convolutions",
     "weight_only": "int8 by channel, computed with in float32",
+    "int16": "int8 by channel; activations in int16 by fixed ranges",
 }
 """By mode, what a file's weights are, in words."""
 _FLOAT_STATE = "as precise as the activations"
 _MEAN = "a running mean: it moves by 1/n, in int8 it would stand still"
 _COUNT = "a count"
+_INT16_STATE = "in the range of the calibration, and as much again"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +61,8 @@ class Quantized:
             `logits_error`, the error with this state alone in int8; for int8 also
             `operations`, likewise, with their `activations`, `noise_budget`,
             `logits_error` of all together, and `calibration`, with the `agreement` on
-            its clips.
+            its clips; for int16 also `float_operations`, those that are left, and
+            `calibration`.
     """
 
     content: bytes
@@ -80,27 +89,33 @@ def quantize(
     - "int8": in addition, as many convolutions as the error budget allows compute with
       fixed ranges, which is faster, and as many states take a quarter of the space.
       What each costs is measured on the clips.
+    - "int16": for accelerators without floats. All operations and states are in int16,
+      with weights in int8, but for those that quantize the image and dequantize the
+      logits.
 
     Args:
         content: The float32 model.
         mode: One of MODES.
-        clips: For auto and int8, videos uint8 [frames, size, size, 3] as the model will
-            see them, with at least 300 frames in all.
+        clips: For auto, int8 and int16, videos uint8 [frames, size, size, 3] as the
+            model will see them, with at least 300 frames in all.
         noise_budget: For int8, the error that it may add to the logits besides that of
             8-bit weights, relative to their standard deviation.
-        threads: For auto and int8, the number of threads to measure with; by default
-            one for each CPU.
+        threads: For auto, int8 and int16, the number of threads to measure with; by
+            default one for each CPU.
         thresholds: The scores [classes] from which sigmoids name their classes; None
             for a model with a softmax.
 
     Raises:
-        ValueError: For an unknown mode, missing or unusable clips, or a model that is
-            not in float32 or lacks a signature `step`.
+        ValueError: For an unknown mode, missing or unusable clips, a model that is not
+            in float32 or lacks a signature `step`, or for int16 one with an operation
+            that cannot be in integers.
     """
     _check(content, mode, clips, noise_budget)
     threads = threads or os.cpu_count() or 1
     if mode == "int8":
         return _int8(content, clips, noise_budget, threads, thresholds)
+    if mode == "int16":
+        return _int16(content, clips, threads, thresholds)
     if mode == AUTO:
         return _auto(content, clips, threads, thresholds)
     quantized = content if mode == "none" else quantize_layers(content, mode)
@@ -148,17 +163,39 @@ def _int8(content, clips, noise_budget, threads, thresholds):
         "weights": WEIGHTS["dynamic"],
         "noise_budget": noise_budget,
         "logits_error": round(choice.error, 4),
-        "calibration": {
-            "streams": len(calibration.streams),
-            "frames": sum(map(len, calibration.streams)),
-            "agreement": _agreement(
-                content, choice.content, calibration, threads, thresholds
-            ),
-        },
+        "calibration": _calibration_report(
+            content, choice.content, calibration, threads, thresholds
+        ),
         "operations": _operations(choice),
         "states": _states(choice),
     }
     return Quantized(choice.content, report)
+
+
+def _int16(content, clips, threads, thresholds):
+    quantized, calibration = quantize_integer_only(content, clips, threads)
+    states = [
+        _state(entry, _INT16_STATE if entry["dtype"] == "int16" else _COUNT)
+        for entry in state_entries(quantized)
+    ]
+    report = {
+        "mode": "int16",
+        "weights": WEIGHTS["int16"],
+        "float_operations": operations_in_float(quantized),
+        "calibration": _calibration_report(
+            content, quantized, calibration, threads, thresholds
+        ),
+        "states": states,
+    }
+    return Quantized(quantized, report)
+
+
+def _calibration_report(content, quantized, calibration, threads, thresholds):
+    return {
+        "streams": len(calibration.streams),
+        "frames": sum(map(len, calibration.streams)),
+        "agreement": _agreement(content, quantized, calibration, threads, thresholds),
+    }
 
 
 def _operations(choice):
@@ -212,7 +249,7 @@ def _agreement(content, quantized, calibration, threads, thresholds):
 def _check(content, mode, clips, noise_budget):
     if mode not in MODES:
         raise ValueError(f"Unknown quantization {mode!r}; {suggest(mode, MODES)}")
-    if mode in (AUTO, "int8") and clips is None:
+    if mode in (AUTO, *CALIBRATED) and clips is None:
         raise ValueError(
             f"{mode} needs clips to measure on: give videos like those the model will"
             " see."

@@ -96,7 +96,9 @@ internal class EventDetector(
         val begin = begin(scores)
         for ((index, event) in open.toList()) {
             val replaced = begin.isNotEmpty() && index !in begin && !overlap
-            if (start > event.end + ROUNDING || scores[index] < off[index] || replaced) {
+            // NaN, of a broken model, reaches no threshold.
+            val holds = scores[index] >= off[index]
+            if (start > event.end + ROUNDING || !holds || replaced) {
                 close(index)
             } else {
                 open[index] = longer(event, end, scores[index])

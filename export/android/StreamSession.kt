@@ -220,7 +220,8 @@ class StreamSession(
         }
         val scores = eventScores(logits())
         val index = best(scores)
-        val fails = rules != null && scores[index] < rules.onThreshold
+        // NaN, of a broken model, reaches no threshold.
+        val fails = rules != null && !(scores[index] >= rules.onThreshold)
         val label = labels[index].takeUnless { fails || it == BACKGROUND }
         return label to scores[index]
     }

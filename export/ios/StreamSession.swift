@@ -191,7 +191,8 @@ public final class StreamSession {
       "This model has several labels at once, each with its own threshold: ask for named().")
     let scores = eventScores(try logits())
     let index = best(scores)
-    let fails = rules.map { scores[index] < $0.onThreshold } ?? false
+    // NaN, of a broken model, reaches no threshold.
+    let fails = rules.map { !(scores[index] >= $0.onThreshold) } ?? false
     return (fails || labels[index] == background ? nil : labels[index], scores[index])
   }
 
@@ -379,10 +380,10 @@ private final class EventDetector {
           + " rules.")
     }
     // Scores are single precision, in which thresholds are rounded too.
-    on = exported.thresholds?.map { Double($0) } ?? labels.map { _ in rules.onThreshold }
+    on = exported.thresholds?.map { Double($0) } ?? exported.labels.map { _ in rules.onThreshold }
     off =
       exported.thresholds?.map { Double(EventDetector.offShare * $0) }
-      ?? labels.map { _ in rules.offThreshold }
+      ?? exported.labels.map { _ in rules.offThreshold }
     leastSeconds = rules.leastSeconds
     mergeGap = rules.mergeGap
   }
@@ -394,7 +395,8 @@ private final class EventDetector {
     let begin = candidates.filter { scores[$0] >= on[$0] }
     for (index, event) in going {
       let replaced = !begin.isEmpty && !begin.contains(index) && !overlap
-      if start > event.end + rounding || scores[index] < off[index] || replaced { close(index) }
+      let holds = scores[index] >= off[index]
+      if start > event.end + rounding || !holds || replaced { close(index) }
     }
     for place in going.indices {
       let score = scores[going[place].index]

@@ -104,7 +104,9 @@ export class EventDetector {
     const begin = this.#begin(scores);
     for (const [index, event] of [...this.#open]) {
       const replaced = begin.length > 0 && !begin.includes(index) && !this.#overlap;
-      if (start > event.end + ROUNDING || scores[index] < this.#off[index] || replaced) {
+      // NaN, of a broken model, reaches no threshold.
+      const holds = scores[index] >= this.#off[index];
+      if (start > event.end + ROUNDING || !holds || replaced) {
         this.#close(index);
       } else {
         extend(event, end, scores[index]);
@@ -132,7 +134,7 @@ export class EventDetector {
   #begin(scores) {
     const high = (index) => scores[index] >= this.#on[index];
     if (this.#overlap) return [...scores.keys()].filter(high);
-    const best = scores.indexOf(Math.max(...scores));
+    const best = likeliest(scores);
     return high(best) ? [best] : [];
   }
 
@@ -163,6 +165,11 @@ export class EventDetector {
     const count = this.#ended.filter(({ start }) => start < first).length;
     return this.#ended.splice(0, count);
   }
+}
+
+/** Returns the first index of the highest score; 0 if the scores are NaN. */
+export function likeliest(scores) {
+  return scores.reduce((best, score, index) => (score > scores[best] ? index : best), 0);
 }
 
 function extend(event, end, score) {

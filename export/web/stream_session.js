@@ -3,6 +3,7 @@ import {
   checkRules,
   EventDetector,
   LEAST_SECONDS,
+  likeliest,
   MERGE_GAP,
   OFF_SHARE,
 } from "./events.js";
@@ -238,9 +239,10 @@ export class StreamSession {
       );
     }
     const scores = this.#eventScores(await this.logits());
-    const score = Math.max(...scores);
-    const label = labels[scores.indexOf(score)];
-    const fails = this.#rules !== null && score < this.#rules.onThreshold;
+    const best = likeliest(scores);
+    const [label, score] = [labels[best], scores[best]];
+    // NaN, of a broken model, reaches no threshold.
+    const fails = this.#rules !== null && !(score >= this.#rules.onThreshold);
     return { label: fails || label === BACKGROUND ? null : label, score };
   }
 

@@ -204,8 +204,8 @@ class EventDetector:
             if start > event.end + _ROUNDING:
                 self._close(index)
         begin = self._begin(scores)
-        # In float32, a threshold may be rounded up.
-        low = scores < self._off.astype(scores.dtype)
+        # In float32, a threshold may be rounded up. NaN reaches none.
+        low = ~(scores >= self._off.astype(scores.dtype))
         for index, event in list(self._open.items()):
             replaced = begin and index not in begin and not self._overlap
             if low[index] or replaced:

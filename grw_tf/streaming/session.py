@@ -103,7 +103,8 @@ class StreamSession:
         )
         self._events: StreamEvents | None = None
         if find_events:
-            asked = None if isinstance(find_events, bool) else find_events
+            is_rules = isinstance(find_events, EventRules | LabelEventRules)
+            asked = find_events if is_rules else None
             rules = event_rules(exported, self.none_of_these, asked)
             if isinstance(rules, EventRules):
                 self.none_of_these = dataclasses.replace(

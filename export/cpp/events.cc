@@ -69,7 +69,7 @@ std::vector<Event> EventDetector::Push(double start, double end,
   for (size_t place = 0; place < open_.size();) {
     auto& [index, event] = open_[place];
     const bool replaced = !begin.empty() && !begins(index) && !thresholds_.overlap;
-    // NaN, of a broken model, reaches no threshold.
+    // A broken model's NaN reaches no threshold.
     const bool holds = scores[index] >= thresholds_.off[index];
     if (start > event.end + kRounding || !holds || replaced) {
       Close(place);

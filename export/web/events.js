@@ -13,7 +13,7 @@ const ROUNDING = 1e-6;
  * When events of a model that names one class begin, end, and count.
  *
  * @typedef {object} EventRules
- * @property {number} onThreshold the likeliest class's score from which on an event begins.
+ * @property {number} onThreshold score at which an event of the likeliest class begins.
  * @property {number} offThreshold score of its class below which it ends.
  * @property {number} leastSeconds shortest event that counts.
  * @property {number} mergeGap most seconds between two events of one class that are taken
@@ -104,7 +104,7 @@ export class EventDetector {
     const begin = this.#begin(scores);
     for (const [index, event] of [...this.#open]) {
       const replaced = begin.length > 0 && !begin.includes(index) && !this.#overlap;
-      // NaN, of a broken model, reaches no threshold.
+      // A broken model's NaN reaches no threshold.
       const holds = scores[index] >= this.#off[index];
       if (start > event.end + ROUNDING || !holds || replaced) {
         this.#close(index);

@@ -80,15 +80,15 @@ class EventOptions:
     ) -> EventRules | LabelEventRules | None:
         """Returns the rules of a file's events, changed as asked.
 
-        Those of a model with several labels are its thresholds. They change only by
-        another export, because a session names classes by them too.
+        For a model with several labels, they are its thresholds. Only another export
+        changes these, because a session names classes by them too.
 
         Returns:
             The rules, or None if there are neither rules nor changes.
 
         Raises:
-            ValueError: As `rules`; if the file's calibration is damaged; or for a
-                threshold for a model with several labels.
+            ValueError: As `rules`; also if the file's calibration is damaged, or if a
+                threshold is given for a model with several labels.
         """
         if exported.thresholds is None:
             calibrated = read_none_of_these(

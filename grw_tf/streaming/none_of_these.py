@@ -66,7 +66,7 @@ class NoneOfThese:
         scores = self.scores(logits)
         best = int(scores.argmax())
         label, score = self.labels[best], float(scores[best])
-        # NaN, of a broken model, reaches no threshold.
+        # A broken model's NaN reaches no threshold.
         fails = self.rules is not None and not score >= self.rules.on_threshold
         return (None if fails or label == BACKGROUND else label), score
 

@@ -164,7 +164,7 @@ def test_thresholds_of_float32_scores_are_rounded_as_these():
     assert _spans(events) == [("a", 0.0, 0.2)]
 
 
-def test_numbers_that_are_not_any_reach_no_threshold():
+def test_nan_reaches_no_threshold():
     nan = np.full(3, np.nan)
     for rules in AT_ONCE, _label_rules():
         events, _ = _detect(rules, [np.array([0.9, 0, 0]), nan, nan, nan])

@@ -390,7 +390,8 @@ def test_model_is_freed_where_no_session_is_opened(modules):
             close.call(this);
           };
           try {
-            await openStream(exported, { kind: "cpu", threads: 1 }, { findEvents: true });
+            const processor = { kind: "cpu", threads: 1 };
+            await openStream(exported, processor, { findEvents: true });
           } catch (error) {
             told.push(error.message);
           } finally {
@@ -422,9 +423,10 @@ def test_axis_of_the_timeline_tells_of_times_that_were_skipped(modules):
           };
           tell();
           // A step after the last of these is a rounding error before 2 s.
-          for (const step of [0, 1, 23]) timeline.add(Float32Array.of(1, 0), step * seconds);
+          const row = Float32Array.of(1, 0);
+          for (const step of [0, 1, 23]) timeline.add(row, step * seconds);
           tell();
-          timeline.add(Float32Array.of(1, 0), 75);
+          timeline.add(row, 75);
           tell();
           return told;
         }"""
@@ -451,7 +453,7 @@ SICK = """async (name) => {
 }"""
 
 
-def test_numbers_that_are_not_any_are_no_answer(modules):
+def test_nan_is_no_answer(modules):
     assert modules.evaluate(SICK, "vectors/colors.tflite") == [None, True]
 
 

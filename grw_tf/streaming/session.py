@@ -103,8 +103,9 @@ class StreamSession:
         )
         self._events: StreamEvents | None = None
         if find_events:
-            is_rules = isinstance(find_events, EventRules | LabelEventRules)
-            asked = find_events if is_rules else None
+            asked = None
+            if isinstance(find_events, EventRules | LabelEventRules):
+                asked = find_events
             rules = event_rules(exported, self.none_of_these, asked)
             if isinstance(rules, EventRules):
                 self.none_of_these = dataclasses.replace(

@@ -38,7 +38,7 @@ def main() -> None:
     _write("clock", [_clock_case(seed) for seed in range(30)])
     _write("time_unit", [_unit_case(seed) for seed in range(60)])
     _write("preparation", [_preparation_case(*case) for case in PREPARATIONS])
-    _write("events", [_events_case(seed) for seed in range(24)])
+    _write("events", [_events_case(seed) for seed in range(26)])
     _write_models()
     _write("manifests", list(_manifest_cases(VECTORS / "counter.tflite")))
     _write("streams", [_stream_case(**case) for case in STREAMS])
@@ -129,15 +129,19 @@ def _events_case(seed):
     detector = EventDetector(labels, rules)
     now, level = 0.0, rng.uniform(-2, 2, count)
     spans, scores, events = [], [], []
-    for _ in range(30):
+    for step in range(30):
         if rng.random() < 0.05:
             now += 7.3
         spans.append([round(now, 3), round(now + 0.2, 3)])
         now += 0.2
         level = 0.8 * level + rng.normal(0, 1.3, count)
         shares = 1 / (1 + np.exp(-level)) if several else np.exp(2 * level)
-        scores.append((shares if several else shares / shares.sum()).round(3).tolist())
-        events.append(_told(detector.push(*spans[-1], np.array(scores[-1]))))
+        row = (shares if several else shares / shares.sum()).round(3).tolist()
+        if seed >= 24 and 4 <= step < 11:
+            # NaN, which JSON lacks: of one class, or of all by a softmax.
+            row = [None, *row[1:]] if several else count * [None]
+        scores.append(row)
+        events.append(_told(detector.push(*spans[-1], np.array(row, np.float64))))
     events.append(_told(detector.finish()))
     return {
         "labels": labels,

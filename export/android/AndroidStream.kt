@@ -36,8 +36,13 @@ fun openStream(
 ): StreamSession {
     val exported = ExportedFile(file)
     val runner = LiteRtRunner(exported, numThreads)
-    return StreamSession(exported, runner, maxGap, findEvents, rules, memoryFrames) {
-        Log.w(TAG, it)
+    try {
+        return StreamSession(exported, runner, maxGap, findEvents, rules, memoryFrames) {
+            Log.w(TAG, it)
+        }
+    } catch (error: IllegalArgumentException) {
+        runner.close()
+        throw error
     }
 }
 

@@ -9,7 +9,7 @@ internal const val BACKGROUND = "background"
 /**
  * When events of a model that names one class begin, end, and count.
  *
- * @property onThreshold the likeliest class's score from which on an event of it begins.
+ * @property onThreshold score at which an event of the likeliest class begins.
  * @property offThreshold score of its class below which the event ends.
  * @property leastSeconds shortest event that counts.
  * @property mergeGap most seconds between two events of one class that are taken for one.
@@ -61,8 +61,8 @@ data class Event(val start: Double, val end: Double, val label: String, val scor
 /**
  * Turns scores of steps into events. See grw_tf/streaming/events.py.
  *
- * @param on threshold of each class from which on an event of it begins.
- * @param off threshold of each class below which it ends.
+ * @param on score of each class at which its event begins.
+ * @param off score of each class below which its event ends.
  * @param overlap whether each class has its own events, whatever the others do; otherwise there
  *     is one at a time, of the likeliest class.
  */
@@ -96,7 +96,9 @@ internal class EventDetector(
         val begin = begin(scores)
         for ((index, event) in open.toList()) {
             val replaced = begin.isNotEmpty() && index !in begin && !overlap
-            if (start > event.end + ROUNDING || scores[index] < off[index] || replaced) {
+            // A broken model's NaN reaches no threshold.
+            val holds = scores[index] >= off[index]
+            if (start > event.end + ROUNDING || !holds || replaced) {
                 close(index)
             } else {
                 open[index] = longer(event, end, scores[index])

@@ -203,7 +203,7 @@ class ExportedFile(val file: File) {
             if (entry == null) return Calibration(1.0, null, 0)
             fun number(name: String): Double {
                 val value = (entry as? Map<*, *>)?.get(name)
-                require(value is Number) { "$name is no number" }
+                require(value is Number) { "$name is not a number" }
                 return value.toDouble()
             }
             val rules = EventRules(

@@ -44,8 +44,8 @@ interface Runner : AutoCloseable {
  * of a stream leave that in doubt, its frames are kept until the unit is settled, or
  * [flush].
  *
- * It goes by what grw-calibrate put into a file: [answer] and events by its thresholds and
- * temperature, and the model forgets what is longer ago than its memory.
+ * It applies what grw-calibrate put into a file: thresholds and temperature to [answer] and
+ * events, and the memory, beyond which the model forgets.
  *
  * @param exported an exported file.
  * @param runner runs its model; the session closes it.
@@ -220,7 +220,8 @@ class StreamSession(
         }
         val scores = eventScores(logits())
         val index = best(scores)
-        val fails = rules != null && scores[index] < rules.onThreshold
+        // A broken model's NaN reaches no threshold.
+        val fails = rules != null && !(scores[index] >= rules.onThreshold)
         val label = labels[index].takeUnless { fails || it == BACKGROUND }
         return label to scores[index]
     }

@@ -69,8 +69,9 @@ std::vector<Event> EventDetector::Push(double start, double end,
   for (size_t place = 0; place < open_.size();) {
     auto& [index, event] = open_[place];
     const bool replaced = !begin.empty() && !begins(index) && !thresholds_.overlap;
-    if (start > event.end + kRounding || scores[index] < thresholds_.off[index] ||
-        replaced) {
+    // A broken model's NaN reaches no threshold.
+    const bool holds = scores[index] >= thresholds_.off[index];
+    if (start > event.end + kRounding || !holds || replaced) {
       Close(place);
     } else {
       Extend(event, end, scores[index]);

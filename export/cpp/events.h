@@ -14,7 +14,7 @@ inline const char kBackground[] = "background";
 
 // When events of a model that names one class begin, end, and count.
 struct EventRules {
-  // The likeliest class's score from which on an event of it begins.
+  // Score at which an event of the likeliest class begins.
   double on_threshold;
   // Score of its class below which the event ends.
   double off_threshold;

@@ -202,7 +202,7 @@ bool TakeOutput(const Json& output, int64_t version, ExportedFile& file) {
 }
 
 double Number(const Json& entry, const std::string& name) {
-  Check(entry[name].IsNumber(), name + " is no number");
+  Check(entry[name].IsNumber(), name + " is not a number");
   return entry[name].number();
 }
 

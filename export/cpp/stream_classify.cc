@@ -128,16 +128,18 @@ class EventFile {
  public:
   // Takes a name that ends in .csv or .jsonl, or "-" for the standard output.
   explicit EventFile(const std::string& path)
-      : is_csv_(EndsWith(path, ".csv")), file_(path == "-" ? stdout : nullptr) {
+      : path_(path),
+        is_csv_(EndsWith(path, ".csv")),
+        file_(path == "-" ? stdout : nullptr) {
     if (!file_ && !is_csv_ && !EndsWith(path, ".jsonl")) {
       throw UsageError("--events=" + path +
                        ": name a .csv or .jsonl file, or - for lines of JSON on standard"
                        " output");
     }
     if (!file_) file_.reset(std::fopen(path.c_str(), "wb"));
-    if (!file_) throw std::runtime_error(path + " cannot be written.");
+    Check(file_ != nullptr);
     if (is_csv_) std::fputs("start,end,class,score\r\n", file_.get());
-    std::fflush(file_.get());
+    Check(std::fflush(file_.get()) == 0);
   }
 
   void Write(const grw::Event& event) {
@@ -147,7 +149,7 @@ class EventFile {
     const std::string label =
         is_csv_ ? QuotedCsv(event.label) : grw::QuotedJson(event.label);
     std::fprintf(file_.get(), line, event.start, event.end, label.c_str(), event.score);
-    std::fflush(file_.get());
+    Check(std::fflush(file_.get()) == 0);
   }
 
  private:
@@ -157,6 +159,10 @@ class EventFile {
     }
   };
 
+  void Check(bool is_written) const {
+    if (!is_written) throw std::runtime_error(path_ + " cannot be written.");
+  }
+
   static std::string QuotedCsv(const std::string& text) {
     if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
     std::string quoted = "\"";
@@ -164,6 +170,7 @@ class EventFile {
     return quoted + '"';
   }
 
+  std::string path_;
   bool is_csv_;
   std::unique_ptr<std::FILE, Closer> file_;
 };
@@ -274,10 +281,11 @@ void Classify(const Flags& flags) {
   if (!input) throw std::runtime_error(path + " cannot be read.");
 
   const std::string& events_path = flags.Text("events");
+  options.find_events = !events_path.empty();
+  grw::StreamSession session(flags.model, options);
+  // A model that cannot be opened leaves an earlier file as it is.
   std::optional<EventFile> events;
   if (!events_path.empty()) events.emplace(events_path);
-  options.find_events = events.has_value();
-  grw::StreamSession session(flags.model, options);
   Run run(session, width, height, top, events ? &*events : nullptr, events_path != "-");
   const double rate = fps > 0 ? fps : session.fps();
   // The frames on screen at the model's ticks, as in training. Frames that come seldom

@@ -199,7 +199,8 @@ std::pair<std::optional<std::string>, double> StreamSession::Answer() {
   const std::vector<double> scores = EventScores(Logits());
   const auto best = std::max_element(scores.begin(), scores.end());
   const std::string& label = labels_.at(best - scores.begin());
-  if ((rules_ && *best < rules_->on_threshold) || label == kBackground) {
+  // A broken model's NaN reaches no threshold.
+  if ((rules_ && !(*best >= rules_->on_threshold)) || label == kBackground) {
     return {std::nullopt, *best};
   }
   return {label, *best};

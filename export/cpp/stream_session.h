@@ -33,8 +33,8 @@ namespace grw {
 class LiteRtRunner;
 struct ExportedFile;
 
-// Goes by what grw-calibrate put into a file: `Answer` and events by its thresholds and
-// temperature, and the model forgets what is longer ago than its memory.
+// Applies what grw-calibrate put into a file: thresholds and temperature to `Answer` and
+// events, and the memory, beyond which the model forgets.
 class StreamSession {
  public:
   struct Options {

@@ -32,8 +32,8 @@ private func require(_ holds: Bool, _ message: @autoclosure () -> String) throws
 /// be in a smaller unit are refused; while the first ones leave that in doubt, their frames
 /// are kept until the unit is settled, or `flush`.
 ///
-/// It goes by what grw-calibrate put into a file: `answer` and events by its thresholds and
-/// temperature, and the model forgets what is longer ago than its memory.
+/// It applies what grw-calibrate put into a file: thresholds and temperature to `answer` and
+/// events, and the memory, beyond which the model forgets.
 public final class StreamSession {
   public let labels: [String]
   /// The scores from which `named` names classes; nil for a model with a softmax.
@@ -191,7 +191,8 @@ public final class StreamSession {
       "This model has several labels at once, each with its own threshold: ask for named().")
     let scores = eventScores(try logits())
     let index = best(scores)
-    let fails = rules.map { scores[index] < $0.onThreshold } ?? false
+    // A broken model's NaN reaches no threshold.
+    let fails = rules.map { !(scores[index] >= $0.onThreshold) } ?? false
     return (fails || labels[index] == background ? nil : labels[index], scores[index])
   }
 
@@ -311,7 +312,7 @@ private func best(_ scores: [Double]) -> Int { scores.firstIndex(of: scores.max(
 
 /// When events of a model that names one class begin, end, and count.
 public struct EventRules {
-  /// The likeliest class's score from which on an event of it begins.
+  /// Score at which an event of the likeliest class begins.
   public let onThreshold: Double
   /// Score of its class below which the event ends.
   public let offThreshold: Double
@@ -379,10 +380,10 @@ private final class EventDetector {
           + " rules.")
     }
     // Scores are single precision, in which thresholds are rounded too.
-    on = exported.thresholds?.map { Double($0) } ?? labels.map { _ in rules.onThreshold }
+    on = exported.thresholds?.map { Double($0) } ?? exported.labels.map { _ in rules.onThreshold }
     off =
       exported.thresholds?.map { Double(EventDetector.offShare * $0) }
-      ?? labels.map { _ in rules.offThreshold }
+      ?? exported.labels.map { _ in rules.offThreshold }
     leastSeconds = rules.leastSeconds
     mergeGap = rules.mergeGap
   }
@@ -394,7 +395,8 @@ private final class EventDetector {
     let begin = candidates.filter { scores[$0] >= on[$0] }
     for (index, event) in going {
       let replaced = !begin.isEmpty && !begin.contains(index) && !overlap
-      if start > event.end + rounding || scores[index] < off[index] || replaced { close(index) }
+      let holds = scores[index] >= off[index]
+      if start > event.end + rounding || !holds || replaced { close(index) }
     }
     for place in going.indices {
       let score = scores[going[place].index]

@@ -13,7 +13,7 @@ const ROUNDING = 1e-6;
  * When events of a model that names one class begin, end, and count.
  *
  * @typedef {object} EventRules
- * @property {number} onThreshold the likeliest class's score from which on an event begins.
+ * @property {number} onThreshold score at which an event of the likeliest class begins.
  * @property {number} offThreshold score of its class below which it ends.
  * @property {number} leastSeconds shortest event that counts.
  * @property {number} mergeGap most seconds between two events of one class that are taken
@@ -104,7 +104,9 @@ export class EventDetector {
     const begin = this.#begin(scores);
     for (const [index, event] of [...this.#open]) {
       const replaced = begin.length > 0 && !begin.includes(index) && !this.#overlap;
-      if (start > event.end + ROUNDING || scores[index] < this.#off[index] || replaced) {
+      // A broken model's NaN reaches no threshold.
+      const holds = scores[index] >= this.#off[index];
+      if (start > event.end + ROUNDING || !holds || replaced) {
         this.#close(index);
       } else {
         extend(event, end, scores[index]);
@@ -132,7 +134,7 @@ export class EventDetector {
   #begin(scores) {
     const high = (index) => scores[index] >= this.#on[index];
     if (this.#overlap) return [...scores.keys()].filter(high);
-    const best = scores.indexOf(Math.max(...scores));
+    const best = likeliest(scores);
     return high(best) ? [best] : [];
   }
 
@@ -163,6 +165,11 @@ export class EventDetector {
     const count = this.#ended.filter(({ start }) => start < first).length;
     return this.#ended.splice(0, count);
   }
+}
+
+/** Returns the first index of the highest score; 0 if the scores are NaN. */
+export function likeliest(scores) {
+  return scores.reduce((best, score, index) => (score > scores[best] ? index : best), 0);
 }
 
 function extend(event, end, score) {

@@ -147,11 +147,11 @@ function classifiesClips(manifest) {
 
 function readCalibration(entry) {
   if (entry === null) return { temperature: 1, rules: null, memoryFrames: 0 };
-  if (!(entry instanceof Map)) throw new Error("they are no object");
+  if (!(entry instanceof Map)) throw new Error("they are not an object");
   const number = (name) => {
     const value = entry.get(name);
     if (typeof value !== "bigint" && typeof value !== "number") {
-      throw new Error(`${name} is no number`);
+      throw new Error(`${name} is not a number`);
     }
     return Number(value);
   };

@@ -22,7 +22,13 @@ export async function openStream(
     processor.kind === "gpu"
       ? await gpuRunner(exported, options.warn ?? (() => {}))
       : await LiteRtRunner.open(exported, onCpu(processor.threads));
-  return new StreamSession(exported, runner, options);
+  try {
+    return new StreamSession(exported, runner, options);
+  } catch (error) {
+    // LiteRT.js frees nothing by itself.
+    runner.close();
+    throw error;
+  }
 }
 
 async function gpuRunner(exported, tell) {

@@ -3,6 +3,7 @@ import {
   checkRules,
   EventDetector,
   LEAST_SECONDS,
+  likeliest,
   MERGE_GAP,
   OFF_SHARE,
 } from "./events.js";
@@ -39,8 +40,8 @@ const FRAME_COUNT = "frame_count";
  * of a stream leave that in doubt, its frames are kept until the unit is settled, or
  * `flush`.
  *
- * It goes by what grw-calibrate put into a file: `answer` and events by its thresholds and
- * temperature, and the model forgets what is longer ago than its memory.
+ * It applies what grw-calibrate put into a file: thresholds and temperature to `answer` and
+ * events, and the memory, beyond which the model forgets.
  *
  * Await each call before the next.
  */
@@ -238,9 +239,10 @@ export class StreamSession {
       );
     }
     const scores = this.#eventScores(await this.logits());
-    const score = Math.max(...scores);
-    const label = labels[scores.indexOf(score)];
-    const fails = this.#rules !== null && score < this.#rules.onThreshold;
+    const best = likeliest(scores);
+    const [label, score] = [labels[best], scores[best]];
+    // A broken model's NaN reaches no threshold.
+    const fails = this.#rules !== null && !(score >= this.#rules.onThreshold);
     return { label: fails || label === BACKGROUND ? null : label, score };
   }
 

@@ -29,7 +29,6 @@ export class Timeline {
   #steps = [];
   #starts = [];
   #events = [];
-  #count = 0;
 
   /**
    * @param {{svg: SVGElement, legend: HTMLElement, start: HTMLElement, end: HTMLElement}}
@@ -60,13 +59,11 @@ export class Timeline {
     this.#steps = [];
     this.#starts = [];
     this.#events = [];
-    this.#count = 0;
     this.#colors.clear();
   }
 
   /** Adds a step's probabilities, and when it began, in seconds. */
   add(probabilities, start) {
-    this.#count += 1;
     this.#steps.push(probabilities);
     this.#starts.push(start);
     if (this.#steps.length > MOST_STEPS) {
@@ -90,9 +87,9 @@ export class Timeline {
       ...this.#events.map((each) => this.#bar(each)),
     );
     this.#legend.replaceChildren(...classes.map((each) => this.#key(each)));
-    const begin = this.#count - this.#steps.length;
-    this.#start.textContent = clockText(begin * this.#secondsPerStep);
-    this.#end.textContent = clockText(this.#count * this.#secondsPerStep);
+    const isEmpty = this.#starts.length === 0;
+    this.#start.textContent = clockText(isEmpty ? 0 : this.#starts[0]);
+    this.#end.textContent = clockText(isEmpty ? 0 : this.#starts.at(-1) + this.#secondsPerStep);
     this.#svg.setAttribute("aria-label", this.#inWords());
   }
 
@@ -193,6 +190,7 @@ function setAll(element, attributes) {
 }
 
 function clockText(seconds) {
-  const whole = Math.floor(seconds);
+  // Times of steps are multiples of 1 / fps, with rounding errors.
+  const whole = Math.floor(seconds + 1e-6);
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }

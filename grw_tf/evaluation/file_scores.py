@@ -61,7 +61,7 @@ class FileScorer:
     Args:
         path: The exported file.
         num_threads: Number of threads.
-        memory_frames: As of `StreamSession`; of no use with clips.
+        memory_frames: As of `StreamSession`; ignored for a classifier of clips.
 
     Attributes:
         event_scores: The function from logits [..., num_classes] to the scores that

@@ -39,6 +39,7 @@ from grw_tf.evaluation.file_scores import FileScorer, VideoScores
 from grw_tf.evaluation.measures import measure
 from grw_tf.export.bundle import add_to_manifest
 from grw_tf.models.config import ModelConfig
+from grw_tf.streaming.event_options import check_memory
 from grw_tf.streaming.events import LEAST_SECONDS, MERGE_GAP, OFF_SHARE, EventRules
 from grw_tf.streaming.exported_file import read_stream_or_clip_file
 from grw_tf.streaming.none_of_these import (
@@ -317,12 +318,8 @@ def _scorer(config, memory):
 
 
 def _memory(config, exported):
+    check_memory(exported, config.memory_frames)
     if exported.classifies_clips:
-        if config.memory_frames:
-            raise ValueError(
-                f"{exported.path} classifies whole clips, and remembers nothing: leave"
-                " out --memory_frames."
-            )
         return 0
     if config.memory_frames is not None:
         return config.memory_frames

@@ -78,6 +78,6 @@ class ClipStem:
             x = tf.nn.relu(self._convolution(frames))
             if not self._conventions.pads_symmetrically:
                 return tf.nn.max_pool2d(x, 3, 2, "SAME")
-            # Nothing is below the zeros.
+            # After a ReLU, zeros beyond the frame win over no value.
             x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
             return tf.nn.max_pool2d(x, 3, 2, "VALID")

@@ -71,10 +71,10 @@ class BackboneConfig:
         recompute: Whether training keeps only the inputs of blocks and computes their
             activations again in the backward pass, with the same numbers, in less
             memory and more time. Not for MobileNetV3.
-        implementation: Whose weights a 3-D ResNet has, for normalization of frames and
-            padding differ: "tensorflow" (trained here or in the Model Garden),
-            "pytorchvideo" (or SlowFast's own code; not for CSN) or "mmaction2"
-            (`grw_tf.models.conventions`).
+        implementation: The code that a 3-D ResNet's weights come from, which decides
+            how it normalizes frames and pads: "tensorflow" (trained here or in the
+            Model Garden), "pytorchvideo" (or SlowFast's own code; not for CSN) or
+            "mmaction2" (`grw_tf.models.conventions`).
 
     Raises:
         ValueError: At construction, for an unknown model id or a value that the family

@@ -1,4 +1,4 @@
-"""In what implementations of one network differ, though their variables are the same.
+"""How implementations of a network differ where their variables do not show it.
 
 Weights give right numbers only with the conventions that they were trained with.
 """

@@ -110,9 +110,8 @@ class Family:
                 )
         if config.implementation not in self.implementations:
             raise ValueError(
-                f"backbone.implementation is {config.implementation!r:.80}: there are"
-                f" weights for {config.model_id} of"
-                f" {' and '.join(self.implementations)} alone."
+                f"backbone.implementation is {config.implementation!r:.80}: that of"
+                f" {config.model_id} can only be {' or '.join(self.implementations)}."
             )
 
 

@@ -81,9 +81,9 @@ def _block_name(path, stage, index):
 def build(config: ModelConfig) -> tf_keras.Model:
     """Builds a SlowFast network from clips [batch, N, height, width, 3].
 
-    The slow pathway sees the first of each `alpha` frames, or as many others with other
-    conventions. After the stem's pooling and each stage but the last, it gets the fast
-    pathway's features beside its own.
+    The slow pathway sees the first of each `alpha` frames, or as many other frames if
+    the implementation chooses others. After the stem's pooling and each stage but the
+    last, it gets the fast pathway's features beside its own.
 
     The endpoints are "slow_res2", "fast_res2" to "fast_res5", which have N / alpha and
     N frames, and "head" [batch, N, 1, 1, channels]: means over space of both pathways,

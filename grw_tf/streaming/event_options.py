@@ -11,6 +11,19 @@ from grw_tf.streaming.none_of_these import read_none_of_these
 _NAMES = [field.name for field in dataclasses.fields(EventRules)]
 
 
+def check_memory(exported: ExportedFile, memory_frames: int | None) -> None:
+    """Checks that a model that is to forget has a memory.
+
+    Raises:
+        ValueError: If it classifies whole clips.
+    """
+    if memory_frames and exported.classifies_clips:
+        raise ValueError(
+            f"{exported.path} classifies whole clips, and remembers nothing: leave out"
+            " --memory_frames."
+        )
+
+
 @dataclasses.dataclass(frozen=True)
 class EventOptions:
     """Changes of what a file's calibration says; each field is a flag."""
@@ -80,16 +93,18 @@ class EventOptions:
     ) -> EventRules | LabelEventRules | None:
         """Returns the rules of a file's events, changed as asked.
 
-        Those of a model with several labels are its thresholds. They change only by
-        another export, because a session names classes by them too.
+        For a model with several labels, they are its thresholds. Only another export
+        changes these, because a session names classes by them too.
 
         Returns:
             The rules, or None if there are neither rules nor changes.
 
         Raises:
-            ValueError: As `rules`; if the file's calibration is damaged; or for a
-                threshold for a model with several labels.
+            ValueError: As `rules`; also if the file's calibration is damaged, a
+                threshold is given for a model with several labels, or a memory for a
+                classifier of clips.
         """
+        check_memory(exported, self.memory_frames)
         if exported.thresholds is None:
             calibrated = read_none_of_these(
                 exported.path, exported.labels, exported.manifest

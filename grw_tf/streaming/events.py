@@ -23,7 +23,7 @@ class EventRules:
     """When events begin, end, and count.
 
     Attributes:
-        on_threshold: Score from which on an event of the likeliest class begins.
+        on_threshold: Score at which an event of the likeliest class begins.
         off_threshold: Score of its class below which the event ends.
         least_seconds: Shortest event that counts.
         merge_gap: Most seconds between two events of one class that are taken for one.
@@ -71,8 +71,8 @@ class LabelEventRules:
     Each class has events of its own, so those of different classes may overlap in time.
 
     Attributes:
-        on_thresholds: Score of each class from which on an event of it begins.
-        off_thresholds: Score of each class below which an event of it ends.
+        on_thresholds: Score of each class at which its event begins.
+        off_thresholds: Score of each class below which its event ends.
         least_seconds: Shortest event that counts.
         merge_gap: Most seconds between two events of one class that are taken for one.
 
@@ -107,7 +107,7 @@ class LabelEventRules:
         """Returns rules of on-thresholds, and otherwise the usual ones.
 
         Args:
-            on_thresholds: For each class the score from which an event begins, 0 to 1.
+            on_thresholds: Score of each class at which its event begins, 0 to 1.
         """
         return cls(tuple(on_thresholds), tuple(OFF_SHARE * on for on in on_thresholds))
 
@@ -146,10 +146,10 @@ class Event:
 class EventDetector:
     """Turns scores of steps into events.
 
-    By `EventRules`, there is one event at a time. It begins where the likeliest class
+    With `EventRules`, there is one event at a time. It begins where the likeliest class
     reaches the on-threshold. It ends where the score of its class falls below the
     off-threshold, where another class is the likeliest and reaches the on-threshold,
-    and where steps are missing. By `LabelEventRules`, each class has its own events,
+    and where steps are missing. With `LabelEventRules`, each class has its own events,
     which begin and end by its own thresholds, whatever the others do.
 
     No event is of the class "background". An event between two that are merged stays an
@@ -204,8 +204,8 @@ class EventDetector:
             if start > event.end + _ROUNDING:
                 self._close(index)
         begin = self._begin(scores)
-        # In float32, a threshold may be rounded up.
-        low = scores < self._off.astype(scores.dtype)
+        # In float32, a threshold may be rounded up. NaN reaches none.
+        low = ~(scores >= self._off.astype(scores.dtype))
         for index, event in list(self._open.items()):
             replaced = begin and index not in begin and not self._overlap
             if low[index] or replaced:

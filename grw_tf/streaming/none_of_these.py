@@ -66,7 +66,8 @@ class NoneOfThese:
         scores = self.scores(logits)
         best = int(scores.argmax())
         label, score = self.labels[best], float(scores[best])
-        fails = self.rules is not None and score < self.rules.on_threshold
+        # A broken model's NaN reaches no threshold.
+        fails = self.rules is not None and not score >= self.rules.on_threshold
         return (None if fails or label == BACKGROUND else label), score
 
 
@@ -120,7 +121,7 @@ def read_none_of_these(
         if not (memory is None or type(memory) is int):
             raise ValueError(f"memory_frames is {memory!r}: it must be a whole number.")
         return NoneOfThese(labels, _number(entry, "temperature"), rules, memory)
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} has thresholds that cannot be used ({error}): calibrate it again."
         ) from None

@@ -103,7 +103,9 @@ class StreamSession:
         )
         self._events: StreamEvents | None = None
         if find_events:
-            asked = None if isinstance(find_events, bool) else find_events
+            asked = None
+            if isinstance(find_events, EventRules | LabelEventRules):
+                asked = find_events
             rules = event_rules(exported, self.none_of_these, asked)
             if isinstance(rules, EventRules):
                 self.none_of_these = dataclasses.replace(

@@ -39,7 +39,7 @@ def event_rules(
         asked: Other rules.
 
     Raises:
-        ValueError: If it has none, or those asked for are for the other kind of model.
+        ValueError: If there are none, or those asked for suit another kind of model.
     """
     if exported.thresholds is None:
         if isinstance(asked, LabelEventRules):

@@ -24,7 +24,7 @@ from grw_tf.models.config import BackboneConfig, HeadConfig, ModelConfig
 from grw_tf.models.variable_shapes import VariableShapes
 
 _NUMBERED = "layer_with_weights-"
-# Any number will do, but SlowFast takes multiples.
+# Any number will do that SlowFast's alpha divides.
 _FRAMES = 64
 
 CONVERTIBLE = ("2plus1d", "3d_2plus1d")
@@ -133,9 +133,9 @@ def find_variables(
     """Returns the variables of a built model that a layout names, by name.
 
     Raises:
-        KeyError: If the model has none of a name.
+        KeyError: If the model lacks one of them.
     """
-    # Which layers have weights takes long to ask of them.
+    # Asking all layers for their weights takes long.
     with_weights: dict[int, list] = {}
     return {name: _find(model, name, with_weights) for name in names}
 

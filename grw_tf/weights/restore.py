@@ -11,6 +11,7 @@ import tf_keras
 from grw_tf.frames.geometry import SHORT_SIDE
 from grw_tf.models import ModelConfig, build_model
 from grw_tf.models.config_record import check_backbone
+from grw_tf.models.conventions import TENSORFLOW
 from grw_tf.weights.checkpoint_match import match_checkpoint
 from grw_tf.weights.identify import GATES_EXPLAINED, describe, identify
 from grw_tf.weights.keras_applications import is_keras_weights, read_keras_weights
@@ -155,12 +156,16 @@ def _restore(model, init_checkpoint, saved, classes=None):
     _check_complete(model, layout)
     assign(model, values)
     source = f"{init_checkpoint} ({os.path.basename(saved.prefix)})"
-    remarks = *_gate_remark(saved, config), *_fit_remark(saved, config)
+    remarks = [
+        *_gate_remark(saved, config),
+        *_implementation_remark(saved, config),
+        *_fit_remark(saved, config),
+    ]
     return _report(source, config, tuple(values), *remarks)
 
 
 def _check_same_network(init_checkpoint, saved, built):
-    """Raises a ValueError if implementations differ, or networks with several."""
+    """Raises a ValueError if 3-D ResNets of a family or implementations differ."""
     if len(saved.family.implementations) == 1 or saved.family != built.family:
         return
     settings = [
@@ -218,6 +223,16 @@ def _gate_remark(saved, config):
         yield (
             f"the gating activation is not recorded ({GATES_EXPLAINED}); the model's is"
             f" {gate}"
+        )
+
+
+def _implementation_remark(saved, config):
+    """Yields a remark if only the model says that weights come from elsewhere."""
+    implementation = config.backbone.implementation
+    if not saved.config and implementation != TENSORFLOW:
+        yield (
+            "the implementation that the weights were trained with is not recorded; the"
+            f" model's is {implementation}"
         )
 
 

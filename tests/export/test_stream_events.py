@@ -129,6 +129,12 @@ def test_clip_classifier_has_events_clip_by_clip(run_bare_program, nano, tmp_pat
     assert min(row["start"] for row in rows) == 0
     assert max(row["end"] for row in rows) == 3.0
     assert {row["end"] for row in rows} <= {1.6, 3.0}
+    done = run_bare_program(
+        "export.run_stream",
+        *(f"--model={path}", f"--source={video}", "--memory_frames=9"),
+    )
+    assert done.returncode == 1
+    assert "whole clips, and remembers nothing: leave out --memory_f" in done.stderr
     # Of several labels, all of which reach their thresholds.
     output = manifest_of(path)["output"]
     output |= {"activation": "sigmoid", "thresholds": [0.0] * 5}

@@ -94,7 +94,7 @@ def test_frames_are_normalized_by_published_colors():
 def test_implementation_without_weights_for_a_network_is_refused(
     model_id, implementation
 ):
-    with pytest.raises(ValueError, match="backbone.implementation is .* alone"):
+    with pytest.raises(ValueError, match="implementation is .* can only be tensorflow"):
         BackboneConfig.of_family(model_id, implementation=implementation)
 
 

@@ -342,12 +342,12 @@ def test_program_writes_the_events_that_grw_stream_does(
         (["a", "--width=8", "--height=8", "--fps=0"], 2, "--fps is 0: it must be"),
         (["a", "--width=8", "--height=8"], 1, "a: there is no such file"),
         (
-            ["a", "--width=8", "--height=8", "--events=x.txt"],
+            ["colors", "--width=8", "--height=8", "--events=x.txt"],
             2,
             "--events=x.txt: name a .csv or .jsonl file, or - for lines of JSON",
         ),
         (
-            ["a", "--width=8", "--height=8", "--events=/no/x.csv"],
+            ["colors", "--width=8", "--height=8", "--events=/no/x.csv"],
             1,
             "/no/x.csv cannot be written",
         ),
@@ -375,7 +375,7 @@ def test_program_writes_the_events_that_grw_stream_does(
     ],
 )
 def test_program_says_what_is_wrong_in_a_line(built, flags, status, message):
-    if flags and flags[0] in ("counter", "chunks"):
+    if flags and flags[0] in ("counter", "chunks", "colors"):
         flags = [VECTORS / f"{flags[0]}.tflite", *flags[1:]]
     given = "" if "--width=8" in flags else "\0" * 30
     command = [built / "stream_classify", *flags]
@@ -383,6 +383,24 @@ def test_program_says_what_is_wrong_in_a_line(built, flags, status, message):
     assert done.returncode == status
     assert message in done.stderr.splitlines()[-1]
     assert done.stderr.startswith(("stream_classify:", "INFO:"))
+
+
+def test_events_are_not_lost_without_a_word(built, tmp_path):
+    earlier, full = tmp_path / "events.csv", tmp_path / "full.csv"
+    earlier.write_text("of yesterday")
+    full.symlink_to("/dev/full")
+    size = "--width=8", "--height=8"
+    for name, path, words in [
+        # It has no threshold.
+        ("counter", earlier, "has no calibrated threshold"),
+        ("colors", full, f"{full} cannot be written"),
+    ]:
+        command = built / "stream_classify", VECTORS / f"{name}.tflite", *size
+        done = subprocess.run(
+            [*command, f"--events={path}"], capture_output=True, text=True, input=""
+        )
+        assert done.returncode == 1 and words in done.stderr
+    assert earlier.read_text() == "of yesterday"
 
 
 def test_program_says_how_it_is_used(built):

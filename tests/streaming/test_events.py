@@ -164,6 +164,15 @@ def test_thresholds_of_float32_scores_are_rounded_as_these():
     assert _spans(events) == [("a", 0.0, 0.2)]
 
 
+def test_nan_reaches_no_threshold():
+    nan = np.full(3, np.nan)
+    for rules in AT_ONCE, _label_rules():
+        events, _ = _detect(rules, [np.array([0.9, 0, 0]), nan, nan, nan])
+        assert _spans(events) == [("a", 0.0, 0.2)]
+    label, score = NoneOfThese(LABELS, rules=AT_ONCE).answer(nan)
+    assert label is None and np.isnan(score)
+
+
 def test_threshold_of_zero_is_always_reached():
     events, _ = _detect(_label_rules((0, 1, 1)), _label_scores((0, 0, 0), (1, 0, 0)))
     assert _spans(events) == [("a", 0.0, 0.4)]
@@ -374,6 +383,8 @@ def test_memory_changes_nothing_within_it(tmp_path):
 def test_session_without_rules_says_how_to_get_them(colors):
     with pytest.raises(ValueError, match="has no calibrated threshold: calibrate it"):
         StreamSession(colors, find_events=True)
+    with pytest.raises(ValueError, match="has no calibrated threshold: calibrate it"):
+        StreamSession(colors, find_events=np.True_)
     with StreamSession(colors) as session:
         with pytest.raises(ValueError, match="finds no events: open it with"):
             session.events()
@@ -429,6 +440,7 @@ def test_model_of_several_labels_is_refused():
         {"memory_frames": 2.5},
         {"memory_frames": True},
         {"on_threshold": "0.9"},
+        {"merge_gap": 10**400},
         {"temperature": True},
     ],
 )

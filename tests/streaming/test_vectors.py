@@ -76,7 +76,8 @@ def test_events(case):
     for (start, end), scores, events in zip(
         case["spans"], case["scores"], during, strict=True
     ):
-        _assert_events(detector.push(start, end, np.array(scores)), events, 0)
+        row = np.array(scores, np.float64)
+        _assert_events(detector.push(start, end, row), events, 0)
     _assert_events(detector.finish(), last, 0)
 
 

@@ -123,7 +123,15 @@ function checkEvents(of) {
   // Twice, for the end must forget all.
   for (let run = 0; run < 2; run += 1) {
     spans.forEach(([start, end], i) =>
-      checkSame(detector.push(start, end, scores[i]), events[i], 0),
+      checkSame(
+        detector.push(
+          start,
+          end,
+          scores[i].map((score) => score ?? NaN),
+        ),
+        events[i],
+        0,
+      ),
     );
     checkSame(detector.finish(), events.at(-1), 0);
   }

@@ -376,6 +376,88 @@ def test_calibration_is_applied_or_refused_in_a_line(modules):
     assert told["no events"].endswith("finds no events: open it with findEvents.")
 
 
+def test_model_is_freed_where_no_session_is_opened(modules):
+    told = modules.evaluate(
+        """async (name) => {
+          const { fetched } = await import("/tests/check_vectors.js");
+          const { ExportedFile } = await import("/exported_file.js");
+          const { LiteRtRunner } = await import("/litert_runner.js");
+          const { openStream } = await import("/open_stream.js");
+          const exported = new ExportedFile(name, await fetched(name));
+          const { close } = LiteRtRunner.prototype;
+          const told = [];
+          LiteRtRunner.prototype.close = function () {
+            told.push("closed");
+            close.call(this);
+          };
+          try {
+            const processor = { kind: "cpu", threads: 1 };
+            await openStream(exported, processor, { findEvents: true });
+          } catch (error) {
+            told.push(error.message);
+          } finally {
+            LiteRtRunner.prototype.close = close;
+          }
+          return told;
+        }""",
+        "vectors/step.tflite",
+    )
+    closed, error = told
+    assert closed == "closed" and "has no calibrated threshold" in error
+
+
+def test_axis_of_the_timeline_tells_of_times_that_were_skipped(modules):
+    told = modules.evaluate(
+        """async () => {
+          const { ClassColors } = await import("/class_colors.js");
+          const { Timeline } = await import("/timeline.js");
+          const [svg, legend, start, end] = ["svg", "ol", "span", "span"].map((name) =>
+            document.createElement(name),
+          );
+          const timeline = new Timeline({ svg, legend, start, end }, new ClassColors());
+          const seconds = 1 / 12;
+          timeline.restart(["a", "b"], seconds);
+          const told = [];
+          const tell = () => {
+            timeline.draw();
+            told.push([start.textContent, end.textContent]);
+          };
+          tell();
+          // A step after the last of these is a rounding error before 2 s.
+          const row = Float32Array.of(1, 0);
+          for (const step of [0, 1, 23]) timeline.add(row, step * seconds);
+          tell();
+          timeline.add(row, 75);
+          tell();
+          return told;
+        }"""
+    )
+    assert told == [["0:00", "0:00"], ["0:00", "0:02"], ["0:00", "1:15"]]
+
+
+SICK = """async (name) => {
+  const { fetched } = await import("/tests/check_vectors.js");
+  const { ExportedFile } = await import("/exported_file.js");
+  const { StreamSession } = await import("/stream_session.js");
+  const runner = {
+    reset() {},
+    takeFrame() {},
+    setState() {},
+    step: async () => new Float32Array(3).fill(NaN),
+    close() {},
+  };
+  const exported = new ExportedFile(name, await fetched(name));
+  const session = new StreamSession(exported, runner);
+  await session.pushPrepared(new Uint8Array(8 * 8 * 3));
+  const { label, score } = await session.answer();
+  return [label, Number.isNaN(score)];
+}"""
+
+
+def test_nan_is_no_answer(modules):
+    assert modules.evaluate(SICK, "vectors/colors.tflite") == [None, True]
+
+
 def test_gpu_and_cpu_forget_together(modules):
     # The CPU sees the first steps too, and would differ.
     told = modules.evaluate(COMPARED, [6, False, None, None, 3])

@@ -192,6 +192,17 @@ def test_they_become_a_checkpoint_with_their_conventions(tmp_path):
     assert "csn_nano" in inspect(path)
 
 
+def test_report_says_that_an_implementation_is_not_recorded(slowonly, tmp_path):
+    for name in ("tensorflow", "pytorchvideo"):
+        model = slowonly(name)
+        # As the Model Garden's: without a config.
+        plain = tf.train.Checkpoint(backbone=model.backbone)
+        prefix = tf.train.Checkpoint(model=plain).save(tmp_path / name)
+        message = restore(model, prefix).message
+        remark = "is not recorded; the model's is pytorchvideo" in message
+        assert remark == (name == "pytorchvideo")
+
+
 def test_checkpoint_of_another_implementation_is_refused(slowonly, tmp_path):
     prefix = tf.train.Checkpoint(model=slowonly("mmaction2")).save(tmp_path / "ckpt")
     with pytest.raises(ValueError, match="set task.model.backbone.implementation=mma"):

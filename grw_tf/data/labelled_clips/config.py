@@ -65,7 +65,7 @@ class LabelledClipsConfig(tfds.core.BuilderConfig):
         settings = {f.name: getattr(self, f.name) for f in _own_fields()}
         # Once built, a data set is the same with and without it.
         del settings["strict"]
-        # Sets built before there were such settings do without them too.
+        # Sets that were built before these settings existed lack them.
         for name in _LATER_SETTINGS:
             if not settings[name]:
                 del settings[name]

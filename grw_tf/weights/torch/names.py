@@ -66,8 +66,8 @@ class TorchTensor:
         names: Names of the variables, which are stacked along the tensor's first axis.
         axes: The tensor's axes in TensorFlow's order; None if the order is the same.
         shape: The tensor's shape.
-        rolled: How many of the tensor's inputs, its second axis, come before those that
-            are first here.
+        rolled: How many of the tensor's inputs, its second axis, precede those that are
+            first in TensorFlow's order.
     """
 
     names: tuple[str, ...]

@@ -70,7 +70,7 @@ class _Place:
 
 @dataclasses.dataclass(frozen=True)
 class Spelling:
-    """How an implementation calls the weights of its networks.
+    """How an implementation names the weights of its networks.
 
     Attributes:
         implementation: Whose conventions the weights need.
@@ -171,7 +171,7 @@ SPELLINGS = (
 STEMS = frozenset(
     key for spelling in SPELLINGS for key in (spelling.stem, spelling.slow_stem)
 )
-"""Keys of which a state dict in one of the spellings has one."""
+"""Keys of first kernels; a state dict in one of the spellings has one of them."""
 
 
 def find_spelling(keys: Collection[str]) -> Spelling | None:
@@ -183,10 +183,10 @@ def find_spelling(keys: Collection[str]) -> Spelling | None:
 
 
 def candidates(spelling: Spelling, shapes: Mapping[str, tuple]) -> list[ModelConfig]:
-    """Returns configs of networks that a state dict may be of, with their own clips.
+    """Returns configs of the networks that a state dict may hold, with their own clips.
 
     Args:
-        spelling: How the state dict's weights are called.
+        spelling: How the state dict's weights are named.
         shapes: Shapes of its tensors by key.
     """
     # Building a network takes seconds: those that differ at first sight are left out.
@@ -239,7 +239,7 @@ def resnet_tensors(config: ModelConfig, spelling: Spelling) -> dict[str, TorchTe
 
     Args:
         config: The config of a 3-D ResNet of bottlenecks with its official head.
-        spelling: How its weights are called.
+        spelling: How its weights are named.
     """
     layout = model_layout(config)
     place_of = _Places(config, layout)
@@ -258,7 +258,7 @@ def resnet_tensors(config: ModelConfig, spelling: Spelling) -> dict[str, TorchTe
 
 
 def _fast_features(layout, place_of):
-    """Returns how many features a SlowFast's fast pathway has, of another network 0."""
+    """Returns how many features SlowFast's fast pathway has; 0 for other networks."""
     for name, shape in layout.items():
         place = place_of(name)
         if place.path and place.stage == len(STAGES) - 1 and place.part == "shortcut":

@@ -134,7 +134,7 @@ private fun checkSame(found: List<Event>, expected: Any?, tolerance: Double) {
 }
 
 private fun checkEvents(case: Map<*, *>) {
-    fun Any?.reals() = (this as List<*>).map { it.real() }
+    fun Any?.reals() = (this as List<*>).map { it?.real() ?: Double.NaN }
     val labels = case.list("labels").map { it as String }
     val (on, off) = case["on_thresholds"].reals() to case["off_thresholds"].reals()
     val (least, gap) = case["least_seconds"].real() to case["merge_gap"].real()

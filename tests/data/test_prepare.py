@@ -119,6 +119,7 @@ def test_workers_change_nothing(videos, records, settings, tmp_path):
     assert _content(tmp_path / "out") == _content(records)
 
 
+@pytest.mark.slow
 def test_killed_run_goes_on_and_changes_nothing(videos, records, settings, tmp_path):
     source, output = tmp_path / "videos", tmp_path / "out"
     shutil.copytree(videos, source)
@@ -466,6 +467,7 @@ def test_shared_odd_videos_come_through(shared, tmp_path):
     assert manifest["failures"] == [] and manifest["videos"] == len(names) == 7
 
 
+@pytest.mark.slow
 def test_videos_that_a_table_does_not_list_are_told(videos, tmp_path, run_program):
     table = tmp_path / "list.csv"
     table.write_text(

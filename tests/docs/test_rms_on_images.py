@@ -84,6 +84,7 @@ def _run(folder, command, *more):
     assert done.returncode == 0, done.stdout[-3000:]
 
 
+@pytest.mark.slow
 def test_resnet_110_has_its_published_size(cifar100_rms):
     model = cifar100_rms.resnet()
     layers = (tf_keras.layers.Conv2D, tf_keras.layers.Dense)

@@ -173,6 +173,7 @@ def test_softmax_is_over_the_chosen_classes_alone(save, single, tmp_path):
         assert float(row["probability_of_label"]) == pytest.approx(own[place], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_sigmoids_are_those_of_the_chosen_classes(save, records, tmp_path):
     model, checkpoint = save("sigmoid")
     file = tmp_path / "some.txt"
@@ -219,6 +220,7 @@ def test_choices_that_make_no_sense_are_told(
         evaluate(EvaluationConfig(checkpoint, single, str(tmp_path), **fields))
 
 
+@pytest.mark.slow
 def test_without_a_clip_of_the_classes_it_says_so(save, tmp_path):
     _, checkpoint = save("softmax")
     path = write_records(tmp_path / "r", example_of(8, label=3))

@@ -228,6 +228,7 @@ def test_program_writes_both(nano, tmp_path, run_program):
     }
 
 
+@pytest.mark.slow
 def test_frames_of_a_network_with_strides_in_time_have_their_own_seconds(
     nano, tmp_path, monkeypatch
 ):

@@ -119,6 +119,7 @@ def test_sheet_and_video_are_written(
     assert str(tmp_path / "explained" / "8.png") in text
 
 
+@pytest.mark.slow
 def test_class_start_and_endpoint_may_be_chosen(
     finished_training, colored_records, video, tmp_path
 ):

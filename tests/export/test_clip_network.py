@@ -103,7 +103,7 @@ def test_clips_shorter_than_kernels_are_padded_as_in_the_model(
     assert_logits_close(actual, _model_logits(model, video))
 
 
-@pytest.mark.parametrize("network", slow_but(["base", "slowfast_nano"], NETWORKS))
+@pytest.mark.parametrize("network", slow_but(["slowfast_nano"], NETWORKS))
 def test_file_has_built_in_operations_of_four_axes_in_one_partition(
     nano, videos, network
 ):

@@ -222,6 +222,7 @@ def test_eight_bits_are_judged_by_decisions(nano, configured, monkeypatch, mode)
     assert report.parity.regret.agreement > 0.5
 
 
+@pytest.mark.slow
 def test_clips_are_classified_by_sigmoids(nano, configured):
     model = nano(backbone=BACKBONES["slowonly_nano"], output_activation="sigmoid")
     run = Run(model, tuple(CLASSES), "ckpt")

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import pytest
 from drawn_videos import BLUE, RED, write_video
+from everyday import slow_but
 from exported_streams import write_clip_classifier, write_counter, write_stream
 from toy_backbones import BACKBONES
 from toy_heads import HEADS
@@ -375,7 +376,9 @@ def test_files_by_url_have_their_own_times(run, video, server, tmp_path):
     assert "would be overwritten" in line
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
+@pytest.mark.parametrize(
+    "number", slow_but([signal.SIGTERM], [signal.SIGINT, signal.SIGTERM])
+)
 def test_signal_ends_it_with_a_playable_file(model, tmp_path, number):
     output = tmp_path / "annotated.mp4"
     long = write_video(tmp_path / "long.mp4", [RED, BLUE] * 5000, rate=10)

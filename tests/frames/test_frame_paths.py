@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from drawn_videos import write_video
+from everyday import slow_but
 from exported_files import manifest_of, with_manifest
 from exported_streams import write_counter
 
@@ -105,6 +106,7 @@ def _validated(task):
     return batch[0]["image"].numpy()
 
 
+@pytest.mark.parametrize("clip", slow_but(["wide", "short"], CLIPS), indirect=True)
 def test_the_trainer_validates_on_what_is_expected(clip, config):
     frames, folder = clip
     (pixels,) = _validated(_task(config, folder))
@@ -125,6 +127,7 @@ def test_one_of_several_views_is_what_is_expected(clip, config):
     _assert_same(views.numpy()[0], _expected(frames, config))
 
 
+@pytest.mark.parametrize("clip", slow_but(["wide", "short"], CLIPS), indirect=True)
 def test_the_trainers_views_are_those_of_evaluation(clip, config):
     frames, folder = clip
     task = _task(config, folder, num_test_clips=2, num_test_crops=3)
@@ -132,7 +135,9 @@ def test_the_trainers_views_are_those_of_evaluation(clip, config):
     np.testing.assert_allclose(_validated(task), views, atol=1e-6)
 
 
-@pytest.mark.parametrize("count", [1, 4, 7, 9, 10, 11, 22, 24, 25, 26, 30])
+@pytest.mark.parametrize(
+    "count", slow_but([1, 7, 24, 25], [1, 4, 7, 9, 10, 11, 22, 24, 25, 26, 30])
+)
 def test_records_of_a_higher_rate_give_the_same_frames_on_all_paths(tmp_path, count):
     # Levels tell frames; the records' rate is three times the model's.
     frames = np.full((count, 48, 64, 3), 8, np.uint8)

@@ -255,6 +255,7 @@ def test_shards_of_several_folders_are_copied_together(whole, run, tmp_path):
     assert run(tmp_path / "all").results == whole[1].results
 
 
+@pytest.mark.slow
 def test_an_archive_gives_the_same(whole, run, videos, tmp_path):
     archive = tmp_path / "test.tar.gz"
     with tarfile.open(archive, "w:gz") as packed:
@@ -291,6 +292,7 @@ def test_labels_are_in_the_order_of_the_logits(whole, run, videos, tmp_path):
     assert [turned[row["predicted"]] for row in found] == [r["predicted"] for r in rows]
 
 
+@pytest.mark.slow
 def test_a_subset_of_the_classes_is_evaluated_by_labels(
     whole, run, videos, tmp_path, monkeypatch
 ):
@@ -385,6 +387,7 @@ def test_settings_that_make_no_sense_are_refused(fields, message):
         ProtocolConfig(**fields)
 
 
+@pytest.mark.slow
 def test_videos_of_no_class_are_told(run, videos, whole, tmp_path, caplog):
     shutil.copytree(videos, tmp_path / "clips")
     shutil.copy(videos / "run/0.mp4", tmp_path / "clips/loose.mp4")

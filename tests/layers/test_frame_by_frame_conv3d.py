@@ -50,9 +50,9 @@ def _clips(*shape):
     [
         ((3, 3, 3), (1, 1, 1)),
         ((5, 3, 3), (1, 2, 2)),
-        ((3, 1, 1), (2, 1, 1)),
+        pytest.param((3, 1, 1), (2, 1, 1), marks=pytest.mark.slow),
         ((2, 4, 4), (3, 2, 2)),
-        ((1, 5, 5), (1, 2, 2)),
+        pytest.param((1, 5, 5), (1, 2, 2), marks=pytest.mark.slow),
     ],
 )
 def test_output_and_gradients_are_those_of_a_3d_convolution(

@@ -70,6 +70,7 @@ def test_config_of_before_reads_with_the_momentum_of_its_family():
         assert read.backbone.norm_momentum == momentum
 
 
+@pytest.mark.slow
 def test_checkpoint_of_another_momentum_is_restored(nano, tmp_path):
     model = nano()
     checkpoint = tf.train.Checkpoint(model=model).save(str(tmp_path / "model"))

@@ -162,25 +162,28 @@ def _smoothing(*layers):
             {"backbone": {"causal": False, "use_positional_encoding": True}},
             "use_positional_encoding=True needs causal=True",
         ),
-        (
+        pytest.param(
             {"smoothing": _smoothing("block9_layer0")},
             "'block9_layer0' .* known: stem, block0_layer0, .*block1_layer1",
+            marks=pytest.mark.slow,
         ),
         (
             {"smoothing": _smoothing("final")},
             r"'final' for head.type='official' \('final' is the embedding of a",
         ),
-        (
+        pytest.param(
             {"head": TRANSFORMER, "smoothing": _smoothing("finale")},
             "'finale' for head.type='transformer'; known: stem, .*head, final",
+            marks=pytest.mark.slow,
         ),
         (
             {"head": HeadConfig(type="transformer", embed_dim=15, num_heads=5)},
             "even embed_dim of at least 4, got embed_dim=15",
         ),
-        (
+        pytest.param(
             {"head": HeadConfig(type="causal_transformer", embed_dim=16, num_heads=3)},
             "num_heads must divide embed_dim, got embed_dim=16 and num_heads=3",
+            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from everyday import slow_but
 from official.vision.modeling.layers import nn_layers
 from toy_backbones import BASE
 
@@ -31,7 +30,8 @@ def _assert_equal(actual, expected):
     np.testing.assert_allclose(actual, expected, rtol=0, atol=atol)
 
 
-@pytest.mark.parametrize("backbone", slow_but(["base"], SOLID))
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", SOLID)
 def test_3d_convolutions_by_frames_give_the_same_logits(nano, clip, backbone):
     own, official = _pair(nano, SOLID[backbone])
     _assert_equal(own(clip), official(clip))

@@ -79,10 +79,10 @@ def _inner(layer):
     [
         # Blocks are block0 (one layer) and block1 (two).
         ("stream", 3 * ["time", "time", "space", "time"]),
-        ("base", 9 * [None]),
+        pytest.param("base", 9 * [None], marks=pytest.mark.slow),
         ("slowonly_nano", 4 * [None]),
         ("slowonly_nano_bottleneck", 2 * [None]),
-        ("slowfast_nano", 4 * [None]),
+        pytest.param("slowfast_nano", 4 * [None], marks=pytest.mark.slow),
         ("csn_nano", 2 * [None]),
         pytest.param("mobilenet_v3_small", 8 * 3 * ["time"], marks=pytest.mark.slow),
     ],

@@ -38,6 +38,7 @@ def _giga(model, size):
     return counts["Conv3D"] / 1e9
 
 
+@pytest.mark.slow
 def test_it_is_as_large_and_costs_as_much_as_published(slowfast_50):
     # Published: 34.6 M parameters, and 65.7 G multiply-adds for a view of 256 pixels.
     parameters = sum(math.prod(w.shape) for w in slowfast_50.trainable_weights)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from everyday import slow_but
 from official.core.train_utils import ParseConfigOptions
 from training_runs import EXPERIMENT, SMOKE_GRW
 
@@ -53,8 +54,13 @@ def _clips(count=2, time=50, side=20):
     return np.random.default_rng(0).random((count, time, side, side, 3), "float32")
 
 
-@pytest.mark.parametrize("split", ["train", "validation"])
-@pytest.mark.parametrize("step", [0, 1])
+@pytest.mark.parametrize(
+    "split, step",
+    slow_but(
+        [("train", 1), ("validation", 0)],
+        [(split, step) for split in ("train", "validation") for step in (0, 1)],
+    ),
+)
 def test_sheet_shows_the_batch_of_a_step(colored_records, split, step):
     params = _params(colored_records)
     sheet = draw(params, Options(split=split, step=step, clips=3))

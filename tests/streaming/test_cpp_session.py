@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from cpp_programs import CALIBRATED_MAIN, STREAM_MAIN
 from drawn_videos import write_video
+from everyday import slow_but
 from exported_files import hostile_files, model_of, random_frames, with_manifest
 from vector_changes import CHANGES
 
@@ -248,7 +249,7 @@ def _json_lines(text):
     return [json.loads(line) for line in text.splitlines()]
 
 
-@pytest.mark.parametrize("rate", [2, 5, 12, 30])
+@pytest.mark.parametrize("rate", slow_but([5, 30], [2, 5, 12, 30]))
 @pytest.mark.parametrize("name", ["step", "classify", "chunks", "labels", "colors"])
 def test_program_tells_what_grw_stream_does(
     built, run_bare_program, tmp_path, rate, name

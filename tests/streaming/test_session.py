@@ -136,7 +136,7 @@ def test_chunks_give_the_logits_of_single_frames(write, head):
     "kind",
     [
         *(pytest.param((head, 1, "none"), marks=pytest.mark.slow) for head in HEADS),
-        ("official", 3, "none"),
+        pytest.param(("official", 3, "none"), marks=pytest.mark.slow),
         pytest.param((ON_DEMAND, 3, "none"), marks=pytest.mark.slow),
         (ON_DEMAND, 1, "dynamic"),
     ],

@@ -41,7 +41,9 @@ def test_layout_names_every_variable_of_the_official_model(
 
 
 @pytest.mark.parametrize(
-    "head", [HeadConfig(type="mean"), TRANSFORMER, CAUSAL], ids=lambda head: head.type
+    "head",
+    slow_but([TRANSFORMER], [HeadConfig(type="mean"), TRANSFORMER, CAUSAL]),
+    ids=lambda head: head.type,
 )
 def test_layout_names_every_variable_of_models_with_embeddings(nano, head):
     _check(nano(head=head))

@@ -129,6 +129,7 @@ def test_fields_of_other_heads_do_not_matter(nano, tmp_path, head, unused):
     assert_equal_weights(model, saved)
 
 
+@pytest.mark.slow
 def test_smoothing_keeps_its_own_state(nano, tmp_path):
     smoothing = SmoothingConfig(layers=("final", "block0_layer0"))
     saved = nano(head=TRANSFORMER, smoothing=smoothing)

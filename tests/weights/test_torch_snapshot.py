@@ -6,6 +6,7 @@ import pathlib
 import ml_dtypes
 import numpy as np
 import pytest
+from everyday import slow_but
 from torch_archives import named, write_snapshot, write_torch_file
 from torch_states import PARAMS, random_state
 
@@ -319,7 +320,7 @@ TRAININGS = {
 
 
 @pytest.mark.parametrize("content, said", TRAININGS.values(), ids=TRAININGS)
-@pytest.mark.parametrize("protocol", [2, 4])
+@pytest.mark.parametrize("protocol", slow_but([2], [2, 4]))
 def test_files_of_other_trainings_are_read(tmp_path, content, said, protocol):
     write_torch_file(tmp_path / "t.pt", content, protocol)
     imported = read_torch_weights(tmp_path / "t.pt", num_heads=8)

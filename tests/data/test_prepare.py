@@ -277,6 +277,7 @@ def test_program_lists_broken_videos_and_fails(broken, tmp_path, run_program):
     assert (tmp_path / "manifest.json").exists()
 
 
+@pytest.mark.slow
 def test_files_left_out_are_listed_and_fail_the_program(videos, tmp_path, run_program):
     folder = tmp_path / "in"
     for index in range(2):

@@ -132,6 +132,7 @@ def test_table_of_a_long_clip_has_twelve_frames_with_the_first_and_last():
     assert measured.table().endswith("median seconds to settle         -")
 
 
+@pytest.mark.slow
 def test_base_models_are_refused(nano, batches):
     model = nano(backbone={"causal": False, "gating_activation": "sigmoid"})
     with pytest.raises(ValueError, match="cannot be streamed: use a stream model"):

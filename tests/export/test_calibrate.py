@@ -124,6 +124,7 @@ def test_little_background_is_told(folder, run, caplog):
     assert "hours, in which a single event is 59" in caplog.text
 
 
+@pytest.mark.slow
 def test_clip_classifier_is_calibrated_too(nano, tmp_path, folder):
     model = nano(backbone=BACKBONES["slowonly_nano"], num_classes=2)
     path = write_clip_classifier(tmp_path / "clips.tflite", model, ["red", "green"])

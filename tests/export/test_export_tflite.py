@@ -219,6 +219,7 @@ def test_other_names_than_tflite_are_refused(run, tmp_path, name):
         export_run(run, config)
 
 
+@pytest.mark.slow
 def test_program_names_what_is_wrong_in_one_line(tmp_path, output, run_program):
     flags = f"--checkpoint_dir={tmp_path}", f"--output={output}"
     done = run_program("export.export_tflite", *flags)

@@ -103,7 +103,8 @@ def test_quantized_streams_stay_near_float32(float_file, quantized, name, mode):
     assert _error(content, expected, video) <= LARGEST_ERROR[mode]
 
 
-@pytest.mark.parametrize("mode", slow_but(["dynamic"], ANY_HEAD))
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ANY_HEAD)
 def test_signatures_stay_as_they_are(float_file, quantized, mode):
     name = "transformer of fractions"
     before, after = (

@@ -57,6 +57,7 @@ def test_file_gives_the_models_logits(model, content, video):
     assert_logits_close(logits[7], model(clip)[0])
 
 
+@pytest.mark.slow
 def test_states_are_channels_of_the_last_frame(model, content):
     shifts = model.backbone.state_specs(1)
     assert len(shifts) == 6
@@ -67,6 +68,7 @@ def test_states_are_channels_of_the_last_frame(model, content):
         }
 
 
+@pytest.mark.slow
 def test_graph_is_one_for_devices(content):
     assert step_partitions(content).partitions == 1
     (subgraph,) = schema.ModelT.InitFromPackedBuf(content).subgraphs

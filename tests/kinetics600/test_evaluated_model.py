@@ -57,6 +57,7 @@ def test_part_of_a_model_is_refused(nano, model, tmp_path):
         open_whole_model(tmp_path / "none")
 
 
+@pytest.mark.slow
 def test_sigmoids_are_refused(nano, tmp_path):
     several = nano(output_activation="sigmoid")
     path = tf.train.Checkpoint(model=several).save(tmp_path / "several")

@@ -110,7 +110,10 @@ def test_rms_acts_in_the_last_two_stages(backbone, folds):
         ("stream", {"before": ("expansion_conv", "projection_conv")}, 6),
         ("stream", {"before": ("feature_activation",), "blocks": ("block1",)}, 4),
         ("base", {"before": ("feature_conv", "expansion_activation")}, 6),
-        ("mobilenet_v3_small", {"blocks": ("stage1", "block10")}, 9),
+        pytest.param(
+            *("mobilenet_v3_small", {"blocks": ("stage1", "block10")}, 9),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_places_are_chosen_by_name(backbone, rms, count):

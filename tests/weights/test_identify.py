@@ -117,6 +117,7 @@ def test_report_on_a_mean_head_tells_what_it_has(nano, tmp_path):
     assert rows["variables"] == "backbone 95, affine 2, head 2"
 
 
+@pytest.mark.slow
 def test_report_on_a_backbone_says_what_is_not_recorded(nano, tmp_path):
     model = nano(backbone={"se_type": "3d"})
     tf.train.Checkpoint(backbone=model.backbone).save(tmp_path / "ckpt")

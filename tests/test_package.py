@@ -4,7 +4,6 @@ import configparser
 import json
 import os
 import pathlib
-import platform
 import re
 import shutil
 import subprocess
@@ -257,26 +256,3 @@ def test_programs_define_no_flags_when_they_are_imported():
         program.load()
     defined = flags.FLAGS.flags_by_module_dict()
     assert not [module for module in defined if module.startswith("grw_tf.programs")]
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="oneDNN is another there")
-@pytest.mark.parametrize(
-    "given, on", [({}, True), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, False)]
-)
-def test_programs_switch_onednn_on_where_the_user_does_not_say(given, on):
-    code = """
-import sys
-from grw_tf.programs.console import Program
-
-class Probe(Program):
-    def load(self):
-        import tensorflow
-        from tensorflow.python.util import _pywrap_util_port
-        sys.exit(0 if _pywrap_util_port.IsMklEnabled() else 3)
-
-Probe("probe")()
-"""
-    others = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=others | given)
-    assert done.returncode == (0 if on else 3)

@@ -37,7 +37,7 @@ class Program:
 
     def __call__(self) -> None:
         """Runs it; the process ends with its status."""
-        _set_up_libraries()
+        _quieten_libraries()
         with packages_of(self.extra):
             # Needs absl, which the bare install lacks.
             from grw_tf.common import programs
@@ -46,12 +46,9 @@ class Program:
         programs.start(module, self.command)
 
 
-def _set_up_libraries():
+def _quieten_libraries():
     """Sets what TensorFlow and tqdm read when they are imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # TensorFlow uses them by itself only on CPUs with AVX-512, but they take less than
-    # half the time of its own convolutions on others (docs/benchmarks.md).
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if not sys.stderr.isatty():
         # Seconds between two states of a progress bar: a log keeps all of them.
         os.environ.setdefault("TQDM_MININTERVAL", "30")

@@ -94,14 +94,13 @@ class ExportConfig:
                 f"--layout={LAYOUT} has an image of five axes, which GPU delegates"
                 " refuse: leave --target at cpu."
             )
+        flag = f"--target={self.target}" if gpu else f"--layout={LAYOUT}"
         if (gpu or samples) and self.quantization == "int16":
-            flag = f"--target={self.target}" if gpu else f"--layout={LAYOUT}"
             raise ValueError(
                 f"quantization is int16, for NPUs that compute in integers alone: leave"
                 f" out {flag}."
             )
         if (gpu or samples) and self.image_dtype == "uint8":
-            flag = f"--target={self.target}" if gpu else f"--layout={LAYOUT}"
             raise ValueError(f"image_dtype is uint8: {flag} takes float32.")
         if samples and self.frames_per_step != 1:
             raise ValueError(

@@ -42,24 +42,6 @@ MODELS = {
 
 
 @pytest.fixture(scope="module")
-def clips():
-    return [moving_waves(seed, 100) for seed in range(4)]
-
-
-@pytest.fixture(scope="module")
-def float_file(nano):
-    """A function that converts one of MODELS, once."""
-
-    @functools.cache
-    def make(name):
-        backbone, head, frames, dtype = MODELS[name]
-        model = nano(backbone=backbone, head=HEADS[head])
-        return convert(StreamingNetwork(model, frames, dtype))
-
-    return make
-
-
-@pytest.fixture(scope="module")
 def integer_file(float_file, clips):
     """A function that quantizes one of MODELS, once."""
 
@@ -251,10 +233,8 @@ def test_activations_too_large_to_add_are_refused(clips):
         quantize_integer_only(content, clips)
 
 
-def test_biases_of_tiny_weights_stay_what_they_are(clips):
-    """In steps of the weights they would not fit in 32 bits."""
-    kernel = np.full((1, 1, 3, 2), 1e-9, np.float32)
-    kernel[..., 1] = 1.0
+def _converted(features):
+    """Converts a stream whose state is the mean of a frame's two features."""
     spec = {
         "image": tf.TensorSpec((1, 32, 32, 3), tf.uint8, "image"),
         "state": tf.TensorSpec((1, 2), tf.float32, "state"),
@@ -263,11 +243,21 @@ def test_biases_of_tiny_weights_stay_what_they_are(clips):
     @tf.function(input_signature=[spec])
     def step(inputs):
         x = tf.cast(inputs["image"], tf.float32) / 255
-        x = tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "SAME"), [3.0, -1.0])
-        state = tf.reduce_mean(x, (1, 2))
+        state = tf.reduce_mean(features(x), (1, 2))
         return {"state": state, "logits": state + inputs["state"]}
 
-    quantized, _ = quantize_integer_only(convert_functions({"step": step}), clips)
+    return convert_functions({"step": step})
+
+
+def test_biases_of_tiny_weights_stay_what_they_are(clips):
+    """In steps of the weights they would not fit in 32 bits."""
+    kernel = np.full((1, 1, 3, 2), 1e-9, np.float32)
+    kernel[..., 1] = 1.0
+
+    def features(x):
+        return tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "SAME"), [3.0, -1.0])
+
+    quantized, _ = quantize_integer_only(_converted(features), clips)
     logits = Rollout(quantized).logits(clips[0][:1])
     expected = [3.0, clips[0][0].mean() / 255 * 3 - 1]
     np.testing.assert_allclose(logits[0], expected, atol=0.02)
@@ -275,21 +265,13 @@ def test_biases_of_tiny_weights_stay_what_they_are(clips):
 
 def test_activations_that_are_always_zero_are_fine(clips):
     """As those before a residual whose factor is still 0."""
-    spec = {
-        "image": tf.TensorSpec((1, 32, 32, 3), tf.uint8, "image"),
-        "state": tf.TensorSpec((1, 2), tf.float32, "state"),
-    }
 
-    @tf.function(input_signature=[spec])
-    def step(inputs):
-        x = tf.cast(inputs["image"], tf.float32) / 255
+    def features(x):
         zeros = tf.nn.conv2d(x, np.zeros((1, 1, 3, 3), np.float32), 1, "SAME")
         kernel = np.ones((1, 1, 3, 2), np.float32)
-        x = tf.nn.bias_add(tf.nn.conv2d(zeros, kernel, 1, "SAME"), [3.0, -1.0])
-        state = tf.reduce_mean(x, (1, 2))
-        return {"state": state, "logits": state + inputs["state"]}
+        return tf.nn.bias_add(tf.nn.conv2d(zeros, kernel, 1, "SAME"), [3.0, -1.0])
 
-    quantized, _ = quantize_integer_only(convert_functions({"step": step}), clips)
+    quantized, _ = quantize_integer_only(_converted(features), clips)
     logits = Rollout(quantized).logits(clips[0][:1])
     np.testing.assert_allclose(logits[0], [3.0, -1.0], atol=0.01)
 

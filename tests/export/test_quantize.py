@@ -9,7 +9,6 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from everyday import slow_but
 from moving_waves import moving_waves
-from toy_heads import HEADS
 
 from grw_tf.data.videos.clips import stream_frames
 from grw_tf.export.conversion import convert, convert_functions
@@ -58,24 +57,6 @@ QUANTIZED = [("official", mode) for mode in MODES] + [
 IN_8_BITS = ("auto", "dynamic", "weight_only", "int8")
 # Those that other heads than the official and the mean one have, too.
 ANY_HEAD = [mode for mode in MODES if mode != "int16"]
-
-
-@pytest.fixture(scope="module")
-def clips():
-    return [moving_waves(seed, 100) for seed in range(4)]
-
-
-@pytest.fixture(scope="module")
-def float_file(nano):
-    """A function that converts one of MODELS, once."""
-
-    @functools.cache
-    def make(name):
-        backbone, head, frames, dtype = MODELS[name]
-        model = nano(backbone=backbone, head=HEADS[head])
-        return convert(StreamingNetwork(model, frames, dtype))
-
-    return make
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,8 @@ class CompiledRunner:
                 exported.path, options=options, environment=_environment()
             )
             signatures = self._model.get_signature_list()
-            step = self._step = exported.step_signature
+            step = exported.step_signature
+            self._step = self._model.get_signature_index(step)
             self._image = self._input(step, IMAGE)
             self._now = {name: self._input(step, name) for name in self._specs}
             self._next = {name: self._output(step, name) for name in self._specs}
@@ -54,6 +55,11 @@ class CompiledRunner:
             maker = CLASSIFY if self._on_demand else step
             self._logits = self._output(maker, LOGITS)
             self._classified = signatures[maker]["inputs"]
+            # Lists made once: with dicts, LiteRT copies all names at each step.
+            self._turns = [
+                self._buffers(signatures[step], self._now, self._next),
+                self._buffers(signatures[step], self._next, self._now),
+            ]
             # Writing to a buffer starts LiteRT's runtime, which writes messages.
             self.reset()
 
@@ -70,10 +76,8 @@ class CompiledRunner:
     def step(self, image: np.ndarray) -> np.ndarray | None:
         """Takes frames as the model does; returns their logits, or None."""
         self._image.write(image)
-        inputs, outputs = {IMAGE: self._image, **self._now}, self._next
-        if not self._on_demand:
-            outputs = {LOGITS: self._logits, **outputs}
-        self._model.run_by_name(self._step, inputs, outputs)
+        self._model.run_by_index(self._step, *self._turns[0])
+        self._turns.reverse()
         self._now, self._next = self._next, self._now
         return None if self._on_demand else self._read_logits()
 
@@ -87,8 +91,17 @@ class CompiledRunner:
         """Releases the model."""
         with silenced():
             self._image = self._logits = None
-            self._now, self._next = {}, {}
+            self._now, self._next, self._turns = {}, {}, []
             self._model.close()
+
+    def _buffers(self, signature, now, after):
+        """Returns a step's inputs and outputs, in the order of its signature."""
+        inputs = {IMAGE: self._image, **now}
+        outputs = {LOGITS: self._logits, **after}
+        return (
+            [inputs[name] for name in signature["inputs"]],
+            [outputs[name] for name in signature["outputs"]],
+        )
 
     def _input(self, signature, name):
         return self._model.create_input_buffer_by_name(signature, name)

@@ -75,8 +75,17 @@ class Run:
 
 def load_best(checkpoint_dir: str | os.PathLike) -> tf_keras.Model:
     """Loads the best model of a training as `read_run` does, but without labels."""
+    return load_model(best_checkpoint(checkpoint_dir))
+
+
+def best_checkpoint(checkpoint_dir: str | os.PathLike) -> str:
+    """Returns the checkpoint of a training's best model, or a checkpoint as it is.
+
+    Raises:
+        ValueError: If the training has no config or no checkpoint.
+    """
     folder = os.path.expanduser(os.fspath(checkpoint_dir))
-    return load_model(_best_checkpoint(folder, _read_params(folder)))
+    return _best_checkpoint(folder, _read_params(folder))
 
 
 def read_run(

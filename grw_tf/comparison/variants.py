@@ -49,7 +49,8 @@ class Variant:
             )
             parts.append(
                 f"GRW smoothing of {places}: windows of {smoothing.window} frames,"
-                f" weight {smoothing.weight:g}, alpha {smoothing.alpha:g}"
+                f" weight {smoothing.weight:g}{_warmup(smoothing)}, alpha"
+                f" {smoothing.alpha:g}"
             )
         parts += [_described(method, self.config) for method in methods]
         parts += [
@@ -175,6 +176,11 @@ def _check_distinct(variants):
                 f"The variants {same} and {variant.name} are the same with this config,"
                 f" {variant.describe()}: leave one out."
             )
+
+
+def _warmup(smoothing):
+    steps = smoothing.warmup_steps
+    return f" reached in {steps} steps" if steps else ""
 
 
 def _described(method, config):

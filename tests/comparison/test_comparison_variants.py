@@ -127,6 +127,12 @@ def test_unknown_key_of_a_fragment_is_named(tmp_path):
         _made(str(path))
 
 
+def test_a_warm_up_of_smoothing_is_described():
+    _, at_once, slow = _made("grw,grw:smoothing.warmup_steps=30")
+    assert "weight 0.1, alpha 0.5" in at_once.describe()
+    assert "weight 0.1 reached in 30 steps, alpha 0.5" in slow.describe()
+
+
 def test_variants_are_described(tmp_path):
     path = tmp_path / "sharp.yaml"
     path.write_text("task: {losses: {label_smoothing: 0.0}}")

@@ -16,10 +16,9 @@ from grw_tf.data.records.evaluation_records import EvaluationRecords
 from grw_tf.evaluation.inference import check_one_label
 from grw_tf.evaluation.rms_options import listed
 from grw_tf.models.config import SmoothingConfig
+from grw_tf.models.smoothing import FINAL
 from grw_tf.weights.restore import load_model, recorded_config
 from grw_tf.weights.run_directory import best_checkpoint
-
-_FINAL = ("final",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +32,7 @@ class LossGradientsConfig:
     )
     records: str = option("", "Records to measure on: records/train-*.tfrecord.")
     layers: str = option(
-        ",".join(_FINAL),
-        "Where smoothing acts: final, and names of backbone endpoints.",
+        FINAL, f"Where smoothing acts: {FINAL}, and names of backbone endpoints."
     )
     window: int = option(0, "Frames of a window; 0 for the training's.")
     batch_size: int = option(8, "Clips in a batch.")

@@ -48,17 +48,18 @@ class CompiledRunner:
             step = exported.step_signature
             self._step = self._model.get_signature_index(step)
             self._image = self._input(step, IMAGE)
-            self._now = {name: self._input(step, name) for name in self._specs}
-            self._next = {name: self._output(step, name) for name in self._specs}
+            first = {name: self._input(step, name) for name in self._specs}
+            second = {name: self._output(step, name) for name in self._specs}
             # Steps give the logits, or "classify" does.
             self._on_demand = CLASSIFY in signatures
             maker = CLASSIFY if self._on_demand else step
             self._logits = self._output(maker, LOGITS)
             self._classified = signatures[maker]["inputs"]
-            # Lists made once: with dicts, LiteRT copies all names at each step.
+            # The states before a step, and the step's buffers; the next step comes
+            # first. With dicts, LiteRT copies all names at each step.
             self._turns = [
-                self._buffers(signatures[step], self._now, self._next),
-                self._buffers(signatures[step], self._next, self._now),
+                (first, self._buffers(signatures[step], first, second)),
+                (second, self._buffers(signatures[step], second, first)),
             ]
             # Writing to a buffer starts LiteRT's runtime, which writes messages.
             self.reset()
@@ -76,9 +77,9 @@ class CompiledRunner:
     def step(self, image: np.ndarray) -> np.ndarray | None:
         """Takes frames as the model does; returns their logits, or None."""
         self._image.write(image)
-        self._model.run_by_index(self._step, *self._turns[0])
+        _, buffers = self._turns[0]
+        self._model.run_by_index(self._step, *buffers)
         self._turns.reverse()
-        self._now, self._next = self._next, self._now
         return None if self._on_demand else self._read_logits()
 
     def classify(self) -> np.ndarray:
@@ -91,8 +92,13 @@ class CompiledRunner:
         """Releases the model."""
         with silenced():
             self._image = self._logits = None
-            self._now, self._next, self._turns = {}, {}, []
+            self._turns = []
             self._model.close()
+
+    @property
+    def _now(self):
+        """The states' buffers before the next step, by name."""
+        return self._turns[0][0]
 
     def _buffers(self, signature, now, after):
         """Returns a step's inputs and outputs, in the order of its signature."""

@@ -59,8 +59,8 @@ def read_fragments(variants: str) -> list[Fragment]:
     """Reads variants as `--variants` lists them, separated by commas.
 
     Each is the name of a shipped overlay or the path of a YAML file; "+" joins several.
-    After ":", a key below `task.model` gets another value, as in
-    "grw:smoothing.weight=0.01".
+    After ":", a key of that part, below `task.model`, gets another value, as in
+    "grw:smoothing.weight=0.01+rms".
 
     Returns:
         The fragments; the first is the baseline's, which sets nothing.
@@ -104,7 +104,9 @@ def _fragment(given):
             elif key in values and values[key] != value:
                 raise ValueError(
                     f"Variant {given!r:.200}: {setters[key]} sets {key} to"
-                    f" {values[key]!r}, and {name} to {value!r}: leave one out."
+                    f" {values[key]!r}, and {name} to {value!r}. Leave one out; what"
+                    " follows ':' is set for the part before it, as in"
+                    " 'grw:smoothing.weight=0.01+rms'."
                 )
             values[key], setters[key] = value, name
     return Fragment("+".join(names), values)

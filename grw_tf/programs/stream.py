@@ -274,6 +274,11 @@ def main(_: object) -> int:
             f"{_FLAGS.model} classifies whole clips, and {source} is live: use a video"
             " file, or a stream model's file."
         )
+    if of_clips and _FLAGS.max_gap is not None:
+        raise ValueError(
+            f"--max_gap={_FLAGS.max_gap:g}: {_FLAGS.model} classifies whole clips, and"
+            " repeats no late frames: leave it out."
+        )
     rules = _rules(exported)
     ended = _ending_signals()
     with contextlib.ExitStack() as stack:

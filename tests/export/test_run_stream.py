@@ -154,6 +154,11 @@ def test_live_source_of_a_classifier_of_clips_is_refused(run, of_clips):
     assert "classifies whole clips, and 0 is live: use a video file" in line
 
 
+def test_gaps_of_a_classifier_of_clips_are_refused(run, of_clips, video):
+    line = _one_line(run(video, "--max_gap=20", model=of_clips))
+    assert "--max_gap=20: " in line and "classifies whole clips, and repeats no" in line
+
+
 def test_annotated_video_has_all_frames_at_their_times(run, video, tmp_path):
     done = run(video, f"--output={tmp_path / 'annotated.mp4'}")
     assert done.returncode == 0, done.stderr

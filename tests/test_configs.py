@@ -141,7 +141,8 @@ def test_each_file_is_of_a_data_set_or_an_overlay():
     assert {file.stem for file in DATA} == {
         *("kinetics600_5fps", "kinetics600_12fps"),
         *("kinetics400_25fps", "mini_kinetics_25fps", "something_something_v2"),
-        *("own_clips", "motion_clips", "ucf101", "smoke"),
+        *("own_clips", "motion_clips", "motion_clips_scratch"),
+        *("ucf101", "smoke"),
         *("airplanes", "airplanes_hard", "airplanes_regularizers"),
     }
     assert set(KINETICS600 + SLOWONLY) <= set(PREPARED)

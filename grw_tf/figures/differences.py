@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-_ROW_HEIGHT = 0.55
+_ROW_HEIGHT = 0.65
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,12 +47,9 @@ def draw_differences(
         axis.axvline(0, color="0.6", linewidth=1)
         for place, row in enumerate(rows):
             _draw_row(axis, row, place)
-        labels = axis.set_yticks(range(len(rows)), [row.name for row in rows])
-        for tick in labels:
-            tick.label1.set_parse_math(False)
-        axis.set_ylim(len(rows) - 0.5, -0.5)
+        axis.set_yticks([])
+        axis.set_ylim(len(rows) - 0.5, -0.7)
         axis.spines[["top", "right", "left"]].set_visible(False)
-        axis.tick_params(axis="y", length=0)
     axes[-1, 0].set_xlabel(title)
     figure.legend(
         handles=[
@@ -69,6 +66,15 @@ def draw_differences(
 
 
 def _draw_row(axis, row, place):
+    # Above its row, a name of any length leaves the axis its width.
+    axis.text(
+        *(0.0, place - 0.35),
+        row.name,
+        transform=axis.get_yaxis_transform(),
+        fontsize=9,
+        verticalalignment="bottom",
+        parse_math=False,
+    )
     if row.over_seeds:
         axis.plot(row.over_seeds, [place, place], color="C0", linewidth=3)
     if row.over_clips:

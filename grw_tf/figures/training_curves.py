@@ -7,6 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 _TRAINING = "train"
+# Longer names of variants have a row of the legend each.
+_LONGEST_BESIDE_OTHERS = 16
 
 
 def draw_training_curves(
@@ -36,6 +38,7 @@ def draw_training_curves(
         axis.set(xlabel="step", title=title)
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.spines[["top", "right"]].set_visible(False)
+    short = max(map(len, variants), default=0) <= _LONGEST_BESIDE_OTHERS
     legend = figure.legend(
         handles=[
             *(
@@ -46,7 +49,7 @@ def draw_training_curves(
             Line2D([], [], color="0.3", marker="o", label="validation"),
         ],
         loc="outside lower center",
-        ncols=min(4, len(variants) + 2),
+        ncols=min(4, len(variants) + 2) if short else 1,
         frameon=False,
     )
     for text in legend.get_texts():

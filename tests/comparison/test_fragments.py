@@ -48,7 +48,10 @@ def test_shipped_variants_are_the_overlays_that_change_the_model_alone():
         ("baseline", "name at least one beside the baseline"),
         ("", "name at least one beside the baseline"),
         ("rms+rms_gf", "rms sets .*rms.filter to 'mean', and rms_gf to 'gaussian'"),
-        ("grw+rms:smoothing.weight=1", "Leave one out; what follows ':' is set for the"),
+        (
+            "grw+rms:smoothing.weight=1",
+            "Leave one out; what follows ':' is set for the",
+        ),
         ("grw:weight", "'weight' sets nothing; write a key below task.model"),
         ("grw:frames=9", "sets task.model.frames, which all variants must share"),
         ("nowhere.yaml", "There is no config file 'nowhere.yaml'"),

@@ -84,7 +84,8 @@ def _limits(rows):
 def _draw_row(axis, row, place, limits):
     # Above its row, a name of any length leaves the axis its width.
     axis.text(
-        *(0.0, place - 0.35),
+        0.0,
+        place - 0.35,
         row.name,
         transform=axis.get_yaxis_transform(),
         fontsize=9,
